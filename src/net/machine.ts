@@ -1,0 +1,55 @@
+import type { Clock } from './ports.ts';
+
+/**
+ * A machine: pure and synchronous. It is told what happened and when, answers with what to do, and says when it wants to be woken.
+ * The servers, the simulated NAT, the ICE agent and the connect session are machines; the loop that drives one lives with its sockets.
+ */
+export interface Machine<Event, Action> {
+  handle(event: Event, now: number): Action[];
+  /** The instant of the next deadline, on the clock's scale; undefined when it waits only for events. */
+  wakeAt(): number | undefined;
+  /** Called at or after {@link wakeAt}. */
+  wake(now: number): Action[];
+}
+
+
+/** The loop: feeds events in, carries actions out, keeps one timer. */
+export interface Driver<Event> {
+  feed(event: Event): void;
+  stop(): void;
+}
+
+export function drive<Event, Action>(machine: Machine<Event, Action>, clock: Clock, perform: (action: Action) => void): Driver<Event> {
+  let cancel: (() => void) | undefined;
+  let armedFor: number | undefined;
+  let stopped = false;
+  const rearm = () => {
+    const at = stopped ? undefined : machine.wakeAt();
+    if (at === armedFor) return;
+    cancel?.();
+    armedFor = at;
+    cancel = at === undefined ? undefined : clock.after(at - clock.now(), () => {
+      armedFor = undefined;
+      cancel = undefined;
+      carryOut(machine.wake(clock.now()));
+    });
+  };
+  const carryOut = (actions: Action[]) => {
+    for (const action of actions) {
+      if (stopped) return;
+      perform(action);
+    }
+    rearm();
+  };
+  rearm();
+  return {
+    feed: (event) => {
+      if (!stopped) carryOut(machine.handle(event, clock.now()));
+    },
+    stop: () => {
+      stopped = true;
+      cancel?.();
+      cancel = undefined;
+    },
+  };
+}

@@ -1,0 +1,149 @@
+/**
+ * The world as a parameter. `node/env.ts` builds the real one, `lab/env.ts` a simulated one on virtual time;
+ * everything above takes the narrowest part that it needs.
+ */
+import type { Endpoint, Family } from './address.ts';
+
+/** Time. Instants are fractional milliseconds on a monotonic scale of arbitrary origin. */
+export interface Clock {
+  now(): number;
+  /** Wall-clock time, for report headers only. */
+  date(): Date;
+  /** Calls `wake` once, `ms` from now (negative counts as 0), unless the returned function is called first. */
+  after(ms: number, wake: () => void): () => void;
+}
+
+/** Randomness. Cryptographic in the real world, seeded in the simulated one. */
+export interface Random {
+  /** `length` uniform bytes in a buffer of their own. */
+  bytes(length: number): Uint8Array;
+  /** A uniform integer in [0, bound), 1 ≤ bound ≤ 2³². */
+  below(bound: number): number;
+}
+
+export interface Datagram {
+  readonly data: Uint8Array;
+  readonly from: Endpoint;
+  /** Arrival on the clock's scale, stamped by the socket, so that a busy consumer does not distort a round-trip time. */
+  readonly at: number;
+}
+
+/** What a socket hears. A socket without a listener drops what arrives. */
+export interface UdpListener {
+  datagram(datagram: Datagram): void;
+  /** An asynchronous error: on a connected socket, ICMP port unreachable arrives here as `refused`. */
+  error?(error: NetError): void;
+}
+
+export interface UdpSocket {
+  /** Where it is bound. On a connected socket, and only there, never the wildcard address. */
+  readonly local: Endpoint;
+  /** Resolves when the system took the datagram; rejects with NetError when sending failed. `to` may be left out on a connected socket. Sends that begin in one turn leave in that order. */
+  send(data: Uint8Array, to?: Endpoint): Promise<void>;
+  /** Replaces the listener. */
+  listen(listener: UdpListener): void;
+  /** IP time to live of what is sent from now on, 1–255. */
+  setTtl(ttl: number): void;
+  /** Idempotent. Pending sends reject with `closed`. */
+  close(): void;
+}
+
+export interface UdpOptions {
+  readonly family: Family;
+  /** Local address; the wildcard when absent. */
+  readonly address?: string | undefined;
+  /** Local port; 0 or absent lets the system choose. */
+  readonly port?: number | undefined;
+  /** Connects the socket: only datagrams from here are heard, ICMP errors are reported, and `local` shows the routed interface's address. */
+  readonly remote?: Endpoint | undefined;
+  /** SO_REUSEADDR: shares the port with another socket that asked for the same. */
+  readonly reuse?: boolean | undefined;
+  /** SO_RCVBUF, bytes. */
+  readonly receiveBuffer?: number | undefined;
+}
+
+export interface Udp {
+  /** Rejects with NetError: `in-use`, `not-available`, `denied`, `unreachable` (connected only). */
+  open(options: UdpOptions, signal?: AbortSignal): Promise<UdpSocket>;
+}
+
+export interface ByteStream extends AsyncIterable<Uint8Array> {
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  write(data: Uint8Array): Promise<void>;
+  close(): void;
+}
+
+export interface TcpListener {
+  readonly local: Endpoint;
+  close(): void;
+}
+
+export interface Tcp {
+  /** Rejects with NetError; `tls` wraps the connection and verifies the certificate for that name. Bounded only by `signal`. */
+  connect(
+    remote: Endpoint,
+    options: { readonly address?: string | undefined; readonly port?: number | undefined; readonly tls?: { readonly serverName: string } | undefined },
+    signal?: AbortSignal,
+  ): Promise<ByteStream>;
+  listen(local: Endpoint, accept: (stream: ByteStream) => void): Promise<TcpListener>;
+}
+
+/** RFC 2782. */
+export interface SrvRecord {
+  readonly host: string;
+  readonly port: number;
+  readonly priority: number;
+  readonly weight: number;
+}
+
+export interface Resolver {
+  /** Literal addresses of a host name, in the order to try; rejects with NetError `not-found` when there are none. */
+  addresses(host: string, family: Family | undefined, signal?: AbortSignal): Promise<string[]>;
+  /** Service records; an empty list when there are none. */
+  services(name: string, signal?: AbortSignal): Promise<SrvRecord[]>;
+}
+
+export interface InterfaceAddress {
+  readonly name: string;
+  readonly address: string;
+  readonly family: Family;
+  readonly prefixLength: number;
+  /** A loopback interface. */
+  readonly internal: boolean;
+}
+
+export interface Env {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly udp: Udp;
+  readonly tcp: Tcp;
+  readonly resolver: Resolver;
+  interfaces(): InterfaceAddress[];
+}
+
+export type NetErrorKind =
+  | 'refused' //       ICMP port unreachable, TCP reset
+  | 'unreachable' //   no route, network or host unreachable
+  | 'in-use' //        the local port is taken
+  | 'not-available' // the local address is not ours
+  | 'denied' //        permission, or a local firewall
+  | 'too-big' //       the datagram is larger than the path or UDP allows
+  | 'not-found' //     the name does not resolve
+  | 'resolver' //      the resolver itself failed or timed out
+  | 'tls' //           the certificate or the handshake
+  | 'closed' //        the socket was closed meanwhile
+  | 'other';
+
+/** What went wrong below. A datum to report, not a bug; match it by `kind`, never by its text. */
+export class NetError extends Error {
+  readonly kind: NetErrorKind;
+  /** The system's name for it, such as ECONNREFUSED, for evidence. */
+  readonly code: string | undefined;
+  constructor(kind: NetErrorKind, message: string, code?: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'NetError';
+    this.kind = kind;
+    this.code = code;
+  }
+}

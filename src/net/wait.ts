@@ -1,0 +1,86 @@
+/** Waiting, bounded and cancellable, on an injected clock. */
+import type { Clock } from './ports.ts';
+
+/** Resolves after `ms`; rejects with the signal's reason as soon as it aborts, and frees the timer. */
+export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
+    const cancel = clock.after(ms, () => {
+      signal?.removeEventListener('abort', stop);
+      resolve();
+    });
+    const stop = () => {
+      cancel();
+      reject(signal?.reason);
+    };
+    signal?.addEventListener('abort', stop, { once: true });
+  });
+}
+
+/** The reason of a signal that {@link deadline} ended. */
+export class TimeoutError extends Error {
+  readonly afterMs: number;
+  constructor(afterMs: number) {
+    super(`no answer within ${Math.round(afterMs)} ms`);
+    this.name = 'TimeoutError';
+    this.afterMs = afterMs;
+  }
+}
+
+/** A signal that aborts with the parent's reason, or with {@link TimeoutError} after `ms`, or by `abort()`. Call `end()` when done: it frees timer and listener. */
+export interface Scope {
+  readonly signal: AbortSignal;
+  abort(reason?: unknown): void;
+  end(): void;
+}
+
+export function scope(clock: Clock, parent: AbortSignal | undefined, ms?: number): Scope {
+  const controller = new AbortController();
+  const stop = () => controller.abort(parent?.reason);
+  if (parent?.aborted) stop();
+  else parent?.addEventListener('abort', stop, { once: true });
+  const cancel = ms === undefined ? () => {} : clock.after(ms, () => controller.abort(new TimeoutError(ms)));
+  const end = () => {
+    cancel();
+    parent?.removeEventListener('abort', stop);
+  };
+  return {
+    signal: controller.signal,
+    abort: (reason) => {
+      end();
+      controller.abort(reason);
+    },
+    end,
+  };
+}
+
+/** A promise with its handles. */
+export interface Deferred<T> {
+  readonly promise: Promise<T>;
+  resolve(value: T): void;
+  reject(reason: unknown): void;
+}
+
+export function deferred<T>(): Deferred<T> {
+  let resolve!: (value: T) => void;
+  let reject!: (reason: unknown) => void;
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
+}
+
+/** Runs `work` over `items`, at most `limit` at a time, results in the items' order. The first rejection wins. */
+export async function mapBounded<T, R>(items: readonly T[], limit: number, work: (item: T, index: number) => Promise<R>): Promise<R[]> {
+  const results: R[] = new Array(items.length);
+  let next = 0;
+  const lane = async () => {
+    while (next < items.length) {
+      const index = next++;
+      results[index] = await work(items[index] as T, index);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, lane));
+  return results;
+}
