@@ -19,5 +19,5 @@ export interface Finding {
 
 export function finding<K extends FindingKind>(kind: K, parameters: Parameters<K>): Finding {
   const text = (TEXTS[kind] as (parameters: Parameters<K>) => string)(parameters);
-  return { kind, text, ...parameters };
+  return { kind, text, ...(parameters as object) };
 }
