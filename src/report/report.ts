@@ -1,3 +1,4 @@
+import type { Clock } from '../net/ports.ts';
 import type { Finding } from './finding.ts';
 
 /** What a command found out, as data. Additive change keeps the schema's number; a rename, removal or new type raises it. */
@@ -14,3 +15,17 @@ export interface Report<Data = unknown> {
 }
 
 export type Outcome = 'complete' | 'partial' | 'failed';
+
+/** Starts the stopwatch of a report; the returned function closes it. `durationMs` is to the microsecond. */
+export function startReport(clock: Clock, schema: Report['schema']) {
+  const startedAt = clock.date().toISOString();
+  const start = clock.now();
+  return <Data>(outcome: Outcome, data: Data, findings: readonly Finding[] = []): Report<Data> => ({
+    schema,
+    startedAt,
+    durationMs: Math.round((clock.now() - start) * 1000) / 1000,
+    outcome,
+    data,
+    findings,
+  });
+}

@@ -1,0 +1,80 @@
+/** The arguments that several commands share: what they look like, and one wording when they are wrong. */
+import { canonicalAddress } from '../net/address.ts';
+import { UsageError } from './usage-error.ts';
+
+/** A host as the user wrote it, name or literal address without brackets, and the port if one was given. */
+export interface HostPort {
+  readonly host: string;
+  /** 1–65535. */
+  readonly port: number | undefined;
+}
+
+const whole = (text: string): number => (/^\d{1,15}$/.test(text) ? Number(text) : Number.NaN);
+
+/** A port to send to, 1–65535. */
+export function parsePort(text: string, argument: string): number {
+  const port = whole(text);
+  if (!(port >= 1 && port <= 65535)) throw UsageError.expected(argument, 'a port from 1 to 65535', text);
+  return port;
+}
+
+/** A port to bind, 0–65535; 0 lets the system choose. */
+export function parseLocalPort(text: string, argument: string): number {
+  const port = whole(text);
+  if (!(port <= 65535)) throw UsageError.expected(argument, 'a port from 1 to 65535, or 0 for any', text);
+  return port;
+}
+
+/** Seconds, fractions allowed, as milliseconds. More than zero, at most a day. */
+export function parseSeconds(text: string, argument: string): number {
+  const seconds = /^(?:\d+\.?\d*|\.\d+)$/.test(text) ? Number(text) : Number.NaN;
+  if (!(seconds > 0 && seconds <= 86_400)) throw UsageError.expected(argument, 'seconds, such as 2 or 0.5', text);
+  return seconds * 1000;
+}
+
+/** A parser for whole numbers in [least, most]. */
+export const parseWhole =
+  (least: number, most: number) =>
+  (text: string, argument: string): number => {
+    const value = whole(text);
+    if (!(value >= least && value <= most)) throw UsageError.expected(argument, `a whole number from ${least} to ${most}`, text);
+    return value;
+  };
+
+/** A literal address, made canonical. */
+export function parseAddress(text: string, argument: string): string {
+  const address = canonicalAddress(text);
+  if (!address) throw UsageError.expected(argument, 'an IPv4 or IPv6 address', text);
+  return address;
+}
+
+const HOST_NAME = /^(?=.{1,253}\.?$)[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})(?:\.[A-Za-z0-9_][A-Za-z0-9_-]{0,62})*\.?$/;
+
+/** `host`, `host:port`, `[v6]:port`, `[v6]` or a bare IPv6 address. The two-argument form `host port` is joined before it comes here (`joinPort`). */
+export function parseHostPort(text: string, argument: string): HostPort {
+  const bare = canonicalAddress(text);
+  if (bare) return { host: bare, port: undefined };
+  const match = /^(?:\[([^\]]*)\]|([^:[\]]+))(?::(.*))?$/.exec(text);
+  const expected = (): UsageError => UsageError.expected(argument, 'host, host:port or [v6]:port', text);
+  if (!match) throw expected();
+  const host = match[1] === undefined ? match[2] : match[1].includes(':') ? canonicalAddress(match[1]) : undefined;
+  // All digits and dots is meant as an IPv4 address: 300.1.2.3 is no host name.
+  if (!host || (match[1] === undefined && (!HOST_NAME.test(host) || (/^[\d.]+$/.test(host) && !canonicalAddress(host))))) throw expected();
+  return { host, port: match[3] === undefined ? undefined : parsePort(match[3], `port in ${argument}`) };
+}
+
+/** As {@link parseHostPort}, where the port may not be left out. */
+export function parseRemote(text: string, argument: string): { readonly host: string; readonly port: number } {
+  const { host, port } = parseHostPort(text, argument);
+  if (port === undefined) throw new UsageError(`${argument}: '${text}' needs a port: write host:port or host port`);
+  return { host, port };
+}
+
+/** `-4`, `-6`: `args.family` is 4, 6 or undefined. */
+export const FAMILY = { type: 'family', describe: 'only IPv4 (-4) or only IPv6 (-6)' } as const;
+/** `-p`: `args.port` is the local port. */
+export const PORT = { type: 'string', alias: 'p', valueName: 'PORT', parse: parseLocalPort, describe: 'local port' } as const;
+/** `-s`: `args.source` is the local address. */
+export const SOURCE = { type: 'string', alias: 's', valueName: 'ADDRESS', parse: parseAddress, describe: 'local address' } as const;
+/** `-w`: `args.timeout` in milliseconds. Spread it to add a `default` in seconds, as text. */
+export const TIMEOUT = { type: 'string', alias: 'w', valueName: 'SECONDS', parse: parseSeconds, describe: 'wait at most this long, in seconds (fractions allowed)' } as const;

@@ -1,0 +1,187 @@
+/** What a subcommand is: its command line as data, from which parser, help, man page and completion are made, and what it does. */
+import type { Family } from '../net/address.ts';
+import type { Env } from '../net/ports.ts';
+import type { Block, Tone } from '../render/block.ts';
+import type { Report } from '../report/report.ts';
+
+export { UsageError } from './usage-error.ts';
+
+/** Turns the text of an argument into its value, or throws UsageError; `argument` is its name for the message, such as `--port`. */
+export type Parse<T> = (text: string, argument: string) => T;
+
+interface Valued {
+  /** What it means, lower case, with the unit. */
+  readonly describe: string;
+  /** Stands for the value in help, such as SECONDS; the name in capitals when absent. */
+  readonly valueName?: string;
+  readonly parse?: Parse<unknown>;
+  readonly choices?: readonly string[];
+}
+
+export interface OptionSpec extends Valued {
+  /** `count` counts its repetitions; `family` is the pair -4, -6. A `string` goes through `parse`, if there is one. */
+  readonly type: 'string' | 'number' | 'boolean' | 'count' | 'family';
+  /** One letter. More letters or names where habits differ. */
+  readonly alias?: string | readonly string[];
+  /** May be repeated; the value is a list, empty by default. */
+  readonly array?: boolean;
+  /** As the user would write it; it passes through `parse`. */
+  readonly default?: string | number;
+  /** Accepted, but not shown: for the habits of fingers, such as nc's `-u`. */
+  readonly hidden?: boolean;
+}
+
+export interface PositionalSpec extends Valued {
+  readonly required?: boolean;
+  /** Takes all that remain; the value is a list. Last one only. */
+  readonly array?: boolean;
+  /** A host: a following number is its port, so that `host port` means `host:port`. */
+  readonly joinPort?: boolean;
+  /** With `array`: from the first word on, everything belongs to it, options too. */
+  readonly rest?: boolean;
+  readonly hidden?: boolean;
+}
+
+export type Options = Readonly<Record<string, OptionSpec>>;
+export type Positionals = Readonly<Record<string, PositionalSpec>>;
+
+type ValueOf<S> = S extends { readonly parse: Parse<infer T> }
+  ? T
+  : S extends { readonly choices: readonly (infer C)[] }
+    ? C
+    : S extends { readonly type: 'number' | 'count' }
+      ? number
+      : S extends { readonly type: 'family' }
+        ? Family
+        : S extends { readonly type: 'boolean' }
+          ? boolean
+          : string;
+
+type ArgOf<S> = S extends { readonly array: true }
+  ? readonly ValueOf<S>[]
+  : S extends { readonly type: 'boolean' | 'count' } | { readonly default: string | number } | { readonly required: true }
+    ? ValueOf<S>
+    : ValueOf<S> | undefined;
+
+/** The parsed command line of a command with these positionals and options, by their (long) names. */
+export type ArgsOf<P extends Positionals, O extends Options> = { readonly [K in keyof P]: ArgOf<P[K]> } & { readonly [K in keyof O]: ArgOf<O[K]> };
+
+/** -1: quiet, 0: normal, 1 and more: `-v`, `-vv`. */
+export type Verbosity = number;
+
+/** 0 answered; 1 in the negative; 2 misuse; 3 inconclusive; 70 a bug; 130 interrupted. */
+export type ExitStatus = 0 | 1 | 2 | 3 | 70 | 130;
+
+export interface Writer {
+  /** Resolves when the bytes have left; text is written as UTF-8. */
+  write(data: Uint8Array | string): Promise<void>;
+}
+
+export interface Io {
+  /** Read lazily: a command that does not iterate leaves it alone. */
+  readonly stdin: AsyncIterable<Uint8Array>;
+  readonly stdinIsTTY: boolean;
+  readonly stdoutIsTTY: boolean;
+  readonly stderrIsTTY: boolean;
+  readonly stdout: Writer;
+  readonly stderr: Writer;
+  /** Width of the terminal; undefined where there is none, and lines may be as long as they need. */
+  readonly columns: number | undefined;
+}
+
+/** Colours text, or leaves it as it is. */
+export interface Theme {
+  readonly colour: boolean;
+  /** Whether the terminal can show more than ASCII. */
+  readonly unicode: boolean;
+  paint(text: string, tone: Tone): string;
+}
+
+/** What a command line did when it was run inside another. */
+export interface Invocation {
+  readonly status: ExitStatus;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** The report, where the command came to one. */
+  readonly report: Report | undefined;
+}
+
+export interface InvokeOptions {
+  /** The world in which it runs, with its own clock. */
+  readonly env: Env;
+  readonly signal?: AbortSignal;
+  /** Nothing when absent. */
+  readonly stdin?: AsyncIterable<Uint8Array>;
+  /** Called with each piece of standard output and error as it comes, beside being collected. */
+  readonly onOutput?: (stream: 'stdout' | 'stderr', text: string) => void;
+}
+
+/** Everything that a command may touch beside its arguments. */
+export interface Context<Event = unknown> {
+  readonly env: Env;
+  /** Aborts on Ctrl-C: return at once what was learnt, with outcome `partial`. */
+  readonly signal: AbortSignal;
+  readonly verbosity: Verbosity;
+  readonly io: Io;
+  /** Environment variables, for credentials. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** What is going on now, one short line; seen on a terminal only, and replaced by the next. */
+  progress(text: string): void;
+  /** A line on standard error at once, unless `--quiet`. */
+  note(text: string): void;
+  /** One event of a stream, on standard output at once: a JSON line with `--json`, otherwise the command's `line`. Resolves when written. */
+  emit(event: Event): Promise<void>;
+  /** Calls `handler` on SIGUSR2 until the command ends; does nothing where there is no such signal. */
+  onUsr2(handler: () => void): void;
+  /** `-` is standard input. Throws UsageError when the file cannot be read. */
+  readFile(path: string): Promise<Uint8Array>;
+  /** Runs another command line of this tool in another world, its output collected. */
+  invoke(argv: readonly string[], options: InvokeOptions): Promise<Invocation>;
+}
+
+export interface Example {
+  /** Without the leading `$ `. */
+  readonly command: string;
+  readonly explain: string;
+}
+
+interface CommandShape<P extends Positionals, O extends Options, Data, Event> {
+  readonly name: string;
+  /** One line for the list of commands: a verb, no full stop. */
+  readonly summary: string;
+  /** Paragraphs for help and man page. */
+  readonly description: readonly string[];
+  readonly positionals: P;
+  /** By long name: `maxRate` here is `--max-rate` on the command line. Common network options (FAMILY, PORT, SOURCE, TIMEOUT in arguments.ts) apply only where a command takes them. */
+  readonly options: O;
+  readonly examples: readonly Example[];
+  /** Further sections, for help's end and the man page. */
+  readonly notes?: readonly { readonly title: string; readonly paragraphs: readonly string[] }[];
+  /** Other commands, by name. */
+  readonly seeAlso?: readonly string[];
+  /** Words for the exit statuses where they mean something particular here. */
+  readonly exitMeanings?: Readonly<Partial<Record<0 | 1 | 3, string>>>;
+
+  run(args: ArgsOf<P, O>, context: Context<Event>): Promise<Report<Data>>;
+  /** The report for people. Pure. Its findings are printed after it, as notes. */
+  view(report: Report<Data>, verbosity: Verbosity): readonly Block[];
+  /** The answer alone, one line, for `--short`; an empty string prints nothing. */
+  short(report: Report<Data>): string;
+  /** Key and value pairs for `--plain`, where the flattened data will not do. */
+  plain?(report: Report<Data>): readonly (readonly [key: string, value: string])[];
+  /** One event of a stream for people; undefined prints nothing. */
+  line?(event: Event, theme: Theme): string | undefined;
+  /** Whether these arguments make it a stream: then `--json` prints the report as one more line, the last. */
+  streams?(args: ArgsOf<P, O>): boolean;
+  /** Standard output is not a terminal, and no form was asked for: print `short` instead of `view`. */
+  readonly shortWhenPiped?: boolean;
+  exitStatus(report: Report<Data>, args: ArgsOf<P, O>): ExitStatus;
+}
+
+/** A command whose argument and data types have been checked and forgotten. */
+export type Command = CommandShape<Positionals, Options, unknown, unknown>;
+
+/** Checks a command against its own option specs; the types of `args` follow from them, those of `report` from `run`. */
+export function defineCommand<const P extends Positionals, const O extends Options, Data, Event = never>(command: CommandShape<P, O, Data, Event>): Command {
+  return command as unknown as Command;
+}
