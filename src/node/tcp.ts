@@ -1,0 +1,132 @@
+import type { Server, Socket } from 'node:net';
+import type { ConnectionOptions } from 'node:tls';
+import { type Endpoint, isAddress } from '../net/address.ts';
+import { type ByteStream, NetError, type Tcp, type TcpListener } from '../net/ports.ts';
+import { nodeEndpoint } from './address.ts';
+import { closedError, codeOf, kindOf, toNetError } from './errors.ts';
+
+/** How long a closed stream may take to hand over what was written, in milliseconds. */
+const LINGER_MS = 1000;
+
+/** TCP and TLS by node:net and node:tls, each loaded at its first use. Trust is Node's: its own roots and NODE_EXTRA_CA_CERTS. */
+export const nodeTcp: Tcp = {
+  connect: async (remote, options, signal) => {
+    signal?.throwIfAborted();
+    const { tls } = options;
+    const target = { host: remote.address, port: remote.port, localAddress: options.address, localPort: options.port, noDelay: true };
+    const opened = tls ? process.getBuiltinModule('node:tls').connect(secure(target, tls.serverName)) : process.getBuiltinModule('node:net').connect(definite(target));
+    await established(opened, tls ? 'secureConnect' : 'connect', signal);
+    return new NodeByteStream(opened);
+  },
+  listen: async ({ address, port }, accept) => {
+    const server = process.getBuiltinModule('node:net').createServer({ noDelay: true }, (socket) => accept(new NodeByteStream(socket)));
+    await bound(server, { host: address, port, exclusive: true, ipv6Only: address.includes(':') });
+    return new NodeTcpListener(server);
+  },
+};
+
+/** Leaves out what is undefined: node:net tells an absent local port from an undefined one. */
+const definite = <T extends object>(options: T): T =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
+
+function secure(target: object, serverName: string): ConnectionOptions {
+  const { checkServerIdentity } = process.getBuiltinModule('node:tls');
+  return {
+    ...definite(target),
+    // RFC 6066 §3 allows no literal address in SNI; the certificate must name it all the same.
+    servername: isAddress(serverName) ? '' : serverName,
+    checkServerIdentity: (_, certificate) => checkServerIdentity(serverName, certificate),
+  };
+}
+
+const established = (socket: Socket, event: 'connect' | 'secureConnect', signal: AbortSignal | undefined): Promise<void> =>
+  new Promise((resolve, reject) => {
+    let reached = false;
+    const settle = (act: () => void) => {
+      socket.off(event, ready).off('error', failed);
+      signal?.removeEventListener('abort', stop);
+      act();
+    };
+    const ready = () => settle(resolve);
+    // Once TCP stands, whatever breaks the handshake is a matter of TLS, a reset included.
+    const failed = (error: Error) => settle(() => reject(reached ? new NetError('tls', error.message, codeOf(error), error) : toNetError(error)));
+    const stop = () =>
+      settle(() => {
+        socket.on('error', () => {}).destroy();
+        reject(signal?.reason);
+      });
+    if (event === 'secureConnect') socket.once('connect', () => (reached = true));
+    socket.once(event, ready).once('error', failed);
+    signal?.addEventListener('abort', stop, { once: true });
+  });
+
+const bound = (server: Server, options: object): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const failed = (error: Error) => reject(toNetError(error));
+    server.once('error', failed).listen(options, () => {
+      // What goes wrong later concerns one connection that never came to be.
+      server.off('error', failed).on('error', () => {});
+      resolve();
+    });
+  });
+
+class NodeTcpListener implements TcpListener {
+  readonly local: Endpoint;
+  readonly #server: Server;
+
+  constructor(server: Server) {
+    const address = server.address();
+    this.local = typeof address === 'object' && address ? nodeEndpoint(address.address, address.port) : { address: '', port: 0 };
+    this.#server = server;
+  }
+
+  close(): void {
+    this.#server.close();
+  }
+}
+
+class NodeByteStream implements ByteStream {
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  readonly #socket: Socket;
+  #closed = false;
+  #failure: NetError | undefined;
+
+  constructor(socket: Socket) {
+    this.local = nodeEndpoint(socket.localAddress, socket.localPort);
+    this.remote = nodeEndpoint(socket.remoteAddress, socket.remotePort);
+    this.#socket = socket;
+    socket.on('error', (error) => {
+      this.#failure ??= toNetError(error);
+    });
+  }
+
+  /** Ends when either side has closed; rejects when the connection broke. Leaving the loop keeps the stream open. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    try {
+      // A destroyed socket has nothing to read, and its iterator would complain of a premature close.
+      if (!this.#closed && !this.#failure) yield* this.#socket.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+    } catch (error) {
+      this.#failure ??= toNetError(error);
+    }
+    if (this.#failure && !this.#closed) throw this.#failure;
+  }
+
+  write(data: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) return reject(closedError());
+      this.#socket.write(data, (error) => {
+        if (!error) return resolve();
+        // After the first failure the stream only says that it is gone; the first one says why.
+        reject(this.#closed ? closedError() : kindOf(codeOf(error)) === 'closed' && this.#failure ? this.#failure : toNetError(error));
+      });
+    });
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#socket.setTimeout(LINGER_MS, () => this.#socket.destroy());
+    this.#socket.destroySoon();
+  }
+}

@@ -1,0 +1,126 @@
+import type { Socket } from 'node:dgram';
+import { anyAddress, type Endpoint } from '../net/address.ts';
+import { NetError, type Udp, type UdpListener, type UdpOptions, type UdpSocket } from '../net/ports.ts';
+import { nodeAddress, nodeEndpoint } from './address.ts';
+import { closedError, toNetError } from './errors.ts';
+
+/** Every address that reaches a socket is a literal: nothing is looked up, so a send leaves in the turn in which it began. */
+const literal = (address: string, family: unknown, done: (error: null, address: string, family: unknown) => void): void =>
+  done(null, address, family);
+
+/** UDP by node:dgram. */
+export const nodeUdp: Udp = {
+  open: async (options, signal) => {
+    signal?.throwIfAborted();
+    const socket = create(options);
+    try {
+      await bind(socket, options);
+      if (options.remote) await connect(socket, options.remote);
+      if (options.receiveBuffer !== undefined) growReceiveBuffer(socket, options.receiveBuffer);
+      signal?.throwIfAborted();
+    } catch (error) {
+      socket.close();
+      if (signal?.aborted) throw signal.reason;
+      throw toNetError(error);
+    }
+    return new NodeUdpSocket(socket, options.remote !== undefined);
+  },
+};
+
+function create({ family, reuse }: UdpOptions): Socket {
+  return process.getBuiltinModule('node:dgram').createSocket({
+    type: family === 4 ? 'udp4' : 'udp6',
+    reuseAddr: reuse ?? false,
+    // One family a socket: a dual-stack one would show IPv4 peers as mapped addresses and take the IPv4 port as well.
+    ipv6Only: family === 6,
+    lookup: literal as never,
+  });
+}
+
+const bind = (socket: Socket, { family, address, port }: UdpOptions): Promise<void> =>
+  new Promise((resolve, reject) => {
+    socket.once('error', reject);
+    // Exclusive: not shared through a cluster's parent process.
+    socket.bind({ address: address ?? anyAddress(family), port: port ?? 0, exclusive: true }, () => {
+      socket.off('error', reject);
+      resolve();
+    });
+  });
+
+const connect = (socket: Socket, { address, port }: Endpoint): Promise<void> =>
+  new Promise((resolve, reject) => {
+    socket.once('error', reject);
+    // The callback hears the failure too, although the types do not say so.
+    socket.connect(port, address, ((error?: Error) => {
+      socket.off('error', reject);
+      if (error) reject(error);
+      else resolve();
+    }) as () => void);
+  });
+
+/** A wish: where the system refuses, its own size serves. */
+function growReceiveBuffer(socket: Socket, bytes: number): void {
+  try {
+    socket.setRecvBufferSize(bytes);
+  } catch {
+    // Nothing is lost but some room.
+  }
+}
+
+class NodeUdpSocket implements UdpSocket {
+  readonly local: Endpoint;
+  readonly #socket: Socket;
+  readonly #connected: boolean;
+  #listener: UdpListener | undefined;
+  #closed = false;
+
+  constructor(socket: Socket, connected: boolean) {
+    const { address, port } = socket.address();
+    this.local = nodeEndpoint(address, port);
+    this.#socket = socket;
+    this.#connected = connected;
+    socket.on('message', (data, from) => {
+      const at = performance.now();
+      if (this.#closed) return;
+      this.#listener?.datagram({ data, from: { address: nodeAddress(from.address), port: from.port }, at });
+    });
+    socket.on('error', (error) => {
+      if (!this.#closed) this.#listener?.error?.(toNetError(error));
+    });
+  }
+
+  send(data: Uint8Array, to?: Endpoint): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) return reject(closedError());
+      const done = (error: Error | null) => (error ? reject(toNetError(error)) : resolve());
+      try {
+        if (this.#connected) this.#socket.send(data, done);
+        else if (to) this.#socket.send(data, to.port, to.address, done);
+        else reject(new NetError('other', 'a socket that is not connected needs to be told where to send'));
+      } catch (error) {
+        // Such as port 0, which a server may well have named.
+        reject(toNetError(error));
+      }
+    });
+  }
+
+  listen(listener: UdpListener): void {
+    this.#listener = listener;
+  }
+
+  setTtl(ttl: number): void {
+    if (this.#closed) throw closedError();
+    try {
+      this.#socket.setTTL(ttl);
+    } catch (error) {
+      throw toNetError(error);
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#listener = undefined;
+    this.#socket.close();
+  }
+}
