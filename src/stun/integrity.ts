@@ -1,0 +1,77 @@
+/** MESSAGE-INTEGRITY, MESSAGE-INTEGRITY-SHA256 and FINGERPRINT (RFC 8489 §14.5–14.7): computing and checking. */
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { ATTRIBUTES } from './attributes.ts';
+import { crc32 } from './crc32.ts';
+import { ATTRIBUTE_HEADER, HEADER, MAGIC_COOKIE, padded, readU16, readU32, writeU16 } from './layout.ts';
+
+export type Verdict = 'valid' | 'invalid' | 'absent';
+
+/** A message that came through `decode`: its raw bytes are all that is needed here. */
+export interface RawMessage {
+  readonly bytes: Uint8Array;
+}
+
+const SHA1 = ATTRIBUTES['MESSAGE-INTEGRITY'].type;
+const SHA256 = ATTRIBUTES['MESSAGE-INTEGRITY-SHA256'].type;
+const FINGERPRINT = ATTRIBUTES.FINGERPRINT.type;
+const FINGERPRINT_MASK = 0x5354554e;
+
+/** Offset of the first attribute of a type, with the rules of what counts: nothing but FINGERPRINT after MI-SHA256, nothing but these two after MI. */
+function find(bytes: Uint8Array, wanted: number): number | undefined {
+  let sealed = 0;
+  for (let at = HEADER; at + ATTRIBUTE_HEADER <= bytes.length; at += ATTRIBUTE_HEADER + padded(readU16(bytes, at + 2))) {
+    const type = readU16(bytes, at);
+    if (sealed === SHA256 && type !== FINGERPRINT) continue;
+    if (sealed === SHA1 && type !== FINGERPRINT && type !== SHA256) continue;
+    if (type === wanted) return at;
+    if (type === SHA1 || type === SHA256) sealed = type;
+  }
+  return undefined;
+}
+
+/** The start of the message up to `end`, its length field as if the message ended at `claimedEnd`; the message itself stays as it is. */
+function header(bytes: Uint8Array, claimedEnd: number): Uint8Array {
+  const start = bytes.slice(0, 4);
+  writeU16(start, 2, claimedEnd - HEADER);
+  return start;
+}
+
+/** HMAC over `bytes[0, at)`, where an integrity attribute with a value of `length` bytes stands or will stand at `at`. */
+export function messageHmac(algorithm: 'sha1' | 'sha256', key: Uint8Array, bytes: Uint8Array, at: number, length: number): Uint8Array {
+  const hmac = createHmac(algorithm, key)
+    .update(header(bytes, at + ATTRIBUTE_HEADER + length))
+    .update(bytes.subarray(4, at));
+  // RFC 3489 §11.2.8 pads the text to a multiple of 64 bytes; later ones, which carry the cookie, do not.
+  if (readU32(bytes, 4) !== MAGIC_COOKIE) hmac.update(new Uint8Array((64 - (at % 64)) % 64));
+  return hmac.digest();
+}
+
+/** FINGERPRINT's value over `bytes[0, at)`, where it stands or will stand. */
+export function fingerprint(bytes: Uint8Array, at: number): number {
+  const start = header(bytes, at + ATTRIBUTE_HEADER + 4);
+  return (crc32(bytes, 4, at, crc32(start, 0, 4)) ^ FINGERPRINT_MASK) >>> 0;
+}
+
+function check(bytes: Uint8Array, at: number, algorithm: 'sha1' | 'sha256', key: Uint8Array): Verdict {
+  const length = readU16(bytes, at + 2);
+  const value = bytes.subarray(at + ATTRIBUTE_HEADER, at + ATTRIBUTE_HEADER + length);
+  const expected = messageHmac(algorithm, key, bytes, at, length).subarray(0, length);
+  return value.length === expected.length && timingSafeEqual(value, expected) ? 'valid' : 'invalid';
+}
+
+/** Whether the message was sealed with this key. MI-SHA256 decides where it is present, else MI. Constant-time in the key. */
+export function checkIntegrity(message: RawMessage, key: Uint8Array): Verdict {
+  const strong = find(message.bytes, SHA256);
+  if (strong !== undefined) return check(message.bytes, strong, 'sha256', key);
+  const classic = find(message.bytes, SHA1);
+  return classic === undefined ? 'absent' : check(message.bytes, classic, 'sha1', key);
+}
+
+/** Whether FINGERPRINT is there, last (RFC 8489 §14.7), and right. */
+export function checkFingerprint(message: RawMessage): Verdict {
+  const { bytes } = message;
+  const at = find(bytes, FINGERPRINT);
+  if (at === undefined) return 'absent';
+  const last = at + ATTRIBUTE_HEADER + 4 === bytes.length && readU16(bytes, at + 2) === 4;
+  return last && readU32(bytes, at + ATTRIBUTE_HEADER) === fingerprint(bytes, at) ? 'valid' : 'invalid';
+}
