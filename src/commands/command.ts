@@ -1,9 +1,11 @@
 /** What a subcommand is: its command line as data, from which parser, help, man page and completion are made, and what it does. */
 import type { Family } from '../net/address.ts';
 import type { Env } from '../net/ports.ts';
-import type { Block, Tone } from '../render/block.ts';
+import type { Block } from '../render/block.ts';
+import type { Theme } from '../render/theme.ts';
 import type { Report } from '../report/report.ts';
 
+export type { Theme } from '../render/theme.ts';
 export { UsageError } from './usage-error.ts';
 
 /** Turns the text of an argument into its value, or throws UsageError; `argument` is its name for the message, such as `--port`. */
@@ -87,14 +89,6 @@ export interface Io {
   readonly stderr: Writer;
   /** Width of the terminal; undefined where there is none, and lines may be as long as they need. */
   readonly columns: number | undefined;
-}
-
-/** Colours text, or leaves it as it is. */
-export interface Theme {
-  readonly colour: boolean;
-  /** Whether the terminal can show more than ASCII. */
-  readonly unicode: boolean;
-  paint(text: string, tone: Tone): string;
 }
 
 /** What a command line did when it was run inside another. */

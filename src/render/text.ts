@@ -1,0 +1,67 @@
+/** Blocks as text for people. */
+import type { Block, Cell } from './block.ts';
+import { renderLadder } from './ladder.ts';
+import type { Theme } from './theme.ts';
+import { indented, visible, wrap } from './words.ts';
+
+/** Prose is wrapped here even where the terminal is wider, or there is none. */
+const READABLE = 100;
+
+/**
+ * Everything but the notes, each block apart by an empty line, ending in a line break; empty when there is nothing.
+ * `columns` is the terminal's width, undefined where lines may be as long as they need.
+ */
+export async function renderText(blocks: readonly Block[], theme: Theme, columns: number | undefined): Promise<string> {
+  const parts: string[] = [];
+  for (const [i, block] of blocks.entries()) {
+    const part = await renderBlock(block, theme, columns);
+    if (part === '') continue;
+    const previous = blocks[i - 1];
+    const apart = parts.length > 0 && previous?.kind !== 'heading' && block.kind !== 'raw' && previous?.kind !== 'raw';
+    parts.push((apart ? '\n' : '') + (part.endsWith('\n') ? part : `${part}\n`));
+  }
+  return parts.join('');
+}
+
+async function renderBlock(block: Block, theme: Theme, columns: number | undefined): Promise<string> {
+  const prose = Math.min(columns ?? READABLE, READABLE);
+  switch (block.kind) {
+    case 'heading':
+      return theme.paint(visible(block.text), 'strong');
+    case 'text':
+      return wrap(visible(block.text, true), prose)
+        .map((line) => (block.tone ? theme.paint(line, block.tone) : line))
+        .join('\n');
+    case 'fields':
+      return renderFields(block.rows, theme, columns);
+    case 'grid': {
+      const { renderTable } = await import('./table.ts');
+      return renderTable(block.columns, block.rows, theme, columns);
+    }
+    case 'ladder':
+      return renderLadder(block.participants, block.steps, theme, columns);
+    case 'note':
+      return '';
+    case 'raw':
+      return block.text;
+  }
+}
+
+function renderFields(rows: readonly (readonly [label: string, value: Cell])[], theme: Theme, columns: number | undefined): string {
+  const label = Math.max(0, ...rows.map(([name]) => name.length)) + 2;
+  return rows
+    .map(([name, value]) => {
+      const { text, tone } = typeof value === 'string' ? { text: value, tone: undefined } : value;
+      const lines = wrap(visible(text, true), Math.max(20, (columns ?? Number.POSITIVE_INFINITY) - label));
+      return lines
+        .map((line, i) => ((i === 0 ? name.padEnd(label) : ' '.repeat(label)) + (tone ? theme.paint(line, tone) : line)).trimEnd())
+        .join('\n');
+    })
+    .join('\n');
+}
+
+/** A note as it goes to standard error, with its line break. */
+export function renderNote(text: string, theme: Theme, columns: number | undefined): string {
+  const lines = indented(visible(text, true), 6, Math.min(columns ?? READABLE, READABLE), 'note: ');
+  return `${theme.paint('note:', 'warn')}${lines.slice('note:'.length)}\n`;
+}
