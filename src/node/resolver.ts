@@ -3,8 +3,8 @@ import { NetError, type Resolver, type SrvRecord } from '../net/ports.ts';
 import { nodeAddress } from './address.ts';
 import { codeOf, kindOf, toNetError } from './errors.ts';
 
-/** Names by the system's own resolver (hosts file, search order and all); service records by DNS. */
-export const nodeResolver: Resolver = {
+/** Names by the system's own resolver (hosts file, search order and all); service records by DNS, from the system's name servers unless told (`address:port`). */
+export const createResolver = (nameServers?: readonly string[]): Resolver => ({
   addresses: async (host, family, signal) => {
     signal?.throwIfAborted();
     const literal = canonicalAddress(host);
@@ -16,6 +16,7 @@ export const nodeResolver: Resolver = {
   services: async (name, signal) => {
     signal?.throwIfAborted();
     const resolver = new (process.getBuiltinModule('node:dns').promises.Resolver)();
+    if (nameServers) resolver.setServers(nameServers);
     try {
       const records = await abortable(resolver.resolveSrv(name), signal, () => resolver.cancel());
       return records.map(({ name: host, port, priority, weight }): SrvRecord => ({ host, port, priority, weight }));
@@ -25,7 +26,9 @@ export const nodeResolver: Resolver = {
       throw toNetError(error, 'resolver');
     }
   },
-};
+});
+
+export const nodeResolver: Resolver = createResolver();
 
 async function lookup(host: string, family: Family | undefined, signal: AbortSignal | undefined): Promise<string[]> {
   const { promises } = process.getBuiltinModule('node:dns');

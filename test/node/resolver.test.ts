@@ -1,0 +1,85 @@
+import { createSocket } from 'node:dgram';
+import { describe, expect, it } from 'vitest';
+import type { Resolver } from '../../src/net/ports.ts';
+import { createResolver, nodeResolver } from '../../src/node/resolver.ts';
+
+describe('names', () => {
+  it('a literal is its own answer, in canonical text, and only in its own family', async () => {
+    expect(await nodeResolver.addresses('192.0.2.1', undefined)).toEqual(['192.0.2.1']);
+    expect(await nodeResolver.addresses('2001:DB8:0::1', 6)).toEqual(['2001:db8::1']);
+    await expect(nodeResolver.addresses('192.0.2.1', 6)).rejects.toMatchObject({ name: 'NetError', kind: 'not-found' });
+  });
+
+  it('the hosts file is asked', async () => {
+    expect(await nodeResolver.addresses('localhost', 4)).toEqual(['127.0.0.1']);
+  });
+
+  it('an aborted signal ends the wait with its own reason', async () => {
+    const reason = new Error('enough');
+    await expect(nodeResolver.addresses('localhost', 4, AbortSignal.abort(reason))).rejects.toBe(reason);
+    const controller = new AbortController();
+    const waiting = nodeResolver.addresses('localhost', 4, controller.signal);
+    controller.abort(reason);
+    await expect(waiting).rejects.toBe(reason);
+  });
+});
+
+describe('service records', () => {
+  /** A DNS server on loopback that gives every question the same answer. */
+  async function withServer(answer: ((question: Buffer) => Buffer) | undefined, run: (resolver: Resolver) => Promise<void>): Promise<void> {
+    const socket = createSocket('udp4', (query, from) => {
+      if (answer) socket.send(answer(query), from.port, from.address);
+    });
+    await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
+    try {
+      await run(createResolver([`127.0.0.1:${socket.address().port}`]));
+    } finally {
+      socket.close();
+    }
+  }
+
+  const header = (query: Buffer, flags: number, answers: number): Buffer => {
+    const end = query.indexOf(0, 12) + 5;
+    const head = Buffer.from(query.subarray(0, end));
+    head.writeUInt16BE(flags, 2);
+    head.writeUInt16BE(1, 4);
+    head.writeUInt16BE(answers, 6);
+    head.writeUInt32BE(0, 8);
+    return head;
+  };
+  it('are read whole', async () => {
+    // SRV 10 5 3478 stun.test.
+    const rdata = Buffer.concat([Buffer.from([0, 10, 0, 5, 0x0d, 0x96]), Buffer.from('\x04stun\x04test\x00', 'latin1')]);
+    // The owner is a pointer to the question's name, the class IN, the lifetime an hour.
+    const answer = Buffer.concat([Buffer.from('c00c0021000100000e10', 'hex'), Buffer.from([0, rdata.length]), rdata]);
+    await withServer(
+      (query) => Buffer.concat([header(query, 0x8180, 1), answer]),
+      async (resolver) => {
+        expect(await resolver.services('_stun._udp.example.test')).toEqual([{ host: 'stun.test', port: 3478, priority: 10, weight: 5 }]);
+      },
+    );
+  });
+
+  it('none is an empty list; a failing server is the resolver’s fault', async () => {
+    await withServer(
+      (query) => header(query, 0x8183, 0),
+      async (resolver) => expect(await resolver.services('_stun._udp.example.test')).toEqual([]),
+    );
+    await withServer(
+      (query) => header(query, 0x8182, 0),
+      async (resolver) => {
+        await expect(resolver.services('_stun._udp.example.test')).rejects.toMatchObject({ kind: 'resolver' });
+      },
+    );
+  });
+
+  it('waiting for a silent server ends with the signal', async () => {
+    await withServer(undefined, async (resolver) => {
+      const reason = new Error('enough');
+      const controller = new AbortController();
+      const waiting = resolver.services('_stun._udp.example.test', controller.signal);
+      setImmediate(() => controller.abort(reason));
+      await expect(waiting).rejects.toBe(reason);
+    });
+  });
+});
