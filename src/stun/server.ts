@@ -1,0 +1,249 @@
+/**
+ * A STUN server with NAT behaviour discovery (RFC 8489, RFC 5780, and RFC 3489 for classic clients): one pure
+ * function over up to four socket roles. The same function answers on real sockets and in the simulated network.
+ *
+ * Towards a source that a forged packet could name (UDP) it never sends more than it received, except the plain answer.
+ */
+import { addressBytes, type Endpoint, formatAddress, isAnyAddress } from '../net/address.ts';
+import type { Random } from '../net/ports.ts';
+import { type RateLimit, SourceLimiter, sourceKey, v4Number } from '../net/rate-limit.ts';
+import { type Attribute, type AttributeName, ATTRIBUTES, attribute } from './attributes.ts';
+import { checkFingerprint } from './integrity.ts';
+import { type Decoded, decode, encode, get, METHOD, StunFormatError, unknownRequired } from './message.ts';
+
+/** A socket of the server: which of its two addresses, and which of its two ports. */
+export type Role = 'A1P1' | 'A1P2' | 'A2P1' | 'A2P2';
+
+export const ROLES: readonly Role[] = ['A1P1', 'A1P2', 'A2P1', 'A2P2'];
+
+/** The role that a CHANGE-REQUEST with these flags moves the answer to. */
+export function changedRole(role: Role, changeIp: boolean, changePort: boolean): Role {
+  const address = (role[1] === '1') !== changeIp ? 'A1' : 'A2';
+  return (role[3] === '1') !== changePort ? `${address}P1` : `${address}P2`;
+}
+
+export interface ServerOptions {
+  /** The sockets there are and how clients see them. With all four roles it does RFC 5780; with fewer it answers plain requests only. A wildcard address is never told to clients. */
+  readonly endpoints: Readonly<Partial<Record<Role, Endpoint>>>;
+  /** Sent over TCP, and over UDP where the request was at least as long as the answer with it. */
+  readonly software?: string | undefined;
+  /** Of each source; {@link DEFAULT_LIMIT} when absent. */
+  readonly limit?: RateLimit | undefined;
+  readonly random: Random;
+}
+
+/** Generous enough for a household of browsers behind one address, or a detection run. */
+export const DEFAULT_LIMIT: RateLimit = { perSecond: 100, burst: 400 };
+
+/** RESPONSE-PORT aims an answer at a port that did not ask for it, so it gets a narrower allowance. */
+const RESPONSE_PORT_LIMIT: RateLimit = { perSecond: 5, burst: 100 };
+
+/** What happened so far; each datagram adds to `received` and to exactly one of the others. */
+export interface Counters {
+  received: number;
+  /** Success answers. */
+  answered: number;
+  /** 4xx answers. */
+  refused: number;
+  /** Over the rate limit, dropped. */
+  limited: number;
+  /** A Binding request that does not parse, dropped. */
+  malformed: number;
+  /** No Binding request at all, dropped. */
+  ignored: number;
+}
+
+export const noCounts = (): Counters => ({ received: 0, answered: 0, refused: 0, limited: 0, malformed: 0, ignored: 0 });
+
+/** A server: its settings, prepared, and its state, which is counters and rate limits. */
+export interface StunServer {
+  readonly endpoints: Readonly<Partial<Record<Role, Endpoint>>>;
+  readonly behaviour: boolean;
+  readonly software: string | undefined;
+  readonly counters: Counters;
+  readonly limiter: SourceLimiter;
+  readonly responsePortLimiter: SourceLimiter;
+  /** The plain answer of each role to an IPv4 source, with zeros where transaction and source go. */
+  readonly templates: ReadonlyMap<Role, Uint8Array>;
+}
+
+export interface ServerPacket {
+  readonly role: Role;
+  readonly from: Endpoint;
+  readonly data: Uint8Array;
+  /** ms on any monotonic scale. */
+  readonly now: number;
+  /** `udp` when absent. */
+  readonly transport?: 'udp' | 'tcp';
+}
+
+export interface ServerAnswer {
+  readonly data: Uint8Array;
+  readonly to: Endpoint;
+  readonly viaRole: Role;
+}
+
+export function createStunServer(options: ServerOptions): StunServer {
+  const { endpoints, software, limit = DEFAULT_LIMIT, random } = options;
+  const server: StunServer = {
+    endpoints,
+    behaviour: ROLES.every((role) => endpoints[role]),
+    software,
+    counters: noCounts(),
+    limiter: new SourceLimiter(limit, random),
+    responsePortLimiter: new SourceLimiter(limit.perSecond === Number.POSITIVE_INFINITY ? limit : RESPONSE_PORT_LIMIT, random),
+    templates: new Map(),
+  };
+  const blank = { address: '0.0.0.0', port: 0 };
+  const templates = ROLES.filter((role) => endpoints[role]).map((role): [Role, Uint8Array] => [
+    role,
+    encode({
+      class: 'success',
+      method: METHOD.binding,
+      transactionId: new Uint8Array(12),
+      attributes: plainAttributes(server, role, role, blank),
+    }),
+  ]);
+  return { ...server, templates: new Map(templates) };
+}
+
+/** Whether a datagram claims to be a Binding request, of today or of RFC 3489. Anything else on the port belongs to another protocol, if to any. */
+export const isBindingRequest = (data: Uint8Array): boolean => data.length >= 20 && data[0] === 0 && data[1] === 1;
+
+/** The answer to a datagram, or undefined where it gets none. Changes only the server's counters and rate limits. */
+export function respond(server: StunServer, packet: ServerPacket): ServerAnswer | undefined {
+  const { counters } = server;
+  counters.received++;
+  if (!isBindingRequest(packet.data)) {
+    counters.ignored++;
+    return undefined;
+  }
+  const v4 = v4Number(packet.from.address);
+  if (!server.limiter.allow(v4 ?? sourceKey(packet.from.address), packet.now)) {
+    counters.limited++;
+    return undefined;
+  }
+  const template = packet.data.length === 20 && v4 !== undefined && packet.transport !== 'tcp' ? server.templates.get(packet.role) : undefined;
+  if (template && hasCookie(packet.data) && packet.data[2] === 0 && packet.data[3] === 0) {
+    counters.answered++;
+    return { data: fill(template, packet.data, v4 as number, packet.from.port), to: packet.from, viaRole: packet.role };
+  }
+  return respondFully(server, packet);
+}
+
+/** Most requests are a bare header from an IPv4 source; their answer is a template with ID, port and address put in. */
+function fill(template: Uint8Array, request: Uint8Array, address: number, port: number): Uint8Array {
+  const answer = template.slice();
+  for (let i = 8; i < 20; i++) answer[i] = request[i] as number;
+  put(answer, 26, port ^ 0x2112, address ^ 0x2112a442); // XOR-MAPPED-ADDRESS, the first attribute
+  put(answer, 38, port, address); // MAPPED-ADDRESS, the second
+  return answer;
+}
+
+function put(bytes: Uint8Array, at: number, port: number, address: number): void {
+  bytes[at] = port >> 8;
+  bytes[at + 1] = port;
+  bytes[at + 2] = address >> 24;
+  bytes[at + 3] = address >> 16;
+  bytes[at + 4] = address >> 8;
+  bytes[at + 5] = address;
+}
+
+/** What a Binding request may carry; credentials are understood and not asked for (RFC 8489 §9). RESPONSE-ADDRESS, which let a client aim answers anywhere, is not served. */
+const UNDERSTOOD: ReadonlySet<AttributeName> = new Set<AttributeName>([
+  'CHANGE-REQUEST', 'RESPONSE-PORT', 'PADDING', 'USERNAME', 'USERHASH', 'REALM', 'NONCE', 'PASSWORD-ALGORITHM', 'MESSAGE-INTEGRITY', 'MESSAGE-INTEGRITY-SHA256',
+]);
+
+function respondFully(server: StunServer, packet: ServerPacket): ServerAnswer | undefined {
+  const { role, from, data, transport = 'udp' } = packet;
+  const { counters } = server;
+  const request = tryDecode(data);
+  const fingerprint = request && checkFingerprint(request);
+  if (!request || fingerprint === 'invalid') {
+    counters.malformed++;
+    return undefined;
+  }
+  const seal = { fingerprint: fingerprint === 'valid' };
+  const { method, transactionId } = request;
+  const write = (cls: 'success' | 'error', attributes: readonly Attribute[]) => encode({ class: cls, method, transactionId, attributes }, seal);
+  const finish = (cls: 'success' | 'error', attributes: readonly Attribute[], to = from, viaRole = role): ServerAnswer => {
+    let bytes = write(cls, attributes);
+    if (server.software !== undefined) {
+      const longer = write(cls, [...attributes, attribute('SOFTWARE', server.software)]);
+      if (transport === 'tcp' || longer.length <= data.length) bytes = longer;
+    }
+    if (cls === 'success') counters.answered++;
+    else counters.refused++;
+    return { data: bytes, to, viaRole };
+  };
+  const refuse = (code: number, reason: string, ...more: Attribute[]) => finish('error', [attribute('ERROR-CODE', { code, reason }), ...more]);
+
+  const change = get(request, 'CHANGE-REQUEST');
+  const changes = change !== undefined && (change.ip || change.port);
+  const responsePort = get(request, 'RESPONSE-PORT');
+  const padding = get(request, 'PADDING');
+  const unknown = unknownRequired(request, UNDERSTOOD);
+  // Classic clients send CHANGE-REQUEST with no flag set in plain requests, so its presence alone is no reason to refuse.
+  if (changes && (!server.behaviour || transport === 'tcp')) unknown.push(ATTRIBUTES['CHANGE-REQUEST'].type);
+  if (unknown.length > 0) return refuse(420, 'Unknown Attribute', attribute('UNKNOWN-ATTRIBUTES', unknown));
+  if (padding !== undefined && responsePort !== undefined) return refuse(400, 'PADDING with RESPONSE-PORT');
+
+  const viaRole = changes ? changedRole(role, change.ip, change.port) : role;
+  const attributes = request.classic ? classicAttributes(server, role, viaRole, from) : plainAttributes(server, role, viaRole, from);
+  if (padding !== undefined) {
+    const room = data.length - write('success', attributes).length - 4;
+    if (room > 0) attributes.push(attribute('PADDING', new Uint8Array(room & ~3)));
+  }
+  if (responsePort === undefined || responsePort === from.port) return finish('success', attributes, from, viaRole);
+  if (responsePort < 1024) return refuse(400, 'RESPONSE-PORT below 1024');
+  if (transport === 'tcp') return refuse(400, 'RESPONSE-PORT over TCP');
+  if (!server.responsePortLimiter.allow(sourceKey(from.address), packet.now)) {
+    counters.limited++;
+    return undefined;
+  }
+  return finish('success', attributes, { address: from.address, port: responsePort }, viaRole);
+}
+
+/** XOR-MAPPED-ADDRESS and MAPPED-ADDRESS come first: {@link fill} relies on it. */
+function plainAttributes(server: StunServer, role: Role, viaRole: Role, from: Endpoint): Attribute[] {
+  const mapped = reflexive(from);
+  const origin = told(server.endpoints[viaRole]);
+  const other = server.behaviour ? told(server.endpoints[changedRole(role, true, true)]) : undefined;
+  return [
+    attribute('XOR-MAPPED-ADDRESS', mapped),
+    attribute('MAPPED-ADDRESS', mapped),
+    ...(origin ? [attribute('RESPONSE-ORIGIN', origin)] : []),
+    ...(other ? [attribute('OTHER-ADDRESS', other)] : []),
+  ];
+}
+
+/** RFC 3489 §11.2. Without a second address there is nothing true to say in CHANGED-ADDRESS. */
+function classicAttributes(server: StunServer, role: Role, viaRole: Role, from: Endpoint): Attribute[] {
+  const source = told(server.endpoints[viaRole]);
+  const changed = server.behaviour ? told(server.endpoints[changedRole(role, true, true)]) : undefined;
+  return [
+    attribute('MAPPED-ADDRESS', reflexive(from)),
+    ...(source ? [attribute('SOURCE-ADDRESS', source)] : []),
+    ...(changed ? [attribute('CHANGED-ADDRESS', changed)] : []),
+  ];
+}
+
+const told = (endpoint: Endpoint | undefined): Endpoint | undefined => (endpoint && !isAnyAddress(endpoint.address) ? endpoint : undefined);
+
+/** The source as it goes into an attribute: without zone, and as IPv4 where a dual-stack socket shows it IPv4-mapped. */
+function reflexive({ address, port }: Endpoint): Endpoint {
+  const bytes = address.includes(':') ? addressBytes(address) : undefined;
+  if (!bytes) return { address, port };
+  return { address: formatAddress(address.startsWith('::ffff:') ? bytes.subarray(12) : bytes), port };
+}
+
+const hasCookie = (data: Uint8Array): boolean => data[4] === 0x21 && data[5] === 0x12 && data[6] === 0xa4 && data[7] === 0x42;
+
+function tryDecode(data: Uint8Array): Decoded | undefined {
+  try {
+    return decode(data);
+  } catch (error) {
+    if (error instanceof StunFormatError) return undefined;
+    throw error;
+  }
+}

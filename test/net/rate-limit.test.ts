@@ -1,0 +1,85 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { SourceLimiter, sourceKey, v4Number } from '../../src/net/rate-limit.ts';
+import type { Random } from '../../src/net/ports.ts';
+
+const random: Random = { bytes: (length) => new Uint8Array(length), below: () => 12345 };
+const limiter = (perSecond: number, burst: number) => new SourceLimiter({ perSecond, burst }, random);
+
+describe('SourceLimiter', () => {
+  it('grants the burst at once and then the rate', () => {
+    const limit = limiter(10, 3);
+    const key = sourceKey('203.0.113.7');
+    const at = (now: number) => limit.allow(key, now);
+    expect([at(0), at(0), at(0), at(0)]).toEqual([true, true, true, false]);
+    expect(at(99)).toBe(false);
+    expect(at(100)).toBe(true);
+    expect(at(101)).toBe(false);
+    expect([at(1000), at(1000), at(1000), at(1000)]).toEqual([true, true, true, false]);
+  });
+
+  it('works on a clock that starts below zero', () => {
+    const limit = limiter(1, 1);
+    expect(limit.allow(1, -5000)).toBe(true);
+    expect(limit.allow(1, -4500)).toBe(false);
+    expect(limit.allow(1, -4000)).toBe(true);
+  });
+
+  it('does not limit at an infinite rate', () => {
+    const limit = limiter(Number.POSITIVE_INFINITY, 1);
+    for (let i = 0; i < 1000; i++) expect(limit.allow(9, 0)).toBe(true);
+  });
+
+  it('never grants one source more than burst + rate × time', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(300), { minLength: 1, maxLength: 200 }), (gaps) => {
+        const limit = limiter(20, 5);
+        let now = 0;
+        let granted = 0;
+        for (const gap of gaps) {
+          now += gap;
+          if (limit.allow(77, now)) granted++;
+        }
+        expect(granted).toBeLessThanOrEqual(5 + Math.floor((now * 20) / 1000) + 1);
+        expect(granted).toBeGreaterThanOrEqual(Math.min(gaps.length, 5));
+      }),
+    );
+  });
+
+  it('holds a busy source back without harming the others', () => {
+    const limit = limiter(10, 10);
+    const busy = sourceKey('198.51.100.1');
+    for (let i = 0; i < 100_000; i++) limit.allow(busy, 0);
+    let refused = 0;
+    for (let i = 0; i < 10_000; i++) if (!limit.allow(i * 7919, 0)) refused++;
+    expect(refused).toBeLessThan(3);
+    expect(limit.allow(busy, 0)).toBe(false);
+  });
+});
+
+describe('sourceKey', () => {
+  it('takes an IPv4 address and its mapped form for the same source', () => {
+    expect(sourceKey('::ffff:192.0.2.1')).toBe(sourceKey('192.0.2.1'));
+    expect(sourceKey('192.0.2.2')).not.toBe(sourceKey('192.0.2.1'));
+  });
+
+  it('takes an IPv6 /64 for one source', () => {
+    expect(sourceKey('2001:db8:0:1::1')).toBe(sourceKey('2001:db8:0:1:ffff::2'));
+    expect(sourceKey('2001:db8:0:1::1')).not.toBe(sourceKey('2001:db8:0:2::1'));
+  });
+});
+
+describe('v4Number', () => {
+  it('reads every dotted quad', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 2 ** 32 - 1 }), (value) => {
+        const text = [24, 16, 8, 0].map((shift) => (value >>> shift) & 255).join('.');
+        expect((v4Number(text) as number) >>> 0).toBe(value);
+      }),
+    );
+  });
+
+  it.each(['', '1.2.3', '1.2.3.4.5', '256.1.1.1', '1..2.3', '1.2.3.', '::1', 'a.b.c.d'])('refuses %j', (text) => {
+    expect(v4Number(text)).toBeUndefined();
+  });
+});
