@@ -9,75 +9,125 @@ export interface Endpoint {
 
 export type Family = 4 | 6;
 
-const V4_PART = /^(?:0|[1-9]\d{0,2})$/;
+const DOT = 0x2e;
+const ZERO = 0x30;
 
-/** The four bytes of a dotted quad, or undefined where the text is none (leading zeros are refused, as in RFC 6943 §3.1.1). */
+/**
+ * The four bytes of a dotted quad, or undefined where the text is none (leading zeros are refused, as in RFC 6943 §3.1.1).
+ * Character by character: a server reads four addresses for each answer that it writes.
+ */
 export function parseV4(text: string): Uint8Array | undefined {
-  const parts = text.split('.');
-  if (parts.length !== 4) return undefined;
+  if (text.length < 7 || text.length > 15) return undefined;
   const bytes = new Uint8Array(4);
-  for (let i = 0; i < 4; i++) {
-    const part = parts[i] as string;
-    const value = Number(part);
-    if (!V4_PART.test(part) || value > 255) return undefined;
-    bytes[i] = value;
+  let part = 0;
+  let value = 0;
+  let digits = 0;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === DOT) {
+      if (digits === 0 || part === 3) return undefined;
+      bytes[part++] = value;
+      value = 0;
+      digits = 0;
+    } else {
+      const digit = code - ZERO;
+      if (digit < 0 || digit > 9 || (digits > 0 && value === 0)) return undefined;
+      value = value * 10 + digit;
+      if (value > 255) return undefined;
+      digits++;
+    }
   }
+  if (part !== 3 || digits === 0) return undefined;
+  bytes[3] = value;
   return bytes;
 }
 
 /** The sixteen bytes of an IPv6 address in any RFC 4291 §2.2 form (without zone), or undefined. */
 export function parseV6(text: string): Uint8Array | undefined {
-  const halves = text.split('::');
-  if (halves.length > 2) return undefined;
-  const head = groupsOf(halves[0] as string, halves.length === 1);
-  const tail = halves.length === 2 ? groupsOf(halves[1] as string, true) : [];
-  if (!head || !tail) return undefined;
-  const gap = 8 - head.length - tail.length;
-  if (halves.length === 2 ? gap < 1 : gap !== 0) return undefined;
   const bytes = new Uint8Array(16);
-  const view = new DataView(bytes.buffer);
-  head.forEach((group, i) => view.setUint16(i * 2, group));
-  tail.forEach((group, i) => view.setUint16((8 - tail.length + i) * 2, group));
+  let at = 0;
+  let gap = -1;
+  let i = 0;
+  if (text.startsWith('::')) {
+    gap = 0;
+    i = 2;
+    if (i === text.length) return bytes;
+  }
+  for (;;) {
+    let value = 0;
+    let digits = 0;
+    const from = i;
+    for (; i < text.length; i++, digits++) {
+      const digit = hexDigit(text.charCodeAt(i));
+      if (digit < 0) break;
+      value = (value << 4) | digit;
+    }
+    if (i < text.length && text.charCodeAt(i) === DOT) {
+      const v4 = parseV4(text.slice(from));
+      if (!v4 || at > 12) return undefined;
+      bytes.set(v4, at);
+      at += 4;
+      break;
+    }
+    if (digits === 0 || digits > 4 || at > 14) return undefined;
+    bytes[at++] = value >>> 8;
+    bytes[at++] = value;
+    if (i === text.length) break;
+    if (text.charCodeAt(i) !== COLON) return undefined;
+    i++;
+    if (text.charCodeAt(i) === COLON) {
+      if (gap >= 0) return undefined;
+      gap = at;
+      i++;
+      if (i === text.length) break;
+    }
+  }
+  if (gap < 0) return at === 16 ? bytes : undefined;
+  // "::" stands for at least one group of zeros.
+  if (at > 14) return undefined;
+  bytes.copyWithin(16 - (at - gap), gap, at);
+  bytes.fill(0, gap, 16 - (at - gap));
   return bytes;
 }
 
-function groupsOf(text: string, mayEndInV4: boolean): number[] | undefined {
-  if (text === '') return [];
-  const groups: number[] = [];
-  const parts = text.split(':');
-  for (const [i, part] of parts.entries()) {
-    if (mayEndInV4 && i === parts.length - 1 && part.includes('.')) {
-      const v4 = parseV4(part);
-      if (!v4) return undefined;
-      groups.push(((v4[0] as number) << 8) | (v4[1] as number), ((v4[2] as number) << 8) | (v4[3] as number));
-    } else {
-      if (!/^[0-9a-fA-F]{1,4}$/.test(part)) return undefined;
-      groups.push(Number.parseInt(part, 16));
-    }
-  }
-  return groups;
+const COLON = 0x3a;
+
+function hexDigit(code: number): number {
+  if (code >= ZERO && code < ZERO + 10) return code - ZERO;
+  const letter = (code | 0x20) - 0x61;
+  return letter >= 0 && letter < 6 ? letter + 10 : -1;
 }
 
 /** Four or sixteen bytes as canonical text; IPv6 by RFC 5952 §4. IPv4-mapped IPv6 stays IPv6 (`::ffff:1.2.3.4`). */
 export function formatAddress(bytes: Uint8Array): string {
-  if (bytes.length === 4) return bytes.join('.');
+  if (bytes.length === 4) return quad(bytes, 0);
   if (bytes.length !== 16) throw new RangeError(`an IP address has 4 or 16 bytes, not ${bytes.length}`);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, 16);
-  const groups = Array.from({ length: 8 }, (_, i) => view.getUint16(i * 2));
-  if (groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff) {
-    return `::ffff:${bytes.slice(12).join('.')}`;
-  }
-  let best = { start: -1, length: 1 };
+  let start = -1;
+  let length = 1;
   for (let i = 0; i < 8; i++) {
-    let length = 0;
-    while (i + length < 8 && groups[i + length] === 0) length++;
-    if (length > best.length) best = { start: i, length };
-    i += length;
+    let zeros = 0;
+    while (i + zeros < 8 && group(bytes, i + zeros) === 0) zeros++;
+    if (zeros > length) {
+      start = i;
+      length = zeros;
+    }
+    i += zeros;
   }
-  const hex = (part: number[]) => part.map((group) => group.toString(16)).join(':');
-  if (best.start < 0) return hex(groups);
-  return `${hex(groups.slice(0, best.start))}::${hex(groups.slice(best.start + best.length))}`;
+  if (start === 0 && length === 5 && group(bytes, 5) === 0xffff) return `::ffff:${quad(bytes, 12)}`;
+  const end = start < 0 ? -1 : start + length;
+  let text = '';
+  for (let i = 0; i < 8; i++) {
+    if (i === start) {
+      text += '::';
+      i += length - 1;
+    } else text += (i > 0 && i !== end ? ':' : '') + group(bytes, i).toString(16);
+  }
+  return text;
 }
+
+const quad = (bytes: Uint8Array, at: number): string => `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
+
+const group = (bytes: Uint8Array, index: number): number => ((bytes[index * 2] as number) << 8) | (bytes[index * 2 + 1] as number);
 
 /** The bytes of a literal address (zone ignored), or undefined for anything else, host names included. */
 export function addressBytes(text: string): Uint8Array | undefined {

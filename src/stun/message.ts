@@ -202,7 +202,11 @@ export function getAll<N extends AttributeName>(message: Message, name: N): Attr
 }
 
 /** A transaction ID as a key of a map. */
-export const transactionKey = (id: Uint8Array): string => String.fromCharCode(...id);
+export function transactionKey(id: Uint8Array): string {
+  let key = '';
+  for (let i = 0; i < id.length; i++) key += String.fromCharCode(id[i] as number);
+  return key;
+}
 
 /** Where the server saw us: XOR-MAPPED-ADDRESS, else its old number 0x8020, else MAPPED-ADDRESS, which an ALG may have rewritten. */
 export const mappedAddress = (message: Message): Endpoint | undefined =>
