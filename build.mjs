@@ -1,0 +1,34 @@
+// Builds dist/: the library by tsc, with its types, and the command line as one bundle with split chunks,
+// so that what a command does not use is not loaded.
+import { execFileSync } from 'node:child_process';
+import { readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { build } from 'esbuild';
+
+const only = process.argv[2];
+const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
+
+if (only !== 'cli') {
+  rmSync('dist', { recursive: true, force: true });
+  const tsc = createRequire(import.meta.url).resolve('typescript/package.json').replace('package.json', 'bin/tsc');
+  execFileSync(process.execPath, [tsc, '-p', 'tsconfig.library.json'], { stdio: 'inherit' });
+}
+
+if (only !== 'library') {
+  rmSync('dist/cli', { recursive: true, force: true });
+  await build({
+    entryPoints: ['src/main.ts'],
+    outdir: 'dist/cli',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20.19',
+    minifySyntax: true,
+    minifyWhitespace: true,
+    logLevel: 'warning',
+    define: { NAT_TOOL_VERSION: JSON.stringify(version) },
+    // For dependencies that are CommonJS inside.
+    banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
+  });
+}

@@ -1,0 +1,260 @@
+/** One command line from its words to its exit status: parse, run, view, print. */
+import { type Command, type Context, type ExitStatus, type Invocation, type InvokeOptions, type Io, type Theme, UsageError } from '../commands/command.ts';
+import type { CommandList } from '../commands/index.ts';
+import { type Env, NetError } from '../net/ports.ts';
+import type { Block } from '../render/block.ts';
+import { renderJson, renderJsonLine } from '../render/json.ts';
+import { plainPairs, renderPlain } from '../render/plain.ts';
+import { createProgress, noProgress } from '../render/progress.ts';
+import { renderNote, renderText } from '../render/text.ts';
+import { createTheme, wantsColour, wantsUnicode } from '../render/theme.ts';
+import { visible } from '../render/words.ts';
+import { type Report, startReport } from '../report/report.ts';
+import { type Form, type Globals, parseCommand, parseGlobals, splitCommand } from './parse.ts';
+import { nearest } from './suggest.ts';
+
+/** What the process, or a test, or `lab` provides. */
+export interface Host {
+  readonly commands: CommandList;
+  readonly version: string;
+  /** Called at most once, and only when a command runs. */
+  env(): Promise<Env>;
+  /** Aborts when the user interrupts. */
+  readonly signal: AbortSignal;
+  readonly io: Io;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Rejects with the system's error. */
+  readFile(path: string): Promise<Uint8Array>;
+  /** Calls `handler` on SIGUSR2 until the returned function is called. */
+  onUsr2(handler: () => void): () => void;
+  /** Colour as decided outside; the command line can still overrule it. */
+  readonly colour?: boolean;
+}
+
+/** Never rejects: whatever happens is worded on standard error and becomes a status. */
+export async function execute(argv: readonly string[], host: Host): Promise<ExitStatus> {
+  return (await perform(argv, host)).status;
+}
+
+interface Outcome {
+  readonly status: ExitStatus;
+  readonly report: Report | undefined;
+}
+
+const plainly = (status: ExitStatus): Outcome => ({ status, report: undefined });
+
+async function perform(argv: readonly string[], host: Host): Promise<Outcome> {
+  let who = 'nat-tool';
+  let verbose = false;
+  try {
+    const { before, name, rest } = splitCommand(argv);
+    if (name === undefined) return plainly(await withoutCommand(before, host));
+    if (name === 'help') return plainly(await help(rest.find((word) => !word.startsWith('-')), host));
+    const load = Object.hasOwn(host.commands, name) ? host.commands[name] : undefined;
+    if (!load) throw unknownCommand(name, host);
+    const command = await load();
+    who = `nat-tool ${name}`;
+    const { args, globals } = parseCommand(command, [...globalsOnly(before), ...rest]);
+    verbose = globals.verbosity > 0;
+    if (globals.help) return plainly(await help(name, host));
+    if (globals.version) return plainly(await version(host));
+    return await run(command, args, globals, host, who);
+  } catch (error) {
+    return plainly(await explain(error, who, verbose, host));
+  }
+}
+
+async function withoutCommand(words: readonly string[], host: Host): Promise<ExitStatus> {
+  const globals = parseGlobals(words);
+  if (globals.version) return version(host);
+  if (globals.help) return help(undefined, host);
+  // Nothing was asked: that is misuse, and standard output is for answers.
+  const { toolHelp } = await import('./help.ts');
+  await host.io.stderr.write(toolHelp(await loadAll(host.commands), host.io.columns));
+  return 2;
+}
+
+/** Options before the command must be ones that every command takes; parsing alone finds the others. */
+function globalsOnly(words: readonly string[]): readonly string[] {
+  if (words.length > 0) parseGlobals(words);
+  return words;
+}
+
+async function version(host: Host): Promise<ExitStatus> {
+  await host.io.stdout.write(`nat-tool ${host.version}\n`);
+  return 0;
+}
+
+async function help(name: string | undefined, host: Host): Promise<ExitStatus> {
+  const { commandHelp, toolHelp } = await import('./help.ts');
+  if (name === undefined || name === 'help') {
+    await host.io.stdout.write(toolHelp(await loadAll(host.commands), host.io.columns));
+    return 0;
+  }
+  const load = Object.hasOwn(host.commands, name) ? host.commands[name] : undefined;
+  if (!load) throw unknownCommand(name, host);
+  await host.io.stdout.write(commandHelp(await load(), host.io.columns));
+  return 0;
+}
+
+export const loadAll = (commands: CommandList): Promise<Command[]> => Promise.all(Object.values(commands).map((load) => load()));
+
+function unknownCommand(name: string, host: Host): UsageError {
+  const near = nearest(name, [...Object.keys(host.commands), 'help']);
+  return new UsageError(`unknown command '${name}'`, near === undefined ? undefined : `Did you mean '${near}'?`);
+}
+
+type Args = Parameters<Command['run']>[0];
+
+async function run(command: Command, args: Args, globals: Globals, host: Host, who: string): Promise<Outcome> {
+  const { io } = host;
+  const env = await host.env();
+  const colour = globals.colour ?? host.colour;
+  const unicode = wantsUnicode(host.environment);
+  const [theme, errorTheme] = await Promise.all([
+    createTheme(wantsColour(colour, host.environment, io.stdoutIsTTY), unicode),
+    createTheme(wantsColour(colour, host.environment, io.stderrIsTTY), unicode),
+  ]);
+  const quiet = globals.verbosity < 0;
+  const shows = io.stderrIsTTY && !quiet && host.environment['TERM'] !== 'dumb';
+  const progress = shows ? createProgress(env.clock) : noProgress;
+  const form: Form = globals.form === 'text' && command.shortWhenPiped && !io.stdoutIsTTY && globals.verbosity === 0 ? 'short' : globals.form;
+  const endings: (() => void)[] = [];
+  const failed = startReport(env.clock, 'nat-tool/error@1');
+
+  const context: Context = {
+    env,
+    signal: host.signal,
+    verbosity: globals.verbosity,
+    io,
+    environment: host.environment,
+    progress: (text) => progress.show(visible(text)),
+    note: (text) => {
+      if (!quiet) void progress.aside(() => io.stderr.write(`${visible(text)}\n`));
+    },
+    emit: (event) => {
+      const line = form === 'json' ? renderJsonLine(event) : lineOf(command, event, theme);
+      return line === undefined ? Promise.resolve() : progress.aside(() => io.stdout.write(line));
+    },
+    onUsr2: (handler) => void endings.push(host.onUsr2(handler)),
+    readFile: (path) => readFile(path, host),
+    invoke: (argv, options) => invoke(argv, options, host, theme),
+  };
+
+  try {
+    const report = await command.run(args, context);
+    progress.stop();
+    const status = host.signal.aborted && report.outcome !== 'complete' ? 130 : command.exitStatus(report, args);
+    await print(command, report, { form, streams: command.streams?.(args) ?? false, status, verbosity: globals.verbosity }, { theme, errorTheme, io });
+    return { status, report };
+  } catch (error) {
+    progress.stop();
+    if (form === 'json' && error instanceof NetError) {
+      await io.stdout.write(renderJson(failed('failed', { error: { kind: error.kind, code: error.code ?? null, message: error.message } })));
+    }
+    return plainly(await explain(error, who, globals.verbosity > 0, host));
+  } finally {
+    progress.stop();
+    for (const end of endings) end();
+  }
+}
+
+function lineOf(command: Command, event: unknown, theme: Theme): string | undefined {
+  const line = command.line?.(event, theme);
+  return line === undefined ? undefined : `${line}\n`;
+}
+
+interface Manner {
+  readonly form: Form;
+  readonly streams: boolean;
+  readonly status: ExitStatus;
+  readonly verbosity: number;
+}
+
+async function print(command: Command, report: Report, { form, streams, status, verbosity }: Manner, out: { readonly theme: Theme; readonly errorTheme: Theme; readonly io: Io }): Promise<void> {
+  const { io, theme, errorTheme } = out;
+  let blocks: readonly Block[] = [];
+  let text: string;
+  switch (form) {
+    case 'json':
+      text = streams ? renderJsonLine(report) : renderJson(report);
+      break;
+    case 'plain':
+      text = renderPlain(command.plain?.(report) ?? plainPairs(report));
+      break;
+    case 'short': {
+      const short = command.short(report);
+      text = short === '' ? '' : `${visible(short, true)}\n`;
+      break;
+    }
+    case 'text':
+      blocks = command.view(report, verbosity);
+      text = await renderText(blocks, theme, io.columns);
+  }
+  if (text !== '') await io.stdout.write(text);
+  // JSON and plain lines carry the findings themselves; beside a short answer they matter only when it is not a yes.
+  if (verbosity < 0 || !(form === 'text' || (form === 'short' && status !== 0))) return;
+  const notes = [...blocks.flatMap((block) => (block.kind === 'note' ? [block.text] : [])), ...report.findings.map((finding) => finding.text)];
+  for (const note of notes) await io.stderr.write(renderNote(note, errorTheme, io.stderrIsTTY ? io.columns : undefined));
+}
+
+/** Words the error, and says which status it is. */
+async function explain(error: unknown, who: string, verbose: boolean, host: Host): Promise<ExitStatus> {
+  const { stderr } = host.io;
+  if (error instanceof UsageError) {
+    await stderr.write(`${who}: ${visible(error.message, true)}\n${error.hint ? `${visible(error.hint, true)}\n` : ''}Try '${who} --help'.\n`);
+    return 2;
+  }
+  if (host.signal.aborted && (error === host.signal.reason || (error instanceof Error && error.name === 'AbortError'))) {
+    await stderr.write(`${who}: interrupted\n`);
+    return 130;
+  }
+  if (error instanceof NetError) {
+    await stderr.write(`${who}: ${visible(error.message)}\n${verbose && error.code ? `  ${error.kind} (${error.code})\n` : ''}`);
+    // An address that this host does not have is a wrong argument.
+    return error.kind === 'not-available' ? 2 : 1;
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  const stack = verbose && error instanceof Error ? `${error.stack ?? ''}\n` : '';
+  await stderr.write(`${who}: internal error: ${visible(message, true)}\nThis is a bug in nat-tool. Please report it, with the output of the same command under -v.\n${stack}`);
+  return 70;
+}
+
+async function readFile(path: string, host: Host): Promise<Uint8Array> {
+  if (path === '-') {
+    const parts: Uint8Array[] = [];
+    for await (const part of host.io.stdin) parts.push(part);
+    return Buffer.concat(parts);
+  }
+  try {
+    return await host.readFile(path);
+  } catch (error) {
+    throw new UsageError(`cannot read '${path}': ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** Runs a command line with its output collected; it looks as it would here, but for the spinner. */
+async function invoke(argv: readonly string[], options: InvokeOptions, host: Host, theme: Theme): Promise<Invocation> {
+  const collected = { stdout: '', stderr: '' };
+  const collector = (stream: 'stdout' | 'stderr') => {
+    const decoder = new TextDecoder();
+    return {
+      write: async (data: Uint8Array | string) => {
+        const text = typeof data === 'string' ? data : decoder.decode(data, { stream: true });
+        collected[stream] += text;
+        options.onOutput?.(stream, text);
+      },
+    };
+  };
+  const { status, report } = await perform(argv, {
+    ...host,
+    colour: theme.colour,
+    env: async () => options.env,
+    signal: options.signal ?? host.signal,
+    onUsr2: () => () => {},
+    io: { ...host.io, stdin: options.stdin ?? nothing(), stdinIsTTY: false, stdoutIsTTY: host.io.stdoutIsTTY, stderrIsTTY: false, columns: host.io.columns, stdout: collector('stdout'), stderr: collector('stderr') },
+  });
+  return { status, report, ...collected };
+}
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}

@@ -1,0 +1,97 @@
+/** The composition root: the real world, the process's streams, signals and exit status. The only place that knows all. */
+import { writeSync } from 'node:fs';
+import type { Host } from './cli/execute.ts';
+import type { ExitStatus, Writer } from './commands/command.ts';
+
+/** From package.json, put in by the build. */
+declare const NAT_TOOL_VERSION: string;
+
+const argv = process.argv.slice(2);
+if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
+  // The quick way: nothing is loaded for it, not even the stream of standard output.
+  writeSync(1, `nat-tool ${NAT_TOOL_VERSION}\n`);
+} else {
+  await main();
+}
+
+async function main(): Promise<void> {
+  const [{ execute, loadAll }, { COMMANDS }, { isatty }] = await Promise.all([import('./cli/execute.ts'), import('./commands/index.ts'), import('node:tty')]);
+  const interrupt = new AbortController();
+  const commands: Host['commands'] = {
+    ...COMMANDS,
+    completion: async () => (await import('./cli/completion.ts')).completionCommand(() => loadAll(commands)),
+  };
+
+  // The first signal asks the command to stop and say what it knows; the second does not ask.
+  const stop = () => {
+    if (interrupt.signal.aborted) process.exit(130);
+    interrupt.abort(new DOMException('interrupted', 'AbortError'));
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  process.on('uncaughtException', (error: unknown) => crash(error));
+
+  // Whoever reads us has had enough: stop quietly, as if the rest had been written.
+  let pipeBroken = false;
+  const broken = () => {
+    pipeBroken = true;
+    if (!interrupt.signal.aborted) interrupt.abort(new DOMException('nobody reads the output', 'AbortError'));
+  };
+  const stdout = writer(process.stdout, broken);
+  const status = await execute(argv, {
+    commands,
+    version: NAT_TOOL_VERSION,
+    env: async () => (await import('./node/env.ts')).createNodeEnv(),
+    signal: interrupt.signal,
+    environment: process.env,
+    io: {
+      stdin: { [Symbol.asyncIterator]: () => process.stdin[Symbol.asyncIterator]() },
+      stdinIsTTY: isatty(0),
+      stdoutIsTTY: isatty(1),
+      stderrIsTTY: isatty(2),
+      columns: process.stdout.isTTY ? process.stdout.columns || 80 : undefined,
+      stdout,
+      stderr: lazyWriter(() => writer(process.stderr, () => {})),
+    },
+    readFile: async (path) => (await import('node:fs/promises')).readFile(path),
+    onUsr2: (handler) => {
+      if (process.platform === 'win32') return () => {};
+      process.on('SIGUSR2', handler);
+      return () => process.off('SIGUSR2', handler);
+    },
+  });
+  // Everything is written; what is still open, such as standard input, must not keep the user waiting.
+  process.exit(pipeBroken && status === 130 ? 0 : status);
+}
+
+function writer(stream: NodeJS.WriteStream, broken: () => void): Writer {
+  let closed = false;
+  const fail = (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_DESTROYED') {
+      writeSync(2, `nat-tool: cannot write: ${error.message}\n`);
+      process.exit(1);
+    }
+    closed = true;
+    broken();
+  };
+  stream.on('error', fail);
+  return {
+    write: (data) =>
+      new Promise((resolve) => {
+        if (closed) return resolve();
+        stream.write(data, () => resolve());
+      }),
+  };
+}
+
+/** A stream that most runs never use is not opened before it is. */
+function lazyWriter(open: () => Writer): Writer {
+  let opened: Writer | undefined;
+  return { write: (data) => (opened ??= open()).write(data) };
+}
+
+function crash(error: unknown): never {
+  writeSync(2, `nat-tool: internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\nThis is a bug in nat-tool. Please report it.\n`);
+  const bug: ExitStatus = 70;
+  process.exit(bug);
+}
