@@ -54,6 +54,48 @@ export function scope(clock: Clock, parent: AbortSignal | undefined, ms?: number
   };
 }
 
+/** Waiting for a condition that others make true: whoever may have changed it calls `notify`. */
+export class Gate {
+  readonly #clock: Clock;
+  readonly #checks = new Set<() => void>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  notify(): void {
+    for (const check of [...this.#checks]) check();
+  }
+
+  /** True as soon as `done()` holds, asked now and at every notification; false after `ms`. Rejects with the signal's reason when it aborts. */
+  wait(done: () => boolean, ms: number, signal: AbortSignal): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason);
+      if (done()) return resolve(true);
+      const end = () => {
+        cancel();
+        this.#checks.delete(check);
+        signal.removeEventListener('abort', stop);
+      };
+      const check = () => {
+        if (!done()) return;
+        end();
+        resolve(true);
+      };
+      const stop = () => {
+        end();
+        reject(signal.reason);
+      };
+      const cancel = this.#clock.after(ms, () => {
+        end();
+        resolve(false);
+      });
+      this.#checks.add(check);
+      signal.addEventListener('abort', stop, { once: true });
+    });
+  }
+}
+
 /** A promise with its handles. */
 export interface Deferred<T> {
   readonly promise: Promise<T>;

@@ -2,12 +2,61 @@
  * Remarks a report carries beside its data: why something is unknown, what a server got wrong, what the user should know.
  * One table: a kind is its parameters and its one text, so a kind without words does not compile.
  */
+const list = (items: readonly string[]): string => items.join(', ');
+
 const TEXTS = {
-  interrupted: (_: Record<never, never>) => 'Interrupted: this is what was learnt until then.',
+  interrupted: () => 'Interrupted: this is what was learnt until then.',
+  'out-of-time': () => 'The time ran out: this is what was learnt until then. Give more with --timeout.',
+
+  // What the network does.
+  'no-answer': ({ servers }: { servers: readonly string[] }) =>
+    `No answer over UDP from ${list(servers)}. Silence alone does not tell a blocked network from a dead server: try another server, or one that also answers over TCP.`,
+  'udp-blocked': ({ server }: { server: string }) => `${server} answered over TCP but never over UDP: something on the way drops UDP.`,
+  'network-unreachable': ({ server, code }: { server: string; code: string }) => `There is no route to ${server} (${code}): is this machine on a network?`,
+  'cannot-send': ({ server, error }: { server: string; error: string }) => `Sending to ${server} failed: ${error}.`,
+  'heavy-loss': ({ sent, received }: { sent: number; received: number }) =>
+    `Of ${sent} exchanges that should have been answered, ${sent - received} were lost. Tests were repeated until loss could not explain their outcome, or left unknown.`,
+  'payload-rewritten': ({ mapped, xorMapped }: { mapped: string; xorMapped: string }) =>
+    `Something on the way rewrites addresses inside packets (an ALG): MAPPED-ADDRESS arrived as ${mapped}, XOR-MAPPED-ADDRESS as ${xorMapped}.`,
+  'shared-address-space': ({ local }: { local: string }) =>
+    `The local address ${local} is in 100.64.0.0/10, the space between a carrier's NAT and its customers (RFC 6598): there is a carrier-grade NAT ahead.`,
+  'private-public-side': ({ public: seen }: { public: string }) =>
+    `The server saw ${seen}, which is not a public address: the server is on the inside of a further NAT, whose behaviour this does not show.`,
+  'address-pooling': ({ addresses }: { addresses: readonly string[] }) =>
+    `The NAT used several public addresses for one host (${list(addresses)}): its address pooling is arbitrary, not paired (RFC 4787 §4.1).`,
+
+  // What a server does.
+  unresolvable: ({ host }: { host: string }) => `The name ${host} does not resolve.`,
+  'resolver-failed': ({ host, error }: { host: string; error: string }) => `Looking up ${host} failed: ${error}.`,
+  'server-refused': ({ server }: { server: string }) => `${server} refused: nothing listens on that UDP port (ICMP port unreachable).`,
+  'server-error': ({ server, code, reason }: { server: string; code: number; reason: string }) =>
+    `${server} answered a Binding request with error ${code}${reason && ` (${reason})`}.`,
+  'server-wrong-source': ({ server, from }: { server: string; from: string }) =>
+    `An answer to a request to ${server} came from ${from}. It was not used: an answer must come from where it was asked.`,
+  'stray-datagrams': ({ count, from }: { count: number; from: string }) =>
+    `${count} datagram${count === 1 ? '' : 's'} from ${from} matched no request (not STUN, or the wrong transaction ID) and ${count === 1 ? 'was' : 'were'} not used.`,
+  'server-lacks-rfc5780': ({ server }: { server: string }) =>
+    `${server} sends no OTHER-ADDRESS, so it cannot test filtering, and mapping only together with a second server.`,
+  'other-address-same-ip': ({ server, other }: { server: string; other: string }) =>
+    `${server} names ${other} as its other address, which is not another IP address; RFC 5780 needs one.`,
+  'other-address-unusable': ({ server, other }: { server: string; other: string }) => `${server} names ${other} as its other address, which cannot be right for a server reached at that address.`,
+  'other-address-dead': ({ server, other }: { server: string; other: string }) => `${server} names ${other} as its other address, but that never answered.`,
+  'change-request-rejected': ({ server, code }: { server: string; code: number }) => `${server} rejects CHANGE-REQUEST (error ${code}), so filtering could not be tested.`,
+  'change-request-ignored': ({ server }: { server: string }) =>
+    `${server} does not honour CHANGE-REQUEST: its answers come from the same address all the same, or not even where the path is open. Silence from it says nothing about filtering.`,
+  'change-request-unproven': ({ server }: { server: string }) =>
+    `Answers from ${server}'s other address did not arrive, but behind a symmetric NAT that proves filtering only with a server that honours RESPONSE-PORT, and this one does not. Filtering stays unknown; the type does not depend on it.`,
+
+  // Why something stays unknown.
+  'mapping-needs-second-address': ({ server }: { server: string }) =>
+    `Only ${server} answered: whether the NAT maps differently for another destination needs a second server address. Name a second server.`,
+  'mapping-dependence-unknown': () =>
+    'The public side differs from server to server, so the NAT is symmetric; whether by address or by address and port needs a server with two ports.',
+  'filtering-inconclusive': ({ server }: { server: string }) => `Too many exchanges with ${server} were lost to tell a filter from loss.`,
 } as const satisfies Record<string, (parameters: never) => string>;
 
 export type FindingKind = keyof typeof TEXTS;
-type Parameters<K extends FindingKind> = (typeof TEXTS)[K] extends (parameters: infer P) => string ? P : never;
+type Parameters<K extends FindingKind> = (typeof TEXTS)[K] extends (parameters: infer P extends object) => string ? P : Record<never, never>;
 
 export interface Finding {
   readonly kind: FindingKind;
@@ -17,7 +66,7 @@ export interface Finding {
   readonly [parameter: string]: unknown;
 }
 
-export function finding<K extends FindingKind>(kind: K, parameters: Parameters<K>): Finding {
-  const text = (TEXTS[kind] as (parameters: Parameters<K>) => string)(parameters);
-  return { kind, text, ...(parameters as object) };
+export function finding<K extends FindingKind>(kind: K, ...[parameters]: Record<never, never> extends Parameters<K> ? [] : [Parameters<K>]): Finding {
+  const text = (TEXTS[kind] as (parameters: Parameters<K> | undefined) => string)(parameters);
+  return { kind, text, ...parameters };
 }

@@ -1,0 +1,212 @@
+/** What a measurement means: the words of the contract, the forwarding table, the evidence, and the reasons for what is unknown. Pure. */
+import { formatEndpoint, sameEndpoint, scopeOf } from '../net/address.ts';
+import type { Outcome } from '../report/report.ts';
+import { finding, type Finding } from '../report/finding.ts';
+import { ForwardingTable, type ForwardingRow } from '../report/forwarding.ts';
+import { get, mappedAddress } from '../stun/message.ts';
+import { type AllocationSample, classifyAllocation, type PortAllocation } from './allocation.ts';
+import { type Measurement, mappingOf, otherAddress, plausibleOther, type ServerTest } from './behaviour.ts';
+import { classifyFiltering, type Filtering, type Mapping, natType, type NatType } from './classify.ts';
+import { passage } from './filtering.ts';
+import type { Hairpin } from './hairpin.ts';
+import type { Evidence, Series } from './series.ts';
+import { isControl } from './session.ts';
+
+export interface Behaviour {
+  readonly server: { readonly address: string; readonly alternate: string | null; readonly software: string | null };
+  readonly local: string | null;
+  readonly public: string | null;
+  readonly type: NatType;
+  readonly mapping: Mapping;
+  readonly filtering: Filtering;
+  readonly hairpin: Hairpin;
+  readonly portAllocation: PortAllocation;
+  readonly table: readonly ForwardingRow[];
+  readonly evidence: readonly Evidence[];
+}
+
+export interface Conclusion {
+  readonly outcome: Outcome;
+  readonly data: Behaviour;
+  readonly findings: readonly Finding[];
+}
+
+export function conclude(m: Measurement): Conclusion {
+  const bindings = m.session.series.filter((each) => each.test === 'mapping-1');
+  const answered = bindings.filter((each) => each.answer);
+  const test = decisive(m.tests);
+  const main = answered.find((each) => test && sameEndpoint(each.to, test.server)) ?? answered[0];
+  const verdict = mappingOf(m);
+  const filtering = test ? filteringOf(test) : 'unknown';
+  const blocked = answered.length === 0 && m.tcp.some((each) => each.outcome === 'answered') && !m.stopped;
+  const type = blocked ? 'udp-blocked' : natType(verdict, filtering);
+  const address = main?.to ?? m.servers[0];
+  const other = main && otherAddress(main);
+  const mapped = main?.answer && mappedAddress(main.answer.message);
+  return {
+    outcome: m.stopped ? 'partial' : answered.length === 0 && !blocked ? 'failed' : 'complete',
+    data: {
+      server: {
+        address: address ? formatEndpoint(address) : '',
+        alternate: other ? formatEndpoint(other) : null,
+        software: (main?.answer && get(main.answer.message, 'SOFTWARE')) ?? null,
+      },
+      local: m.x ? formatEndpoint(m.x.local) : null,
+      public: mapped ? formatEndpoint(mapped) : null,
+      type,
+      mapping: verdict.mapping,
+      filtering,
+      hairpin: hairpinOf(m, filtering),
+      portAllocation: allocationOf(m),
+      table: tableOf(m),
+      evidence: [...m.session.series.filter((each) => each.sent > 0).map((each) => each.evidence()), ...(m.hairpin ? [m.hairpin.evidence] : []), ...m.tcp.map((each) => each.evidence)],
+    },
+    findings: findingsOf(m, bindings, { type, mapping: verdict.mapping, dependent: verdict.dependent, filtering, blocked }),
+  };
+}
+
+/** The test that says most about filtering. */
+function decisive(tests: readonly ServerTest[]): ServerTest | undefined {
+  return tests.find((each) => filteringOf(each) !== 'unknown') ?? tests[tests.length - 1];
+}
+
+const filteringOf = (test: ServerTest): Filtering =>
+  classifyFiltering(
+    passage(test.otherAddress ?? 'inconclusive', test.honoursAddress === true),
+    passage(test.otherPort ?? 'inconclusive', test.honoursPort === true),
+  );
+
+/** Silence means no hairpinning only where no filter of the NAT's own can be what stopped the probes: between two symmetric mappings neither side knows the other's port. */
+function hairpinOf(m: Measurement, filtering: Filtering): Hairpin {
+  if (!m.hairpin) return 'unknown';
+  if (m.hairpin.outcome === 'heard') return 'yes';
+  return mappingOf(m).mapping === 'endpoint-independent' || filtering === 'endpoint-independent' ? 'no' : 'unknown';
+}
+
+function allocationOf(m: Measurement): PortAllocation {
+  const first: AllocationSample[] = [];
+  const all: AllocationSample[] = [];
+  const seen = new Set<number>();
+  for (const { local, mapped } of m.session.observations()) {
+    const sample = { localPort: local.port, mapped };
+    all.push(sample);
+    if (!seen.has(local.port)) first.push(sample);
+    seen.add(local.port);
+  }
+  return classifyAllocation(first, all);
+}
+
+/** Every flow that a server confirmed, and every answer that the NAT let in from elsewhere. */
+function tableOf(m: Measurement): ForwardingRow[] {
+  const table = new ForwardingTable();
+  for (const { local, remote, mapped } of m.session.observations()) table.add(local, mapped, remote);
+  for (const series of m.session.series) {
+    if (!series.test.startsWith('filtering') || series.test.endsWith('baseline')) continue;
+    for (const { message, from } of series.replies) {
+      const mapped = mappedAddress(message);
+      if (mapped) table.add(series.local, mapped, from);
+    }
+  }
+  return table.rows();
+}
+
+function findingsOf(
+  m: Measurement,
+  bindings: readonly Series[],
+  verdict: { type: NatType; mapping: Mapping; dependent: boolean; filtering: Filtering; blocked: boolean },
+): Finding[] {
+  const findings: Finding[] = [];
+  if (m.stopped === 'interrupted') findings.push(finding('interrupted'));
+  if (m.stopped === 'out-of-time') findings.push(finding('out-of-time'));
+  if (m.failure) findings.push(failureFinding(formatEndpoint(m.failure.server), m.failure.error));
+  findings.push(...bindings.flatMap(serverFindings), ...strayFindings(m));
+
+  const answered = bindings.filter((each) => each.answer);
+  if (verdict.blocked) {
+    for (const { server } of m.tcp.filter((each) => each.outcome === 'answered')) findings.push(finding('udp-blocked', { server: formatEndpoint(server) }));
+  } else if (answered.length === 0 && !m.failure && !m.stopped) {
+    const silent = bindings.filter((each) => !each.failure && !each.errorAnswer);
+    if (silent.length > 0) findings.push(finding('no-answer', { servers: silent.map((each) => formatEndpoint(each.to)) }));
+  }
+  if (answered.length > 0 && !m.stopped) findings.push(...unknownFindings(m, answered, verdict));
+  findings.push(...addressFindings(m, answered));
+  const tally = m.session.tally(isControl);
+  if (tally.sent - tally.received >= 3 && tally.received < 0.9 * tally.sent) findings.push(finding('heavy-loss', tally));
+  return findings;
+}
+
+function failureFinding(server: string, error: { readonly kind: string; readonly code: string | undefined; readonly message: string }): Finding {
+  if (error.kind === 'unreachable') return finding('network-unreachable', { server, code: error.code ?? error.kind });
+  return finding('cannot-send', { server, error: error.message });
+}
+
+function serverFindings(binding: Series): Finding[] {
+  const server = formatEndpoint(binding.to);
+  const findings: Finding[] = [];
+  const wrongSource = binding.replies.find(({ from }) => !sameEndpoint(from, binding.to));
+  if (wrongSource) findings.push(finding('server-wrong-source', { server, from: formatEndpoint(wrongSource.from) }));
+  if (binding.answer) {
+    const mapped = get(binding.answer.message, 'MAPPED-ADDRESS');
+    const xorMapped = get(binding.answer.message, 'XOR-MAPPED-ADDRESS');
+    if (mapped && xorMapped && !sameEndpoint(mapped, xorMapped)) {
+      findings.push(finding('payload-rewritten', { mapped: formatEndpoint(mapped), xorMapped: formatEndpoint(xorMapped) }));
+    }
+  } else if (binding.errorAnswer) findings.push(finding('server-error', { server, ...binding.errorAnswer }));
+  else if (binding.failure?.kind === 'refused') findings.push(finding('server-refused', { server }));
+  else if (binding.failure) findings.push(failureFinding(server, binding.failure));
+  return findings;
+}
+
+function strayFindings(m: Measurement): Finding[] {
+  const bySource = new Map<string, number>();
+  for (const { from } of m.session.strays) bySource.set(formatEndpoint(from), (bySource.get(formatEndpoint(from)) ?? 0) + 1);
+  return [...bySource].map(([from, count]) => finding('stray-datagrams', { count, from }));
+}
+
+/** Why mapping, filtering or type could not be told, as far as that has not been said already. */
+function unknownFindings(m: Measurement, answered: readonly Series[], verdict: { mapping: Mapping; dependent: boolean; filtering: Filtering }): Finding[] {
+  const findings: Finding[] = [];
+  const only = formatEndpoint((answered[0] as Series).to);
+  for (const binding of answered) {
+    const server = formatEndpoint(binding.to);
+    const other = otherAddress(binding);
+    if (!other) {
+      if (verdict.filtering === 'unknown') findings.push(finding('server-lacks-rfc5780', { server }));
+    } else if (!plausibleOther(binding.to, other)) findings.push(finding('other-address-unusable', { server, other: formatEndpoint(other) }));
+    else if (other.address === binding.to.address) findings.push(finding('other-address-same-ip', { server, other: formatEndpoint(other) }));
+    else {
+      const tried = m.session.series.filter((each) => each.mux === m.x?.mux && each.to.address === other.address);
+      if (tried.length > 0 && !tried.some((each) => each.answer)) findings.push(finding('other-address-dead', { server, other: formatEndpoint(other) }));
+    }
+  }
+  if (verdict.mapping === 'unknown') {
+    findings.push(verdict.dependent ? finding('mapping-dependence-unknown') : finding('mapping-needs-second-address', { server: only }));
+  }
+  if (verdict.filtering === 'unknown') for (const test of m.tests) findings.push(...filteringFindings(m, test, verdict.dependent, findings));
+  return findings;
+}
+
+function filteringFindings(m: Measurement, test: ServerTest, dependent: boolean, said: readonly Finding[]): Finding[] {
+  const server = formatEndpoint(test.server);
+  const outcomes = [test.otherAddress, test.otherPort];
+  if (outcomes.includes('rejected')) {
+    const rejected = m.session.series.find((each) => each.test.startsWith('filtering') && sameEndpoint(each.to, test.server) && each.errorAnswer);
+    return [finding('change-request-rejected', { server, code: rejected?.errorAnswer?.code ?? 0 })];
+  }
+  if (outcomes.includes('ignored')) return [finding('change-request-ignored', { server })];
+  if (said.some((each) => each['server'] === server && each.kind.startsWith('other-address'))) return [];
+  if (outcomes.includes('silent')) return [finding(dependent ? 'change-request-unproven' : 'change-request-ignored', { server })];
+  return said.some((each) => each.kind === 'server-lacks-rfc5780' && each['server'] === server) ? [] : [finding('filtering-inconclusive', { server })];
+}
+
+function addressFindings(m: Measurement, answered: readonly Series[]): Finding[] {
+  const findings: Finding[] = [];
+  const local = m.x?.local;
+  if (local && scopeOf(local.address) === 'shared') findings.push(finding('shared-address-space', { local: local.address }));
+  const seen = m.session.observations();
+  const addresses = [...new Set(seen.map(({ mapped }) => mapped.address))];
+  if (addresses.length > 1) findings.push(finding('address-pooling', { addresses }));
+  const inner = seen.find(({ local: own, mapped }) => own.address !== mapped.address && ['private', 'shared'].includes(scopeOf(mapped.address)));
+  if (inner && answered.length > 0) findings.push(finding('private-public-side', { public: inner.mapped.address }));
+  return findings;
+}

@@ -1,0 +1,94 @@
+/**
+ * Filtering tests (RFC 5780 §4.4), each on a socket of its own that never sends anywhere but to the server's primary endpoint.
+ * An answer from a changed source is a fact; silence is one only after many sends among answered controls, and only where
+ * the server has been seen to honour the same request on an open path (reported erratum 7971).
+ */
+import { type Endpoint, sameEndpoint } from '../net/address.ts';
+import { attribute } from '../stun/attributes.ts';
+import { mappedAddress } from '../stun/message.ts';
+import type { Passage } from './classify.ts';
+import { FEWEST_SENDS, MOST_SENDS, sendsForSilence } from './loss.ts';
+import { type Series, sendUntil } from './series.ts';
+import { isControl, type ProbeSession, type ProbeSocket } from './session.ts';
+
+/** Spacing of the sends. Losses come in bursts, so they must not all leave at once. */
+export const ROUND_MS = 40;
+/** What remains after the last send for an answer to arrive, at least. */
+const LEAST_WINDOW_MS = 200;
+
+export interface Change {
+  readonly ip: boolean;
+  readonly port: boolean;
+}
+
+export const changeName = ({ ip }: Change): 'ip-port' | 'port' => (ip ? 'ip-port' : 'port');
+
+/** `silent`: so many sends unanswered that it means something, if the server honours the request at all. */
+export type FilteringOutcome = 'passed' | 'silent' | 'ignored' | 'rejected' | 'inconclusive';
+
+/** Whether a reply came from the source that was asked for, as far as the reply itself shows. */
+const changed = (from: Endpoint, asked: Endpoint, change: Change): boolean =>
+  change.ip ? from.address !== asked.address : from.address === asked.address ? from.port !== asked.port : true;
+
+export async function filteringTest(session: ProbeSession, socket: ProbeSocket, server: Endpoint, change: Change, signal: AbortSignal): Promise<FilteringOutcome> {
+  const name = changeName(change);
+  const baseline = session.begin(`filtering-${name}-baseline`, socket, server);
+  const test = session.begin(`filtering-${name}`, socket, server, [attribute('CHANGE-REQUEST', change)]);
+  const outcome = await run(session, baseline, test, change, signal);
+  test.verdict = outcome === 'silent' ? 'no answer came through' : outcome;
+  return outcome;
+}
+
+async function run(session: ProbeSession, baseline: Series, test: Series, change: Change, signal: AbortSignal): Promise<FilteringOutcome> {
+  const heard = (): FilteringOutcome | undefined => {
+    if (test.replies.some(({ message, from }) => message.class === 'success' && changed(from, test.to, change))) return 'passed';
+    if (test.errorAnswer) return 'rejected';
+    return test.answer && 'ignored';
+  };
+  const done = () => heard() !== undefined || test.failure !== undefined;
+  for (let target = FEWEST_SENDS; target <= MOST_SENDS; ) {
+    for (let round = 0; test.sent < target; round++) {
+      if (round % 2 === 0 || !baseline.answer) baseline.send();
+      test.send();
+      if (await test.wait(done, ROUND_MS, signal)) return heard() ?? 'inconclusive';
+    }
+    const window = Math.max(3 * slowest(session), LEAST_WINDOW_MS) - ROUND_MS;
+    if (await test.wait(done, window, signal)) return heard() ?? 'inconclusive';
+    const needed = sendsForSilence(session.tally(isControl));
+    if (baseline.answer && test.sent >= needed) return 'silent';
+    target = Math.max(needed, target + 1);
+  }
+  return 'inconclusive';
+}
+
+const slowest = (session: ProbeSession): number =>
+  Math.max(0, ...session.series.filter(isControl).map((each) => each.rttMs ?? 0));
+
+/**
+ * The positive control: the same change asked for from the mapping socket, which has already sent to `opened`, so that no
+ * filter is in the way. Where the NAT maps by destination the answer is directed to the mapping towards `opened` by
+ * RESPONSE-PORT (RFC 5780 §7.5); a server without it cannot be proven behind such a NAT. Resolves to whether the server honours the change.
+ */
+export async function changeControl(session: ProbeSession, socket: ProbeSocket, server: Endpoint, opened: Endpoint, change: Change, signal: AbortSignal): Promise<boolean> {
+  const seenAs = (remote: Endpoint) => session.observations(socket).find((each) => sameEndpoint(each.remote, remote))?.mapped;
+  const here = seenAs(server);
+  const there = seenAs(opened);
+  if (!here || !there || here.address !== there.address) return false;
+  const redirected = here.port !== there.port;
+  const control = session.begin(`control-${changeName(change)}`, socket, server, [
+    attribute('CHANGE-REQUEST', change),
+    ...(redirected ? [attribute('RESPONSE-PORT', there.port)] : []),
+  ]);
+  const honoured = () => control.replies.some(({ message, from }) => message.class === 'success' && sameEndpoint(from, opened) && mappedAddress(message) !== undefined);
+  const over = () => honoured() || control.errorAnswer !== undefined || control.answer !== undefined;
+  const gaps = [...Array.from({ length: 2 * FEWEST_SENDS }, () => ROUND_MS), Math.max(3 * slowest(session), LEAST_WINDOW_MS)];
+  await sendUntil(control, gaps, over, signal);
+  control.verdict = honoured() ? 'honoured' : 'not honoured';
+  return honoured();
+}
+
+/** What a test means, once it is known whether the server honours the change. */
+export function passage(outcome: FilteringOutcome, honoured: boolean): Passage {
+  if (outcome === 'passed') return 'passed';
+  return outcome === 'silent' && honoured ? 'dropped' : 'unknown';
+}

@@ -1,0 +1,73 @@
+/** What a verdict means for its reader: the type in words, and with whom a direct path will work. One table, so that a new type does not compile until it is worded. */
+import type { NatType } from './classify.ts';
+
+interface Meaning {
+  readonly words: string;
+  readonly advice: string;
+  /** Whether a direct path works at least with every peer that is not symmetric. */
+  readonly direct: boolean;
+  readonly cone: boolean;
+}
+
+const MEANINGS: Readonly<Record<NatType, Meaning>> = {
+  'open-internet': {
+    words: 'open internet: no NAT, no filter',
+    advice: 'Anybody can reach this host directly; a direct path works with every peer that can send UDP.',
+    direct: true,
+    cone: false,
+  },
+  'udp-firewall': {
+    words: 'no NAT, but a firewall that lets in only answers',
+    advice: 'A direct path works with every peer, also behind a NAT, as long as this host sends first or both do; with a symmetric NAT the port must be guessed if the firewall filters by port.',
+    direct: true,
+    cone: false,
+  },
+  'full-cone': {
+    words: 'full cone NAT (endpoint-independent mapping and filtering)',
+    advice: 'Whoever knows the public side can send to it; a direct path works with every peer, symmetric NATs included.',
+    direct: true,
+    cone: true,
+  },
+  'restricted-cone': {
+    words: 'restricted cone NAT (endpoint-independent mapping, address-dependent filtering)',
+    advice: 'Hole punching works with every peer, symmetric NATs included: one packet to the peer\'s address opens the way for all its ports.',
+    direct: true,
+    cone: true,
+  },
+  'port-restricted-cone': {
+    words: 'port-restricted cone NAT (endpoint-independent mapping, address- and port-dependent filtering)',
+    advice: 'Hole punching works with every peer except one behind a symmetric NAT; that one needs port prediction or a relay.',
+    direct: true,
+    cone: true,
+  },
+  symmetric: {
+    words: 'symmetric NAT (a new public side for each destination)',
+    advice: 'Hole punching works with open hosts, full and restricted cones; with a port-restricted cone it needs port prediction, with another symmetric NAT usually a relay.',
+    direct: false,
+    cone: false,
+  },
+  'udp-blocked': {
+    words: 'UDP is blocked',
+    advice: 'No direct UDP path will work from here; use a relay over TCP or TLS.',
+    direct: false,
+    cone: false,
+  },
+  unknown: {
+    words: 'unknown',
+    advice: 'The measurement could not decide; the notes say why.',
+    direct: false,
+    cone: false,
+  },
+};
+
+export const inWords = (type: NatType): string => MEANINGS[type].words;
+export const advice = (type: NatType): string => MEANINGS[type].advice;
+
+/** The words that `--expect` takes: every type, and two that stand for several. */
+export const EXPECTABLE: readonly string[] = [...Object.keys(MEANINGS), 'cone', 'p2p'];
+
+/** Whether a type is among the expected words; `cone` is any of the three cones, `p2p` whatever hole punching works with. */
+export function isExpected(type: NatType, words: readonly string[]): boolean {
+  const meaning = MEANINGS[type];
+  return words.some((word) => word === type || (word === 'cone' && meaning.cone) || (word === 'p2p' && meaning.direct));
+}
