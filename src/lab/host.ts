@@ -1,0 +1,122 @@
+/** A host: its interfaces and routes, and the sockets that hear what arrives. */
+import { type Family, familyOf } from '../net/address.ts';
+import { type InterfaceAddress, NetError } from '../net/ports.ts';
+import type { Network, NetNode, Segment } from './network.ts';
+import type { Packet, Payload } from './packet.ts';
+
+export interface HostAddress {
+  readonly address: string;
+  readonly segment: Segment;
+  readonly interface: string;
+  readonly prefixLength: number;
+}
+
+/** What takes the packets of one transport on a host. */
+export interface Transport {
+  /** False where no socket is there for it. */
+  deliver(packet: Packet, payload: Payload): boolean;
+}
+
+export interface HostOptions {
+  readonly addresses: readonly HostAddress[];
+  /** The first ephemeral port; the next sockets get the following ones. */
+  readonly firstPort?: number | undefined;
+}
+
+/** IANA's dynamic range begins at 49152, Linux' at 32768. */
+const EPHEMERAL = { from: 32_768, to: 60_999 };
+
+export class Host implements NetNode {
+  readonly name: string;
+  readonly network: Network;
+  /** The cable is out: nothing can be sent, nothing arrives. */
+  down = false;
+  readonly #addresses: readonly HostAddress[];
+  readonly #transports = new Map<Payload['protocol'], Transport>();
+  #nextPort: number;
+
+  constructor(network: Network, name: string, options: HostOptions) {
+    this.name = name;
+    this.network = network;
+    this.#addresses = options.addresses;
+    this.#nextPort = options.firstPort ?? EPHEMERAL.from + network.world.random(`host ${name} ports`).below(EPHEMERAL.to - EPHEMERAL.from);
+    for (const { address, segment } of options.addresses) segment.attach(address, this);
+  }
+
+  use(protocol: Payload['protocol'], transport: Transport): void {
+    this.#transports.set(protocol, transport);
+  }
+
+  interfaces(): InterfaceAddress[] {
+    const loopback = ([4, 6] as const).map((family) => ({ name: 'lo', address: loopbackOf(family), family, prefixLength: family === 4 ? 8 : 128, internal: true }));
+    const others = this.down ? [] : this.#addresses;
+    return [...loopback, ...others.map((each) => ({ name: each.interface, address: each.address, family: familyOf(each.address), prefixLength: each.prefixLength, internal: false }))];
+  }
+
+  /** Whether an address is one of this host's. */
+  owns(address: string): boolean {
+    return isLoopback(address) || this.#addresses.some((each) => each.address === address);
+  }
+
+  /** The local address from which packets to `remote` leave. Throws NetError `unreachable` where there is no route. */
+  route(remote: string): string {
+    if (isLoopback(remote)) return loopbackOf(familyOf(remote));
+    if (this.owns(remote)) return remote;
+    const way = this.down ? undefined : this.#addresses.find((each) => familyOf(each.address) === familyOf(remote));
+    if (!way) throw new NetError('unreachable', `no route to ${remote}`, 'ENETUNREACH');
+    return way.address;
+  }
+
+  /** Throws NetError `unreachable`. */
+  send(packet: Packet): void {
+    const { address } = packet.dst;
+    if (this.owns(address)) {
+      this.#arrive(packet);
+      return;
+    }
+    const way = this.down ? undefined : (this.#addresses.find((each) => each.address === packet.src.address) ?? undefined);
+    if (!way) throw new NetError('unreachable', `no route to ${address} from ${packet.src.address}`, 'ENETUNREACH');
+    way.segment.carry(packet, this);
+  }
+
+  receive(packet: Packet): void {
+    if (!this.down) this.#arrive(packet);
+  }
+
+  /** The next ephemeral port that is free. */
+  ephemeral(free: (port: number) => boolean): number {
+    for (let i = 0; i <= EPHEMERAL.to - EPHEMERAL.from; i++) {
+      const port = this.#nextPort;
+      this.#nextPort = port >= EPHEMERAL.to ? EPHEMERAL.from : port + 1;
+      if (free(port)) return port;
+    }
+    throw new NetError('in-use', 'no ephemeral port is free', 'EADDRINUSE');
+  }
+
+  /** Delivery is an event of its own, so that nobody hears a packet before the call that sent it has returned. */
+  #arrive(packet: Packet): void {
+    const { world } = this.network;
+    world.schedule(0, () => {
+      if (this.down && !isLoopback(packet.dst.address)) return;
+      const heard = this.#transports.get(packet.payload.protocol)?.deliver(packet, packet.payload) ?? false;
+      this.network.trace?.push({ kind: 'delivered', atMs: world.now, at: this.name, packet, refused: !heard && packet.payload.protocol !== 'icmp' });
+      if (!heard) this.#refuse(packet);
+    });
+  }
+
+  #refuse({ src, dst, payload }: Packet): void {
+    if (payload.protocol === 'icmp' || (payload.protocol === 'tcp' && payload.flag === 'rst')) return;
+    const answer: Payload =
+      payload.protocol === 'tcp' ? { protocol: 'tcp', flag: 'rst', data: new Uint8Array() } : { protocol: 'icmp', error: 'port-unreachable', about: { src, dst } };
+    try {
+      this.send(this.network.packet(dst, src, 64, answer));
+    } catch (error) {
+      if (!(error instanceof NetError)) throw error;
+    }
+  }
+}
+
+export const loopbackOf = (family: Family): string => (family === 4 ? '127.0.0.1' : '::1');
+
+export const isLoopback = (address: string): boolean => address === '::1' || address.startsWith('127.');
+
