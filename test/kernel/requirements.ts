@@ -1,0 +1,65 @@
+/** What a kernel test needs of its machine, and what becomes of it where that is missing. */
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'vitest';
+import { environment, PATH } from './environment.ts';
+import { sweepStale, uniquePrefix } from './names.ts';
+
+export type Tool = 'ip' | 'nft' | 'conntrack' | 'turnserver' | 'stun' | 'turnutils_natdiscovery';
+
+export const required = process.env['NAT_TOOL_REQUIRE_KERNEL'] === '1';
+
+const installed = (tool: string): boolean =>
+  PATH.some((directory) => {
+    try {
+      accessSync(join(directory, tool), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+
+/** The things among `tools` that are missing here, root and a kernel with namespaces and NAT included, in words. */
+export function missing(tools: readonly Tool[]): string[] {
+  if (process.platform !== 'linux') return ['Linux'];
+  if (process.getuid?.() !== 0) return ['root'];
+  const needed: Tool[] = [...new Set<Tool>(['ip', 'nft', 'conntrack', ...tools])];
+  const absent = needed.filter((tool) => !installed(tool));
+  return absent.length > 0 ? absent : kernelLacks();
+}
+
+/** Tries what every test does: a namespace, and a NAT rule in it. */
+function kernelLacks(): string[] {
+  sweepStale();
+  const name = `${uniquePrefix()}-try`;
+  const run = (command: string, args: string[], input?: string) => spawnSync(command, args, { env: environment, input, encoding: 'utf8' });
+  try {
+    if (run('ip', ['netns', 'add', name]).status !== 0) return ['network namespaces'];
+    const ruleset = 'table ip nat { chain post { type nat hook postrouting priority 100; masquerade; }; }';
+    const nat = run('ip', ['netns', 'exec', name, 'nft', '-f', '-'], ruleset);
+    return nat.status === 0 ? [] : [`nftables NAT in the kernel (${nat.stderr.trim().split('\n')[0]})`];
+  } finally {
+    run('ip', ['netns', 'del', name]);
+  }
+}
+
+/** A suite that runs where its needs are met, and else skips itself, saying what is missing; under NAT_TOOL_REQUIRE_KERNEL=1 it fails instead. */
+export function describeKernel(name: string, tools: readonly Tool[], body: () => void): void {
+  const lacks = missing(tools);
+  if (lacks.length === 0) {
+    describe(name, { timeout: 60_000 }, body);
+    return;
+  }
+  const reason = `needs ${lacks.join(', ')}`;
+  if (!required) {
+    console.warn(`${name}: skipped, ${reason}`);
+    describe.skip(`${name} (skipped: ${reason})`, body);
+    return;
+  }
+  describe(name, () => {
+    it(reason, () => {
+      throw new Error(`this machine lacks: ${lacks.join(', ')}`);
+    });
+  });
+}
