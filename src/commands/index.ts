@@ -3,4 +3,8 @@ import type { Command } from './command.ts';
 
 export type CommandList = Readonly<Record<string, () => Promise<Command>>>;
 
-export const COMMANDS: CommandList = {};
+const load = (module: Promise<{ readonly default: Command }>): Promise<Command> => module.then((each) => each.default);
+
+export const COMMANDS: CommandList = {
+  detect: () => load(import('./detect.ts')),
+};

@@ -210,3 +210,17 @@ function addressFindings(m: Measurement, answered: readonly Series[]): Finding[]
   if (inner && answered.length > 0) findings.push(finding('private-public-side', { public: inner.mapped.address }));
   return findings;
 }
+
+/** The data of a report that has nothing to say, because no server could be asked. */
+export const nothingMeasured = (servers: readonly string[]): Behaviour => ({
+  server: { address: servers.join(' '), alternate: null, software: null },
+  local: null,
+  public: null,
+  type: 'unknown',
+  mapping: 'unknown',
+  filtering: 'unknown',
+  hairpin: 'unknown',
+  portAllocation: { pattern: 'unknown' },
+  table: [],
+  evidence: [],
+});

@@ -1,0 +1,148 @@
+import { measureBehaviour } from '../probe/behaviour.ts';
+import { type Behaviour, conclude, nothingMeasured } from '../probe/conclude.ts';
+import { advice, EXPECTABLE, inWords, isExpected } from '../probe/meaning.ts';
+import { findServers } from '../probe/servers-lookup.ts';
+import { BUILT_IN_SERVERS } from '../probe/servers.ts';
+import { type Block, type Cell, fields, forwardingGrid, grid, heading, text, type Tone } from '../render/block.ts';
+import { finding } from '../report/finding.ts';
+import { startReport } from '../report/report.ts';
+import { parseStunServer, StunUriError } from '../stun/uri.ts';
+import { FAMILY, parseLocalPort, SOURCE, TIMEOUT } from './arguments.ts';
+import { type Context, defineCommand, UsageError } from './command.ts';
+
+/** More are not asked at once: the first ones to answer are enough. */
+const BATCH = 5;
+
+function parseServer(value: string, argument: string) {
+  try {
+    const name = parseStunServer(value);
+    if (name.secure) throw new UsageError(`${argument}: detect tests how UDP passes the NAT; stuns: is TLS`, 'Name the server without stuns:.');
+    return name;
+  } catch (error) {
+    if (error instanceof StunUriError) throw UsageError.expected(argument, error.expected, value);
+    throw error;
+  }
+}
+
+function parseExpected(value: string, argument: string): readonly string[] {
+  const words = value.split(',').map((word) => word.trim());
+  const unknown = words.find((word) => !EXPECTABLE.includes(word));
+  if (unknown !== undefined) throw UsageError.expected(argument, `words among ${EXPECTABLE.join(', ')}, separated by commas`, unknown);
+  return words;
+}
+
+async function run(args: { server: readonly ReturnType<typeof parseServer>[]; family: 4 | 6 | undefined; port: number | undefined; source: string | undefined; timeout: number }, context: Context) {
+  const { env, signal } = context;
+  const close = startReport(env.clock, 'nat-tool/detect@1');
+  const builtIn = BUILT_IN_SERVERS.map(({ server }) => parseServer(server, 'server'));
+  const batches = args.server.length > 0 ? [args.server] : [builtIn.slice(0, BATCH), builtIn.slice(BATCH, 2 * BATCH)];
+  for (const [i, batch] of batches.entries()) {
+    context.progress('looking up servers');
+    try {
+      const { family, endpoints, findings } = await findServers(env, batch, args.source === undefined ? args.family : args.source.includes(':') ? 6 : 4, signal);
+      if (endpoints.length === 0) {
+        if (i < batches.length - 1) continue;
+        return close('failed', nothingMeasured(batch.map(({ host }) => host)), findings);
+      }
+      const options = { servers: endpoints, port: args.port, source: args.source, timeoutMs: args.timeout, onProgress: context.progress };
+      const { outcome, data, findings: more } = conclude(await measureBehaviour(env, family, options, signal));
+      if (outcome === 'failed' && i < batches.length - 1) continue;
+      return close(outcome, data, [...findings, ...more]);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      return close('partial', nothingMeasured(batch.map(({ host }) => host)), [finding('interrupted')]);
+    }
+  }
+  throw new Error('there is always a last batch');
+}
+
+const TONES: Readonly<Partial<Record<Behaviour['type'], Tone>>> = {
+  'open-internet': 'good',
+  'full-cone': 'good',
+  'restricted-cone': 'good',
+  'port-restricted-cone': 'good',
+  'udp-firewall': 'good',
+  symmetric: 'warn',
+  'udp-blocked': 'bad',
+  unknown: 'warn',
+};
+
+function allocationInWords({ portAllocation: { pattern, step, range } }: Behaviour): string {
+  if (step !== undefined) return `${pattern}, step ${step}`;
+  if (range) return `${pattern} ${range[0]}–${range[1]}`;
+  return pattern;
+}
+
+const known = (word: string): Cell => (word === 'unknown' ? { text: word, tone: 'dim' } : word);
+
+function view({ data }: { data: Behaviour }, verbosity: number): Block[] {
+  const { local, table } = data;
+  const own = table.filter((row) => row.private === local);
+  const tone = TONES[data.type];
+  const blocks: Block[] = [];
+  const rows = verbosity > 0 ? table : own;
+  if (rows.length > 0) blocks.push(forwardingGrid(rows));
+  blocks.push(
+    fields([
+      ['Type', { text: inWords(data.type), tone: tone ?? 'strong' }],
+      ['Mapping', known(data.mapping)],
+      ['Filtering', known(data.filtering)],
+      ['Hairpin', known(data.hairpin)],
+      ['Ports', known(allocationInWords(data))],
+      ['Server', `${data.server.address}${data.server.software ? ` (${data.server.software})` : ''}`],
+    ]),
+    text(advice(data.type)),
+  );
+  if (verbosity > 0 && data.evidence.length > 0) {
+    blocks.push(
+      heading('Evidence'),
+      grid(
+        ['Test', 'From', 'To', { title: 'Sent', align: 'right' }, { title: 'Received', align: 'right' }, { title: 'RTT ms', align: 'right' }, 'Verdict'],
+        data.evidence.map((row) => [row.test, row.from, row.to, String(row.sent), String(row.received), row.rttMs === null ? '' : row.rttMs.toFixed(1), row.verdict]),
+      ),
+    );
+  }
+  return blocks;
+}
+
+export default defineCommand({
+  name: 'detect',
+  summary: 'find out which NAT this host is behind, and with whom a direct path works',
+  description: [
+    'Runs the behaviour tests of RFC 5780 in parallel, each on a socket of its own: how the NAT maps (does the public side depend on the destination?), what it filters (who may answer?), whether it hairpins, and how it picks ports. The result is shown as a NAT forwarding table with one sentence on what it means.',
+    'Silence never makes a type: what is lost is sent again until loss cannot explain it, the server must have been seen to honour the same request on an open path, and whatever cannot be proven is "unknown", with the reason.',
+    'With a server that supports RFC 5780 everything is tested; two or more plain servers still tell the mapping. With no server named, built-in public servers are asked, and those that answer are used.',
+  ],
+  positionals: {
+    server: { describe: 'STUN server: host, host:port, host port, [v6]:port or stun:host[:port]', parse: parseServer, array: true, joinPort: true, valueName: 'SERVER' },
+  },
+  options: {
+    expect: { type: 'string', valueName: 'WORD[,WORD…]', parse: parseExpected, describe: `exit 1 unless the type is among these words; also cone (any of the three) and p2p (hole punching works)` },
+    family: FAMILY,
+    port: { type: 'string', alias: 'p', valueName: 'PORT', parse: parseLocalPort, describe: 'local port of the mapping test; the others use ports of their own' },
+    source: SOURCE,
+    timeout: { ...TIMEOUT, default: '8' },
+  },
+  examples: [
+    { command: 'nat-tool detect', explain: 'Ask built-in public servers' },
+    { command: 'nat-tool detect stun.example.net', explain: 'Ask one server that supports RFC 5780' },
+    { command: 'nat-tool detect stun1.example.net stun2.example.net:19302', explain: 'Compare what two plain servers see' },
+    { command: 'nat-tool detect --short stun.example.net', explain: 'The type alone, for a script' },
+    { command: 'nat-tool detect --expect p2p stun.example.net || echo relay needed', explain: 'Use the exit status' },
+  ],
+  notes: [
+    {
+      title: 'Results',
+      paragraphs: EXPECTABLE.filter((word) => word !== 'cone' && word !== 'p2p').map((word) => `${word}: ${advice(word as Behaviour['type'])}`),
+    },
+  ],
+  seeAlso: ['stun', 'serve', 'lab'],
+  exitMeanings: { 0: 'the type is known', 1: 'UDP is blocked, or the expectation is not met', 3: 'inconclusive: the type is unknown, and the notes say why' },
+  run,
+  view,
+  short: ({ data }) => data.type,
+  exitStatus: ({ data }, { expect }) => {
+    if (expect) return isExpected(data.type, expect) ? 0 : 1;
+    return data.type === 'unknown' ? 3 : data.type === 'udp-blocked' ? 1 : 0;
+  },
+});

@@ -1,0 +1,29 @@
+/**
+ * Public STUN servers asked when the user names none, best first. Those with RFC 5780 support are from public lists of 2026-08; their
+ * claims are uneven, so whatever they advertise is verified before it is used.
+ */
+export interface BuiltInServer {
+  /** `host:port`. */
+  readonly server: string;
+  /** Said to have a second address and to honour CHANGE-REQUEST. */
+  readonly rfc5780: boolean;
+}
+
+const full = (server: string): BuiltInServer => ({ server, rfc5780: true });
+const plain = (server: string): BuiltInServer => ({ server, rfc5780: false });
+
+export const BUILT_IN_SERVERS: readonly BuiltInServer[] = [
+  full('stun.voipgate.com:3478'),
+  full('stun.nextcloud.com:3478'),
+  plain('stun.cloudflare.com:3478'),
+  full('stun.freeswitch.org:3478'),
+  plain('stun.l.google.com:19302'),
+  full('stun.sonetel.com:3478'),
+  full('stun.radiojar.com:3478'),
+  full('stun.signalwire.com:3478'),
+  full('stun.mixvoip.com:3478'),
+  full('stun.fitauto.ru:3478'),
+  full('stun.dus.net:3478'),
+  full('stun.dcalling.de:3478'),
+  full('stun.m-online.net:3478'),
+];
