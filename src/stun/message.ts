@@ -171,7 +171,11 @@ function sha256Length(seal: Seal | undefined): number {
   return length;
 }
 
-const sizeOf = (of: Attribute): number => (of.name === undefined ? of.value.length : codecOf(of.name).size(of.value));
+function sizeOf(of: Attribute): number {
+  if (of.name !== undefined) return codecOf(of.name).size(of.value);
+  if (!Number.isInteger(of.type) || of.type < 0 || of.type > 0xffff) throw new StunFormatError('unencodable', `${of.type} is not an attribute type from 0 to 0xffff`);
+  return of.value.length;
+}
 
 function writeAttribute(of: Attribute, bytes: Uint8Array, at: number): number {
   if (of.name === undefined) return writeBytes(bytes, at, of.type, of.value);
