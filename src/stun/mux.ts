@@ -1,31 +1,40 @@
 import type { Endpoint } from '../net/address.ts';
 import type { Datagram, NetError, UdpSocket } from '../net/ports.ts';
+import type { Reply, StunChannel } from './channel.ts';
 import { type Decoded, decode, looksLikeStun, StunFormatError, transactionKey } from './message.ts';
 
-/** A success or error response to an awaited transaction; whether it came from the right source is the waiter's to judge. */
-export interface Reply {
-  readonly message: Decoded;
-  readonly from: Endpoint;
-  /** Arrival on the clock's scale, as stamped by the socket. */
-  readonly at: number;
-}
+export type { Reply } from './channel.ts';
 
 /** Shares one UDP socket among any number of STUN transactions, by transaction ID. */
-export class StunMux {
+export class StunMux implements StunChannel {
+  readonly reliable = false;
   readonly socket: UdpSocket;
   /** What is no awaited response: requests, indications, late or stray responses, and datagrams that are not STUN (message undefined). */
   onOther: ((datagram: Datagram, message: Decoded | undefined) => void) | undefined;
   /** An asynchronous error of the socket, such as ICMP port unreachable on a connected one. */
   onError: ((error: NetError) => void) | undefined;
   readonly #awaited = new Map<string, (reply: Reply) => void>();
+  readonly #watchers = new Set<(error: NetError) => void>();
 
   /** Takes over the socket's listener; the socket stays the caller's to close. */
   constructor(socket: UdpSocket) {
     this.socket = socket;
     socket.listen({
       datagram: (datagram) => this.#receive(datagram),
-      error: (error) => this.onError?.(error),
+      error: (error) => {
+        this.onError?.(error);
+        for (const watcher of [...this.#watchers]) watcher(error);
+      },
     });
+  }
+
+  send(data: Uint8Array, to: Endpoint): Promise<void> {
+    return this.socket.send(data, to);
+  }
+
+  watch(fail: (error: NetError) => void): () => void {
+    this.#watchers.add(fail);
+    return () => this.#watchers.delete(fail);
   }
 
   /** Hands every success or error response that bears this ID to `reply`, until the returned function is called. */

@@ -1,0 +1,127 @@
+/** A STUN transaction as its user sees it: authentication, redirection and refusals handled, every end of it a datum (RFC 8489 §6). */
+import { type Endpoint, familyOf, formatEndpoint, sameEndpoint } from '../net/address.ts';
+import type { Clock, Random } from '../net/ports.ts';
+import type { Attribute } from './attributes.ts';
+import { challengedSealing, type Credentials, firstSealing, type Sealing } from './authentication.ts';
+import type { StunChannel } from './channel.ts';
+import { type Exchanged, exchange, type Tally } from './exchange.ts';
+import { type Decoded, encode, get, METHOD, unknownRequired } from './message.ts';
+import type { Schedule } from './schedule.ts';
+
+export type { Credentials } from './authentication.ts';
+
+/** What to ask; a bare Binding request when empty. */
+export interface Question {
+  readonly method?: number | undefined;
+  readonly attributes?: readonly Attribute[] | undefined;
+  readonly fingerprint?: boolean | undefined;
+}
+
+export interface TransactOptions {
+  readonly to: Endpoint;
+  /** Which sources may answer; `to` alone when absent. */
+  readonly acceptFrom?: ((from: Endpoint) => boolean) | undefined;
+  readonly schedule: Schedule;
+  readonly credentials?: Credentials | undefined;
+  /** A new transaction for each send instead of retransmissions: RTT and loss become exact. */
+  readonly freshIds?: boolean | undefined;
+  /** Opens a channel to an ALTERNATE-SERVER; when absent a 300 is an error answer like any other, as RFC 5780 §4 wants it. */
+  readonly redirect?: ((to: Endpoint) => Promise<StunChannel>) | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly signal: AbortSignal;
+}
+
+interface Heard {
+  readonly message: Decoded;
+  readonly from: Endpoint;
+  readonly rttMs: number;
+  /** False when retransmissions make `rttMs` only the least it can be. */
+  readonly rttExact: boolean;
+}
+
+/** How a transaction ended. `sent` and `received` count all its rounds, challenges and redirections included. */
+export type TransactOutcome = Tally &
+  (
+    | ({ readonly kind: 'answered' } & Heard)
+    /** `code` is 0 where the server sent none. */
+    | ({ readonly kind: 'error-answer'; readonly code: number; readonly reason: string } & Heard)
+    /** The answer demands understanding of these types, which we lack. */
+    | ({ readonly kind: 'unknown-attributes'; readonly types: readonly number[] } & Heard)
+    | Exclude<Exchanged, { kind: 'reply' }>
+  );
+
+/** A challenge, a stale nonce, one more for a server that changes its mind. */
+const MOST_CHALLENGES = 3;
+const MOST_REDIRECTIONS = 5;
+
+/** Asks and waits for the end. Rejects with the signal's reason, or CredentialError where the credentials cannot be sent. */
+export async function transact(channel: StunChannel, question: Question, options: TransactOptions): Promise<TransactOutcome> {
+  let sealing = firstSealing(options.credentials);
+  let { to, acceptFrom } = options;
+  let through = channel;
+  let challenges = 0;
+  const visited = new Set([formatEndpoint(to)]);
+  let before: Tally = { sent: 0, received: 0, wrongSources: [] };
+  for (;;) {
+    const { clock, signal, schedule, freshIds = false } = options;
+    const target = to;
+    const exchanged = await exchange(through, {
+      to,
+      acceptFrom: acceptFrom ?? ((from) => sameEndpoint(from, target)),
+      schedule,
+      freshIds,
+      shoot: () => shoot(question, sealing, options.random),
+      judge: sealing.judge,
+      clock,
+      signal,
+    });
+    const tally = add(before, exchanged);
+    if (exchanged.kind !== 'reply') return { ...exchanged, ...tally };
+    const { message, from } = exchanged.reply;
+    const heard: Heard & Tally = { ...tally, message, from, rttMs: exchanged.rttMs, rttExact: exchanged.rttExact };
+    const types = unknownRequired(message);
+    if (types.length > 0) return { kind: 'unknown-attributes', types, ...heard };
+    if (message.class === 'success') return { kind: 'answered', ...heard };
+
+    const { code, reason } = get(message, 'ERROR-CODE') ?? { code: 0, reason: '' };
+    const next = code === 438 || (code === 401 && !sealing.seal.key) ? challengedSealing(options.credentials, message) : undefined;
+    if (next && challenges++ < MOST_CHALLENGES) {
+      sealing = next;
+      before = tally;
+      continue;
+    }
+    const alternate = code === 300 ? trustedAlternate(message, sealing, options) : undefined;
+    if (alternate && options.redirect && !visited.has(formatEndpoint(alternate)) && visited.size <= MOST_REDIRECTIONS) {
+      visited.add(formatEndpoint(alternate));
+      through = await options.redirect(alternate);
+      to = alternate;
+      acceptFrom = undefined;
+      // A nonce belongs to the server that gave it.
+      sealing = firstSealing(options.credentials);
+      before = tally;
+      continue;
+    }
+    return { kind: 'error-answer', code, reason, ...heard };
+  }
+}
+
+function shoot({ method = METHOD.binding, attributes = [], fingerprint }: Question, sealing: Sealing, random: Random) {
+  const transactionId = random.bytes(12);
+  const message = { class: 'request', method, transactionId, attributes: [...attributes, ...sealing.attributes] } as const;
+  return { transactionId, bytes: encode(message, { ...sealing.seal, ...(fingerprint && { fingerprint }) }) };
+}
+
+/** Where a 300 points to, if it may be followed: whoever has credentials follows only an answer sealed with them, and never into another address family (RFC 8489 §10). */
+function trustedAlternate(message: Decoded, sealing: Sealing, { credentials, to }: TransactOptions): Endpoint | undefined {
+  const alternate = get(message, 'ALTERNATE-SERVER');
+  if (!alternate || familyOf(alternate.address) !== familyOf(to.address)) return undefined;
+  // `judge` has accepted it, so with a key it was sealed.
+  return credentials && !sealing.seal.key ? undefined : alternate;
+}
+
+const add = (a: Tally, b: Tally): Tally => ({
+  sent: a.sent + b.sent,
+  received: a.received + b.received,
+  wrongSources: [...a.wrongSources, ...b.wrongSources.filter((each) => !a.wrongSources.some((known) => sameEndpoint(known, each)))],
+});

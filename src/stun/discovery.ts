@@ -1,0 +1,95 @@
+/** From the name of a server to transport addresses: DNS SRV, A and AAAA (RFC 8489 §8). */
+import { canonicalAddress, type Endpoint, type Family, familyOf } from '../net/address.ts';
+import { type Clock, NetError, type Random, type Resolver, type SrvRecord } from '../net/ports.ts';
+import { sleep } from '../net/wait.ts';
+import { defaultPort, type StunServerName, type StunTransport } from './uri.ts';
+
+/**
+ * How much longer than the address lookup the SRV lookup may take. Few servers publish SRV records, and some resolvers
+ * are slow to say that there are none: those who wait for the answer to a query should not wait for that.
+ */
+const SRV_GRACE_MS = 50;
+
+export interface DiscoverOptions {
+  readonly transport: StunTransport;
+  /** Both when absent. */
+  readonly family?: Family | undefined;
+  readonly resolver: Resolver;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly signal: AbortSignal;
+}
+
+/** Where the server is, in the order to try; never empty. Rejects with NetError `not-found` or `resolver`, or the signal's reason. */
+export async function discover(name: StunServerName, options: DiscoverOptions): Promise<Endpoint[]> {
+  const { transport, family, resolver, signal } = options;
+  const port = name.port ?? defaultPort(transport);
+  const literal = canonicalAddress(name.host);
+  if (literal) {
+    if (family !== undefined && familyOf(literal) !== family) throw new NetError('not-found', `${literal} is not an IPv${family} address`);
+    return [{ address: literal, port }];
+  }
+  const addresses = settle(resolver.addresses(name.host, family, signal));
+  // RFC 8489 §8.1: SRV only where no port was given.
+  if (name.port !== undefined) return valueOf(await addresses).map((address) => ({ address, port }));
+
+  const services = settle(fromServices(name.host, options));
+  const found = await addresses;
+  const served = 'error' in found ? await services : await within(services, SRV_GRACE_MS, options);
+  if (served && 'value' in served && served.value.length > 0) return served.value;
+  return valueOf(found).map((address) => ({ address, port }));
+}
+
+async function fromServices(host: string, options: DiscoverOptions): Promise<Endpoint[]> {
+  const { transport, family, resolver, random, signal } = options;
+  const service = transport === 'tls' ? '_stuns._tcp' : transport === 'tcp' ? '_stun._tcp' : '_stun._udp';
+  // A target of "." says that the service is decidedly not there (RFC 2782).
+  const records = (await resolver.services(`${service}.${host}`, signal)).filter((record) => record.host !== '.' && record.host !== '');
+  for (const { host: target, port } of orderServices(records, random)) {
+    const addresses = await settle(resolver.addresses(target, family, signal));
+    if ('value' in addresses) return addresses.value.map((address) => ({ address, port }));
+  }
+  return [];
+}
+
+/** Lowest priority first; among equals a draw by weight (RFC 2782). */
+export function orderServices(records: readonly SrvRecord[], random: Random): SrvRecord[] {
+  // Those of weight 0 first, so that they are drawn only when the draw is 0.
+  const left = [...records].sort((a, b) => a.priority - b.priority || Number(a.weight > 0) - Number(b.weight > 0));
+  const ordered: SrvRecord[] = [];
+  while (left.length > 0) {
+    const priority = left[0]?.priority;
+    const equals = left.filter((record) => record.priority === priority);
+    const total = equals.reduce((sum, { weight }) => sum + weight, 0);
+    let draw = random.below(total + 1);
+    const chosen = equals.find(({ weight }) => (draw -= weight) <= 0) as SrvRecord;
+    ordered.push(chosen);
+    left.splice(left.indexOf(chosen), 1);
+  }
+  return ordered;
+}
+
+type Settled<T> = { readonly value: T } | { readonly error: unknown };
+
+const settle = <T>(promise: Promise<T>): Promise<Settled<T>> =>
+  promise.then(
+    (value) => ({ value }),
+    (error: unknown) => ({ error }),
+  );
+
+function valueOf<T>(settled: Settled<T>): T {
+  if ('error' in settled) throw settled.error;
+  return settled.value;
+}
+
+/** What the promise settles to, or undefined after `ms`. */
+async function within<T>(promise: Promise<T>, ms: number, { clock, signal }: DiscoverOptions): Promise<T | undefined> {
+  const done = new AbortController();
+  const late = sleep(clock, ms, AbortSignal.any([signal, done.signal])).catch(() => undefined);
+  try {
+    return (await Promise.race([promise, late])) ?? undefined;
+  } finally {
+    done.abort();
+    signal.throwIfAborted();
+  }
+}

@@ -1,0 +1,132 @@
+import { type Endpoint, sameEndpoint } from '../net/address.ts';
+import { type Clock, NetError } from '../net/ports.ts';
+import { deferred } from '../net/wait.ts';
+import type { Reply, StunChannel } from './channel.ts';
+import type { Decoded } from './message.ts';
+import type { Schedule } from './schedule.ts';
+
+/** A request as bytes, and the ID to know its answer by. */
+export interface Shot {
+  readonly transactionId: Uint8Array;
+  readonly bytes: Uint8Array;
+}
+
+export interface ExchangeOptions {
+  readonly to: Endpoint;
+  /** Which sources may answer. */
+  readonly acceptFrom: (from: Endpoint) => boolean;
+  readonly schedule: Schedule;
+  /** Called once for all sends, or, with `freshIds`, for each. */
+  readonly shoot: () => Shot;
+  /** Each send is a transaction of its own, so that an answer tells which send it belongs to and the RTT is exact. */
+  readonly freshIds: boolean;
+  /** `discard`: as if it had never come. */
+  readonly judge: (message: Decoded) => 'accept' | 'discard';
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** What went out and came back. */
+export interface Tally {
+  /** Requests sent. */
+  readonly sent: number;
+  /** Answers with the right ID from the right source. */
+  readonly received: number;
+  /** Sources of answers with the right ID that may not answer, each once. */
+  readonly wrongSources: readonly Endpoint[];
+}
+
+export type Exchanged = Tally &
+  (
+    | {
+        readonly kind: 'reply';
+        readonly reply: Reply;
+        /** From the last send that it can belong to. */
+        readonly rttMs: number;
+        /** False when a retransmission with the same ID makes `rttMs` only the least it can be (Karn). */
+        readonly rttExact: boolean;
+      }
+    | { readonly kind: 'timeout'; readonly afterMs: number }
+    /** Nothing but answers whose integrity check failed; the last of them. */
+    | { readonly kind: 'integrity-violated'; readonly discarded: Decoded }
+    | { readonly kind: 'network-error'; readonly error: NetError }
+  );
+
+type Ending = Exchanged extends infer E ? (E extends Exchanged ? Omit<E, keyof Tally> : never) : never;
+
+/** One request, sent by the schedule until an answer is accepted. Rejects only with the signal's reason. */
+export async function exchange(channel: StunChannel, options: ExchangeOptions): Promise<Exchanged> {
+  const { to, clock, signal, judge } = options;
+  signal.throwIfAborted();
+  const ending = deferred<Ending>();
+  const sentAt: number[] = [];
+  const wrongSources: Endpoint[] = [];
+  const releases: (() => void)[] = [];
+  let received = 0;
+  let discarded: Decoded | undefined;
+  let cancel = () => {};
+  let shared: Shot | undefined;
+
+  const receive = (reply: Reply, candidates: readonly number[]): void => {
+    if (!options.acceptFrom(reply.from)) {
+      if (!wrongSources.some((known) => sameEndpoint(known, reply.from))) wrongSources.push(reply.from);
+      return;
+    }
+    received++;
+    if (judge(reply.message) === 'accept') {
+      const possible = candidates.filter((at) => at <= reply.at);
+      const last = possible[possible.length - 1] ?? reply.at;
+      ending.resolve({ kind: 'reply', reply, rttMs: reply.at - last, rttExact: possible.length <= 1 });
+    } else {
+      discarded = reply.message;
+      // A reliable transport delivers one answer only: there is none better to wait for (RFC 8489 §9.1.4).
+      if (channel.reliable) ending.resolve({ kind: 'integrity-violated', discarded });
+    }
+  };
+
+  const send = (): void => {
+    let shot = shared;
+    const at = clock.now();
+    sentAt.push(at);
+    if (!shot) {
+      shot = options.shoot();
+      if (!options.freshIds) shared = shot;
+      const candidates = options.freshIds ? [at] : sentAt;
+      releases.push(channel.expect(shot.transactionId, (reply) => receive(reply, candidates)));
+    }
+    channel.send(shot.bytes, to).catch((error: unknown) => {
+      if (error instanceof NetError) ending.resolve({ kind: 'network-error', error });
+      else ending.reject(error);
+    });
+  };
+
+  const steps = options.schedule();
+  const start = clock.now();
+  const walk = (): void => {
+    const step = steps.next();
+    const act = () => {
+      if (step.done) {
+        ending.resolve(discarded ? { kind: 'integrity-violated', discarded } : { kind: 'timeout', afterMs: step.value });
+      } else {
+        send();
+        walk();
+      }
+    };
+    const wait = start + step.value - clock.now();
+    if (wait <= 0 && !step.done) act();
+    else cancel = clock.after(wait, act);
+  };
+
+  const stop = () => ending.reject(signal.reason);
+  signal.addEventListener('abort', stop, { once: true });
+  releases.push(channel.watch((error) => ending.resolve({ kind: 'network-error', error })));
+  try {
+    walk();
+    const end = await ending.promise;
+    return { ...end, sent: sentAt.length, received, wrongSources };
+  } finally {
+    cancel();
+    signal.removeEventListener('abort', stop);
+    for (const release of releases) release();
+  }
+}

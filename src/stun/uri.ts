@@ -1,0 +1,64 @@
+/** How a STUN server is written: a `stun:` or `stuns:` URI (RFC 7064), `host`, `host:port`, `[v6]`, `[v6]:port`, or a bare IPv6 address. */
+import { canonicalAddress } from '../net/address.ts';
+
+export type StunTransport = 'udp' | 'tcp' | 'tls';
+
+export interface StunServerName {
+  /** A name, or a canonical literal address without brackets. */
+  readonly host: string;
+  /** 1–65535; undefined leaves it to DNS SRV and then to {@link defaultPort}. */
+  readonly port: number | undefined;
+  /** `stuns:`, and only over TLS. */
+  readonly secure: boolean;
+}
+
+/** RFC 8489 §18.6. */
+export const defaultPort = (transport: StunTransport): number => (transport === 'tls' ? 5349 : 3478);
+
+/** Text that names no STUN server. */
+export class StunUriError extends Error {
+  /** What would have been right, for a message such as "expected …, got …". */
+  readonly expected: string;
+  constructor(expected: string, given: string) {
+    super(`expected ${expected}, got '${given}'`);
+    this.name = 'StunUriError';
+    this.expected = expected;
+  }
+}
+
+const FORMS = 'host, host:port, [v6]:port or stun:host[:port]';
+/** RFC 1123 labels, underscores allowed, one final dot allowed. */
+const NAME = /^(?=.{1,253}\.?$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$/i;
+
+/** Throws StunUriError. */
+export function parseStunServer(text: string): StunServerName {
+  const fail = (expected: string) => new StunUriError(expected, text);
+  const bare = canonicalAddress(text);
+  if (bare) return { host: bare, port: undefined, secure: false };
+  const uri = /^(stuns?|turns?):(.*)$/i.exec(text);
+  // `stun:3478` is the host named stun; a name and a port is no URI.
+  const scheme = uri && !/^\d{1,5}$/.test(uri[2] as string) ? (uri[1] as string).toLowerCase() : undefined;
+  if (scheme?.startsWith('turn')) throw fail('a STUN server: stun:host[:port] or stuns:host[:port]');
+  const rest = scheme ? (uri?.[2] as string) : text;
+  if (rest.startsWith('//')) throw fail(`${scheme ?? 'stun'}:host[:port], without //`);
+  if (rest.includes('?')) throw fail(`${scheme ?? 'stun'}:host[:port], without a query (RFC 7064 has none)`);
+  const parts = /^(?:\[([^\]]*)\]|([^:[\]]+))(?::(.*))?$/.exec(rest);
+  if (!parts) throw fail(FORMS);
+  const [, bracketed, plain, portText] = parts;
+  const host = bracketed === undefined ? (canonicalAddress(plain as string) ?? (plain as string)) : canonicalAddress(bracketed);
+  if (!host || (bracketed !== undefined && !host.includes(':'))) throw fail('an IPv6 address between the brackets');
+  // Digits and dots alone are meant as an IPv4 address.
+  if (!canonicalAddress(host) && (!NAME.test(host) || /^[\d.]+$/.test(host))) throw fail(FORMS);
+  const port = portText === undefined ? undefined : Number(/^\d{1,5}$/.test(portText) ? portText : Number.NaN);
+  if (port !== undefined && !(port >= 1 && port <= 65535)) throw fail('a port from 1 to 65535');
+  const secure = scheme === 'stuns';
+  // RFC 8489 §8.1: a certificate is checked against a name.
+  if (secure && canonicalAddress(host)) throw fail('a host name after stuns:, for the certificate to be checked against');
+  return { host, port, secure };
+}
+
+/** As it would be written; the inverse of {@link parseStunServer}. */
+export function formatStunServer({ host, port, secure }: StunServerName): string {
+  const where = host.includes(':') && port !== undefined ? `[${host}]` : host;
+  return `${secure ? 'stuns:' : ''}${where}${port === undefined ? '' : `:${port}`}`;
+}

@@ -1,0 +1,323 @@
+import { describe, expect, it } from 'vitest';
+import { NetError } from '../../src/net/ports.ts';
+import { type Attribute, attribute } from '../../src/stun/attributes.ts';
+import { type Credentials, transact, type TransactOptions, type TransactOutcome } from '../../src/stun/client.ts';
+import { encodeNonce, longTermKey, shortTermKey, userHash } from '../../src/stun/credentials.ts';
+import { checkIntegrity } from '../../src/stun/integrity.ts';
+import { type Decoded, encode, get, METHOD, type Seal } from '../../src/stun/message.ts';
+import { briskSchedule, standardSchedule } from '../../src/stun/schedule.ts';
+import { type Arrived, CLIENT, SERVER, stage, type Stage } from './scripted.ts';
+
+const answer = (cls: 'success' | 'error', request: Decoded, attributes: readonly Attribute[] = [attribute('XOR-MAPPED-ADDRESS', CLIENT)], seal?: Seal) =>
+  encode({ class: cls, method: METHOD.binding, transactionId: request.transactionId, attributes }, seal);
+
+const success = ({ request }: Arrived, seal?: Seal) => answer('success', request, undefined, seal);
+const error = ({ request }: Arrived, code: number, more: readonly Attribute[] = [], seal?: Seal) =>
+  answer('error', request, [attribute('ERROR-CODE', { code, reason: 'because' }), ...more], seal);
+
+interface Run {
+  readonly outcome: TransactOutcome;
+  readonly stage: Stage;
+}
+
+async function ask(script: (arrived: Arrived) => void, options: Partial<TransactOptions> = {}): Promise<Run> {
+  const on = stage(script);
+  const outcome = await on.world.run(() =>
+    transact(on.mux, {}, {
+      to: SERVER,
+      schedule: standardSchedule(),
+      clock: on.clock,
+      random: on.world.random('client'),
+      signal: new AbortController().signal,
+      ...options,
+    }),
+  );
+  return { outcome, stage: on };
+}
+
+describe('transact', () => {
+  it('returns the answer, the exact round trip and the tally', async () => {
+    const { outcome, stage: on } = await ask((arrived) => arrived.reply(success(arrived), 37));
+    expect(outcome).toMatchObject({ kind: 'answered', rttMs: 37, rttExact: true, sent: 1, received: 1, from: SERVER });
+    expect(on.socket.requests[0]).toMatchObject({ class: 'request', method: METHOD.binding, attributes: [] });
+  });
+
+  it('repeats the same request by the schedule, and gives up at 39.5 s', async () => {
+    const { outcome, stage: on } = await ask(() => {});
+    expect(outcome).toMatchObject({ kind: 'timeout', afterMs: 39500, sent: 7, received: 0 });
+    expect(on.socket.sentAt).toEqual([0, 500, 1500, 3500, 7500, 15500, 31500]);
+    expect(on.world.now).toBe(39500);
+    expect(new Set(on.socket.requests.map(({ transactionId }) => String(transactionId))).size).toBe(1);
+  });
+
+  it('says when a retransmission makes the round trip ambiguous', async () => {
+    const { outcome } = await ask((arrived) => arrived.count === 1 && arrived.reply(success(arrived), 150), { schedule: briskSchedule(3000) });
+    expect(outcome).toMatchObject({ kind: 'answered', rttMs: 50, rttExact: false, sent: 2 });
+  });
+
+  it('measures exactly with fresh IDs', async () => {
+    const { outcome, stage: on } = await ask((arrived) => arrived.count === 1 && arrived.reply(success(arrived), 150), {
+      schedule: briskSchedule(3000),
+      freshIds: true,
+    });
+    expect(outcome).toMatchObject({ kind: 'answered', rttMs: 150, rttExact: true, sent: 2 });
+    expect(String(on.socket.requests[0]?.transactionId)).not.toBe(String(on.socket.requests[1]?.transactionId));
+  });
+
+  it('takes no answer from another source, but tells of it', async () => {
+    const other = { ...SERVER, port: 3479 };
+    const { outcome } = await ask((arrived) => arrived.reply(success(arrived), 5, other), { schedule: briskSchedule(1000) });
+    expect(outcome).toMatchObject({ kind: 'timeout', received: 0, wrongSources: [other] });
+  });
+
+  it('takes one that it was told to expect', async () => {
+    const other = { ...SERVER, port: 3479 };
+    const { outcome } = await ask((arrived) => arrived.reply(success(arrived), 5, other), { acceptFrom: (from) => from.port === 3479 });
+    expect(outcome).toMatchObject({ kind: 'answered', from: other });
+  });
+
+  it('takes no answer with another ID', async () => {
+    const { outcome } = await ask(
+      (arrived) => arrived.reply(encode({ class: 'success', method: 1, transactionId: new Uint8Array(12), attributes: [] })),
+      { schedule: briskSchedule(1000) },
+    );
+    expect(outcome).toMatchObject({ kind: 'timeout', received: 0 });
+  });
+
+  it('ends at once when the port is closed', async () => {
+    const { outcome } = await ask((arrived) => arrived.fail(new NetError('refused', 'refused'), 12));
+    expect(outcome).toMatchObject({ kind: 'network-error', error: { kind: 'refused' }, sent: 1 });
+  });
+
+  it('ends at once when nothing can be sent', async () => {
+    const on = stage(() => {});
+    on.socket.refuse = new NetError('unreachable', 'no route');
+    const { clock, world } = on;
+    const signal = new AbortController().signal;
+    const outcome = await world.run(() => transact(on.mux, {}, { to: SERVER, schedule: standardSchedule(), clock, random: world.random(''), signal }));
+    expect(outcome).toMatchObject({ kind: 'network-error', error: { kind: 'unreachable' } });
+    expect(world.now).toBe(0);
+  });
+
+  it('stops with the signal and leaves no timer behind', async () => {
+    const stop = new AbortController();
+    await expect(ask((arrived) => arrived.count === 2 && stop.abort('enough'), { signal: stop.signal })).rejects.toBe('enough');
+  });
+
+  it('reports an error answer once, without repeating the question', async () => {
+    const { outcome, stage: on } = await ask((arrived) => arrived.reply(error(arrived, 420)));
+    expect(outcome).toMatchObject({ kind: 'error-answer', code: 420, reason: 'because', sent: 1, received: 1 });
+    expect(on.socket.sentAt).toEqual([0]);
+  });
+
+  it('fails on an answer that demands what it does not know', async () => {
+    const { outcome } = await ask((arrived) => arrived.reply(answer('success', arrived.request, [{ name: undefined, type: 0x7001, value: new Uint8Array(0) }])));
+    expect(outcome).toMatchObject({ kind: 'unknown-attributes', types: [0x7001] });
+  });
+});
+
+describe('short-term credentials', () => {
+  const credentials: Credentials = { kind: 'short-term', username: 'user', password: 'secret' };
+  const key = shortTermKey('secret');
+
+  it('seal the request with both hashes and are checked in the answer', async () => {
+    const { outcome, stage: on } = await ask((arrived) => arrived.reply(success(arrived, { key, sha256: true })), { credentials });
+    expect(outcome.kind).toBe('answered');
+    const request = on.socket.requests[0] as Decoded;
+    expect(get(request, 'USERNAME')).toBe('user');
+    expect(get(request, 'MESSAGE-INTEGRITY')).toBeDefined();
+    expect(get(request, 'MESSAGE-INTEGRITY-SHA256')).toBeDefined();
+    expect(checkIntegrity(request, key)).toBe('valid');
+  });
+
+  it('discard a forged answer and wait for the right one', async () => {
+    const { outcome } = await ask(
+      (arrived) => {
+        arrived.reply(success(arrived, { key: shortTermKey('wrong') }), 5);
+        if (arrived.count === 2) arrived.reply(success(arrived, { key }), 20);
+      },
+      { credentials },
+    );
+    expect(outcome).toMatchObject({ kind: 'answered', sent: 2, received: 3 });
+  });
+
+  it.each([
+    ['forged', { key: shortTermKey('wrong') }],
+    ['missing', {}],
+  ])('report the violation, not a timeout, when the seal is always %s', async (_, seal) => {
+    const { outcome, stage: on } = await ask((arrived) => arrived.reply(success(arrived, seal)), { credentials });
+    expect(outcome).toMatchObject({ kind: 'integrity-violated', sent: 7, discarded: { class: 'success' } });
+    expect(on.world.now).toBe(39500);
+  });
+});
+
+describe('long-term credentials', () => {
+  const credentials: Credentials = { kind: 'long-term', username: 'user', password: 'secret' };
+  const realm = attribute('REALM', 'example.org');
+  const algorithms = [2, 1].map((algorithm) => ({ algorithm, parameters: new Uint8Array(0) }));
+
+  it('answer a 401 with realm, nonce and MD5 where the server is of RFC 5389', async () => {
+    const key = longTermKey('user', 'example.org', 'secret', 'MD5');
+    const { outcome, stage: on } = await ask(
+      (arrived) =>
+        arrived.reply(
+          get(arrived.request, 'NONCE') === 'n1' && checkIntegrity(arrived.request, key) === 'valid'
+            ? success(arrived, { key })
+            : error(arrived, 401, [realm, attribute('NONCE', 'n1')]),
+        ),
+      { credentials },
+    );
+    expect(outcome).toMatchObject({ kind: 'answered', sent: 2, received: 2 });
+    const [first, second] = on.socket.requests as [Decoded, Decoded];
+    expect(get(first, 'USERNAME')).toBeUndefined();
+    expect(get(second, 'USERNAME')).toBe('user');
+    expect(get(second, 'MESSAGE-INTEGRITY-SHA256')).toBeUndefined();
+    expect(String(first.transactionId)).not.toBe(String(second.transactionId));
+  });
+
+  it('echo and choose the algorithm, and hide the name, where the nonce says so', async () => {
+    const nonce = encodeNonce({ passwordAlgorithms: true, usernameAnonymity: true }, 'x');
+    const key = longTermKey('user', 'example.org', 'secret', 'SHA-256');
+    const { outcome, stage: on } = await ask(
+      (arrived) =>
+        arrived.reply(
+          checkIntegrity(arrived.request, key) === 'valid'
+            ? success(arrived, { key, sha256: true })
+            : error(arrived, 401, [realm, attribute('NONCE', nonce), attribute('PASSWORD-ALGORITHMS', algorithms)]),
+        ),
+      { credentials },
+    );
+    expect(outcome.kind).toBe('answered');
+    const second = on.socket.requests[1] as Decoded;
+    expect(get(second, 'USERNAME')).toBeUndefined();
+    expect(get(second, 'USERHASH')).toEqual(userHash('user', 'example.org'));
+    expect(get(second, 'PASSWORD-ALGORITHMS')?.map(({ algorithm }) => algorithm)).toEqual([2, 1]);
+    expect(get(second, 'PASSWORD-ALGORITHM')?.algorithm).toBe(2);
+    expect(get(second, 'MESSAGE-INTEGRITY')).toBeUndefined();
+  });
+
+  it('are not sent when the promised list of algorithms is gone', async () => {
+    const nonce = encodeNonce({ passwordAlgorithms: true, usernameAnonymity: false }, 'x');
+    const { outcome } = await ask((arrived) => arrived.reply(error(arrived, 401, [realm, attribute('NONCE', nonce)])), { credentials });
+    expect(outcome).toMatchObject({ kind: 'error-answer', code: 401, sent: 1 });
+  });
+
+  it('take a new nonce after 438', async () => {
+    const key = longTermKey('user', 'example.org', 'secret', 'MD5');
+    const { outcome } = await ask(
+      (arrived) => {
+        const nonce = get(arrived.request, 'NONCE');
+        if (nonce === undefined) arrived.reply(error(arrived, 401, [realm, attribute('NONCE', 'old')]));
+        else if (nonce === 'old') arrived.reply(error(arrived, 438, [realm, attribute('NONCE', 'new')]));
+        else arrived.reply(success(arrived, { key }));
+      },
+      { credentials },
+    );
+    expect(outcome).toMatchObject({ kind: 'answered', sent: 3 });
+  });
+
+  it('are offered once: a wrong password ends in 401', async () => {
+    const { outcome } = await ask((arrived) => arrived.reply(error(arrived, 401, [realm, attribute('NONCE', 'n')])), { credentials });
+    expect(outcome).toMatchObject({ kind: 'error-answer', code: 401, sent: 2 });
+  });
+
+  it('give up on a server whose nonce is always stale', async () => {
+    const { outcome } = await ask(
+      (arrived) => arrived.reply(error(arrived, get(arrived.request, 'NONCE') === undefined ? 401 : 438, [realm, attribute('NONCE', `n${arrived.count}`)])),
+      { credentials },
+    );
+    expect(outcome).toMatchObject({ kind: 'error-answer', code: 438, sent: 4 });
+  });
+
+  it('are not needed by a server that asks for none', async () => {
+    const { outcome } = await ask((arrived) => arrived.reply(success(arrived)), { credentials });
+    expect(outcome).toMatchObject({ kind: 'answered', sent: 1 });
+  });
+});
+
+describe('300 and ALTERNATE-SERVER', () => {
+  const other = { address: '192.0.2.9', port: 3478 };
+  const moved = (arrived: Arrived, to = other, seal?: Seal) => error(arrived, 300, [attribute('ALTERNATE-SERVER', to)], seal);
+
+  /** Follows on the same socket. */
+  const follow = async (script: (arrived: Arrived) => void, options: Partial<TransactOptions> = {}) => {
+    const on = stage(script);
+    const outcome = await on.world.run(() =>
+      transact(on.mux, {}, {
+        to: SERVER,
+        schedule: briskSchedule(1000),
+        redirect: () => Promise.resolve(on.mux),
+        clock: on.clock,
+        random: on.world.random('client'),
+        signal: new AbortController().signal,
+        ...options,
+      }),
+    );
+    return outcome;
+  };
+
+  it('is followed', async () => {
+    const outcome = await follow((arrived) => arrived.reply(arrived.to.address === other.address ? success(arrived) : moved(arrived)));
+    expect(outcome).toMatchObject({ kind: 'answered', from: other, sent: 2 });
+  });
+
+  it('is not followed in a circle', async () => {
+    const outcome = await follow((arrived) => arrived.reply(moved(arrived, arrived.to.address === other.address ? SERVER : other)));
+    expect(outcome).toMatchObject({ kind: 'error-answer', code: 300, sent: 2 });
+  });
+
+  it('is not followed without end', async () => {
+    const outcome = await follow((arrived) => arrived.reply(moved(arrived, { ...other, port: 4000 + arrived.count })));
+    expect(outcome).toMatchObject({ kind: 'error-answer', code: 300, sent: 6 });
+  });
+
+  it('is not followed into another family', async () => {
+    const outcome = await follow((arrived) => arrived.reply(moved(arrived, { address: '2001:db8::1', port: 1 })));
+    expect(outcome).toMatchObject({ kind: 'error-answer', code: 300, sent: 1 });
+  });
+
+  it('is ignored where nobody asked for it, as RFC 5780 wants', async () => {
+    const outcome = await follow((arrived) => arrived.reply(moved(arrived)), { redirect: undefined });
+    expect(outcome).toMatchObject({ kind: 'error-answer', code: 300, sent: 1 });
+  });
+
+  it('is not believed without a seal by those who have credentials', async () => {
+    const credentials: Credentials = { kind: 'long-term', username: 'user', password: 'secret' };
+    const outcome = await follow((arrived) => arrived.reply(moved(arrived)), { credentials });
+    expect(outcome).toMatchObject({ kind: 'error-answer', code: 300, sent: 1 });
+  });
+
+  it('is believed with a valid seal only', async () => {
+    const credentials: Credentials = { kind: 'short-term', username: 'user', password: 'secret' };
+    const key = shortTermKey('secret');
+    const run = (sealed: Uint8Array) =>
+      follow((arrived) => arrived.reply(arrived.to.address === other.address ? success(arrived, { key }) : moved(arrived, other, { key: sealed })), { credentials });
+    expect(await run(key)).toMatchObject({ kind: 'answered', from: other });
+    expect(await run(shortTermKey('wrong'))).toMatchObject({ kind: 'integrity-violated' });
+  });
+});
+
+describe('StunMux', () => {
+  it('keeps transactions on one socket apart', async () => {
+    const on = stage((arrived) => arrived.reply(answer('success', arrived.request, [attribute('SOFTWARE', `${arrived.count}`)]), 100 - arrived.count));
+    const options = { to: SERVER, schedule: standardSchedule(), clock: on.clock, random: on.world.random(''), signal: new AbortController().signal };
+    const outcomes = await on.world.run(() => Promise.all([1, 2, 3].map(() => transact(on.mux, {}, options))));
+    expect(outcomes.map((outcome) => outcome.kind === 'answered' && get(outcome.message, 'SOFTWARE'))).toEqual(['1', '2', '3']);
+  });
+
+  it('passes on what nobody awaits: requests, late answers, and what is not STUN', async () => {
+    const on = stage((arrived) => {
+      arrived.reply(success(arrived), 10);
+      arrived.reply(success(arrived), 20);
+      arrived.reply(encode({ class: 'request', method: 1, transactionId: arrived.request.transactionId, attributes: [] }), 5);
+      arrived.reply(Uint8Array.of(1, 2, 3), 6);
+    });
+    const heard: (string | undefined)[] = [];
+    on.mux.onOther = (_, message) => heard.push(message?.class);
+    await on.world.run(async () => {
+      await transact(on.mux, {}, { to: SERVER, schedule: standardSchedule(), clock: on.clock, random: on.world.random(''), signal: new AbortController().signal });
+      await new Promise<void>((resolve) => on.clock.after(100, resolve));
+    });
+    expect(heard).toEqual(['request', undefined, 'success']);
+  });
+});
