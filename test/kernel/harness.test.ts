@@ -7,7 +7,7 @@ import { sorted } from './conntrack.ts';
 import { type Host, Internet, type Site, type SiteOptions } from './internet.ts';
 import { sweepStale } from './names.ts';
 import { must } from './process.ts';
-import { describeKernel } from './requirements.ts';
+import { describeKernel } from './suite.ts';
 
 const script = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 const [S, A, P, Q] = ['40.30.20.10', '40.30.20.11', 4000, 4001];
@@ -29,7 +29,7 @@ describeKernel('kernel NATs', [], () => {
     internet = await Internet.create();
     server = await internet.host('s', [S, A]);
     await server.start(['node', script('reflector.mjs'), S, A, String(P), String(Q)], { timeoutMs: 120_000 }).until(/ready/);
-  });
+  }, 60_000);
   afterAll(() => internet?.close());
 
   const ask = async (host: Host, steps: readonly Step[]): Promise<Heard[]> => JSON.parse(await host.must(['node', script('asker.mjs'), JSON.stringify(steps)])) as Heard[];

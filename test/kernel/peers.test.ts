@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Coturn, startCoturn } from './coturn.ts';
 import { Internet } from './internet.ts';
-import { describeKernel } from './requirements.ts';
+import { describeKernel } from './suite.ts';
 
 describeKernel('Debian’s stun against coturn', ['turnserver', 'stun'], () => {
   let internet: Internet;
@@ -11,7 +11,7 @@ describeKernel('Debian’s stun against coturn', ['turnserver', 'stun'], () => {
   beforeAll(async () => {
     internet = await Internet.create();
     coturn = await startCoturn(await internet.host('s', ['40.30.20.10', '40.30.20.11']));
-  });
+  }, 60_000);
   afterAll(async () => {
     await coturn?.stop();
     internet?.close();

@@ -1,14 +1,11 @@
-/** What a kernel test needs of its machine, and what becomes of it where that is missing. */
+/** What kernel tests and benchmarks need of their machine. */
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
-import { describe, it } from 'vitest';
 import { environment, PATH } from './environment.ts';
 import { sweepStale, uniquePrefix } from './names.ts';
 
 export type Tool = 'ip' | 'nft' | 'conntrack' | 'turnserver' | 'stun' | 'turnutils_natdiscovery';
-
-export const required = process.env['NAT_TOOL_REQUIRE_KERNEL'] === '1';
 
 const installed = (tool: string): boolean =>
   PATH.some((directory) => {
@@ -42,24 +39,4 @@ function kernelLacks(): string[] {
   } finally {
     run('ip', ['netns', 'del', name]);
   }
-}
-
-/** A suite that runs where its needs are met, and else skips itself, saying what is missing; under NAT_TOOL_REQUIRE_KERNEL=1 it fails instead. */
-export function describeKernel(name: string, tools: readonly Tool[], body: () => void): void {
-  const lacks = missing(tools);
-  if (lacks.length === 0) {
-    describe(name, { timeout: 60_000 }, body);
-    return;
-  }
-  const reason = `needs ${lacks.join(', ')}`;
-  if (!required) {
-    console.warn(`${name}: skipped, ${reason}`);
-    describe.skip(`${name} (skipped: ${reason})`, body);
-    return;
-  }
-  describe(name, () => {
-    it(reason, () => {
-      throw new Error(`this machine lacks: ${lacks.join(', ')}`);
-    });
-  });
 }

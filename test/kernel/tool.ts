@@ -1,0 +1,31 @@
+/** The tool itself, as its users run it: the built command line in a namespace. */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Host } from './internet.ts';
+import type { Finished, RunOptions } from './process.ts';
+
+const fromRoot = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+
+export const bin = fromRoot('bin/nat-tool.js');
+
+/** `npm ci` builds it; a checkout that was changed since needs `npm run build`. */
+export const built = (): boolean => existsSync(fromRoot('dist/cli/main.js'));
+
+export const natTool = (host: Host, args: readonly string[], options?: RunOptions): Promise<Finished> => host.run(['node', bin, ...args], options);
+
+export interface Json {
+  readonly schema: string;
+  readonly outcome: string;
+  readonly data: Record<string, unknown>;
+  readonly findings: readonly { readonly kind: string; readonly text: string }[];
+}
+
+/** Runs it with `--json` and reads the one document. */
+export async function report(host: Host, args: readonly string[], options?: RunOptions): Promise<{ readonly code: number | null; readonly report: Json }> {
+  const finished = await natTool(host, [...args, '--json'], options);
+  try {
+    return { code: finished.code, report: JSON.parse(finished.stdout) as Json };
+  } catch (error) {
+    throw new Error(`exit ${finished.code}, and no JSON:\n${finished.stdout}\n${finished.stderr}`, { cause: error });
+  }
+}
