@@ -69,6 +69,7 @@ export class Series {
 
   send(): void {
     this.#sentAt.push(this.#clock.now());
+    this.#gate.notify();
     this.mux.socket.send(this.#bytes, this.to).catch((error: unknown) => {
       if (!(error instanceof NetError)) throw error;
       if (error.kind !== 'closed') this.fail(error);
