@@ -33,6 +33,8 @@ export class Host implements NetNode {
   down = false;
   readonly #addresses: readonly HostAddress[];
   readonly #transports = new Map<Payload['protocol'], Transport>();
+  /** Ports from which something was sent. */
+  readonly #spent = new Set<number>();
   #nextPort: number;
 
   constructor(network: Network, name: string, options: HostOptions) {
@@ -70,6 +72,7 @@ export class Host implements NetNode {
   /** Throws NetError `unreachable`. */
   send(packet: Packet): void {
     const { address } = packet.dst;
+    this.#spend(packet.src.port);
     if (this.owns(address)) {
       this.#arrive(packet);
       return;
@@ -83,12 +86,13 @@ export class Host implements NetNode {
     if (!this.down) this.#arrive(packet);
   }
 
-  /** The next ephemeral port that is free. */
+  /** The next ephemeral port that is free. One on which nothing was ever sent, such as that of a socket opened to ask for the route, is given out again. */
   ephemeral(free: (port: number) => boolean): number {
-    for (let i = 0; i <= EPHEMERAL.to - EPHEMERAL.from; i++) {
-      const port = this.#nextPort;
-      this.#nextPort = port >= EPHEMERAL.to ? EPHEMERAL.from : port + 1;
-      if (free(port)) return port;
+    const count = EPHEMERAL.to - EPHEMERAL.from + 1;
+    for (let i = 0; i < count; i++) {
+      const port = EPHEMERAL.from + ((this.#nextPort - EPHEMERAL.from + i) % count);
+      if (this.#spent.has(port) || !free(port)) continue;
+      return port;
     }
     throw new NetError('in-use', 'no ephemeral port is free', 'EADDRINUSE');
   }
@@ -102,6 +106,14 @@ export class Host implements NetNode {
       this.network.trace?.push({ kind: 'delivered', atMs: world.now, at: this.name, packet, refused: !heard && packet.payload.protocol !== 'icmp' });
       if (!heard) this.#refuse(packet);
     });
+  }
+
+  #spend(port: number): void {
+    if (this.#spent.has(port)) return;
+    this.#spent.add(port);
+    while (this.#spent.has(this.#nextPort)) this.#nextPort = this.#nextPort >= EPHEMERAL.to ? EPHEMERAL.from : this.#nextPort + 1;
+    // Halfway round, ports of long ago may come again.
+    if (this.#spent.size > (EPHEMERAL.to - EPHEMERAL.from) / 2) this.#spent.clear();
   }
 
   #refuse({ src, dst, payload }: Packet): void {

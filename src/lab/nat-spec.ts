@@ -1,0 +1,254 @@
+/** NATs by name and modifiers, as on the command line, and what a perfect observer would say of them. Pure. */
+import { DEFAULT_LIFETIMES, DEFAULT_PARTS, type Dependence, FIRST_PUBLIC_PORT, type Lifetimes, LINUX_LIFETIMES, type NatParts, type PortChoice } from './nat-parts.ts';
+
+export const NAT_KINDS = ['full-cone', 'restricted-cone', 'port-restricted-cone', 'symmetric', 'firewall', 'blocked', 'none', 'cgnat', 'linux'] as const;
+export type NatKind = (typeof NAT_KINDS)[number];
+
+export interface NatSpec {
+  readonly kind: NatKind;
+  /** The customer's router. */
+  readonly parts: NatParts;
+  /** The carrier's NAT behind which it stands; its outside is the internet. */
+  readonly carrier?: NatParts;
+}
+
+/** A NAT description that cannot be meant. */
+export class NatSpecError extends Error {
+  /** The word at fault. */
+  readonly argument: string;
+  readonly expected: string;
+  /** The likeliest meaning. */
+  readonly suggestion: string | undefined;
+  constructor(argument: string, expected: string, suggestion?: string) {
+    super(`'${argument}': expected ${expected}`);
+    this.name = 'NatSpecError';
+    this.argument = argument;
+    this.expected = expected;
+    this.suggestion = suggestion;
+  }
+}
+
+const CONES: Partial<Record<NatKind, Dependence>> = {
+  'full-cone': 'endpoint-independent',
+  'restricted-cone': 'address-dependent',
+  'port-restricted-cone': 'address-and-port-dependent',
+};
+
+/** A NAT of that kind, each part as it is unless `parts` says otherwise. Behind a CGNAT they describe the carrier's. */
+export function natSpec(kind: NatKind, parts: Partial<NatParts> = {}): NatSpec {
+  switch (kind) {
+    case 'full-cone':
+    case 'restricted-cone':
+    case 'port-restricted-cone':
+      return { kind, parts: { ...DEFAULT_PARTS, filtering: CONES[kind] ?? DEFAULT_PARTS.filtering, ...parts } };
+    case 'symmetric':
+      return { kind, parts: { ...DEFAULT_PARTS, mapping: 'address-and-port-dependent', ...parts } };
+    case 'firewall':
+      return { kind, parts: { ...DEFAULT_PARTS, translate: false, ...parts } };
+    case 'none':
+      return { kind, parts: { ...DEFAULT_PARTS, translate: false, filtering: 'none', ...parts } };
+    case 'blocked':
+      return { kind, parts: { ...DEFAULT_PARTS, udpBlocked: true, ...parts } };
+    case 'linux':
+      return {
+        kind,
+        parts: {
+          ...DEFAULT_PARTS,
+          mapping: 'address-and-port-dependent',
+          ports: { kind: 'preserving', fallback: 'random' },
+          overload: true,
+          poison: true,
+          lifetimes: LINUX_LIFETIMES,
+          ...parts,
+        },
+      };
+    case 'cgnat':
+      // RFC 6888 asks a carrier for endpoint-independent mapping and filtering; blocks keep its logs short (RFC 7422).
+      return {
+        kind,
+        parts: DEFAULT_PARTS,
+        carrier: { ...DEFAULT_PARTS, filtering: 'endpoint-independent', ports: { kind: 'block', size: 512 }, ...parts },
+      };
+  }
+}
+
+/** What a perfect observer on the inside would report, in the contract's words. */
+export interface Truth {
+  readonly type: 'open-internet' | 'udp-firewall' | 'full-cone' | 'restricted-cone' | 'port-restricted-cone' | 'symmetric' | 'udp-blocked';
+  readonly mapping: Dependence | 'none' | 'unknown';
+  readonly filtering: Dependence | 'unknown';
+  readonly hairpin: 'yes' | 'no' | 'unknown';
+  readonly portAllocation: { readonly pattern: 'preserving' | 'sequential' | 'random' | 'block' | 'unknown'; readonly step?: number; readonly size?: number };
+}
+
+const ORDER: readonly Dependence[] = ['endpoint-independent', 'address-dependent', 'address-and-port-dependent'];
+const stricter = (a: Dependence, b: Dependence): Dependence => (ORDER.indexOf(a) > ORDER.indexOf(b) ? a : b);
+
+export function truthOf({ parts, carrier }: NatSpec): Truth {
+  const boxes = carrier ? [parts, carrier] : [parts];
+  if (boxes.some((each) => each.udpBlocked)) {
+    return { type: 'udp-blocked', mapping: 'unknown', filtering: 'unknown', hairpin: 'unknown', portAllocation: { pattern: 'unknown' } };
+  }
+  const filtering = boxes.map((each) => (each.filtering === 'none' ? 'endpoint-independent' : each.filtering)).reduce(stricter);
+  const translating = boxes.filter((each) => each.translate);
+  if (!translating.length) {
+    const open = filtering === 'endpoint-independent' && boxes.every((each) => each.filtering === 'none');
+    // Without translation the other socket is reached directly, not by way of the NAT.
+    return { type: open ? 'open-internet' : 'udp-firewall', mapping: 'none', filtering, hairpin: 'unknown', portAllocation: { pattern: 'preserving' } };
+  }
+  const mapping = translating.map(visibleMapping).reduce(stricter);
+  const type = mapping === 'endpoint-independent' ? coneOf(filtering) : 'symmetric';
+  return { type, mapping, filtering, hairpin: hairpinOf(parts, carrier), portAllocation: allocationOf(translating) };
+}
+
+/** Overloading with preserved ports hides the dependence: each flow keeps its port until two collide. */
+const visibleMapping = (parts: NatParts): Dependence => (parts.overload && parts.ports.kind === 'preserving' ? 'endpoint-independent' : parts.mapping);
+
+const coneOf = (filtering: Dependence): Truth['type'] =>
+  filtering === 'endpoint-independent' ? 'full-cone' : filtering === 'address-dependent' ? 'restricted-cone' : 'port-restricted-cone';
+
+function hairpinOf(parts: NatParts, carrier: NatParts | undefined): Truth['hairpin'] {
+  const turning = carrier ?? parts;
+  if (turning.hairpin === 'no' || turning.hairpinFiltered) return 'no';
+  if (!carrier) return 'yes';
+  return parts.filtering === 'endpoint-independent' || parts.filtering === 'none' ? 'yes' : 'no';
+}
+
+function allocationOf(boxes: readonly NatParts[]): Truth['portAllocation'] {
+  const ports = boxes.map((each) => each.ports).findLast((each) => each.kind !== 'preserving');
+  if (!ports) return { pattern: 'preserving' };
+  if (ports.kind === 'sequential') return { pattern: 'sequential', step: ports.step };
+  return ports.kind === 'block' ? { pattern: 'block', size: ports.size } : { pattern: 'random' };
+}
+
+type Modifier = (value: string | undefined, argument: string, parts: Partial<NatParts>) => Partial<NatParts>;
+
+const DEPENDENCES: Readonly<Record<string, Dependence>> = {
+  ei: 'endpoint-independent',
+  ad: 'address-dependent',
+  apd: 'address-and-port-dependent',
+  'endpoint-independent': 'endpoint-independent',
+  'address-dependent': 'address-dependent',
+  'address-and-port-dependent': 'address-and-port-dependent',
+};
+
+const MODIFIERS: Readonly<Record<string, Modifier>> = {
+  mapping: (value, argument) => ({ mapping: oneOf(DEPENDENCES, value, argument, 'mapping=ei, ad or apd') }),
+  filtering: (value, argument) => ({ filtering: oneOf({ ...DEPENDENCES, none: 'none' as const }, value, argument, 'filtering=ei, ad, apd or none') }),
+  ports: (value, argument) => ({ ports: parsePorts(value, argument) }),
+  timeout: (value, argument, parts) => ({ lifetimes: { ...lifetimes(parts), ...parseTimeout(value, argument) } }),
+  'filter-timeout': (value, argument, parts) => ({ lifetimes: { ...lifetimes(parts), filterMs: seconds(value, argument, 'filter-timeout=SECONDS') } }),
+  refresh: (value, argument, parts) => ({
+    lifetimes: { ...lifetimes(parts), refresh: oneOf({ outbound: 'outbound', inbound: 'inbound', both: 'both' } as const, value, argument, 'refresh=outbound, inbound or both') },
+  }),
+  hairpin: (value, argument) => parseHairpin(value ?? 'external', argument),
+  pool: (value, argument) => parsePool(value, argument),
+  limit: (value, argument) => ({ limit: whole(value, 1, 65_535, argument, 'limit=MAPPINGS') }),
+  alg: flag('alg'),
+  parity: flag('parity'),
+  overload: flag('overload'),
+  poison: flag('poison'),
+  icmp: (value, argument) => ({ icmp: oneOf({ pass: true, drop: false }, value, argument, 'icmp=pass or drop') }),
+};
+
+/** The modifiers that {@link parseNat} knows, for help. */
+export const NAT_MODIFIERS: readonly string[] = Object.keys(MODIFIERS);
+
+/** `kind[,modifier…]`, such as `symmetric,ports=sequential:2,timeout=30,hairpin`. Throws {@link NatSpecError}. */
+export function parseNat(text: string): NatSpec {
+  const [kind = '', ...modifiers] = text.split(',').map((word) => word.trim());
+  const known = NAT_KINDS.find((each) => each === kind);
+  if (!known) throw new NatSpecError(kind, `a NAT: ${NAT_KINDS.join(', ')}`, alike(kind, NAT_KINDS));
+  let parts: Partial<NatParts> = natSpec(known).carrier ?? natSpec(known).parts;
+  for (const argument of modifiers) {
+    const equals = argument.indexOf('=');
+    const name = equals < 0 ? argument : argument.slice(0, equals);
+    const modifier = Object.hasOwn(MODIFIERS, name) ? MODIFIERS[name] : undefined;
+    if (!modifier) throw new NatSpecError(argument, `a modifier: ${NAT_MODIFIERS.join(', ')}`, alike(name, NAT_MODIFIERS));
+    parts = { ...parts, ...modifier(equals < 0 ? undefined : argument.slice(equals + 1), argument, parts) };
+  }
+  return natSpec(known, parts);
+}
+
+function flag(name: 'alg' | 'parity' | 'overload' | 'poison'): Modifier {
+  return (value, argument) => {
+    if (value !== undefined) throw new NatSpecError(argument, `${name} without a value`, name);
+    return { [name]: true };
+  };
+}
+
+const lifetimes = (parts: Partial<NatParts>): Lifetimes => parts.lifetimes ?? DEFAULT_LIFETIMES;
+
+function oneOf<T>(choices: Readonly<Record<string, T>>, value: string | undefined, argument: string, expected: string): T {
+  if (value === undefined || !Object.hasOwn(choices, value)) throw new NatSpecError(argument, expected, value && alike(value, Object.keys(choices)));
+  return choices[value] as T;
+}
+
+function whole(text: string | undefined, least: number, most: number, argument: string, expected: string): number {
+  const value = text !== undefined && /^-?\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= least && value <= most)) throw new NatSpecError(argument, `${expected}, ${least} to ${most}`);
+  return value;
+}
+
+function seconds(text: string | undefined, argument: string, expected: string): number {
+  const value = text !== undefined && /^\d{1,6}(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value > 0 && value <= 86_400)) throw new NatSpecError(argument, `${expected}, more than 0 and at most 86400`);
+  return value * 1000;
+}
+
+/** `timeout=S`, or `timeout=UNREPLIED/STREAM` as Linux keeps two. */
+function parseTimeout(value: string | undefined, argument: string): Partial<Lifetimes> {
+  const expected = 'timeout=SECONDS or timeout=UNREPLIED/STREAM';
+  const [first, second, ...more] = (value ?? '').split('/');
+  if (more.length) throw new NatSpecError(argument, expected);
+  const unrepliedMs = seconds(first, argument, expected);
+  if (second === undefined) return { unrepliedMs, streamMs: unrepliedMs };
+  return { unrepliedMs, streamMs: seconds(second, argument, expected), streamAfterMs: LINUX_LIFETIMES.streamAfterMs };
+}
+
+function parsePorts(value: string | undefined, argument: string): PortChoice {
+  const expected = 'ports=preserving[:next|:random], sequential[:STEP[:FIRST]], random or block[:SIZE]';
+  const [kind, first, second, ...more] = (value ?? '').split(':');
+  const few = (most: number): void => {
+    if (more.length || (most < 2 && second !== undefined) || (most < 1 && first !== undefined)) throw new NatSpecError(argument, expected);
+  };
+  switch (kind) {
+    case 'preserving':
+      few(1);
+      return { kind, fallback: first === undefined ? 'next' : oneOf({ next: 'next', random: 'random' } as const, first, argument, expected) };
+    case 'sequential': {
+      few(2);
+      const step = first === undefined ? 1 : whole(first, -4096, 4096, argument, expected);
+      if (step === 0) throw new NatSpecError(argument, expected);
+      return { kind, step, start: second === undefined ? FIRST_PUBLIC_PORT : whole(second, 1024, 65_535, argument, expected) };
+    }
+    case 'random':
+      few(0);
+      return { kind };
+    case 'block': {
+      few(1);
+      return { kind, size: first === undefined ? 512 : whole(first, 1, 16_384, argument, expected) };
+    }
+    default:
+      throw new NatSpecError(argument, expected, alike(kind ?? '', ['preserving', 'sequential', 'random', 'block']));
+  }
+}
+
+function parseHairpin(value: string, argument: string): Partial<NatParts> {
+  const hairpin = oneOf({ yes: 'external', external: 'external', internal: 'internal', filtered: 'external', no: 'no' } as const, value, argument, 'hairpin, or hairpin=external, internal, filtered or no');
+  return { hairpin, hairpinFiltered: value === 'filtered' };
+}
+
+function parsePool(value: string | undefined, argument: string): Partial<NatParts> {
+  const expected = 'pool=ADDRESSES[:paired|:arbitrary]';
+  const [count, pooling = 'paired', ...more] = (value ?? '').split(':');
+  if (more.length) throw new NatSpecError(argument, expected);
+  return { pool: whole(count, 1, 16, argument, expected), pooling: oneOf({ paired: 'paired', arbitrary: 'arbitrary' } as const, pooling, argument, expected) };
+}
+
+/** A word that begins or ends like the given one. */
+function alike(given: string, words: readonly string[]): string | undefined {
+  const low = given.toLowerCase().replaceAll('_', '-');
+  if (low.length < 2) return undefined;
+  return words.find((word) => word === low) ?? words.find((word) => word.startsWith(low.slice(0, 3))) ?? words.find((word) => word.includes(low)) ?? words.find((word) => low.includes(word));
+}
