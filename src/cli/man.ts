@@ -1,5 +1,6 @@
 /** Man pages in mdoc(7), from the same data as the help. Pure. */
 import type { Command, OptionSpec, Options } from '../commands/command.ts';
+import { wrap } from '../render/words.ts';
 import { TOOL_EXAMPLES, suffix } from './help.ts';
 import { GLOBAL_OPTIONS, exitStatuses, kebab, shown, spellings, takesValue, valueName } from './options.ts';
 
@@ -18,8 +19,7 @@ function toolPage(commands: readonly Command[]): string {
       'DESCRIPTION',
       [
         '.Nm',
-        'says which NAT a host is behind and what that NAT holds now, and connects two hosts through their NATs.',
-        'Each command prints its answer on standard output, and progress, notes and errors on standard error.',
+        escape('says which NAT a host is behind and what that NAT holds now, and connects two hosts through their NATs. Each command prints its answer on standard output, and progress, notes and errors on standard error.'),
         '.Pp',
         'The commands are:',
         ...list(commands.map((command) => [[`Xr nat-tool-${command.name} 1`], escape(command.summary)])),
@@ -30,7 +30,7 @@ function toolPage(commands: readonly Command[]): string {
     ['EXIT STATUS', statuses()],
     ['EXAMPLES', examples(TOOL_EXAMPLES)],
     ['SEE ALSO', seeAlso(commands.map((command) => `nat-tool-${command.name}`))],
-    ['STANDARDS', ['RFC 8489 (STUN), RFC 5780 (NAT behaviour discovery), RFC 4787 (NAT behaviour for UDP), RFC 3489 (classic NAT types).']],
+    ['STANDARDS', [escape('RFC 8489 (STUN), RFC 5780 (NAT behaviour discovery), RFC 4787 (NAT behaviour for UDP), RFC 3489 (classic NAT types).')]],
   ]);
 }
 
@@ -90,6 +90,7 @@ function escape(text: string): string {
     .replaceAll('-', '\\-')
     .replace(/([.!?]) (?=[A-Z])/g, '$1\n')
     .split('\n')
+    .flatMap((line) => wrap(line, 78))
     .map((line) => (/^[.']/.test(line) ? `\\&${line}` : line))
     .join('\n');
 }

@@ -77,4 +77,4 @@ export const PORT = { type: 'string', alias: 'p', valueName: 'PORT', parse: pars
 /** `-s`: `args.source` is the local address. */
 export const SOURCE = { type: 'string', alias: 's', valueName: 'ADDRESS', parse: parseAddress, describe: 'local address' } as const;
 /** `-w`: `args.timeout` in milliseconds. Spread it to add a `default` in seconds, as text. */
-export const TIMEOUT = { type: 'string', alias: 'w', valueName: 'SECONDS', parse: parseSeconds, describe: 'wait at most this long, in seconds (fractions allowed)' } as const;
+export const TIMEOUT = { type: 'string', alias: 'w', valueName: 'SECONDS', parse: parseSeconds, describe: 'wait at most this many seconds, fractions allowed' } as const;

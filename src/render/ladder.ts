@@ -22,7 +22,7 @@ export function renderLadder(participants: readonly string[], steps: readonly La
   }
   const gaps = Math.max(1, participants.length - 1);
   // The outer lifelines need room for half their names.
-  const outer = Math.ceil((participants[0] ?? '').length / 2);
+  const outer = Math.floor((participants[0] ?? '').length / 2);
   const last = Math.ceil((participants.at(-1) ?? '').length / 2);
   gap = Math.max(12, Math.min(gap, Math.floor((width - margin - outer - last) / gaps)));
 

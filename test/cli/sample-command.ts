@@ -17,7 +17,7 @@ export const sample = defineCommand({
     count: { type: 'number', alias: 'c', describe: 'how many', default: 1 },
     mode: { type: 'string', choices: ['fast', 'slow'], describe: 'how' },
     udp: { type: 'boolean', alias: 'u', describe: 'for fingers', hidden: true },
-    tag: { type: 'string', array: true, describe: 'a word, repeatable' },
+    tag: { type: 'string', array: true, describe: 'a word' },
   },
   examples: [{ command: 'nat-tool sample -c 2 192.0.2.1 3478', explain: 'name one server' }],
   async run(args, context) {

@@ -1,0 +1,214 @@
+import { describe, expect, it } from 'vitest';
+import { type Context, defineCommand } from '../../src/commands/command.ts';
+import { NetError, type NetErrorKind } from '../../src/net/ports.ts';
+import { note, raw, text } from '../../src/render/block.ts';
+import { finding } from '../../src/report/finding.ts';
+import { type Outcome, startReport } from '../../src/report/report.ts';
+import { listOf, run, stillEnv } from './harness.ts';
+import { sample } from './sample-command.ts';
+
+/** A command that does what the test says. */
+function doing(act: (context: Context<{ n: number }>, args: { readonly fail: boolean }) => Promise<Outcome> | Outcome, more: { readonly streams?: boolean; readonly shortWhenPiped?: boolean } = {}) {
+  return listOf(
+    defineCommand({
+      name: 'do',
+      summary: 'do something',
+      description: ['Does something.'],
+      positionals: {},
+      options: { fail: { type: 'boolean', describe: 'answer in the negative' } },
+      examples: [],
+      async run(args, context: Context<{ n: number }>) {
+        const finish = startReport(context.env.clock, 'nat-tool/do@1');
+        const outcome = await act(context, args);
+        return finish(outcome, { answer: 42, list: ['a', null] }, outcome === 'complete' ? [] : [finding('interrupted', {})]);
+      },
+      view: (report) => [text(`The answer is ${report.data.answer}.`), note('A remark.')],
+      short: (report) => String(report.data.answer),
+      line: (event) => `event ${event.n}`,
+      streams: () => more.streams ?? false,
+      ...(more.shortWhenPiped && { shortWhenPiped: true }),
+      exitStatus: (_, args) => (args.fail ? 1 : 0),
+    }),
+  );
+}
+
+describe('the forms of an answer', () => {
+  const commands = doing(() => 'complete');
+
+  it('prints the view on standard output and notes on standard error', async () => {
+    expect(await run(['do'], { commands })).toEqual({ status: 0, stdout: 'The answer is 42.\n', stderr: 'note: A remark.\n' });
+  });
+
+  it('prints the report as one JSON document', async () => {
+    const result = await run(['do', '--json'], { commands });
+    expect(JSON.parse(result.stdout)).toEqual({ schema: 'nat-tool/do@1', startedAt: '1970-01-01T00:00:00.000Z', durationMs: 0, outcome: 'complete', data: { answer: 42, list: ['a', null] }, findings: [] });
+    expect(result.stderr).toBe('');
+  });
+
+  it('prints plain lines', async () => {
+    const result = await run(['do', '--plain'], { commands });
+    expect(result.stdout).toBe('answer\t42\nlist.0\ta\nlist.1\t\nschema\tnat-tool/do@1\nstartedAt\t1970-01-01T00:00:00.000Z\ndurationMs\t0\noutcome\tcomplete\n');
+  });
+
+  it('prints the short answer, with the reason only when it is not a yes', async () => {
+    expect(await run(['do', '--short'], { commands })).toEqual({ status: 0, stdout: '42\n', stderr: '' });
+    expect(await run(['do', '--short', '--fail'], { commands: doing(() => 'partial') })).toEqual({
+      status: 1,
+      stdout: '42\n',
+      stderr: 'note: Interrupted: this is what was learnt until then.\n',
+    });
+  });
+
+  it('is quiet when told to', async () => {
+    expect(await run(['do', '-q'], { commands })).toEqual({ status: 0, stdout: 'The answer is 42.\n', stderr: '' });
+  });
+
+  it('prints the short answer into a pipe where the command says so', async () => {
+    const short = doing(() => 'complete', { shortWhenPiped: true });
+    expect((await run(['do'], { commands: short })).stdout).toBe('42\n');
+    expect((await run(['do'], { commands: short, columns: 80 })).stdout).toBe('The answer is 42.\n');
+  });
+});
+
+describe('streams', () => {
+  const commands = doing(
+    async (context) => {
+      await context.emit({ n: 1 });
+      await context.emit({ n: 2 });
+      return 'complete';
+    },
+    { streams: true },
+  );
+
+  it('prints a line for each event', async () => {
+    expect((await run(['do'], { commands })).stdout).toBe('event 1\nevent 2\nThe answer is 42.\n');
+  });
+
+  it('prints JSON lines, the report last', async () => {
+    const lines = (await run(['do', '--json'], { commands })).stdout.trimEnd().split('\n');
+    expect(lines.slice(0, 2)).toEqual(['{"n":1}', '{"n":2}']);
+    expect(JSON.parse(lines[2] ?? '')).toMatchObject({ schema: 'nat-tool/do@1' });
+    expect(lines).toHaveLength(3);
+  });
+});
+
+describe('interruption', () => {
+  const aborted = () => {
+    const controller = new AbortController();
+    controller.abort(new DOMException('interrupted', 'AbortError'));
+    return controller.signal;
+  };
+
+  it('prints what was learnt and exits 130', async () => {
+    const result = await run(['do', '--json'], { commands: doing(() => 'partial'), signal: aborted() });
+    expect(result.status).toBe(130);
+    expect(JSON.parse(result.stdout)).toMatchObject({ outcome: 'partial', findings: [{ kind: 'interrupted' }] });
+  });
+
+  it('is a normal end for a command that calls itself complete', async () => {
+    expect((await run(['do'], { commands: doing(() => 'complete'), signal: aborted() })).status).toBe(0);
+  });
+
+  it('exits 130 when the command threw the reason', async () => {
+    const signal = aborted();
+    const commands = doing(() => {
+      throw signal.reason;
+    });
+    expect(await run(['do'], { commands, signal })).toEqual({ status: 130, stdout: '', stderr: 'nat-tool do: interrupted\n' });
+  });
+});
+
+describe('failures', () => {
+  const failing = (error: unknown) =>
+    doing(() => {
+      throw error;
+    });
+
+  it.each([
+    ['in-use', 1],
+    ['denied', 1],
+    ['unreachable', 1],
+    ['not-available', 2],
+  ] satisfies [NetErrorKind, number][])('words a network error (%s) and exits %i', async (kind, status) => {
+    expect(await run(['do'], { commands: failing(new NetError(kind, 'port 80 is taken', 'EX')) })).toEqual({ status, stdout: '', stderr: 'nat-tool do: port 80 is taken\n' });
+  });
+
+  it('gives it as a document under --json', async () => {
+    const result = await run(['do', '--json'], { commands: failing(new NetError('in-use', 'port 80 is taken', 'EADDRINUSE')) });
+    expect(JSON.parse(result.stdout)).toMatchObject({ schema: 'nat-tool/error@1', outcome: 'failed', data: { error: { kind: 'in-use', code: 'EADDRINUSE', message: 'port 80 is taken' } } });
+    expect(result.stderr).toBe('nat-tool do: port 80 is taken\n');
+  });
+
+  it('says that a bug is one, with the stack under -v', async () => {
+    const commands = failing(new TypeError('x is undefined'));
+    const short = await run(['do'], { commands });
+    expect(short).toMatchObject({ status: 70, stdout: '' });
+    expect(short.stderr).toContain('internal error: x is undefined\nThis is a bug');
+    expect(short.stderr).not.toContain('execute.test.ts');
+    expect((await run(['do', '-v'], { commands })).stderr).toContain('execute.test.ts');
+  });
+
+  it('does not let foreign text steer the terminal', async () => {
+    expect((await run(['do'], { commands: failing(new NetError('other', 'bad \u001b[31m\u009b name')) })).stderr).toBe('nat-tool do: bad \\u001b[31m\\u009b name\n');
+  });
+
+  it('names a file that cannot be read', async () => {
+    const commands = doing(async (context) => {
+      await context.readFile('/none');
+      return 'complete';
+    });
+    expect(await run(['do'], { commands })).toMatchObject({ status: 2, stderr: "nat-tool do: cannot read '/none': ENOENT: no such file or directory, open '/none'\nTry 'nat-tool do --help'.\n" });
+  });
+});
+
+describe('what a command may use', () => {
+  it('reads files and standard input', async () => {
+    const seen: string[] = [];
+    const commands = doing(async (context) => {
+      seen.push(Buffer.from(await context.readFile('list')).toString(), Buffer.from(await context.readFile('-')).toString());
+      return 'complete';
+    });
+    await run(['do'], { commands, files: { list: 'a b' }, stdin: 'c d' });
+    expect(seen).toEqual(['a b', 'c d']);
+  });
+
+  it('runs another command line in another world', async () => {
+    const outer = defineCommand({
+      name: 'outer',
+      summary: 'run another',
+      description: [],
+      positionals: { command: { array: true, rest: true, describe: 'which' } },
+      options: {},
+      examples: [],
+      async run(args, context) {
+        const env = { ...stillEnv, clock: { ...stillEnv.clock, date: () => new Date(1e12) } };
+        return startReport(context.env.clock, 'nat-tool/outer@1')('complete', await context.invoke(args.command, { env }));
+      },
+      view: (report) => [raw(report.data.stdout)],
+      short: () => '',
+      exitStatus: (report) => report.data.status,
+    });
+    const commands = { ...listOf(outer, sample) };
+    const result = await run(['outer', 'sample', '--json', '192.0.2.1', '-c', '2'], { commands });
+    expect(result.status).toBe(1);
+    expect(JSON.parse(result.stdout)).toMatchObject({ schema: 'nat-tool/sample@1', startedAt: '2001-09-09T01:46:40.000Z', data: { hosts: ['192.0.2.1'] } });
+    expect((await run(['outer', 'nonsense'], { commands })).status).toBe(2);
+  });
+});
+
+describe('colour', () => {
+  const commands = listOf(sample);
+  const coloured = async (argv: string[], environment: Record<string, string>, columns?: number) =>
+    (await run(['sample', ...argv], { commands, environment, ...(columns && { columns }) })).stdout.includes('\u001b[');
+
+  it('follows the option, then NO_COLOR, FORCE_COLOR, TERM and the terminal', async () => {
+    expect(await coloured([], {}, 80)).toBe(true);
+    expect(await coloured([], {})).toBe(false);
+    expect(await coloured([], { TERM: 'dumb' }, 80)).toBe(false);
+    expect(await coloured([], { FORCE_COLOR: '1', TERM: 'dumb' })).toBe(true);
+    expect(await coloured([], { FORCE_COLOR: '0' }, 80)).toBe(false);
+    expect(await coloured([], { NO_COLOR: '1', FORCE_COLOR: '1' }, 80)).toBe(false);
+    expect(await coloured(['--color'], { NO_COLOR: '1' })).toBe(true);
+    expect(await coloured(['--no-color'], { FORCE_COLOR: '1' }, 80)).toBe(false);
+  });
+});
