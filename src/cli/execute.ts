@@ -49,12 +49,14 @@ async function perform(argv: readonly string[], host: Host): Promise<Outcome> {
   try {
     const { before, name, rest } = splitCommand(argv);
     if (name === undefined) return plainly(await withoutCommand(before, host));
+    // Before the command stand only options that every command takes; a value there would pass for the command.
+    if (before.length > 0) parseGlobals(before);
     if (name === 'help') return plainly(await help(rest.find((word) => !word.startsWith('-')), host));
     const load = Object.hasOwn(host.commands, name) ? host.commands[name] : undefined;
     if (!load) throw unknownCommand(name, host);
     const command = await load();
     who = `nat-tool ${name}`;
-    const { args, globals } = parseCommand(command, [...globalsOnly(before), ...rest]);
+    const { args, globals } = parseCommand(command, [...before, ...rest]);
     verbose = globals.verbosity > 0;
     if (globals.help) return plainly(await help(name, host));
     if (globals.version) return plainly(await version(host));
@@ -72,12 +74,6 @@ async function withoutCommand(words: readonly string[], host: Host): Promise<Exi
   const { toolHelp } = await import('./help.ts');
   await host.io.stderr.write(toolHelp(await loadAll(host.commands), host.io.columns));
   return 2;
-}
-
-/** Options before the command must be ones that every command takes; parsing alone finds the others. */
-function globalsOnly(words: readonly string[]): readonly string[] {
-  if (words.length > 0) parseGlobals(words);
-  return words;
 }
 
 async function version(host: Host): Promise<ExitStatus> {

@@ -226,7 +226,7 @@ const COMMON: Options = { family: common.FAMILY, port: common.PORT, source: comm
 function unknownOption(word: string, specs: Options, command: Command | undefined): UsageError {
   const given = word.replace(/=[\s\S]*$/, '');
   const foreign = Object.entries(COMMON).some(([name, spec]) => spellings(name, spec).some((spelling) => spelling === given || (given.startsWith(spelling) && spelling.length === 2)));
-  if (foreign) return command ? new UsageError(`'${command.name}' does not take ${given.startsWith('--') ? given : given.slice(0, 2)}`) : new UsageError(`${given} goes after the command`);
+  if (foreign) return command ? new UsageError(`'${command.name}' does not take ${given.startsWith('--') ? given : given.slice(0, 2)}`) : new UsageError(`${given} goes after the command: nat-tool COMMAND ${given} ...`);
   const near = nearest(
     given,
     Object.entries(specs).flatMap(([name, spec]) => (spec.hidden ? [] : spellings(name, spec).filter((spelling) => spelling.startsWith('--')))),
