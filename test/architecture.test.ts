@@ -127,15 +127,15 @@ describe('the checker', () => {
   });
 
   it.each([
-    ['up', ['net/b.ts', "import '../stun/c.ts';"], ['stun/c.ts', '']],
-    ['up, by type', ['net/b.ts', "import type { C } from '../stun/c.ts';"], ['stun/c.ts', '']],
-    ['up, lazily', ['net/b.ts', "await import('../stun/c.ts');"], ['stun/c.ts', '']],
-    ['up, by re-export', ['net/b.ts', "export * from '../stun/c.ts';"], ['stun/c.ts', '']],
-    ['into a leaf', ['probe/b.ts', "import '../lab/c.ts';"], ['lab/c.ts', '']],
-    ['out of a leaf, too high', ['lab/b.ts', "import '../probe/c.ts';"], ['probe/c.ts', '']],
-    ['nowhere', ['net/b.ts', "import './gone.ts';"], ['net/c.ts', '']],
-    ['without a floor', ['net/b.ts', "import '../attic/c.ts';"], ['attic/c.ts', '']],
-  ] as const)('finds an import that goes %s', (_, ...files) => {
+    ['up', [['net/b.ts', "import '../stun/c.ts';"], ['stun/c.ts', '']]],
+    ['up, by type', [['net/b.ts', "import type { C } from '../stun/c.ts';"], ['stun/c.ts', '']]],
+    ['up, lazily', [['net/b.ts', "await import('../stun/c.ts');"], ['stun/c.ts', '']]],
+    ['up, by re-export', [['net/b.ts', "export * from '../stun/c.ts';"], ['stun/c.ts', '']]],
+    ['into a leaf', [['probe/b.ts', "import '../lab/c.ts';"], ['lab/c.ts', '']]],
+    ['out of a leaf, too high', [['lab/b.ts', "import '../probe/c.ts';"], ['probe/c.ts', '']]],
+    ['nowhere', [['net/b.ts', "import './gone.ts';"], ['net/c.ts', '']]],
+    ['without a floor', [['net/b.ts', "import '../attic/c.ts';"], ['attic/c.ts', '']]],
+  ] satisfies [string, [string, string][]][])('finds an import that goes %s', (_, files) => {
     expect(check(...files)).toHaveLength(1);
   });
 

@@ -8,7 +8,7 @@ import { listOf, run, stillEnv } from './harness.ts';
 import { sample } from './sample-command.ts';
 
 /** A command that does what the test says. */
-function doing(act: (context: Context<{ n: number }>, args: { readonly fail: boolean }) => Promise<Outcome> | Outcome, more: { readonly streams?: boolean; readonly shortWhenPiped?: boolean } = {}) {
+function doing(act: (context: Context<{ n: number }>, args: { readonly fail: boolean }) => Promise<Outcome>, more: { readonly streams?: boolean; readonly shortWhenPiped?: boolean } = {}) {
   return listOf(
     defineCommand({
       name: 'do',
@@ -20,7 +20,7 @@ function doing(act: (context: Context<{ n: number }>, args: { readonly fail: boo
       async run(args, context: Context<{ n: number }>) {
         const finish = startReport(context.env.clock, 'nat-tool/do@1');
         const outcome = await act(context, args);
-        return finish(outcome, { answer: 42, list: ['a', null] }, outcome === 'complete' ? [] : [finding('interrupted', {})]);
+        return finish(outcome, { answer: 42, list: ['a', null] }, outcome === 'complete' ? [] : [finding('interrupted')]);
       },
       view: (report) => [text(`The answer is ${report.data.answer}.`), note('A remark.')],
       short: (report) => String(report.data.answer),
@@ -33,7 +33,7 @@ function doing(act: (context: Context<{ n: number }>, args: { readonly fail: boo
 }
 
 describe('the forms of an answer', () => {
-  const commands = doing(() => 'complete');
+  const commands = doing(async () => 'complete');
 
   it('prints the view on standard output and notes on standard error', async () => {
     expect(await run(['do'], { commands })).toEqual({ status: 0, stdout: 'The answer is 42.\n', stderr: 'note: A remark.\n' });
@@ -52,7 +52,7 @@ describe('the forms of an answer', () => {
 
   it('prints the short answer, with the reason only when it is not a yes', async () => {
     expect(await run(['do', '--short'], { commands })).toEqual({ status: 0, stdout: '42\n', stderr: '' });
-    expect(await run(['do', '--short', '--fail'], { commands: doing(() => 'partial') })).toEqual({
+    expect(await run(['do', '--short', '--fail'], { commands: doing(async () => 'partial') })).toEqual({
       status: 1,
       stdout: '42\n',
       stderr: 'note: Interrupted: this is what was learnt until then.\n',
@@ -64,7 +64,7 @@ describe('the forms of an answer', () => {
   });
 
   it('prints the short answer into a pipe where the command says so', async () => {
-    const short = doing(() => 'complete', { shortWhenPiped: true });
+    const short = doing(async () => 'complete', { shortWhenPiped: true });
     expect((await run(['do'], { commands: short })).stdout).toBe('42\n');
     expect((await run(['do'], { commands: short, columns: 80 })).stdout).toBe('The answer is 42.\n');
   });
@@ -100,18 +100,18 @@ describe('interruption', () => {
   };
 
   it('prints what was learnt and exits 130', async () => {
-    const result = await run(['do', '--json'], { commands: doing(() => 'partial'), signal: aborted() });
+    const result = await run(['do', '--json'], { commands: doing(async () => 'partial'), signal: aborted() });
     expect(result.status).toBe(130);
     expect(JSON.parse(result.stdout)).toMatchObject({ outcome: 'partial', findings: [{ kind: 'interrupted' }] });
   });
 
   it('is a normal end for a command that calls itself complete', async () => {
-    expect((await run(['do'], { commands: doing(() => 'complete'), signal: aborted() })).status).toBe(0);
+    expect((await run(['do'], { commands: doing(async () => 'complete'), signal: aborted() })).status).toBe(0);
   });
 
   it('exits 130 when the command threw the reason', async () => {
     const signal = aborted();
-    const commands = doing(() => {
+    const commands = doing(async () => {
       throw signal.reason;
     });
     expect(await run(['do'], { commands, signal })).toEqual({ status: 130, stdout: '', stderr: 'nat-tool do: interrupted\n' });
@@ -120,7 +120,7 @@ describe('interruption', () => {
 
 describe('failures', () => {
   const failing = (error: unknown) =>
-    doing(() => {
+    doing(async () => {
       throw error;
     });
 
