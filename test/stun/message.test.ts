@@ -74,6 +74,21 @@ describe('encode and decode', () => {
     expect(decode(bytes)).toMatchObject({ class: cls, method });
   });
 
+  it.each(['\u007f', '\u0080', '\u07ff', '\u0800', '\uffff', '\u{10000}', '\u{10ffff}', `${'a'.repeat(64)}\u00e9`])('know the size of %j in UTF-8', (text) => {
+    const bytes = encode(binding(attribute('USERNAME', text), attribute('REALM', 'next')));
+    const message = decode(bytes);
+    expect([get(message, 'USERNAME'), get(message, 'REALM')]).toEqual([text, 'next']);
+    expect(((bytes[22] ?? 0) << 8) | (bytes[23] ?? 0)).toBe(Buffer.byteLength(text));
+  });
+
+  it('fill a message to its very end', () => {
+    const data = new Uint8Array(0xffff - 7).fill(7);
+    const bytes = encode(binding(attribute('DATA', data)));
+    expect(bytes.length).toBe(20 + 0xfffc);
+    expect(get(decode(bytes), 'DATA')).toEqual(data);
+    expect(kindOf(() => encode(binding(attribute('DATA', Uint8Array.of(...data, 7)))))).toBe('unencodable');
+  });
+
   it('hand out views, not copies', () => {
     const bytes = encode(binding(attribute('DATA', hex('01020304'))));
     const message = decode(bytes);
@@ -110,6 +125,8 @@ describe('decode refuses', () => {
     ['a USERHASH of 4 bytes', raw('001e0004 00000000'), 'malformed'],
     ['a CHANGE-REQUEST of 8 bytes', raw('00030008 0000000600000000'), 'malformed'],
     ['a PASSWORD-ALGORITHM with two', raw('001d0008 0001000000020000'), 'malformed'],
+    ['a PASSWORD-ALGORITHM cut short, though another attribute follows', raw('001d0002 00010000 80220004 61626364'), 'malformed'],
+    ['a PASSWORD-ALGORITHM whose parameters reach into the next attribute', raw('001d0004 00010004 80220004 61626364'), 'malformed'],
     ['USE-CANDIDATE with a value', raw('00250004 00000000'), 'malformed'],
   ])('%s', (_what, bytes, kind) => {
     expect(kindOf(() => decode(bytes))).toBe(kind);
