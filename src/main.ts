@@ -54,6 +54,15 @@ async function main(): Promise<void> {
       stderr: lazyWriter(() => writer(process.stderr, () => {})),
     },
     readFile: async (path) => (await import('node:fs/promises')).readFile(path),
+    shell: async (command, variables, signal) => {
+      const { spawn } = await import('node:child_process');
+      return new Promise((resolve) => {
+        // Standard output is for the answer alone.
+        const child = spawn(command, { shell: true, env: { ...process.env, ...variables }, stdio: ['ignore', 2, 2], signal });
+        child.on('error', () => resolve(null));
+        child.on('close', (code) => resolve(code));
+      });
+    },
     onUsr2: (handler) => {
       if (process.platform === 'win32') return () => {};
       process.on('SIGUSR2', handler);

@@ -1,5 +1,5 @@
 /** One command line from its words to its exit status: parse, run, view, print. */
-import { type Command, type Context, type ExitStatus, type Invocation, type InvokeOptions, type Io, type Theme, UsageError } from '../commands/command.ts';
+import { type Command, type Context, type ExitStatus, type Form, type Invocation, type InvokeOptions, type Io, type Theme, UsageError } from '../commands/command.ts';
 import type { CommandList } from '../commands/index.ts';
 import { type Env, NetError } from '../net/ports.ts';
 import type { Block } from '../render/block.ts';
@@ -10,7 +10,7 @@ import { renderNote, renderText } from '../render/text.ts';
 import { createTheme, wantsColour, wantsUnicode } from '../render/theme.ts';
 import { visible } from '../render/words.ts';
 import { type Report, startReport } from '../report/report.ts';
-import { type Form, type Globals, parseCommand, parseGlobals, splitCommand } from './parse.ts';
+import { type Globals, parseCommand, parseGlobals, splitCommand } from './parse.ts';
 import { nearest } from './suggest.ts';
 
 /** What the process, or a test, or `lab` provides. */
@@ -25,6 +25,8 @@ export interface Host {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Rejects with the system's error. */
   readFile(path: string): Promise<Uint8Array>;
+  /** See Context; null where there is no shell. */
+  shell?(command: string, variables: Readonly<Record<string, string>>, signal: AbortSignal): Promise<number | null>;
   /** Calls `handler` on SIGUSR2 until the returned function is called. */
   onUsr2(handler: () => void): () => void;
   /** Colour as decided outside; the command line can still overrule it. */
@@ -122,6 +124,7 @@ async function run(command: Command, args: Args, globals: Globals, host: Host, w
     env,
     signal: host.signal,
     verbosity: globals.verbosity,
+    form,
     io,
     environment: host.environment,
     progress: (text) => progress.show(visible(text)),
@@ -133,6 +136,7 @@ async function run(command: Command, args: Args, globals: Globals, host: Host, w
       return line === undefined ? Promise.resolve() : progress.aside(() => io.stdout.write(line));
     },
     onUsr2: (handler) => void endings.push(host.onUsr2(handler)),
+    shell: async (line, variables) => (await host.shell?.(line, variables, host.signal)) ?? null,
     readFile: (path) => readFile(path, host),
     invoke: (argv, options) => invoke(argv, options, host, theme),
   };

@@ -29,8 +29,10 @@ export function spellings(name: string, spec: OptionSpec): string[] {
   return [...aliasesOf(spec), kebab(name)].map(dashed).sort((a, b) => Number(a.startsWith('--')) - Number(b.startsWith('--')));
 }
 
-export const valueName = (name: string, spec: OptionSpec): string =>
-  spec.valueName ?? (spec.choices ? spec.choices.join('|') : spec.type === 'number' ? 'N' : kebab(name).toUpperCase());
+export function valueName(name: string, spec: OptionSpec): string {
+  const value = spec.valueName ?? (spec.choices ? spec.choices.join('|') : spec.type === 'number' ? 'N' : kebab(name).toUpperCase());
+  return spec.bare === undefined ? value : `[${value}]`;
+}
 
 /** The options that a user should see, the command's own first. */
 export const shown = (options: Options): [name: string, spec: OptionSpec][] => Object.entries(options).filter(([, spec]) => !spec.hidden);

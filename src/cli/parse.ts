@@ -1,13 +1,10 @@
 /** Words of the command line to typed arguments. The only place that knows the parser. */
 import yargsParser from 'yargs-parser';
-import { type ArgsOf, type Command, type OptionSpec, type Options, type Positionals, UsageError } from '../commands/command.ts';
+import { type ArgsOf, type Command, type Form, type OptionSpec, type Options, type Positionals, UsageError } from '../commands/command.ts';
 import * as common from '../commands/arguments.ts';
 import { canonicalAddress } from '../net/address.ts';
 import { GLOBAL_OPTIONS, kebab, positionalUsage, spellings, takesValue, usageLine } from './options.ts';
 import { nearest } from './suggest.ts';
-
-/** How the answer is to be printed. */
-export type Form = 'text' | 'json' | 'plain' | 'short';
 
 export interface Globals {
   readonly form: Form;
@@ -61,7 +58,7 @@ function read(command: Command | undefined, specs: Options, argv: readonly strin
   const rest = Object.values(command?.positionals ?? {}).some((spec) => spec.rest);
   const names = (wanted: (spec: OptionSpec) => boolean) => Object.entries(specs).flatMap(([name, spec]) => (wanted(spec) ? [kebab(name)] : []));
   const family = Object.values(specs).some((spec) => spec.type === 'family') ? ['4', '6'] : [];
-  const { options, halted } = canonical(specs, argv, rest);
+  const { options, halted } = canonical(specs, argv, rest, Object.keys(command?.positionals ?? {}).length === 0);
   const parsed = yargsParser(options, {
     string: names(takesValue),
     boolean: [...names((spec) => spec.type === 'boolean'), ...family],
@@ -82,9 +79,10 @@ function read(command: Command | undefined, specs: Options, argv: readonly strin
 /**
  * Rewrites options as getopt reads them, to `--name` and `--name="value"`: the parser alone guesses from the looks of a word,
  * and so takes `-s127.0.0.1` for nine options, a value that begins with a dash for an option, and strips a value's own quotes.
- * With `rest`, what begins with the first positional is left alone.
+ * With `rest`, what begins with the first positional is left alone. `lone`: there are no positionals, so that a number after an
+ * option whose value may be left out is its value.
  */
-function canonical(specs: Options, argv: readonly string[], rest: boolean): { readonly options: string[]; readonly halted: readonly string[] } {
+function canonical(specs: Options, argv: readonly string[], rest: boolean, lone: boolean): { readonly options: string[]; readonly halted: readonly string[] } {
   const known = new Map<string, { readonly name: string; readonly spec: OptionSpec }>();
   for (const [name, spec] of Object.entries(specs)) {
     if (spec.type === 'family') for (const digit of ['4', '6']) known.set(`-${digit}`, { name: digit, spec });
@@ -95,7 +93,8 @@ function canonical(specs: Options, argv: readonly string[], rest: boolean): { re
     const word = argv[i] ?? '';
     if (word === '--') return rest ? { options, halted: argv.slice(i + 1) } : { options: [...options, ...argv.slice(i)], halted: [] };
     if (rest && !word.startsWith('-')) return { options, halted: argv.slice(i) };
-    const value = (name: string, spelling: string): string => {
+    const value = (name: string, spelling: string, { bare }: OptionSpec): string => {
+      if (bare !== undefined && !(lone && /^\d/.test(argv[i + 1] ?? ''))) return `--${name}="${bare}"`;
       const next = argv[++i];
       if (next === undefined) throw new UsageError(`${spelling} needs a value`);
       return `--${name}="${next}"`;
@@ -108,7 +107,7 @@ function canonical(specs: Options, argv: readonly string[], rest: boolean): { re
       else if (!takesValue(option.spec)) {
         if (long[2] !== undefined) throw new UsageError(`${spelling} takes no value`);
         options.push(dash(option.name));
-      } else options.push(long[2] === undefined ? value(option.name, spelling) : `--${option.name}="${long[2]}"`);
+      } else options.push(long[2] === undefined ? value(option.name, spelling, option.spec) : `--${option.name}="${long[2]}"`);
       continue;
     }
     if (!/^-[^-]/.test(word)) {
@@ -128,7 +127,7 @@ function canonical(specs: Options, argv: readonly string[], rest: boolean): { re
         continue;
       }
       const attached = word.slice(at + 1).replace(/^=/, '');
-      options.push(attached === '' ? value(option.name, spelling) : `--${option.name}="${attached}"`);
+      options.push(attached === '' ? value(option.name, spelling, option.spec) : `--${option.name}="${attached}"`);
       break;
     }
   }

@@ -29,6 +29,8 @@ export interface OptionSpec extends Valued {
   readonly array?: boolean;
   /** As the user would write it; it passes through `parse`. */
   readonly default?: string | number;
+  /** The value may be left out, and is then this: `--watch`, `--watch=30`, and, for a command without positionals, `--watch 30`. */
+  readonly bare?: string;
   /** Accepted, but not shown: for the habits of fingers, such as nc's `-u`. */
   readonly hidden?: boolean;
 }
@@ -67,6 +69,9 @@ type ArgOf<S> = S extends { readonly array: true }
 
 /** The parsed command line of a command with these positionals and options, by their (long) names. */
 export type ArgsOf<P extends Positionals, O extends Options> = { readonly [K in keyof P]: ArgOf<P[K]> } & { readonly [K in keyof O]: ArgOf<O[K]> };
+
+/** How the answer is to be printed. */
+export type Form = 'text' | 'json' | 'plain' | 'short';
 
 /** -1: quiet, 0: normal, 1 and more: `-v`, `-vv`. */
 export type Verbosity = number;
@@ -116,6 +121,8 @@ export interface Context<Event = unknown> {
   /** Aborts on Ctrl-C: return at once what was learnt, with outcome `partial`. */
   readonly signal: AbortSignal;
   readonly verbosity: Verbosity;
+  /** For commands that can answer sooner when less is asked, or that print raw data: `short` also when `shortWhenPiped` chose it. */
+  readonly form: Form;
   readonly io: Io;
   /** Environment variables, for credentials. */
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -127,6 +134,8 @@ export interface Context<Event = unknown> {
   emit(event: Event): Promise<void>;
   /** Calls `handler` on SIGUSR2 until the command ends; does nothing where there is no such signal. */
   onUsr2(handler: () => void): void;
+  /** Runs a command of the user's through the system's shell with these variables added; its output goes to standard error. Resolves to its exit status, null when a signal ended it or it could not start. */
+  shell(command: string, variables: Readonly<Record<string, string>>): Promise<number | null>;
   /** `-` is standard input. Throws UsageError when the file cannot be read. */
   readFile(path: string): Promise<Uint8Array>;
   /** Runs another command line of this tool in another world, its output collected. */
