@@ -7,4 +7,5 @@ const load = (module: Promise<{ readonly default: Command }>): Promise<Command> 
 
 export const COMMANDS: CommandList = {
   detect: () => load(import('./detect.ts')),
+  lab: () => load(import('./lab.ts')),
 };

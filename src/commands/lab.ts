@@ -1,0 +1,231 @@
+import { createLab, type Lab, type LabOptions, type Row } from '../lab/topology.ts';
+import { diagram } from '../lab/ladder.ts';
+import { NAT_KINDS, NAT_MODIFIERS, NatSpecError, parseNat, type Truth } from '../lab/nat-spec.ts';
+import { SERVER_FAULTS, type ServerFault } from '../lab/stun-service.ts';
+import { DEFAULT_SERVER } from '../lab/topology.ts';
+import { DeadlockError, LeakError, RunawayError } from '../lab/world.ts';
+import { BUILT_IN_SERVERS } from '../probe/servers.ts';
+import { type Block, type Cell, grid, heading, ladder, raw, text } from '../render/block.ts';
+import { type Report, startReport } from '../report/report.ts';
+import { parseWhole } from './arguments.ts';
+import { type Context, defineCommand, type ExitStatus, type Invocation, UsageError } from './command.ts';
+
+/** Every NAT that `--all` tries. */
+const EVERY_NAT: readonly string[] = [
+  'none',
+  'firewall',
+  'full-cone',
+  'restricted-cone',
+  'port-restricted-cone',
+  'port-restricted-cone,ports=preserving,hairpin',
+  'symmetric',
+  'symmetric,ports=sequential:2,hairpin',
+  'symmetric,ports=random',
+  'symmetric,filtering=ei,ports=block:512',
+  'cgnat',
+  'linux',
+  'blocked',
+];
+
+/** Real milliseconds that a file or a part of the program may take to load while virtual time stands still. */
+const PATIENCE_MS = 5_000;
+
+interface Run {
+  readonly nat: string;
+  readonly truth: Truth;
+  readonly command: readonly string[];
+  readonly status: ExitStatus;
+  readonly stdout: string;
+  /** Virtual. */
+  readonly elapsedMs: number;
+  /** What A's NAT held at the end. */
+  readonly table: readonly Row[];
+  readonly report: Report | null;
+}
+
+interface Data {
+  readonly runs: readonly Run[];
+  /** Type by type, where every NAT was tried: the truth, and what the command said. */
+  readonly verdicts: readonly { readonly nat: string; readonly truth: string; readonly verdict: string; readonly right: boolean; readonly elapsedMs: number }[] | null;
+  readonly trace: ReturnType<typeof diagram> | null;
+}
+
+function parseNatText(value: string, argument: string): string {
+  try {
+    parseNat(value);
+    return value;
+  } catch (error) {
+    if (!(error instanceof NatSpecError)) throw error;
+    throw new UsageError(`${argument}: expected ${error.expected}, got '${error.argument}'`, error.suggestion === undefined ? undefined : `Did you mean '${error.suggestion}'?`);
+  }
+}
+
+function parseMs(value: string, argument: string): number {
+  const ms = /^\d{1,6}(\.\d+)?$/.test(value) ? Number(value) : Number.NaN;
+  if (!(ms <= 60_000)) throw UsageError.expected(argument, 'milliseconds, at most 60000', value);
+  return ms;
+}
+
+function parsePercent(value: string, argument: string): number {
+  const percent = /^\d{1,3}(\.\d+)?%?$/.test(value) ? Number.parseFloat(value) : Number.NaN;
+  if (!(percent <= 100)) throw UsageError.expected(argument, 'a percentage from 0 to 100', value);
+  return percent / 100;
+}
+
+function parseFaults(value: string, argument: string): readonly ServerFault[] {
+  return value.split(',').map((word) => {
+    const fault = SERVER_FAULTS.find((each) => each === word.trim());
+    if (!fault) throw UsageError.expected(argument, `faults among ${SERVER_FAULTS.join(', ')}`, word);
+    return fault;
+  });
+}
+
+/** Public servers do not exist in here: the first name that the tool would try by itself leads to the example's server. */
+const names: LabOptions['names'] = Object.fromEntries(BUILT_IN_SERVERS.slice(0, 1).map(({ server }) => [server.replace(/:\d+$/, ''), DEFAULT_SERVER.addresses.slice(0, 1)]));
+
+async function runOnce(options: LabOptions & { readonly nat: string }, command: readonly string[], context: Context): Promise<{ lab: Lab; run: Run; stderr: string }> {
+  const lab = createLab({ ...options, names, patienceMs: PATIENCE_MS });
+  let invocation: Invocation;
+  try {
+    invocation = await lab.run((env, signal) => context.invoke(command, { env, signal, ...(context.io.stdinIsTTY ? {} : { stdin: context.io.stdin }) }), { signal: context.signal });
+  } catch (error) {
+    if (error instanceof DeadlockError || error instanceof RunawayError) throw new Error(`in the simulated network: ${error.message}`, { cause: error });
+    if (error instanceof LeakError) throw new Error(`'${command.join(' ')}' ${error.message}`, { cause: error });
+    throw error;
+  }
+  const { status, stdout, stderr, report } = invocation;
+  return { lab, stderr, run: { nat: options.nat, truth: lab.truth, command, status, stdout, elapsedMs: lab.world.now, table: lab.forwarding(), report: report ?? null } };
+}
+
+/** The type that a report states, or how the command ended. */
+function verdictOf({ report, status }: Run): string {
+  const data: unknown = report?.data;
+  if (typeof data === 'object' && data !== null && 'type' in data && typeof data.type === 'string') return data.type;
+  return `exit ${status}`;
+}
+
+interface Args {
+  readonly command: readonly string[];
+  readonly nat: string;
+  readonly nat2: string | undefined;
+  readonly rtt: number;
+  readonly jitter: number;
+  readonly loss: number;
+  readonly reorder: number;
+  readonly seed: number;
+  readonly fault: readonly ServerFault[] | undefined;
+  readonly ipv6: boolean;
+  readonly offline: boolean;
+  readonly trace: boolean;
+  readonly all: boolean;
+}
+
+async function run(args: Args, context: Context): Promise<Report<Data>> {
+  const { command, all, trace } = args;
+  if (command[0] === 'lab') throw new UsageError('lab cannot run inside lab');
+  if (all && trace) throw new UsageError('--trace shows one NAT; --all tries every one');
+  const close = startReport(context.env.clock, 'nat-tool/lab@1');
+  const options: LabOptions = {
+    rttMs: args.rtt,
+    jitterMs: args.jitter,
+    loss: args.loss,
+    reorder: args.reorder,
+    seed: args.seed,
+    ipv6: args.ipv6,
+    offline: args.offline,
+    trace,
+    ...(args.nat2 !== undefined && { second: { nat: args.nat2 } }),
+    ...(args.fault && { servers: [{ ...DEFAULT_SERVER, faults: args.fault }] }),
+  };
+  if (!all) {
+    const { lab, run: only, stderr } = await runOnce({ ...options, nat: args.nat }, command, context);
+    if (stderr) await context.io.stderr.write(stderr);
+    return close('complete', { runs: [only], verdicts: null, trace: trace ? diagram(lab.trace) : null });
+  }
+  const runs: Run[] = [];
+  for (const nat of EVERY_NAT) {
+    context.progress(`behind ${nat}`);
+    runs.push((await runOnce({ ...options, nat }, command, context)).run);
+  }
+  const verdicts = runs.map((each) => {
+    const verdict = verdictOf(each);
+    return { nat: each.nat, truth: each.truth.type, verdict, right: verdict === each.truth.type, elapsedMs: each.elapsedMs };
+  });
+  return close('complete', { runs, verdicts, trace: null });
+}
+
+const verdictCell = (verdict: string, right: boolean): Cell => ({ text: verdict, tone: right ? 'good' : verdict === 'unknown' ? 'warn' : 'bad' });
+
+function view({ data }: Report<Data>): Block[] {
+  if (data.verdicts) {
+    const wrong = data.verdicts.filter(({ right }) => !right).length;
+    return [
+      grid(
+        ['NAT', 'Truth', 'Verdict', { title: 'Time', align: 'right' }],
+        data.verdicts.map(({ nat, truth, verdict, right, elapsedMs }) => [nat, truth, verdictCell(verdict, right), `${Math.round(elapsedMs)} ms`]),
+      ),
+      text(wrong === 0 ? `All ${data.verdicts.length} right.` : `${data.verdicts.length - wrong} of ${data.verdicts.length} right.`, wrong === 0 ? 'good' : 'bad'),
+    ];
+  }
+  const blocks: Block[] = data.runs.filter(({ stdout }) => stdout !== '').map(({ stdout }) => raw(stdout));
+  if (data.trace) blocks.push(heading('What happened'), ladder(data.trace.participants, data.trace.steps));
+  return blocks;
+}
+
+export default defineCommand({
+  name: 'lab',
+  summary: 'run any command inside a simulated network, at once',
+  description: [
+    'Runs another command of this tool in a network that exists only inside this process: nothing is sent, time is virtual, and the same seed gives the same packets.',
+    'The network is the tutorial\'s. Host A (192.168.1.3) is behind the NAT N (192.168.1.1 inside, 12.13.14.15 outside). On the internet are a STUN server S with RFC 5780 (stun.example.net: 40.30.20.10 and 40.30.20.11, ports 3478 and 3479) and a host B (50.60.70.80). With --nat2 there is also C2 (192.168.2.3) behind a NAT N2 (22.23.24.25) of its own.',
+    'A command without a server that would ask a public one finds S instead.',
+  ],
+  positionals: {
+    command: { describe: 'the command to run, with its own options', array: true, rest: true, required: true, valueName: 'COMMAND' },
+  },
+  options: {
+    nat: { type: 'string', valueName: 'NAT', parse: parseNatText, default: 'port-restricted-cone', describe: 'A\'s NAT and its modifiers (see NATs below)' },
+    nat2: { type: 'string', valueName: 'NAT', parse: parseNatText, describe: 'a second host C2 behind this NAT' },
+    rtt: { type: 'string', valueName: 'MS', parse: parseMs, default: '40', describe: 'round trip across the internet, milliseconds' },
+    jitter: { type: 'string', valueName: 'MS', parse: parseMs, default: '0', describe: 'most that a packet is delayed beyond that, milliseconds' },
+    loss: { type: 'string', valueName: 'PERCENT', parse: parsePercent, default: '0', describe: 'packets lost on each crossing of the internet, per cent' },
+    reorder: { type: 'string', valueName: 'PERCENT', parse: parsePercent, default: '0', describe: 'packets held back so that later ones overtake them, per cent' },
+    seed: { type: 'string', valueName: 'N', parse: parseWhole(0, 4_294_967_295), default: '1', describe: 'of all chance in the network' },
+    fault: { type: 'string', valueName: 'FAULT[,FAULT…]', parse: parseFaults, describe: 'what the STUN server does wrong (see Faults below)' },
+    ipv6: { type: 'boolean', describe: 'IPv6 too, behind a firewall with the same filter' },
+    offline: { type: 'boolean', describe: 'A has no network' },
+    trace: { type: 'boolean', describe: 'also draw every packet, with the NAT\'s table whenever it changes' },
+    all: { type: 'boolean', describe: 'behind every NAT in turn: a table of truth against verdict' },
+  },
+  examples: [
+    { command: 'nat-tool lab detect', explain: 'The tutorial\'s NAT' },
+    { command: 'nat-tool lab --nat symmetric,ports=sequential:2,timeout=30,hairpin detect', explain: 'Another one, made of parts' },
+    { command: 'nat-tool lab --trace stun stun.example.net', explain: 'See a mapping come into being' },
+    { command: 'nat-tool lab --all --loss 5 detect', explain: 'Is detect right behind every NAT, with one packet in twenty lost?' },
+  ],
+  notes: [
+    {
+      title: 'NATs',
+      paragraphs: [
+        `A NAT is one of ${NAT_KINDS.join(', ')}, and may be followed by modifiers, separated by commas: ${NAT_MODIFIERS.join(', ')}.`,
+        'mapping=ei|ad|apd and filtering=ei|ad|apd|none: endpoint-independent, address-dependent, address-and-port-dependent. ports=preserving[:next|:random], sequential[:STEP[:FIRST]], random or block[:SIZE]. timeout=SECONDS, or timeout=UNREPLIED/STREAM as Linux keeps two. filter-timeout=SECONDS. refresh=outbound|inbound|both. hairpin, or hairpin=external|internal|filtered|no. pool=ADDRESSES[:paired|:arbitrary]. limit=MAPPINGS of each host. alg: rewrites addresses in payloads. parity, overload, poison: as some routers do. icmp=pass|drop. Behind cgnat they describe the carrier\'s NAT.',
+      ],
+    },
+    { title: 'Faults', paragraphs: [`${SERVER_FAULTS.join(', ')}.`] },
+  ],
+  seeAlso: ['detect', 'stun'],
+  exitMeanings: { 0: 'the command\'s own exit status; with --all, every verdict is right', 1: 'with --all, a verdict is wrong' },
+  run,
+  view,
+  short: ({ data }) => (data.verdicts ? data.verdicts.map(({ nat, verdict }) => `${nat}=${verdict}`).join(' ') : (data.runs[0]?.stdout.trimEnd() ?? '')),
+  plain: ({ data }) =>
+    data.verdicts
+      ? data.verdicts.map(({ nat, verdict }): [string, string] => [nat, verdict])
+      : data.runs.flatMap((each): [string, string][] => [
+          ['nat', each.nat],
+          ['truth', each.truth.type],
+          ['status', String(each.status)],
+          ...each.table.map((row): [string, string] => ['table', `${row.private} ${row.public} ${row.remote}`]),
+        ]),
+  exitStatus: ({ data }) => (data.verdicts ? (data.verdicts.every(({ right }) => right) ? 0 : 1) : (data.runs[0]?.status ?? 70)),
+});
