@@ -45,12 +45,12 @@ export interface Decoded extends Message {
 
 /** How to close a message. The integrity attributes need `key`. */
 export interface Seal {
-  readonly key?: Uint8Array;
+  readonly key?: Uint8Array | undefined;
   /** MESSAGE-INTEGRITY; by default present when there is a key and no `sha256`. */
-  readonly sha1?: boolean;
+  readonly sha1?: boolean | undefined;
   /** MESSAGE-INTEGRITY-SHA256, in full or truncated to 16–32 bytes in steps of four. */
-  readonly sha256?: boolean | { readonly truncate: number };
-  readonly fingerprint?: boolean;
+  readonly sha256?: boolean | { readonly truncate: number } | undefined;
+  readonly fingerprint?: boolean | undefined;
 }
 
 const SHA1 = ATTRIBUTES['MESSAGE-INTEGRITY'].type;
