@@ -1,11 +1,9 @@
 /** Every attribute that we know: one line each. Types and codecs both come from this table. */
 import type { Codec } from './codecs.ts';
-import {
-  address, addressError, addressFamily, bytes, changeRequest, errorCode, flag, icmp, leadingBit, passwordAlgorithm,
-  passwordAlgorithms, text, typeList, uint16, uint32, uint64, uint8, xorAddress,
-} from './codecs.ts';
+import { address, addressFamily, bytes, flag, leadingBit, text, uint16, uint32, uint64, uint8, xorAddress } from './codecs.ts';
+import { addressError, changeRequest, errorCode, icmp, passwordAlgorithm, passwordAlgorithms, typeList } from './structures.ts';
 
-export type { AddressError, ChangeRequest, ErrorCode, IcmpReport, PasswordAlgorithm } from './codecs.ts';
+export type { AddressError, ChangeRequest, ErrorCode, IcmpReport, PasswordAlgorithm } from './structures.ts';
 
 /** Types by the IANA registry "STUN Attributes"; below 0x8000 comprehension is required. */
 export const ATTRIBUTES = {

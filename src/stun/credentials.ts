@@ -38,7 +38,7 @@ export type PasswordHash = 'MD5' | 'SHA-256';
 /** IANA "STUN Password Algorithms". */
 export const PASSWORD_ALGORITHM: Readonly<Record<PasswordHash, number>> = { MD5: 1, 'SHA-256': 2 };
 
-/** The first of a server's algorithms, given by number, that we can compute (RFC 8489 §9.2.3.2). */
+/** The first of a server's algorithms, given by number, that we can compute (RFC 8489 §9.2.5). */
 export function choosePasswordAlgorithm(offered: Iterable<number>): PasswordHash | undefined {
   for (const number of offered) {
     if (number === PASSWORD_ALGORITHM.MD5) return 'MD5';
