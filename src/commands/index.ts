@@ -7,5 +7,7 @@ const load = (module: Promise<{ readonly default: Command }>): Promise<Command> 
 
 export const COMMANDS: CommandList = {
   detect: () => load(import('./detect.ts')),
+  stun: () => load(import('./stun.ts')),
+  serve: () => load(import('./serve.ts')),
   lab: () => load(import('./lab.ts')),
 };

@@ -26,11 +26,16 @@ const TEXTS = {
     `The NAT used several public addresses for one host (${list(addresses)}): its address pooling is arbitrary, not paired (RFC 4787 §4.1).`,
 
   // What a server does.
+  'query-failed': ({ server, transport, error }: { server: string; transport: string; error: string }) => `Asking ${server} over ${transport.toUpperCase()} failed: ${error}.`,
   unresolvable: ({ host }: { host: string }) => `The name ${host} does not resolve.`,
   'resolver-failed': ({ host, error }: { host: string; error: string }) => `Looking up ${host} failed: ${error}.`,
   'server-refused': ({ server }: { server: string }) => `${server} refused: nothing listens on that UDP port (ICMP port unreachable).`,
   'server-error': ({ server, code, reason }: { server: string; code: number; reason: string }) =>
     `${server} answered a Binding request with error ${code}${reason && ` (${reason})`}.`,
+  'server-useless': ({ server, unknownAttributes }: { server: string; unknownAttributes: readonly number[] }) =>
+    unknownAttributes.length > 0
+      ? `${server}'s answers demand that attribute 0x${(unknownAttributes[0] as number).toString(16).padStart(4, '0')} be understood, which nobody does; they were not used.`
+      : `${server}'s answers do not say which address it saw.`,
   'server-wrong-source': ({ server, from }: { server: string; from: string }) =>
     `An answer to a request to ${server} came from ${from}. It was not used: an answer must come from where it was asked.`,
   'stray-datagrams': ({ count, from }: { count: number; from: string }) =>

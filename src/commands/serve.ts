@@ -1,0 +1,174 @@
+import { anyAddress, familyOf, formatEndpoint, isAnyAddress } from '../net/address.ts';
+import { type Env, NetError } from '../net/ports.ts';
+import type { RateLimit } from '../net/rate-limit.ts';
+import { type Block, fields } from '../render/block.ts';
+import { startReport } from '../report/report.ts';
+import { listen, type Listening, type ListenOptions } from '../stun/listener.ts';
+import { type Counters, DEFAULT_LIMIT, noCounts, type Role } from '../stun/server.ts';
+import { FAMILY, parseAddress, parseLocalPort, parseWhole } from './arguments.ts';
+import { type ArgsOf, type Context, defineCommand, UsageError } from './command.ts';
+
+const options = {
+  address: {
+    type: 'string', alias: ['a', 's'], valueName: 'ADDRESS', array: true, parse: parseAddress,
+    describe: 'address to serve on; every address of the host when left out. Given twice, the second serves RFC 5780',
+  },
+  alternate: { type: 'string', valueName: 'ADDRESS', parse: parseAddress, describe: 'the second address, another way to say it' },
+  port: { type: 'string', alias: 'p', valueName: 'PORT', parse: parseLocalPort, default: '3478', describe: 'port' },
+  alternatePort: { type: 'string', valueName: 'PORT', parse: parseLocalPort, default: '3479', describe: 'second port of RFC 5780; used with a second address' },
+  udpOnly: { type: 'boolean', describe: 'do not listen on TCP' },
+  rate: { type: 'string', valueName: 'N', parse: parseWhole(0, 1_000_000), default: String(DEFAULT_LIMIT.perSecond), describe: 'requests a second from one IPv4 address or IPv6 /64; 0 for no limit' },
+  burst: { type: 'string', valueName: 'N', parse: parseWhole(1, 1_000_000), default: String(DEFAULT_LIMIT.burst), describe: 'requests that one source may send at once' },
+  software: { type: 'string', valueName: 'TEXT', default: 'nat-tool', describe: 'what SOFTWARE says; empty for nothing' },
+  family: FAMILY,
+} as const;
+
+type Args = ArgsOf<Record<never, never>, typeof options>;
+
+interface Tallies extends Counters {
+  readonly connections: number;
+}
+
+export type ServeEvent =
+  | { readonly event: 'listening'; readonly transport: 'udp' | 'tcp'; readonly address: string; readonly role: Role | null }
+  | { readonly event: 'request'; readonly from: string; readonly role: Role; readonly transport: 'udp' | 'tcp'; readonly answeredFrom: Role | null }
+  | ({ readonly event: 'counters' } & Tallies)
+  | { readonly event: 'stopped' };
+
+interface Served {
+  readonly listening: readonly string[];
+  readonly rfc5780: boolean;
+  readonly counters: Tallies;
+}
+
+/** The addresses to serve on, as groups that each become one server. */
+function groups({ address, alternate, family }: Args): ListenOptions['addresses'][] {
+  const addresses = alternate === undefined ? address : [...address, alternate];
+  const [first, second, ...more] = addresses;
+  if (first === undefined) return (family === undefined ? ([4, 6] as const) : [family]).map((each) => [anyAddress(each)]);
+  if (more.length > 0) throw new UsageError('--address: one or two addresses, not more', 'Run a second nat-tool serve for the others.');
+  if (second === undefined) return [[first]];
+  if (familyOf(first) !== familyOf(second)) throw new UsageError('--address: both addresses must be of one family', 'For IPv4 and IPv6 run one nat-tool serve each.');
+  if (first === second) throw new UsageError(`--address: ${first} is given twice; RFC 5780 needs two addresses`);
+  if (isAnyAddress(first) || isAnyAddress(second)) throw new UsageError('--address: with two addresses both must be named, for clients are told them');
+  return [[first, second]];
+}
+
+async function start(env: Env, args: Args, observe: ListenOptions['observe'], signal: AbortSignal): Promise<Listening[]> {
+  const wanted = groups(args);
+  if (wanted[0]?.[1] !== undefined && args.port === args.alternatePort && args.port !== 0) {
+    throw new UsageError(`--alternate-port: must differ from --port ${args.port}`);
+  }
+  const limit: RateLimit = { perSecond: args.rate === 0 ? Number.POSITIVE_INFINITY : args.rate, burst: args.burst };
+  const running: Listening[] = [];
+  try {
+    for (const addresses of wanted) {
+      try {
+        running.push(await listen(env, { addresses, ports: [args.port, args.alternatePort], tcp: !args.udpOnly, software: args.software || undefined, limit, observe }, signal));
+      } catch (error) {
+        // A host without IPv6 serves IPv4, unless IPv6 was asked for.
+        const spare = running.length > 0 && args.address.length === 0;
+        if (!(spare && error instanceof NetError && (error.kind === 'not-available' || error.kind === 'other'))) throw error;
+      }
+    }
+  } catch (error) {
+    for (const each of running) each.close();
+    throw error;
+  }
+  return running;
+}
+
+function tally(running: readonly Listening[]): Tallies {
+  const sum = { ...noCounts(), connections: 0 };
+  for (const { counters, connections } of running) {
+    for (const name of Object.keys(noCounts()) as (keyof Counters)[]) sum[name] += counters[name];
+    sum.connections += connections;
+  }
+  return sum;
+}
+
+const inWords = ({ received, answered, refused, limited, malformed, ignored, connections }: Tallies): string =>
+  `received ${received}, answered ${answered}, refused ${refused}, over the rate limit ${limited}, malformed ${malformed}, other ${ignored}, TCP connections ${connections}`;
+
+async function run(args: Args, context: Context<ServeEvent>) {
+  const { env, signal } = context;
+  const close = startReport(env.clock, 'nat-tool/serve@1');
+  const observe: ListenOptions['observe'] =
+    context.verbosity > 0
+      ? ({ role, from, transport = 'udp' }, answer) =>
+          void context.emit({ event: 'request', from: formatEndpoint(from), role, transport, answeredFrom: answer?.viaRole ?? null })
+      : undefined;
+  const running = await start(env, args, observe, signal);
+  try {
+    const listening: string[] = [];
+    for (const each of running) {
+      for (const [role, endpoint] of Object.entries(each.endpoints) as [Role, { address: string; port: number }][]) {
+        listening.push(`udp ${formatEndpoint(endpoint)}`);
+        await context.emit({ event: 'listening', transport: 'udp', address: formatEndpoint(endpoint), role });
+      }
+      for (const endpoint of each.tcp) {
+        listening.push(`tcp ${formatEndpoint(endpoint)}`);
+        await context.emit({ event: 'listening', transport: 'tcp', address: formatEndpoint(endpoint), role: null });
+      }
+    }
+    context.onUsr2(() => void context.emit({ event: 'counters', ...tally(running) }));
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      else signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    await context.emit({ event: 'stopped' });
+    const data: Served = { listening, rfc5780: running.some((each) => each.endpoints.A2P2), counters: tally(running) };
+    return close('complete', data);
+  } finally {
+    for (const each of running) each.close();
+  }
+}
+
+function line(event: ServeEvent): string | undefined {
+  switch (event.event) {
+    case 'listening':
+      return `listening on ${event.transport} ${event.address}${event.role === 'A1P1' || event.role === null ? '' : ` (${event.role}, RFC 5780)`}`;
+    case 'request':
+      return `${event.transport} ${event.from} asked ${event.role}: ${event.answeredFrom === null ? 'no answer' : `answered from ${event.answeredFrom}`}`;
+    case 'counters':
+      return inWords(event);
+    case 'stopped':
+      return undefined;
+  }
+}
+
+export default defineCommand({
+  name: 'serve',
+  summary: 'run a STUN server, with RFC 5780 on two addresses',
+  description: [
+    'Answers STUN Binding requests over UDP and TCP until interrupted. On two addresses of one host it also does the NAT behaviour discovery of RFC 5780, so that nat-tool detect and other tools can test filtering against it.',
+    'It is safe to leave open to the world: it keeps no state for clients, limits the rate of each source in fixed memory, and never sends more to an unproven source than a plain answer or than it received.',
+    'SIGUSR2 prints the counters; an interrupt stops it and prints them a last time.',
+  ],
+  positionals: {},
+  options,
+  examples: [
+    { command: 'nat-tool serve', explain: 'A plain STUN server on port 3478 of every address' },
+    { command: 'nat-tool serve --address 192.0.2.1 --address 192.0.2.2', explain: 'With NAT behaviour discovery' },
+    { command: 'nat-tool serve --address 192.0.2.1 --port 3478 --rate 20 --json', explain: 'A stricter limit, events as JSON lines' },
+    { command: 'kill -USR2 $(pidof nat-tool)', explain: 'See the counters of a running server' },
+  ],
+  seeAlso: ['stun', 'detect'],
+  exitMeanings: { 0: 'it served until it was told to stop', 1: 'a port could not be opened' },
+  run,
+  view: ({ data: { counters } }): Block[] => [
+    fields([
+      ['Received', String(counters.received)],
+      ['Answered', String(counters.answered)],
+      ['Refused', String(counters.refused)],
+      ['Over the limit', String(counters.limited)],
+      ['Malformed', String(counters.malformed)],
+      ['Other', String(counters.ignored)],
+      ['TCP connections', String(counters.connections)],
+    ]),
+  ],
+  short: ({ data }) => String(data.counters.answered),
+  line,
+  streams: () => true,
+  exitStatus: () => 0,
+});

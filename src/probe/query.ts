@@ -1,0 +1,299 @@
+/** Asks one STUN server how it sees us, by whatever transport, and says what went wrong otherwise. */
+import { type Endpoint, type Family, familyOf, formatEndpoint } from '../net/address.ts';
+import { type Env, NetError } from '../net/ports.ts';
+import { scope, sleep, TimeoutError } from '../net/wait.ts';
+import { type Credentials, transact, type TransactOutcome } from '../stun/client.ts';
+import type { StunChannel } from '../stun/channel.ts';
+import { CredentialError } from '../stun/credentials.ts';
+import { type DescribedAttribute, describeAttribute } from '../stun/describe.ts';
+import { discover } from '../stun/discovery.ts';
+import { get, mappedAddress } from '../stun/message.ts';
+import { StunMux } from '../stun/mux.ts';
+import { briskSchedule, singleSend } from '../stun/schedule.ts';
+import { StreamChannel } from '../stun/stream-channel.ts';
+import { formatStunServer, type StunServerName, type StunTransport } from '../stun/uri.ts';
+import { type Vetting, vet } from './vet.ts';
+import { WatchfulSocket } from './watchful-socket.ts';
+
+/** Why there is no answer; a NetError's kind where the network or the resolver said so. */
+export type QueryError =
+  | NetError['kind']
+  | 'timeout'
+  | 'error-answer'
+  | 'wrong-source' //       an answer came, from another address than was asked
+  | 'wrong-id' //           answers came, to other transactions
+  | 'garbage' //            what came is not STUN
+  | 'integrity-violated' // answers came, but none was sealed with the credentials
+  | 'unknown-attributes' // the answer demands understanding of an attribute that we lack
+  | 'no-mapped-address' //  a success answer that does not say how it sees us
+  | 'credentials'; //       user name or password cannot be sent
+
+export interface QueryResult {
+  /** As the user wrote it, in canonical form. */
+  readonly server: string;
+  /** Where it was asked; `unknown` when its name was not resolved. */
+  readonly address: string;
+  readonly transport: StunTransport;
+  readonly local: string | null;
+  readonly mapped: string | null;
+  /** The least of all exchanges, ms. Over TCP and TLS without the time to connect. */
+  readonly rttMs: number | null;
+  readonly rttAverageMs: number | null;
+  readonly rttMostMs: number | null;
+  /** Requests. */
+  readonly sent: number;
+  /** Answers. */
+  readonly received: number;
+  readonly software: string | null;
+  /** OTHER-ADDRESS. */
+  readonly other: string | null;
+  readonly error: QueryError | null;
+  /** What the error means in words. */
+  readonly detail: string | null;
+  /** Of an error answer. */
+  readonly errorCode: number | null;
+  /** Of the last answer; only where asked for. */
+  readonly attributes?: readonly DescribedAttribute[];
+  readonly vetting?: Vetting;
+}
+
+export interface QueryOptions {
+  /** For names that do not say `stuns:`. */
+  readonly transport: 'udp' | 'tcp';
+  readonly family: Family | undefined;
+  readonly source: string | undefined;
+  readonly port: number | undefined;
+  /** Of the look-up, and of each exchange. */
+  readonly timeoutMs: number;
+  /** 1: one answer, with repetitions until it comes. More: so many single requests, to count the losses. */
+  readonly count: number;
+  readonly intervalMs: number;
+  readonly credentials: Credentials | undefined;
+  readonly vet: boolean;
+  readonly attributes: boolean;
+  /** Look for answers from wrong addresses too, at the price of a second socket. */
+  readonly watchful: boolean;
+}
+
+type QueryEnv = Pick<Env, 'clock' | 'random' | 'udp' | 'tcp' | 'resolver'>;
+
+/** After this long without an answer from the first address, one of the other family is asked beside it (as RFC 8305). */
+const OTHER_FAMILY_AFTER_MS = 250;
+/** How long to wait before listening for answers from wrong addresses: most servers have answered by then. */
+const WATCH_AFTER_MS = 120;
+
+/** Rejects only with the signal's reason. */
+export async function query(env: QueryEnv, name: StunServerName, options: QueryOptions, signal: AbortSignal): Promise<QueryResult> {
+  const transport = name.secure ? 'tls' : options.transport;
+  const family = options.source === undefined ? options.family : familyOf(options.source);
+  const lookup = scope(env.clock, signal, options.timeoutMs);
+  let endpoints: Endpoint[];
+  try {
+    endpoints = await discover(name, { ...env, transport, family, signal: lookup.signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    return { ...blank(name, transport, undefined), ...failure(error instanceof TimeoutError ? new NetError('resolver', 'the resolver did not answer') : error) };
+  } finally {
+    lookup.end();
+  }
+  const first = endpoints[0] as Endpoint;
+  const second = endpoints.find(({ address }) => familyOf(address) !== familyOf(first.address));
+  const asked = (endpoint: Endpoint, within: AbortSignal) => ask(env, name, transport, endpoint, options, within);
+  const result = second ? await eitherFamily(env, first, second, asked, signal) : await asked(first, signal);
+  if (!options.vet || transport !== 'udp' || result.result.mapped === null) return result.result;
+  return { ...result.result, vetting: await vet(env, result.endpoint, { ...options, timeoutMs: Math.min(options.timeoutMs, 1500) }, signal) };
+}
+
+interface Asked {
+  readonly endpoint: Endpoint;
+  readonly result: QueryResult;
+}
+
+/** The first success, or, when both fail, the failure of the address that was preferred. */
+async function eitherFamily(env: QueryEnv, first: Endpoint, second: Endpoint, ask: (endpoint: Endpoint, signal: AbortSignal) => Promise<Asked>, signal: AbortSignal): Promise<Asked> {
+  const losers = scope(env.clock, signal);
+  const succeeded = (asked: Asked) => asked.result.error === null;
+  const preferred = ask(first, losers.signal);
+  preferred.catch(() => {});
+  try {
+    const early = scope(env.clock, losers.signal);
+    const soon = await Promise.race([preferred, sleep(env.clock, OTHER_FAMILY_AFTER_MS, early.signal)]).finally(() => early.abort());
+    if (soon && succeeded(soon)) return soon;
+    const spare = ask(second, losers.signal);
+    spare.catch(() => {});
+    const settled = await Promise.race([preferred.then(async (asked) => (succeeded(asked) ? asked : spare)), spare.then(async (asked) => (succeeded(asked) ? asked : preferred))]);
+    return succeeded(settled) ? settled : await preferred;
+  } finally {
+    losers.abort();
+  }
+}
+
+interface Line {
+  readonly channel: StunChannel;
+  readonly local: Endpoint;
+  /** What arrived that answers nothing. */
+  readonly strays: { garbage: number; wrongId: number };
+  close(): void;
+}
+
+async function openLine(env: QueryEnv, name: StunServerName, transport: StunTransport, to: Endpoint, options: QueryOptions, signal: AbortSignal): Promise<Line> {
+  const { source: address, port } = options;
+  const strays = { garbage: 0, wrongId: 0 };
+  if (transport !== 'udp') {
+    const bounds = scope(env.clock, signal, options.timeoutMs);
+    const stream = await env.tcp.connect(to, { address, port, ...(transport === 'tls' && { tls: { serverName: name.host } }) }, bounds.signal).finally(() => bounds.end());
+    return { channel: new StreamChannel(stream, env.clock), local: stream.local, strays, close: () => stream.close() };
+  }
+  const where = { family: familyOf(to.address), address, port, remote: to };
+  const watchful = options.watchful ? await WatchfulSocket.open(env.udp, where, signal) : undefined;
+  const socket = watchful ?? (await env.udp.open({ ...where, reuse: port !== undefined }, signal));
+  const cancel = watchful ? env.clock.after(WATCH_AFTER_MS, () => void watchful.watch()) : () => {};
+  const mux = new StunMux(socket);
+  mux.onOther = (_, message) => {
+    if (!message) strays.garbage++;
+    else if (message.class === 'success' || message.class === 'error') strays.wrongId++;
+  };
+  return {
+    channel: mux,
+    local: socket.local,
+    strays,
+    close: () => {
+      cancel();
+      socket.close();
+    },
+  };
+}
+
+async function ask(env: QueryEnv, name: StunServerName, transport: StunTransport, endpoint: Endpoint, options: QueryOptions, signal: AbortSignal): Promise<Asked> {
+  const lines: Line[] = [];
+  const open = async (to: Endpoint) => {
+    const line = await openLine(env, name, transport, to, options, signal);
+    lines.push(line);
+    return line;
+  };
+  try {
+    const line = await open(endpoint);
+    const one = options.count === 1;
+    const schedule = one && transport === 'udp' ? briskSchedule(options.timeoutMs) : singleSend(options.timeoutMs);
+    const exchange = () =>
+      transact(line.channel, {}, {
+        to: endpoint,
+        schedule,
+        freshIds: true,
+        credentials: options.credentials,
+        ...(!options.vet && { redirect: async (to: Endpoint) => (await open(to)).channel }),
+        clock: env.clock,
+        random: env.random,
+        signal,
+      });
+    const outcomes = one ? [await exchange()] : await train(env, exchange, options, signal);
+    return { endpoint, result: { ...blank(name, transport, endpoint), local: formatEndpoint(line.local), ...summary(outcomes, line, options) } };
+  } catch (error) {
+    signal.throwIfAborted();
+    const problem = error instanceof TimeoutError ? new NetError('other', `no connection within ${error.afterMs} ms`) : error;
+    return { endpoint, result: { ...blank(name, transport, endpoint), ...failure(problem) } };
+  } finally {
+    for (const line of lines) line.close();
+  }
+}
+
+/** Exchanges begun at fixed intervals, whether or not the one before has ended; cut short where the network refuses. */
+async function train(env: QueryEnv, exchange: () => Promise<TransactOutcome>, { count, intervalMs }: QueryOptions, signal: AbortSignal): Promise<TransactOutcome[]> {
+  const under: Promise<TransactOutcome>[] = [];
+  let refused = false;
+  for (let i = 0; i < count && !refused; i++) {
+    if (i > 0) await sleep(env.clock, intervalMs, signal);
+    const each = exchange();
+    each.then(
+      (outcome) => {
+        if (outcome.kind === 'network-error') refused = true;
+      },
+      () => {},
+    );
+    under.push(each);
+  }
+  return Promise.all(under);
+}
+
+function summary(outcomes: readonly TransactOutcome[], line: Line, options: QueryOptions): Partial<QueryResult> {
+  const rtts = outcomes.flatMap((outcome) => (outcome.kind === 'answered' ? [outcome.rttMs] : []));
+  const rounded = (ms: number) => Math.round(ms * 1000) / 1000;
+  const tally = {
+    sent: outcomes.reduce((sum, { sent }) => sum + sent, 0),
+    received: outcomes.reduce((sum, { received }) => sum + received, 0),
+    rttMs: rtts.length > 0 ? rounded(Math.min(...rtts)) : null,
+    rttAverageMs: rtts.length > 0 ? rounded(rtts.reduce((sum, each) => sum + each, 0) / rtts.length) : null,
+    rttMostMs: rtts.length > 0 ? rounded(Math.max(...rtts)) : null,
+  };
+  const telling = outcomes.find(({ kind }) => kind === 'answered') ?? outcomes.find(({ kind }) => kind !== 'timeout') ?? outcomes[0];
+  if (!telling) return tally;
+  const message = 'message' in telling ? telling.message : undefined;
+  const other = message && (get(message, 'OTHER-ADDRESS') ?? get(message, 'CHANGED-ADDRESS'));
+  return {
+    ...tally,
+    ...('from' in telling && { address: formatEndpoint(telling.from) }),
+    software: (message && get(message, 'SOFTWARE')) ?? null,
+    other: other ? formatEndpoint(other) : null,
+    ...(options.attributes && message && { attributes: message.attributes.map(describeAttribute) }),
+    ...ending(telling, line),
+  };
+}
+
+function ending(outcome: TransactOutcome, { strays }: Line): Partial<QueryResult> {
+  const wrong = (error: QueryError, detail: string) => ({ error, detail });
+  switch (outcome.kind) {
+    case 'answered': {
+      const mapped = mappedAddress(outcome.message);
+      return mapped ? { mapped: formatEndpoint(mapped) } : wrong('no-mapped-address', 'the answer does not say how the server sees us');
+    }
+    case 'error-answer':
+      return { ...wrong('error-answer', `error ${outcome.code}${outcome.reason && ` (${outcome.reason})`}`), errorCode: outcome.code };
+    case 'unknown-attributes':
+      return wrong('unknown-attributes', `the answer demands understanding of ${outcome.types.map((type) => `0x${type.toString(16).padStart(4, '0')}`).join(', ')}`);
+    case 'integrity-violated': {
+      const code = get(outcome.discarded, 'ERROR-CODE')?.code;
+      return wrong('integrity-violated', `what came was not sealed with these credentials${code === undefined ? '' : ` (error ${code})`}`);
+    }
+    case 'network-error':
+      return failure(outcome.error);
+    case 'timeout':
+      if (outcome.wrongSources[0]) return wrong('wrong-source', `the answer came from ${formatEndpoint(outcome.wrongSources[0])}`);
+      if (strays.wrongId > 0) return wrong('wrong-id', 'what came answers no request of ours (wrong transaction ID)');
+      if (strays.garbage > 0) return wrong('garbage', 'what came is not STUN');
+      return wrong('timeout', `no answer within ${outcome.afterMs / 1000} s`);
+  }
+}
+
+/** The kinds that can be said better than the system says them. */
+const WORDS: Readonly<Partial<Record<NetError['kind'], string>>> = {
+  refused: 'nothing listens on that port',
+  unreachable: 'there is no route to it',
+  'not-found': 'the name does not resolve',
+  'in-use': 'the local port is taken',
+  'not-available': 'the local address is not of this host',
+  denied: 'the system does not permit it',
+};
+
+function failure(error: unknown): Partial<QueryResult> {
+  if (error instanceof NetError) return { error: error.kind, detail: WORDS[error.kind] ?? error.message };
+  if (error instanceof CredentialError) return { error: 'credentials', detail: error.message };
+  throw error;
+}
+
+const blank = (name: StunServerName, transport: StunTransport, endpoint: Endpoint | undefined): QueryResult => ({
+  server: formatStunServer(name),
+  address: endpoint ? formatEndpoint(endpoint) : 'unknown',
+  transport,
+  local: null,
+  mapped: null,
+  rttMs: null,
+  rttAverageMs: null,
+  rttMostMs: null,
+  sent: 0,
+  received: 0,
+  software: null,
+  other: null,
+  error: null,
+  detail: null,
+  errorCode: null,
+});

@@ -1,0 +1,139 @@
+/** The server on real, or simulated, sockets: a thin loop that carries datagrams and streams to the responder and its answers back. */
+import { type Endpoint, familyOf } from '../net/address.ts';
+import { type ByteStream, type Env, NetError, type TcpListener, type UdpSocket } from '../net/ports.ts';
+import type { RateLimit } from '../net/rate-limit.ts';
+import { Deframer } from './framing.ts';
+import { StunFormatError } from './message.ts';
+import { type Counters, createStunServer, isBindingRequest, respond, type Role, type ServerAnswer, type ServerPacket, type StunServer } from './server.ts';
+
+export interface ListenOptions {
+  /** One address, or two of one family for RFC 5780; the wildcard address only alone. */
+  readonly addresses: readonly [address: string, alternate?: string | undefined];
+  /** The alternate port needs a second address. 0 lets the system choose. */
+  readonly ports: readonly [port: number, alternate: number];
+  readonly tcp: boolean;
+  readonly software?: string | undefined;
+  readonly limit?: RateLimit | undefined;
+  /** Sees each datagram that is no Binding request, such as another protocol's on the same port, and may answer it. */
+  readonly others?: ((packet: ServerPacket) => ServerAnswer | undefined) | undefined;
+  /** Sees each request and its answer, if it got one. */
+  readonly observe?: ((packet: ServerPacket, answer: ServerAnswer | undefined) => void) | undefined;
+}
+
+export interface Listening {
+  readonly endpoints: Readonly<Partial<Record<Role, Endpoint>>>;
+  readonly tcp: readonly Endpoint[];
+  readonly counters: Readonly<Counters>;
+  /** TCP connections accepted so far. */
+  readonly connections: number;
+  /** Stops answering and frees everything at once. Idempotent. */
+  close(): void;
+}
+
+/** A connection that says nothing for so long is closed (RFC 8489 §6.2.2 leaves it to the server). */
+const IDLE_MS = 30_000;
+const MOST_CONNECTIONS = 1000;
+/** Absorbs bursts while JavaScript is busy. */
+const RECEIVE_BUFFER = 1 << 20;
+
+/** Opens all sockets, or none. Rejects with NetError `in-use`, `not-available` or `denied`. */
+export async function listen(env: Pick<Env, 'udp' | 'tcp' | 'clock' | 'random'>, options: ListenOptions, signal: AbortSignal): Promise<Listening> {
+  const sockets = new Map<Role, UdpSocket>();
+  const listeners: TcpListener[] = [];
+  const streams = new Set<ByteStream>();
+  let connections = 0;
+  let closed = false;
+  const close = () => {
+    closed = true;
+    for (const socket of sockets.values()) socket.close();
+    for (const listener of listeners) listener.close();
+    for (const stream of streams) stream.close();
+  };
+
+  const serveStream = async (server: StunServer, role: Role, stream: ByteStream): Promise<void> => {
+    if (closed || streams.size >= MOST_CONNECTIONS) return stream.close();
+    connections++;
+    streams.add(stream);
+    let cancel = () => {};
+    const rearm = () => {
+      cancel();
+      cancel = env.clock.after(IDLE_MS, () => stream.close());
+    };
+    const deframer = new Deframer();
+    rearm();
+    try {
+      for await (const chunk of stream) {
+        rearm();
+        for (const data of deframer.push(chunk)) {
+          const packet = { role, from: stream.remote, data, now: env.clock.now(), transport: 'tcp' } as const;
+          const answer = respond(server, packet);
+          options.observe?.(packet, answer);
+          if (answer) await stream.write(answer.data);
+        }
+      }
+    } catch (error) {
+      // A peer that breaks off or speaks something else loses its connection, and that is all.
+      if (!(error instanceof NetError || error instanceof StunFormatError)) throw error;
+    } finally {
+      cancel();
+      streams.delete(stream);
+      stream.close();
+    }
+  };
+
+  try {
+    await openSockets(env, options, sockets, signal);
+    const endpoints: Partial<Record<Role, Endpoint>> = {};
+    for (const [role, socket] of sockets) endpoints[role] = socket.local;
+    const server = createStunServer({ endpoints, software: options.software, limit: options.limit, random: env.random });
+    if (options.tcp) {
+      for (const [role, endpoint] of Object.entries(endpoints) as [Role, Endpoint][]) {
+        listeners.push(await env.tcp.listen(endpoint, (stream) => void serveStream(server, role, stream)));
+        signal.throwIfAborted();
+      }
+    }
+    for (const [role, socket] of sockets) answerOn(role, socket, sockets, server, options);
+    return {
+      endpoints,
+      tcp: listeners.map(({ local }) => local),
+      counters: server.counters,
+      get connections() {
+        return connections;
+      },
+      close,
+    };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+async function openSockets(env: Pick<Env, 'udp'>, { addresses, ports }: ListenOptions, sockets: Map<Role, UdpSocket>, signal: AbortSignal): Promise<void> {
+  const [address, alternate] = addresses;
+  const open = async (role: Role, at: string, port: number) => {
+    const socket = await env.udp.open({ family: familyOf(at), address: at, port, receiveBuffer: RECEIVE_BUFFER }, signal);
+    sockets.set(role, socket);
+    return socket.local.port;
+  };
+  const port = await open('A1P1', address, ports[0]);
+  if (alternate === undefined) return;
+  const alternatePort = await open('A1P2', address, ports[1]);
+  await open('A2P1', alternate, port);
+  await open('A2P2', alternate, alternatePort);
+}
+
+function answerOn(role: Role, socket: UdpSocket, sockets: ReadonlyMap<Role, UdpSocket>, server: StunServer, { others, observe }: ListenOptions): void {
+  socket.listen({
+    datagram: ({ data, from, at }) => {
+      const packet: ServerPacket = { role, from, data, now: at };
+      const answer = others && !isBindingRequest(data) ? others(packet) : respond(server, packet);
+      observe?.(packet, answer);
+      if (answer) (answer.viaRole === role ? socket : sockets.get(answer.viaRole))?.send(answer.data, answer.to).catch(passOver);
+    },
+  });
+}
+
+/** An answer that the system would not send is as good as lost; the client asks again. */
+function passOver(error: unknown): void {
+  if (!(error instanceof NetError)) throw error;
+}
