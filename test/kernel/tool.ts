@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Host } from './internet.ts';
-import type { Finished, RunOptions } from './process.ts';
+import type { Finished, Running, RunOptions } from './process.ts';
 
 const fromRoot = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
@@ -28,4 +28,12 @@ export async function report(host: Host, args: readonly string[], options?: RunO
   } catch (error) {
     throw new Error(`exit ${finished.code}, and no JSON:\n${finished.stdout}\n${finished.stderr}`, { cause: error });
   }
+}
+
+/** Starts `nat-tool serve` with RFC 5780 on the first two addresses of a host, and waits until it listens on all four endpoints. */
+export async function startServe(host: Host): Promise<Running> {
+  const [address = '', alternate = ''] = host.addresses;
+  const server = host.start(['node', bin, 'serve', '--json', '-s', address, '-s', alternate], { timeoutMs: 600_000 });
+  await server.until(/(?:"listening".*"udp".*\n[^]*){4}/);
+  return server;
 }
