@@ -51,7 +51,7 @@ async function main(): Promise<void> {
       stderrIsTTY: isatty(2),
       columns: process.stdout.isTTY ? process.stdout.columns || 80 : undefined,
       stdout,
-      stderr: lazyWriter(() => writer(process.stderr, () => {})),
+      stderr: lazyWriter(() => writer(process.stderr, () => {}), () => pipeBroken),
     },
     readFile: async (path) => (await import('node:fs/promises')).readFile(path),
     shell: async (command, variables, signal) => {
@@ -93,10 +93,10 @@ function writer(stream: NodeJS.WriteStream, broken: () => void): Writer {
   };
 }
 
-/** A stream that most runs never use is not opened before it is. */
-function lazyWriter(open: () => Writer): Writer {
+/** A stream that most runs never use is not opened before it is; nothing is written while `muted`. */
+function lazyWriter(open: () => Writer, muted: () => boolean): Writer {
   let opened: Writer | undefined;
-  return { write: (data) => (opened ??= open()).write(data) };
+  return { write: async (data) => (muted() ? undefined : (opened ??= open()).write(data)) };
 }
 
 function crash(error: unknown): never {
