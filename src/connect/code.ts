@@ -1,0 +1,79 @@
+/** The code that two people share, and the keys that both sides derive from it (HKDF, RFC 5869). */
+import { hkdfSync } from 'node:crypto';
+import type { Random } from '../net/ports.ts';
+import { credentialsFrom, type IceCredentials } from '../ice/credentials.ts';
+
+/** Crockford's base 32: no I, L, O, U, so that a code can be read out. */
+const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
+const GROUP = 5;
+const SYMBOLS = 20;
+
+export type CodeErrorKind = 'length' | 'symbol' | 'mistyped';
+
+/** Text that is no code. */
+export class CodeError extends Error {
+  readonly kind: CodeErrorKind;
+  constructor(kind: CodeErrorKind, message: string) {
+    super(message);
+    this.name = 'CodeError';
+    this.kind = kind;
+  }
+}
+
+/** A fresh code: 95 random bits and a check symbol, as four groups of five, such as `k7qf2-m9x4t-03bsd-v8hw6`. */
+export function generateCode(random: Random): string {
+  const symbols = Array.from({ length: SYMBOLS - 1 }, () => random.below(32));
+  return spell([...symbols, checkSymbol(symbols)]);
+}
+
+/** The canonical form. Case, spaces, dashes and dots do not matter; O is read as 0, I and L as 1. Throws {@link CodeError}. */
+export function parseCode(text: string): string {
+  const symbols: number[] = [];
+  for (const letter of text.toLowerCase().replace(/[\s\p{Pd}._]/gu, '')) {
+    const value = ALPHABET.indexOf(letter === 'o' ? '0' : letter === 'i' || letter === 'l' ? '1' : letter);
+    if (value < 0) throw new CodeError('symbol', `a code has digits and letters without U, not '${letter}'`);
+    symbols.push(value);
+  }
+  if (symbols.length !== SYMBOLS) throw new CodeError('length', `a code has ${SYMBOLS} letters and digits, not ${symbols.length}`);
+  if (checkSymbol(symbols.slice(0, -1)) !== symbols[SYMBOLS - 1]) throw new CodeError('mistyped', 'the code is mistyped: its last letter does not fit the others');
+  return spell(symbols);
+}
+
+function spell(symbols: readonly number[]): string {
+  const text = symbols.map((value) => ALPHABET[value]).join('');
+  return Array.from({ length: SYMBOLS / GROUP }, (_, i) => text.slice(i * GROUP, (i + 1) * GROUP)).join('-');
+}
+
+/** Weighted sum modulo 31, a prime: finds any single wrong symbol (but 0 for z and back) and any two swapped neighbours. */
+function checkSymbol(symbols: readonly number[]): number {
+  return symbols.reduce((sum, value, i) => (sum + value * (i + 2)) % 31, 0);
+}
+
+/** What a member is known by: random in each run, so that no two sessions share keys, whatever became of the code. */
+export const MEMBER_BYTES = 16;
+
+/** Everything that follows from the shared secret. Pure; the secret itself never leaves this host. */
+export interface Secret {
+  /** 16 bytes: the name of the room at the rendezvous, from which the secret cannot be learnt. */
+  room(generation?: number): Uint8Array;
+  /** Seals what this member tells the peer through the rendezvous. 32 bytes. */
+  descriptionKey(member: Uint8Array): Uint8Array;
+  /** ICE user name fragment and password of this member. */
+  iceOf(member: Uint8Array): IceCredentials;
+  /** Data from one member to the other, AES-256. 32 bytes. */
+  dataKey(from: Uint8Array, to: Uint8Array): Uint8Array;
+}
+
+export function deriveSecret(material: Uint8Array | string): Secret {
+  const bytes = typeof material === 'string' ? new TextEncoder().encode(material) : material;
+  const derive = (purpose: string, length: number, ...context: readonly Uint8Array[]): Uint8Array => {
+    const info = new Uint8Array([...new TextEncoder().encode(`nat-tool connect 1 ${purpose} `), ...context.flatMap((each) => [each.length, ...each])]);
+    return new Uint8Array(hkdfSync('sha256', bytes, 'nat-tool', info, length));
+  };
+  return {
+    room: (generation = 0) => derive(`room ${generation}`, 16),
+    descriptionKey: (member) => derive('description', 32, member),
+    iceOf: (member) => credentialsFrom(derive('ice', 24, member)),
+    dataKey: (from, to) => derive('data', 32, from, to),
+  };
+}

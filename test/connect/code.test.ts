@@ -1,0 +1,65 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { CodeError, deriveSecret, generateCode, parseCode } from '../../src/connect/code.ts';
+import { seededRandom } from '../../src/lab/random.ts';
+
+const codes = fc.integer().map((seed) => generateCode(seededRandom(seed, 'code')));
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+
+describe('a code', () => {
+  it('is four groups that can be read out, and differs each time', () => {
+    const random = seededRandom(1, 'code');
+    const all = Array.from({ length: 200 }, () => generateCode(random));
+    for (const code of all) expect(code).toMatch(/^([0-9a-hjkmnp-tv-z]{5}-){3}[0-9a-hjkmnp-tv-z]{5}$/);
+    expect(new Set(all).size).toBe(200);
+  });
+
+  it('is read in any case, with any separators, with O for 0 and I or L for 1', () => {
+    fc.assert(
+      fc.property(codes, (code) => {
+        expect(parseCode(code)).toBe(code);
+        expect(parseCode(` ${code.toUpperCase().replaceAll('-', ' – ')}\n`)).toBe(code);
+        expect(parseCode(code.replaceAll('-', '').replaceAll('0', 'O').replaceAll('1', 'l'))).toBe(code);
+      }),
+    );
+  });
+
+  it('shows a wrong symbol and swapped neighbours', () => {
+    fc.assert(
+      fc.property(codes, fc.nat(18), fc.integer({ min: 1, max: 30 }), (code, at, shift) => {
+        const symbols = [...code.replaceAll('-', '')];
+        const alphabet = '0123456789abcdefghjkmnpqrstvwxyz';
+        const value = alphabet.indexOf(symbols[at] ?? '');
+        // 0 and z are alike modulo 31.
+        fc.pre(value !== 31 && (value + shift) % 31 !== value);
+        const wrong = [...symbols];
+        wrong[at] = alphabet[(value + shift) % 31] ?? '';
+        expect(() => parseCode(wrong.join(''))).toThrow(expect.objectContaining({ kind: 'mistyped' }));
+      }),
+    );
+  });
+
+  it.each([
+    ['k7qf2', 'length'],
+    ['', 'length'],
+    ['k7qf2-m9x4t-03bsd-v8hwu', 'symbol'],
+    ['ключ', 'symbol'],
+  ])('refuses %j', (text, kind) => {
+    expect(() => parseCode(text)).toThrow(CodeError);
+    expect(() => parseCode(text)).toThrow(expect.objectContaining({ kind }));
+  });
+});
+
+describe('what follows from a code', () => {
+  const [a, b] = [new Uint8Array(16).fill(1), new Uint8Array(16).fill(2)];
+
+  it('is the same on both sides and differs by purpose, member, direction and code', () => {
+    const [one, two, other] = [deriveSecret('x'), deriveSecret('x'), deriveSecret('y')];
+    const all = (of: ReturnType<typeof deriveSecret>) => [of.room(), of.room(1), of.descriptionKey(a), of.descriptionKey(b), of.dataKey(a, b), of.dataKey(b, a)].map(hex);
+    expect(all(one)).toEqual(all(two));
+    expect(one.iceOf(a)).toEqual(two.iceOf(a));
+    expect(new Set([...all(one), ...all(other)]).size).toBe(12);
+    expect(one.iceOf(a)).not.toEqual(one.iceOf(b));
+    expect(one.iceOf(a).pwd.length).toBeGreaterThanOrEqual(22);
+  });
+});
