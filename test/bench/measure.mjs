@@ -1,5 +1,6 @@
 // What the parts share: the harness of the kernel tests, medians, and what /proc knows of a process.
 import { spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -96,7 +97,8 @@ export function timed(argv, { timeoutMs = 60_000, watchMemory = false } = {}) {
 /** The kernel's own high-water mark of a living process; undefined where there is no /proc. */
 function peakMemoryKb(pid) {
   try {
-    return Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+    // A process that has just ended has no memory to speak of.
+    return Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
   } catch {
     return undefined;
   }
@@ -110,4 +112,25 @@ export function cpuSeconds(pid) {
   } catch {
     return undefined;
   }
+}
+
+/** Resolves as soon as a server on loopback gives back anything for a Binding request. */
+export function answering(address, port, timeoutMs = 10_000) {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket('udp4');
+    const request = Buffer.alloc(20);
+    request.writeUInt16BE(1, 0);
+    request.writeUInt32BE(0x2112a442, 4);
+    const ask = () => socket.send(request, port, address);
+    const end = (act) => {
+      clearInterval(again);
+      clearTimeout(timer);
+      socket.close();
+      act();
+    };
+    const again = setInterval(ask, 50);
+    const timer = setTimeout(() => end(() => reject(new Error(`nobody answers on ${address}:${port}`))), timeoutMs);
+    socket.on('message', () => end(resolve));
+    ask();
+  });
 }

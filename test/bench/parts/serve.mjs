@@ -1,6 +1,9 @@
 // Binding throughput on loopback under one load: `nat-tool serve`, a bare Node echo socket, and coturn.
 // The load comes from a process of its own; `busy` near 1 says that the server, not the load, was the limit (coturn may use more threads than one).
-import { bin, cpuSeconds, here, median, note, requireBuilt, round, Skip } from '../measure.mjs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { answering, bin, cpuSeconds, here, median, note, requireBuilt, round, Skip } from '../measure.mjs';
 
 const [ADDRESS, PORT] = ['127.0.0.1', 34790];
 const [SECONDS, SOCKETS, ROUNDS] = [2, 8, 5];
@@ -8,20 +11,20 @@ const [SECONDS, SOCKETS, ROUNDS] = [2, 8, 5];
 /** The limiter does its work for every request, but lets them all pass. */
 const LIMIT = ['--rate', '1000000', '--burst', '1000000'];
 
-const SERVERS = {
-  echo: () => ({ argv: [process.execPath, here('servers/echo.mjs'), ADDRESS, String(PORT)], ready: /ready/ }),
-  serve: () => ({ argv: [process.execPath, bin, 'serve', '--json', '-s', ADDRESS, '-p', String(PORT), '--udp-only', ...LIMIT], ready: /listening/ }),
-  coturn: () => ({
-    argv: ['turnserver', '-n', '-L', ADDRESS, '--listening-port', String(PORT), '--alt-listening-port', String(PORT + 1), '--no-auth', '--no-tls', '--no-dtls', '--no-tcp', '--no-cli', '--no-rfc5780',
-      '--realm', 'example.test', '--log-file', 'stdout', '--simple-log', '--pidfile', '/dev/null', '--userdb', '/tmp/nat-tool-bench-turndb'],
-    ready: /UDP listener opened on/,
-  }),
-};
+const servers = (directory) => ({
+  echo: [process.execPath, here('servers/echo.mjs'), ADDRESS, String(PORT)],
+  serve: [process.execPath, bin, 'serve', '--quiet', '-s', ADDRESS, '-p', String(PORT), '--udp-only', ...LIMIT],
+  coturn: [
+    'turnserver', '-n', '-L', ADDRESS, '--listening-port', String(PORT), '--alt-listening-port', String(PORT + 1),
+    '--no-auth', '--no-tls', '--no-dtls', '--no-tcp', '--no-cli', '--no-rfc5780', '--realm', 'example.test',
+    '--log-file', 'stdout', '--simple-log', '--pidfile', join(directory, 'pid'), '--userdb', join(directory, 'db'),
+  ],
+});
 
-async function load(harness, { argv, ready }) {
+async function load(harness, argv) {
   const server = harness.start(undefined, argv);
   try {
-    await server.until(ready);
+    await answering(ADDRESS, PORT);
     const generator = harness.start(undefined, [process.execPath, here('servers/load.mjs'), ADDRESS, String(PORT), String(SECONDS), String(SOCKETS)]);
     await generator.until(/warm/);
     const before = cpuSeconds(server.pid);
@@ -43,7 +46,12 @@ export default async function serve({ harness }) {
   if (harness.missing(['turnserver']).length === 0) names.push('coturn');
   else note('serve: without coturn, which is not here');
   const runs = Object.fromEntries(names.map((name) => [name, []]));
-  for (let i = 0; i < ROUNDS; i++) for (const name of names) runs[name].push(await load(harness, SERVERS[name]()));
+  const directory = await mkdtemp(join(tmpdir(), 'nat-tool-bench-'));
+  try {
+    for (let i = 0; i < ROUNDS; i++) for (const name of names) runs[name].push(await load(harness, servers(directory)[name]));
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
   const result = {};
   for (const name of names) {
     const each = runs[name];
@@ -56,5 +64,8 @@ export default async function serve({ harness }) {
     };
   }
   const ratio = (name) => result[name] && round(result.serve.perSecond / result[name].perSecond);
-  return { ...result, serveToEcho: ratio('echo'), serveToCoturn: ratio('coturn') };
+  const { serve: own, echo } = result;
+  // Where the machine is busy otherwise, processor time tells more than answers a second.
+  const perCpu = own.cpuMicrosPerAnswer && round(echo.cpuMicrosPerAnswer / own.cpuMicrosPerAnswer);
+  return { ...result, serveToEcho: ratio('echo'), serveToEchoPerCpu: perCpu, serveToCoturn: ratio('coturn') };
 }
