@@ -1,4 +1,4 @@
-import { mapBounded, scope } from '../net/wait.ts';
+import { FanOut, mapBounded, scope } from '../net/wait.ts';
 import { query, type QueryOptions, type QueryResult } from '../probe/query.ts';
 import { BUILT_IN_SERVERS } from '../probe/servers.ts';
 import { type Block, type Cell, fields, grid, heading, text } from '../render/block.ts';
@@ -100,10 +100,11 @@ async function all(names: readonly StunServerName[], options: QueryOptions, { en
   let answered = 0;
   const say = () => progress(names.length === 1 ? `asking ${names[0]?.host}` : `asked ${done} of ${names.length} servers, ${answered} answered`);
   say();
+  const each = new FanOut(signal);
   const results = await mapBounded(names, AT_ONCE, async (name) => {
     if (signal.aborted) return undefined;
     try {
-      const result = await query(env, name, options, signal);
+      const result = await each.run((within) => query(env, name, options, within));
       done++;
       if (result.mapped !== null) answered++;
       say();
@@ -112,7 +113,7 @@ async function all(names: readonly StunServerName[], options: QueryOptions, { en
       if (!signal.aborted) throw error;
       return undefined;
     }
-  });
+  }).finally(() => each.end());
   return results.filter((result) => result !== undefined);
 }
 

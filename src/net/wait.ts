@@ -54,6 +54,36 @@ export function scope(clock: Clock, parent: AbortSignal | undefined, ms?: number
   };
 }
 
+/** Shares one signal among any number of waiters behind a single listener: an AbortSignal that many listen to makes Node warn of a leak. */
+export class FanOut {
+  readonly #children = new Set<AbortController>();
+  readonly #parent: AbortSignal;
+  readonly #stop = () => {
+    for (const child of this.#children) child.abort(this.#parent.reason);
+  };
+
+  constructor(parent: AbortSignal) {
+    this.#parent = parent;
+    parent.addEventListener('abort', this.#stop, { once: true });
+  }
+
+  /** Runs `work` with a signal of its own, which aborts with the parent. */
+  async run<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const child = new AbortController();
+    if (this.#parent.aborted) child.abort(this.#parent.reason);
+    this.#children.add(child);
+    try {
+      return await work(child.signal);
+    } finally {
+      this.#children.delete(child);
+    }
+  }
+
+  end(): void {
+    this.#parent.removeEventListener('abort', this.#stop);
+  }
+}
+
 /** Waiting for a condition that others make true: whoever may have changed it calls `notify`. */
 export class Gate {
   readonly #clock: Clock;

@@ -1,7 +1,7 @@
 /** Asks one STUN server how it sees us, by whatever transport, and says what went wrong otherwise. */
 import { type Endpoint, type Family, familyOf, formatEndpoint } from '../net/address.ts';
 import { type Env, NetError } from '../net/ports.ts';
-import { scope, sleep, TimeoutError } from '../net/wait.ts';
+import { FanOut, scope, sleep, TimeoutError } from '../net/wait.ts';
 import { type Credentials, transact, type TransactOutcome } from '../stun/client.ts';
 import type { StunChannel } from '../stun/channel.ts';
 import { CredentialError } from '../stun/credentials.ts';
@@ -175,7 +175,7 @@ async function ask(env: QueryEnv, name: StunServerName, transport: StunTransport
     const line = await open(endpoint);
     const one = options.count === 1;
     const schedule = one && transport === 'udp' ? briskSchedule(options.timeoutMs) : singleSend(options.timeoutMs);
-    const exchange = () =>
+    const exchange = (within: AbortSignal) =>
       transact(line.channel, {}, {
         to: endpoint,
         schedule,
@@ -184,9 +184,9 @@ async function ask(env: QueryEnv, name: StunServerName, transport: StunTransport
         ...(!options.vet && { redirect: async (to: Endpoint) => (await open(to)).channel }),
         clock: env.clock,
         random: env.random,
-        signal,
+        signal: within,
       });
-    const outcomes = one ? [await exchange()] : await train(env, exchange, options, signal);
+    const outcomes = one ? [await exchange(signal)] : await train(env, exchange, options, signal);
     return { endpoint, result: { ...blank(name, transport, endpoint), local: formatEndpoint(line.local), ...summary(outcomes, line, options) } };
   } catch (error) {
     signal.throwIfAborted();
@@ -198,21 +198,26 @@ async function ask(env: QueryEnv, name: StunServerName, transport: StunTransport
 }
 
 /** Exchanges begun at fixed intervals, whether or not the one before has ended; cut short where the network refuses. */
-async function train(env: QueryEnv, exchange: () => Promise<TransactOutcome>, { count, intervalMs }: QueryOptions, signal: AbortSignal): Promise<TransactOutcome[]> {
+async function train(env: QueryEnv, exchange: (signal: AbortSignal) => Promise<TransactOutcome>, { count, intervalMs }: QueryOptions, signal: AbortSignal): Promise<TransactOutcome[]> {
   const under: Promise<TransactOutcome>[] = [];
+  const each = new FanOut(signal);
   let refused = false;
-  for (let i = 0; i < count && !refused; i++) {
-    if (i > 0) await sleep(env.clock, intervalMs, signal);
-    const each = exchange();
-    each.then(
-      (outcome) => {
-        if (outcome.kind === 'network-error') refused = true;
-      },
-      () => {},
-    );
-    under.push(each);
+  try {
+    for (let i = 0; i < count && !refused; i++) {
+      if (i > 0) await sleep(env.clock, intervalMs, signal);
+      const outcome = each.run(exchange);
+      outcome.then(
+        ({ kind }) => {
+          if (kind === 'network-error') refused = true;
+        },
+        () => {},
+      );
+      under.push(outcome);
+    }
+    return await Promise.all(under);
+  } finally {
+    each.end();
   }
-  return Promise.all(under);
 }
 
 function summary(outcomes: readonly TransactOutcome[], line: Line, options: QueryOptions): Partial<QueryResult> {

@@ -1,0 +1,95 @@
+import { describe, expect, it } from 'vitest';
+import { parseServerList } from '../../src/commands/stun.ts';
+import { Lab, type LabOptions } from '../../src/lab/topology.ts';
+import { run, type RunOptions } from '../cli/harness.ts';
+
+async function stun(words: readonly string[], lab: LabOptions = {}, options: RunOptions = {}, abortAtMs?: number) {
+  return new Lab({ ...lab, patienceMs: 5000 }).run((env, signal) => run(['stun', ...words], { ...options, env, signal }), abortAtMs === undefined ? {} : { abortAtMs });
+}
+
+describe('nat-tool stun', () => {
+  it('prints the public side alone with --short', async () => {
+    expect(await stun(['--short', 'stun.example.net'])).toMatchObject({ status: 0, stdout: '12.13.14.15:24604\n' });
+  });
+
+  it('reports JSON with the promised names', async () => {
+    const { stdout } = await stun(['--json', 'stun.example.net']);
+    const report = JSON.parse(stdout) as { schema: string; outcome: string; data: { results: Record<string, unknown>[] } };
+    expect(report).toMatchObject({ schema: 'nat-tool/stun@1', outcome: 'complete' });
+    expect(report.data.results[0]).toMatchObject({ server: 'stun.example.net', mapped: '12.13.14.15:24604', rttMs: 40, sent: 1, received: 1, error: null });
+    expect(Object.keys(report.data.results[0] ?? {})).toEqual(expect.arrayContaining(['server', 'address', 'mapped', 'rttMs', 'sent', 'received', 'software', 'other', 'error']));
+  });
+
+  it('exits 1 without an answer and says why', async () => {
+    const { status, stdout, stderr } = await stun(['--short', '40.30.20.10'], { offline: true });
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+    expect(stderr).toMatch(/no route/);
+  });
+
+  it('shows every attribute with -v', async () => {
+    const { stdout } = await stun(['-v', 'stun.example.net']);
+    for (const name of ['XOR-MAPPED-ADDRESS', 'MAPPED-ADDRESS', 'RESPONSE-ORIGIN', 'OTHER-ADDRESS']) expect(stdout).toContain(name);
+  });
+
+  it('reads servers from a file, and keeps their order', async () => {
+    const files = { 'list.txt': '# ours\nstun.example.net\n\nnowhere.example.net # gone\n40.30.20.11 3479\n' };
+    const { stdout, status } = await stun(['--servers', 'list.txt', '--json'], {}, { files });
+    const { data } = JSON.parse(stdout) as { data: { results: { server: string; error: string | null }[] } };
+    expect(data.results.map(({ server, error }) => [server, error])).toEqual([
+      ['stun.example.net', null],
+      ['nowhere.example.net', 'not-found'],
+      ['40.30.20.11:3479', null],
+    ]);
+    expect(status).toBe(0);
+  });
+
+  it('reads servers from standard input', async () => {
+    expect((await stun(['--servers', '-', '--short'], {}, { stdin: '40.30.20.10\n' })).stdout).toBe('12.13.14.15:24604\n');
+  });
+
+  it.each([
+    [['--servers', 'empty.txt'], /no server in empty\.txt/],
+    [['--servers', 'bad.txt'], /bad\.txt, line 2: expected .*got 'host:99999'/],
+    [['--servers', 'absent.txt'], /absent\.txt/],
+    [['turn:x'], /expected a STUN server/],
+    [['stuns:192.0.2.1'], /host name after stuns/],
+    [['--vet', '--tcp', 'x'], /--vet/],
+    [['-c', '0', 'x'], /--count/],
+  ])('refuses %j', async (words, message) => {
+    const { status, stderr } = await stun(words, {}, { files: { 'empty.txt': '# nothing\n', 'bad.txt': 'a\nhost:99999\n' } });
+    expect(status).toBe(2);
+    expect(stderr).toMatch(message);
+  });
+
+  it('wants both halves of the credentials', async () => {
+    const { status, stderr } = await stun(['stun.example.net'], {}, { environment: { NAT_TOOL_USERNAME: 'u' } });
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/NAT_TOOL_PASSWORD/);
+  });
+
+  it('exits by the verdict of --vet', async () => {
+    const servers = [{ name: 'stun.example.net', addresses: ['40.30.20.10', '40.30.20.11'], faults: ['change-ignored' as const] }];
+    expect((await stun(['--vet', 'stun.example.net'])).status).toBe(0);
+    expect((await stun(['--vet', 'stun.example.net'], { servers })).status).toBe(1);
+    expect((await stun(['--vet', 'stun.example.net'], { nat: 'symmetric' })).status).toBe(3);
+  });
+
+  it('says what was learnt when interrupted', async () => {
+    const { status, stdout } = await stun(['--json', '40.30.20.10', '40.30.20.77'], {}, {}, 500);
+    expect(status).toBe(130);
+    const report = JSON.parse(stdout) as { outcome: string; data: { results: unknown[] }; findings: { kind: string }[] };
+    expect(report).toMatchObject({ outcome: 'partial', data: { results: [{ mapped: '12.13.14.15:24604' }] } });
+    expect(report.findings.map(({ kind }) => kind)).toContain('interrupted');
+  });
+
+  it('asks the built-in servers when none is named, and shows the first answer', async () => {
+    const servers = [{ name: 'stun.cloudflare.com', addresses: ['40.30.20.10'] }];
+    expect((await stun(['--short'], { servers })).stdout).toBe('12.13.14.15:24604\n');
+  });
+});
+
+describe('parseServerList', () => {
+  it('names file and line of a mistake', () => {
+    expect(() => parseServerList('a b c', 'f')).toThrow(/f, line 1: expected one server/);
+  });
+});
