@@ -1,8 +1,7 @@
-import { createLab, type Lab, type LabOptions, type Row } from '../lab/topology.ts';
+import { createLab, DEFAULT_SERVER, type Lab, type LabOptions, type Row, SERVER_ADDRESSES_6 } from '../lab/topology.ts';
 import { diagram } from '../lab/ladder.ts';
 import { NAT_KINDS, NAT_MODIFIERS, NatSpecError, parseNat, type Truth } from '../lab/nat-spec.ts';
 import { SERVER_FAULTS, type ServerFault } from '../lab/stun-service.ts';
-import { DEFAULT_SERVER } from '../lab/topology.ts';
 import { DeadlockError, LeakError, RunawayError } from '../lab/world.ts';
 import { BUILT_IN_SERVERS } from '../probe/servers.ts';
 import { type Block, type Cell, grid, heading, ladder, raw, text } from '../render/block.ts';
@@ -80,8 +79,14 @@ function parseFaults(value: string, argument: string): readonly ServerFault[] {
   });
 }
 
-/** Public servers do not exist in here: the first name that the tool would try by itself leads to the example's server. */
-const names: LabOptions['names'] = Object.fromEntries(BUILT_IN_SERVERS.slice(0, 1).map(({ server }) => [server.replace(/:\d+$/, ''), DEFAULT_SERVER.addresses.slice(0, 1)]));
+/**
+ * Public servers do not exist in here: the names that the tool would try by itself lead to the example's server. Those on
+ * another port have no twin in IPv4, so that the default network shows the tutorial's table and nothing else.
+ */
+const [v4, v6] = [DEFAULT_SERVER.addresses.slice(0, 1), SERVER_ADDRESSES_6.slice(0, 1)];
+const names: LabOptions['names'] = Object.fromEntries(
+  BUILT_IN_SERVERS.map(({ server }) => [server.replace(/:\d+$/, ''), server.endsWith(':3478') ? [...v4, ...v6] : v6]),
+);
 
 async function runOnce(options: LabOptions & { readonly nat: string }, command: readonly string[], context: Context): Promise<{ lab: Lab; run: Run; stderr: string }> {
   const lab = createLab({ ...options, names, patienceMs: PATIENCE_MS });

@@ -28,6 +28,9 @@ const REASONS: Readonly<Record<Loss, string>> = {
   'no-port': 'no public port is left',
 };
 
+/** Rows up to which a table is shown whole after each change. */
+const WHOLE_TABLE = 4;
+
 /** Where each stands from left to right: inside hosts, their routers, the internet, the other site mirrored. */
 const PLACES = ['A', 'Ab', 'N', 'CGN', 'S', 'B', 'CGN2', 'N2', 'C2b', 'C2'];
 
@@ -39,13 +42,19 @@ const placeOf = (name: string): number => {
 export function diagram(trace: readonly TraceEvent[]): Diagram {
   const names = new Set<string>();
   const steps: Step[] = [];
-  const tables = new Map<string, string>();
+  const tables = new Map<string, readonly string[]>();
   const remarkTable = (at: string, table: readonly NatRow[], atMs: number): void => {
-    const text = tableText(table);
-    if (tables.get(at) === text || (text === '' && !tables.has(at))) return;
-    tables.set(at, text);
-    steps.push({ kind: 'remark', atMs, text: text === '' ? `${at} now holds nothing` : `${at} now holds:` });
-    for (const row of table) steps.push({ kind: 'remark', text: `    ${rowText(row)}` });
+    const before = tables.get(at) ?? [];
+    const rows = table.map(rowText);
+    const fresh = rows.filter((row) => !before.includes(row));
+    const gone = before.filter((row) => !rows.includes(row));
+    if (!fresh.length && !gone.length) return;
+    tables.set(at, rows);
+    const remark = (text: string): void => void steps.push({ kind: 'remark', text });
+    // A long table would hide the ladder: then only what changed.
+    const whole = rows.length <= WHOLE_TABLE;
+    steps.push({ kind: 'remark', atMs, text: rows.length === 0 ? `${at} now holds nothing` : whole ? `${at} now holds:` : `${at} now holds ${rows.length} rows; ${fresh.length ? 'new:' : 'gone:'}` });
+    for (const row of whole ? rows : fresh.length ? fresh : gone) remark(`    ${row}`);
   };
   for (const event of inOrder(trace)) {
     switch (event.kind) {
@@ -75,7 +84,6 @@ export function diagram(trace: readonly TraceEvent[]): Diagram {
 const inOrder = (trace: readonly TraceEvent[]): readonly TraceEvent[] => [...trace].sort((a, b) => a.atMs - b.atMs);
 
 const rowText = (row: NatRow): string => [row.private, row.public, row.remote].map((endpoint) => formatEndpoint(endpoint).padEnd(21)).join(' | ').trimEnd();
-const tableText = (table: readonly NatRow[]): string => table.map(rowText).join('\n');
 
 function labelOf({ src, dst, payload }: Packet): string {
   return `${formatEndpoint(src)} → ${formatEndpoint(dst)} ${contentOf(payload)}`;

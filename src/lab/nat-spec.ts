@@ -92,9 +92,8 @@ export function truthOf({ parts, carrier }: NatSpec): Truth {
   const filtering = boxes.map((each) => (each.filtering === 'none' ? 'endpoint-independent' : each.filtering)).reduce(stricter);
   const translating = boxes.filter((each) => each.translate);
   if (!translating.length) {
-    const open = filtering === 'endpoint-independent' && boxes.every((each) => each.filtering === 'none');
     // Without translation the other socket is reached directly, not by way of the NAT.
-    return { type: open ? 'open-internet' : 'udp-firewall', mapping: 'none', filtering, hairpin: 'unknown', portAllocation: { pattern: 'preserving' } };
+    return { type: filtering === 'endpoint-independent' ? 'open-internet' : 'udp-firewall', mapping: 'none', filtering, hairpin: 'unknown', portAllocation: { pattern: 'preserving' } };
   }
   const mapping = translating.map(visibleMapping).reduce(stricter);
   const type = mapping === 'endpoint-independent' ? coneOf(filtering) : 'symmetric';

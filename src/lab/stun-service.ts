@@ -92,8 +92,9 @@ export async function startStunService(env: Env, options: StunServiceOptions): P
     sockets.set(role, socket);
   }
   const primary = endpoints.A1P1;
+  // Only a server that is silent altogether looks like one that is down; the other faults are those of its UDP side.
   const listener =
-    primary &&
+    primary && !faults.includes('silent') &&
     (await env.tcp.listen(primary, async (stream) => {
       let pending = new Uint8Array();
       for await (const chunk of stream) {
@@ -111,7 +112,7 @@ export async function startStunService(env: Env, options: StunServiceOptions): P
     }));
   return {
     close: () => {
-      listener?.close();
+      if (listener) listener.close();
       for (const socket of sockets.values()) socket.close();
     },
   };

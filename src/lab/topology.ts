@@ -5,7 +5,7 @@ import type { Role } from '../stun/server.ts';
 import { Machine, type Zone } from './env.ts';
 import { Host, type HostAddress } from './host.ts';
 import { DEFAULT_PARTS, type NatParts } from './nat-parts.ts';
-import { type NatSpec, natSpec, parseNat, type Truth, truthOf } from './nat-spec.ts';
+import { type NatSpec, parseNat, type Truth, truthOf } from './nat-spec.ts';
 import { type Link, Network, Router, Segment } from './network.ts';
 import { type ServerDelay, type ServerFault, startStunService } from './stun-service.ts';
 import type { TraceEvent } from './trace.ts';
@@ -65,7 +65,8 @@ export interface Row {
 
 export const DEFAULT_SERVER: ServerSpec = { name: 'stun.example.net', addresses: ['40.30.20.10', '40.30.20.11'] };
 
-const SERVER_ADDRESSES_6 = ['2001:db8:40::10', '2001:db8:40::11'];
+/** Added to the default server where there is IPv6. */
+export const SERVER_ADDRESSES_6 = ['2001:db8:40::10', '2001:db8:40::11'];
 
 /** Routers between two points of the internet. */
 const INTERNET_HOPS = 8;
@@ -278,5 +279,3 @@ function step(address: string, by: number): string {
   const parts = address.split('.');
   return [...parts.slice(0, 3), String(Number(parts[3]) + by)].join('.');
 }
-
-export { natSpec };
