@@ -1,9 +1,27 @@
-/** The library: addresses, the ports to the world and the report, on which everything else stands. */
+/** The library: the codec and transactions of STUN, the probes, and the two worlds to run them in. */
 export * from './net/address.ts';
 export * from './net/machine.ts';
 export * from './net/ports.ts';
 export * from './net/wait.ts';
+
+export { ATTRIBUTES, type Attribute, type AttributeName, type AttributeValue, attribute } from './stun/attributes.ts';
+export { type Question, type TransactOptions, type TransactOutcome, transact } from './stun/client.ts';
+export { type DiscoverOptions, discover } from './stun/discovery.ts';
+export { type Decoded, METHOD, type Message, type MessageClass, type Seal, StunFormatError, decode, encode, get, getAll, looksLikeStun, mappedAddress } from './stun/message.ts';
+export { StunMux } from './stun/mux.ts';
+export { type ServerAnswer, type ServerOptions, type ServerPacket, type StunServer, createStunServer, respond } from './stun/server.ts';
+export { type StunServerName, StunUriError, formatStunServer, parseStunServer } from './stun/uri.ts';
+
+export { type BehaviourOptions, type Measurement, measureBehaviour } from './probe/behaviour.ts';
+export { type Behaviour, type Conclusion, conclude } from './probe/conclude.ts';
+export { type QueryOptions, type QueryResult, query } from './probe/query.ts';
+export { BUILT_IN_SERVERS, type BuiltInServer } from './probe/servers.ts';
+export { type VetOptions, type Vetting, vet } from './probe/vet.ts';
+
 export * from './report/finding.ts';
 export * from './report/forwarding.ts';
 export * from './report/report.ts';
+
+export { type NatSpec, NatSpecError, natSpec, parseNat } from './lab/nat-spec.ts';
+export { Lab, type LabOptions, type ServerSpec, createLab } from './lab/topology.ts';
 export { createNodeEnv } from './node/env.ts';

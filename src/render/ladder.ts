@@ -58,8 +58,9 @@ export function renderLadder(participants: readonly string[], steps: readonly La
     if (fits) put(chars, low + 1 + Math.floor((inside - label.length) / 2), label);
     const tip = rightwards ? high - 1 : low + 1;
     chars[tip] = step.lost ? glyphs.lost : rightwards ? glyphs.right : glyphs.left;
-    const text = `${chars.join('').trimEnd()}${fits ? '' : ` ${label.trim()}`}`;
-    lines.push(step.lost ? theme.paint(text, 'bad') : text);
+    // A label too long for its arrow goes on a line of its own above it, whole.
+    const texts = [...(fits ? [] : [`${' '.repeat(margin)}${label.trim()}`]), chars.join('').trimEnd()];
+    lines.push(...texts.map((text) => (step.lost ? theme.paint(text, 'bad') : text)));
   }
   return lines.join('\n');
 }

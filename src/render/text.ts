@@ -17,7 +17,7 @@ export async function renderText(blocks: readonly Block[], theme: Theme, columns
     const part = await renderBlock(block, theme, columns);
     if (part === '') continue;
     const previous = blocks[i - 1];
-    const apart = parts.length > 0 && previous?.kind !== 'heading' && block.kind !== 'raw' && previous?.kind !== 'raw';
+    const apart = parts.length > 0 && previous?.kind !== 'heading' && block.kind !== 'raw';
     parts.push((apart ? '\n' : '') + (part.endsWith('\n') ? part : `${part}\n`));
   }
   return parts.join('');

@@ -137,9 +137,10 @@ describe('ladders', () => {
   });
 
   it('fit the terminal, labels whole', async () => {
-    const long = ladder(['A', 'B', 'C', 'D', 'E'], [{ kind: 'packet', from: 'A', to: 'B', label: 'a label that is far too long for the gap' }]);
-    const out = await show([long], 80);
-    expect(out).toContain('a label that is far too long for the gap');
+    const long = ladder(['A', 'B', 'C', 'D'], [{ kind: 'packet', from: 'B', to: 'A', label: 'a label that is too long', atMs: 1 }]);
+    expect(await show([long], 60)).toBe(
+      ['        A                B                C                D', '        a label that is too long', '1.0 ms  │◀───────────────│                │                │', ''].join('\n'),
+    );
   });
 });
 
