@@ -36,7 +36,7 @@ export type IceEvent =
   /** The peer's ufrag and password: checks start now. A second one is ignored: a restart is a new agent. */
   | { readonly kind: 'remote-credentials'; readonly ufrag: string; readonly pwd: string }
   | { readonly kind: 'remote-candidate'; readonly candidate: Candidate }
-  /** The peer will signal no further candidates. */
+  /** The peer will signal no further candidates. Without this and `local-end` there is never a `failed`. */
   | { readonly kind: 'remote-end' }
   /** Any STUN message that came in on one of the sockets. What is not the agent's own is ignored. `at`: arrival stamped by the socket. */
   | { readonly kind: 'datagram'; readonly socket: SocketId; readonly from: Endpoint; readonly message: Decoded; readonly at?: number | undefined }

@@ -6,6 +6,22 @@ export interface IceCredentials {
   readonly pwd: string;
 }
 
+export type IceInputKind =
+  | 'ufrag'
+  | 'pwd'
+  | 'tie-breaker'
+  | 'reflected'; // the peer shows our own credentials: a signalling channel that echoes
+
+/** Credentials or settings that ICE does not allow; match it by `kind`. */
+export class IceInputError extends Error {
+  readonly kind: IceInputKind;
+  constructor(kind: IceInputKind, message: string) {
+    super(message);
+    this.name = 'IceInputError';
+    this.kind = kind;
+  }
+}
+
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 
 const UFRAG_LENGTH = 8; //  48 bits, where 24 are required

@@ -1,0 +1,69 @@
+/** The four messages of ICE (RFC 8445 §7, §11), sealed; and the reading of a peer's check. */
+import type { Endpoint } from '../net/address.ts';
+import type { Random } from '../net/ports.ts';
+import { type Attribute, type AttributeName, attribute } from '../stun/attributes.ts';
+import { checkFingerprint, checkIntegrity } from '../stun/integrity.ts';
+import { type Decoded, encode, get, METHOD } from '../stun/message.ts';
+import type { Role } from './api.ts';
+
+export interface CheckFields {
+  readonly transactionId: Uint8Array;
+  /** `remote:local`. */
+  readonly username: string;
+  /** From the peer's password. */
+  readonly key: Uint8Array;
+  readonly role: Role;
+  readonly tieBreaker: bigint;
+  readonly priority: number;
+  readonly useCandidate: boolean;
+}
+
+export function encodeCheck({ transactionId, username, key, role, tieBreaker, priority, useCandidate }: CheckFields): Uint8Array {
+  const attributes: Attribute[] = [
+    attribute('USERNAME', username),
+    attribute('PRIORITY', priority),
+    attribute(role === 'controlling' ? 'ICE-CONTROLLING' : 'ICE-CONTROLLED', tieBreaker),
+  ];
+  if (useCandidate) attributes.push(attribute('USE-CANDIDATE', true));
+  return encode({ class: 'request', method: METHOD.binding, transactionId, attributes }, { key, fingerprint: true });
+}
+
+/** `key` from our own password, as in the request. */
+export const encodeAnswer = ({ transactionId }: Decoded, from: Endpoint, key: Uint8Array): Uint8Array =>
+  encode({ class: 'success', method: METHOD.binding, transactionId, attributes: [attribute('XOR-MAPPED-ADDRESS', from)] }, { key, fingerprint: true });
+
+const REASONS = { 400: 'Bad Request', 420: 'Unknown Attribute', 487: 'Role Conflict' } as const;
+
+export function encodeError({ transactionId }: Decoded, code: keyof typeof REASONS, key: Uint8Array, unknown: readonly number[] = []): Uint8Array {
+  const attributes: Attribute[] = [attribute('ERROR-CODE', { code, reason: REASONS[code] })];
+  if (unknown.length > 0) attributes.push(attribute('UNKNOWN-ATTRIBUTES', [...unknown]));
+  return encode({ class: 'error', method: METHOD.binding, transactionId, attributes }, { key, fingerprint: true });
+}
+
+/** A keepalive (§11). Nobody answers it. */
+export const encodeKeepalive = (random: Random): Uint8Array =>
+  encode({ class: 'indication', method: METHOD.binding, transactionId: random.bytes(12), attributes: [] }, { fingerprint: true });
+
+/** What a plain ICE agent understands of what it must understand. */
+export const UNDERSTOOD: ReadonlySet<AttributeName> = new Set<AttributeName>([
+  'USERNAME', 'MESSAGE-INTEGRITY', 'MESSAGE-INTEGRITY-SHA256', 'ERROR-CODE', 'UNKNOWN-ATTRIBUTES', 'MAPPED-ADDRESS', 'XOR-MAPPED-ADDRESS',
+  'PRIORITY', 'USE-CANDIDATE', 'REALM', 'NONCE',
+]);
+
+/**
+ * Whether a request is the peer's: for our ufrag, and sealed with our password. An absent FINGERPRINT is let pass, for
+ * the integrity says more.
+ */
+export function isAuthenticRequest(message: Decoded, ufrag: string, key: Uint8Array): boolean {
+  return (get(message, 'USERNAME')?.startsWith(`${ufrag}:`) ?? false) && isSealed(message, key);
+}
+
+export const isSealed = (message: Decoded, key: Uint8Array): boolean => checkFingerprint(message) !== 'invalid' && checkIntegrity(message, key) === 'valid';
+
+/** The role that a check claims, with its tie-breaker. */
+export function claimedRole(message: Decoded): { readonly role: Role; readonly tieBreaker: bigint } | undefined {
+  const controlling = get(message, 'ICE-CONTROLLING');
+  if (controlling !== undefined) return { role: 'controlling', tieBreaker: controlling };
+  const controlled = get(message, 'ICE-CONTROLLED');
+  return controlled === undefined ? undefined : { role: 'controlled', tieBreaker: controlled };
+}
