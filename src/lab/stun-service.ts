@@ -1,4 +1,5 @@
 /** A STUN server on a simulated host: the real responder, and in front of it whatever a bad server does. */
+import { startRendezvous } from '../connect/rendezvous-service.ts';
 import { type Endpoint, sameEndpoint } from '../net/address.ts';
 import type { Env, UdpSocket } from '../net/ports.ts';
 import { type Attribute, attribute } from '../stun/attributes.ts';
@@ -72,7 +73,10 @@ export async function startStunService(env: Env, options: StunServiceOptions): P
   const server = createStunServer({ endpoints, software: options.software, limit: { perSecond: Number.POSITIVE_INFINITY, burst: 1 }, random: env.random });
   const decorators = faults.map((fault) => decorator(fault, options.endpoints));
   const sockets = new Map<Role, UdpSocket>();
+  // As `serve` has it; a server with faults is an old one, without.
+  const rendezvous = faults.length === 0 ? startRendezvous(env, { endpoints, send: ({ viaRole, data, to }) => void sockets.get(viaRole)?.send(data, to).catch(() => {}) }) : undefined;
   const answer = (request: Request): void => {
+    if (rendezvous?.accept(request)) return;
     const first = respond(server, request);
     let answers: Answer[] = first ? [first] : [];
     for (const decorate of decorators) answers = decorate(answers, request);
