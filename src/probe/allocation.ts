@@ -19,8 +19,15 @@ export interface AllocationSample {
 
 /** Below this many mappings chance looks like a pattern. */
 const FEWEST = 5;
-/** Eight random ports lie within such a span with a chance of 2.5e-10. */
-const WIDEST_BLOCK = 2048;
+/** Carriers give out blocks of 64 to some thousands of ports (RFC 7422); what spans more is no block. */
+const LARGEST_BLOCK = 8192;
+/** The chance we accept that random ports pass for a block. */
+const ACCEPTED = 1e-7;
+const MOST_PORT = 65_535;
+const LEAST_PORT = 1024;
+
+/** The span that `n` random ports stay within with a chance of {@link ACCEPTED}: n·w^(n−1) for a share w of all ports. */
+const widestBlock = (n: number): number => Math.min(LARGEST_BLOCK, (MOST_PORT - LEAST_PORT) * (ACCEPTED / n) ** (1 / (n - 1)));
 
 /**
  * `first` holds each socket's first mapping, `all` every mapping. Preservation is judged on the first ones alone: a NAT that
@@ -35,8 +42,9 @@ export function classifyAllocation(first: readonly AllocationSample[], all: read
   if (ports.length < FEWEST) return { pattern: 'unknown' };
   const step = sequentialStep(ports);
   if (step !== undefined) return { pattern: 'sequential', step };
-  const range = blockOf(ports);
-  return range ? { pattern: 'block', range } : { pattern: 'random' };
+  const span = Math.max(...ports) - Math.min(...ports);
+  if (span <= widestBlock(ports.length)) return { pattern: 'block', range: blockOf(ports, span) };
+  return { pattern: span > LARGEST_BLOCK ? 'random' : 'unknown' };
 }
 
 /** Ports by public address: with pooling each address counts for itself. A port that returns (one mapping, seen twice) counts once. */
@@ -57,57 +65,41 @@ const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
  * flows lie between ours the run is looser, and then it must also be monotone.
  */
 function sequentialStep(ports: readonly number[]): number | undefined {
-  const { sorted, wrapped } = unwrap(ports);
+  const line = unwrap(ports);
+  const sorted = [...line].sort((a, b) => a - b);
   const gaps = sorted.slice(1).map((port, i) => port - (sorted[i] as number));
-  const unit = gaps.reduce(gcd);
+  // Every gap is a multiple of the step, whoever else used the counter between; the gap at the wrap need not be.
+  const unit = gaps.filter((_, i) => (sorted[i] as number) > MOST_PORT || (sorted[i + 1] as number) <= MOST_PORT).reduce(gcd, 0);
   const span = (sorted[sorted.length - 1] as number) - (sorted[0] as number);
-  const deltas = ports.slice(1).map((port, i) => wrapped(port) - wrapped(ports[i] as number));
-  const rising = deltas.filter((delta) => delta > 0).length;
-  const steady = Math.max(rising, deltas.length - rising) / deltas.length;
-  const sign = rising * 2 >= deltas.length ? 1 : -1;
+  const rising = line.slice(1).filter((port, i) => port > (line[i] as number)).length;
+  const steady = Math.max(rising, ports.length - 1 - rising) / (ports.length - 1);
   const dense = span / unit <= ports.length + 3 && span <= 64 * ports.length;
   const loose = steady >= 0.75 && span / unit <= 4 * ports.length + 16;
-  const crowded = steady >= 0.95 && ports.length >= 8 && span <= WIDEST_BLOCK;
+  const crowded = steady >= 0.95 && ports.length >= 8 && span <= LARGEST_BLOCK / 4;
   if (!dense && !loose && !crowded) return undefined;
-  return sign * mode(dense || loose ? gaps : deltas.map(Math.abs));
+  return rising * 2 >= ports.length - 1 ? unit : -unit;
 }
 
-/** Ports laid out on a line cut at the widest gap of the circle 0…65535, so that a counter that wrapped round stays one run. */
-function unwrap(ports: readonly number[]): { sorted: number[]; wrapped: (port: number) => number } {
+/** The same ports on a line: where a counter wrapped round, what follows goes on above the top. */
+function unwrap(ports: readonly number[]): readonly number[] {
   const sorted = [...ports].sort((a, b) => a - b);
-  const low = sorted[0] as number;
-  const high = sorted[sorted.length - 1] as number;
-  let cut = 0;
-  let widest = 0;
-  sorted.slice(1).forEach((port, i) => {
-    const gap = port - (sorted[i] as number);
-    if (gap > widest) [widest, cut] = [gap, port];
-  });
+  const gaps = sorted.slice(1).map((port, i) => port - (sorted[i] as number));
+  const widest = Math.max(...gaps);
+  const cut = sorted[gaps.indexOf(widest) + 1] as number;
   // NATs count within a range such as 1024–65535: a counter wraps only from near its top to near its bottom.
-  const wraps = high > 60_000 && low < 6_000 && widest > 32_768;
-  // Past the wrap, ports go on above the top that was seen; the size of the unused range below does not matter.
-  const wrapped = (port: number) => (wraps && port < cut ? port + 65_536 - 1024 : port);
-  return { sorted: sorted.map(wrapped).sort((a, b) => a - b), wrapped };
-}
-
-function mode(values: readonly number[]): number {
-  const counts = new Map<number, number>();
-  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
-  return [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0])[0]?.[0] ?? 0;
+  const wraps = (sorted[sorted.length - 1] as number) > 60_000 && (sorted[0] as number) < 6_000 && widest > 32_768;
+  return wraps ? ports.map((port) => (port < cut ? port + MOST_PORT + 1 - LEAST_PORT : port)) : ports;
 }
 
 /** The aligned block that the ports lie in: the unbiased estimate of its size, span·(n+1)/(n−1), snapped to the next power of two that holds them all. */
-function blockOf(ports: readonly number[]): readonly [number, number] | undefined {
-  if (ports.length < 8) return undefined;
+function blockOf(ports: readonly number[], span: number): readonly [number, number] {
   const low = Math.min(...ports);
   const high = Math.max(...ports);
-  const span = high - low;
-  if (span > WIDEST_BLOCK) return undefined;
   const estimate = (span * (ports.length + 1)) / (ports.length - 1);
-  for (let size = 16; size <= 2 * WIDEST_BLOCK; size *= 2) {
+  for (let size = 16; size <= LARGEST_BLOCK; size *= 2) {
     const start = low - (low % size);
     if (size >= estimate * 0.8 && high < start + size) return [start, start + size - 1];
   }
   const slack = Math.round((estimate - span) / 2);
-  return [Math.max(1, low - slack), Math.min(65_535, high + slack)];
+  return [Math.max(1, low - slack), Math.min(MOST_PORT, high + slack)];
 }

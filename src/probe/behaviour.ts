@@ -4,17 +4,18 @@
  */
 import { type Endpoint, type Family, familyOf, formatEndpoint, sameEndpoint, scopeOf } from '../net/address.ts';
 import { NetError } from '../net/ports.ts';
-import { scope, TimeoutError } from '../net/wait.ts';
+import { mapBounded, scope, TimeoutError } from '../net/wait.ts';
 import { get } from '../stun/message.ts';
-import { classifyMapping, type MappingVerdict } from './classify.ts';
-import { type Change, changeControl, type FilteringOutcome, filteringTest } from './filtering.ts';
+import { classifyFiltering, classifyMapping, type Filtering as FilteringBehaviour, type MappingVerdict } from './classify.ts';
+import { type Change, changeControl, type FilteringOutcome, filteringTest, passage } from './filtering.ts';
 import { type HairpinProbe, hairpinTest } from './hairpin.ts';
 import { type Series, sendUntil, settled } from './series.ts';
 import { type ProbeEnv, ProbeSession, type ProbeSocket } from './session.ts';
 import { type TcpControl, tcpControl } from './tcp-control.ts';
 
-/** RFC 5780 §5 and RFC 8489 §6.2 allow ten transactions outstanding to a server: X, Y and Z take five. */
-const SAMPLES_A_BATCH = 4;
+/** RFC 5780 §5 and RFC 8489 §6.2 allow ten transactions outstanding to a server: X, Y and Z take five, or later seven. */
+const SAMPLES_AT_ONCE = 3;
+const MORE_SAMPLES = 5;
 /** Gaps after each Binding request until somebody answers; the sum bounds how long a silent server is waited for. */
 const SEARCH_GAPS: readonly number[] = [100, 100, 150, 150, 200, 200, 250, 250, 300, 300, 300, 300, 400, 400];
 /** Silence after which the same servers are asked over TCP, to tell a blocked network from a dead server. */
@@ -66,6 +67,13 @@ export interface Measurement {
 }
 
 export const mappingOf = (m: Measurement): MappingVerdict => classifyMapping(m.x ? m.session.observations(m.x) : []);
+
+/** What a server's two filtering tests say together. */
+export const filteringOf = (test: ServerTest): FilteringBehaviour =>
+  classifyFiltering(
+    passage(test.otherAddress ?? 'inconclusive', test.honoursAddress === true),
+    passage(test.otherPort ?? 'inconclusive', test.honoursPort === true),
+  );
 
 /** Measures; never rejects for what the network does, nor when aborted: see `failure` and `stopped`. */
 export async function measureBehaviour(env: ProbeEnv, family: Family, options: BehaviourOptions, signal: AbortSignal): Promise<Measurement> {
@@ -128,13 +136,12 @@ class Run {
       // With one server there is nothing to choose: everything that needs no earlier answer starts at once.
       const early = only && this.#beginTest(only);
       const filtering = early && (await this.#startFiltering(early, search.signal));
-      const samples = only && this.#sample(only, SAMPLES_A_BATCH - 1, search.signal);
+      const samples = only && this.#sample(only, SAMPLES_AT_ONCE - 1, SAMPLES_AT_ONCE, search.signal);
       const watches = Promise.all(bindings.map((binding) => this.#watch(binding, search.signal)));
-      const answered = await found;
-      if (answered.length > 0) {
+      const first = best(await found);
+      if (first) {
         this.#options.onProgress?.('testing mapping and filtering');
-        await samples;
-        await Promise.all([this.#testServers(x, answered, early && filtering && { test: early, filtering }), this.#sampleAndHairpin(answered[0] as Series)]);
+        await Promise.all([this.#testServers(x, bindings, early && filtering && { test: early, filtering }), this.#sampleAndHairpin(first, samples)]);
       }
       search.abort();
       await Promise.allSettled([filtering?.finished, samples, watches]);
@@ -143,7 +150,7 @@ class Run {
     }
   }
 
-  /** Asks all servers from the mapping socket until the most useful ones have answered. Best first; empty when none did. */
+  /** Asks all servers from the mapping socket until the most useful ones have answered; empty when none did. */
   async #search(bindings: readonly Series[], signal: AbortSignal): Promise<Series[]> {
     const { session } = this.#m;
     const answered = () => bindings.filter((each) => each.answer);
@@ -166,7 +173,7 @@ class Run {
     // Two server addresses make the mapping a fact even where none of them has RFC 5780 support.
     const addresses = () => new Set(answered().map((each) => each.to.address)).size;
     if (!capable()) await session.gate.wait(() => capable() || addresses() > 1 || exhausted(), SECOND_ADDRESS_GRACE_MS, signal);
-    return answered().sort((a, b) => Number(usableOther(b) !== undefined) - Number(usableOther(a) !== undefined));
+    return answered();
   }
 
   async #controlByTcp(bindings: readonly Series[], signal: AbortSignal): Promise<void> {
@@ -230,9 +237,12 @@ class Run {
   }
 
   /** Mapping and filtering with the first server that can be used to the end; a server whose other address is dead is left for the next. */
-  async #testServers(x: ProbeSocket, answered: readonly Series[], early: { readonly test: ServerTest; readonly filtering: Filtering } | undefined): Promise<void> {
+  async #testServers(x: ProbeSocket, bindings: readonly Series[], early: { readonly test: ServerTest; readonly filtering: Filtering } | undefined): Promise<void> {
     const { session } = this.#m;
-    for (const binding of answered) {
+    const tested = new Set<Series>();
+    // Servers go on answering while others are tested.
+    for (let binding: Series | undefined; (binding = best(bindings.filter((each) => each.answer && !tested.has(each)))); ) {
+      tested.add(binding);
       const other = usableOther(binding);
       if (!other) {
         if (!early) continue;
@@ -246,7 +256,7 @@ class Run {
       const filtering = early?.filtering ?? (await this.#startFiltering(test, this.#signal));
       await this.#testMapping(x, binding, other);
       await this.#control(x, test, other, filtering);
-      if (test.otherAddress === 'passed' || test.honoursAddress || test.honoursPort) return;
+      if (filteringOf(test) !== 'unknown') return;
     }
   }
 
@@ -291,26 +301,26 @@ class Run {
     this.#signal.throwIfAborted();
   }
 
-  async #sample(server: Endpoint, count: number, signal: AbortSignal): Promise<void> {
+  async #sample(server: Endpoint, count: number, atOnce: number, signal: AbortSignal): Promise<void> {
     const { session, samples } = this.#m;
     const sockets: ProbeSocket[] = [];
     for (let i = 0; i < count; i++) sockets.push(await session.open(signal));
     samples.push(...sockets);
-    await Promise.all(
-      sockets.map((socket) => {
-        const series = session.begin('allocation', socket, server);
-        return sendUntil(series, SAMPLE_GAPS, () => settled(series), signal);
-      }),
-    ).catch((error: unknown) => {
+    await mapBounded(sockets, atOnce, (socket) => {
+      const series = session.begin('allocation', socket, server);
+      return sendUntil(series, SAMPLE_GAPS, () => settled(series), signal);
+    }).catch((error: unknown) => {
       if (!signal.aborted) throw error;
     });
   }
 
-  async #sampleAndHairpin(binding: Series): Promise<void> {
-    const { session, samples } = this.#m;
-    if (samples.length === 0) await this.#sample(binding.to, SAMPLES_A_BATCH, this.#signal);
+  async #sampleAndHairpin(binding: Series, started: Promise<void> | undefined): Promise<void> {
+    const { session } = this.#m;
+    await (started ?? this.#sample(binding.to, SAMPLES_AT_ONCE, SAMPLES_AT_ONCE, this.#signal));
     const preserved = session.observations().filter(({ local, mapped }) => local.port === mapped.port).length;
-    const more = preserved >= SAMPLES_A_BATCH ? undefined : this.#sample(binding.to, SAMPLES_A_BATCH, this.#signal);
+    // Ports that are all preserved will go on being so. Unanswered filtering tests go on being asked.
+    const atOnce = this.#m.tests.every((test) => test.otherAddress === 'passed' && test.otherPort === 'passed') ? MORE_SAMPLES : SAMPLES_AT_ONCE;
+    const more = preserved > SAMPLES_AT_ONCE ? undefined : this.#sample(binding.to, MORE_SAMPLES, atOnce, this.#signal);
     await Promise.all([more, this.#hairpin(binding.rttMs ?? 0)]);
   }
 
@@ -343,3 +353,6 @@ function usableOther(binding: Series): Endpoint | undefined {
   const other = otherAddress(binding);
   return other && plausibleOther(binding.to, other) ? other : undefined;
 }
+
+/** The answered series whose server can test most. */
+const best = (answered: readonly Series[]): Series | undefined => answered.find((each) => usableOther(each) !== undefined) ?? answered[0];

@@ -3,13 +3,12 @@ import { formatEndpoint, sameEndpoint, scopeOf } from '../net/address.ts';
 import type { Outcome } from '../report/report.ts';
 import { finding, type Finding } from '../report/finding.ts';
 import { ForwardingTable, type ForwardingRow } from '../report/forwarding.ts';
-import { get, mappedAddress } from '../stun/message.ts';
+import { get, mappedAddress, unknownRequired } from '../stun/message.ts';
 import { type AllocationSample, classifyAllocation, type PortAllocation } from './allocation.ts';
-import { type Measurement, mappingOf, otherAddress, plausibleOther, type ServerTest } from './behaviour.ts';
-import { classifyFiltering, type Filtering, type Mapping, natType, type NatType } from './classify.ts';
-import { passage } from './filtering.ts';
+import { filteringOf, type Measurement, mappingOf, otherAddress, plausibleOther, type ServerTest } from './behaviour.ts';
+import { type Filtering, type Mapping, natType, type NatType } from './classify.ts';
 import type { Hairpin } from './hairpin.ts';
-import type { Evidence, Series } from './series.ts';
+import { type Evidence, type Series, settled } from './series.ts';
 import { isControl } from './session.ts';
 
 export interface Behaviour {
@@ -38,7 +37,9 @@ export function conclude(m: Measurement): Conclusion {
   const main = answered.find((each) => test && sameEndpoint(each.to, test.server)) ?? answered[0];
   const verdict = mappingOf(m);
   const filtering = test ? filteringOf(test) : 'unknown';
-  const blocked = answered.length === 0 && m.tcp.some((each) => each.outcome === 'answered') && !m.stopped;
+  // Whatever came in over UDP, even useless, came in.
+  const heard = m.session.strays.length > 0 || m.session.series.some((each) => each.replies.length > 0);
+  const blocked = !heard && m.tcp.some((each) => each.outcome === 'answered') && !m.stopped;
   const type = blocked ? 'udp-blocked' : natType(verdict, filtering);
   const address = main?.to ?? m.servers[0];
   const other = main && otherAddress(main);
@@ -69,12 +70,6 @@ export function conclude(m: Measurement): Conclusion {
 function decisive(tests: readonly ServerTest[]): ServerTest | undefined {
   return tests.find((each) => filteringOf(each) !== 'unknown') ?? tests[tests.length - 1];
 }
-
-const filteringOf = (test: ServerTest): Filtering =>
-  classifyFiltering(
-    passage(test.otherAddress ?? 'inconclusive', test.honoursAddress === true),
-    passage(test.otherPort ?? 'inconclusive', test.honoursPort === true),
-  );
 
 /** Silence means no hairpinning only where no filter of the NAT's own can be what stopped the probes: between two symmetric mappings neither side knows the other's port. */
 function hairpinOf(m: Measurement, filtering: Filtering): Hairpin {
@@ -125,7 +120,7 @@ function findingsOf(
   if (verdict.blocked) {
     for (const { server } of m.tcp.filter((each) => each.outcome === 'answered')) findings.push(finding('udp-blocked', { server: formatEndpoint(server) }));
   } else if (answered.length === 0 && !m.failure && !m.stopped) {
-    const silent = bindings.filter((each) => !each.failure && !each.errorAnswer);
+    const silent = bindings.filter((each) => !settled(each));
     if (silent.length > 0) findings.push(finding('no-answer', { servers: silent.map((each) => formatEndpoint(each.to)) }));
   }
   if (answered.length > 0 && !m.stopped) findings.push(...unknownFindings(m, answered, verdict));
@@ -151,7 +146,8 @@ function serverFindings(binding: Series): Finding[] {
     if (mapped && xorMapped && !sameEndpoint(mapped, xorMapped)) {
       findings.push(finding('payload-rewritten', { mapped: formatEndpoint(mapped), xorMapped: formatEndpoint(xorMapped) }));
     }
-  } else if (binding.errorAnswer) findings.push(finding('server-error', { server, ...binding.errorAnswer }));
+  } else if (binding.uselessAnswer) findings.push(finding('server-useless', { server, unknownAttributes: unknownRequired(binding.uselessAnswer) }));
+  else if (binding.errorAnswer) findings.push(finding('server-error', { server, ...binding.errorAnswer }));
   else if (binding.failure?.kind === 'refused') findings.push(finding('server-refused', { server }));
   else if (binding.failure) findings.push(failureFinding(server, binding.failure));
   return findings;

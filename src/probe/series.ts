@@ -6,7 +6,7 @@ import { type Endpoint, formatEndpoint, sameEndpoint } from '../net/address.ts';
 import { type Clock, NetError, type Random } from '../net/ports.ts';
 import type { Gate } from '../net/wait.ts';
 import type { Attribute } from '../stun/attributes.ts';
-import { encode, get, METHOD } from '../stun/message.ts';
+import { type Decoded, encode, get, mappedAddress, METHOD, unknownRequired } from '../stun/message.ts';
 import type { Reply, StunMux } from '../stun/mux.ts';
 
 /** A row of evidence: what was sent where, what came back, and what that meant. */
@@ -81,9 +81,18 @@ export class Series {
     this.#gate.notify();
   }
 
-  /** The first success answer that came from where it was asked, or undefined. */
+  /** The first success answer that came from where it was asked and says what the server saw, or undefined. */
   get answer(): Reply | undefined {
-    return this.replies.find((reply) => reply.message.class === 'success' && sameEndpoint(reply.from, this.to));
+    return this.#successes.find(({ message }) => isUsable(message));
+  }
+
+  /** A success answer from where it was asked that cannot be used: no mapped address, or an attribute that must be understood and is not (RFC 8489 §6.3.3). */
+  get uselessAnswer(): Decoded | undefined {
+    return this.answer ? undefined : this.#successes[0]?.message;
+  }
+
+  get #successes(): Reply[] {
+    return this.replies.filter((reply) => reply.message.class === 'success' && sameEndpoint(reply.from, this.to));
   }
 
   /** An error answer from where it was asked. */
@@ -126,13 +135,16 @@ export class Series {
       sent: this.sent,
       received: this.replies.length,
       rttMs: rtt === undefined ? null : Math.round(rtt * 1000) / 1000,
-      verdict: this.verdict ?? (this.failure ? this.failure.kind : this.answer ? 'answered' : this.errorAnswer ? `error ${this.errorAnswer.code}` : 'silent'),
+      verdict: this.verdict ?? (this.failure ? this.failure.kind : this.answer ? 'answered' : this.uselessAnswer ? 'useless answer' : this.errorAnswer ? `error ${this.errorAnswer.code}` : 'silent'),
     };
   }
 }
 
-/** Whether nothing more is to be expected of this series: an answer, an error answer, or a failure. */
-export const settled = (series: Series): boolean => series.answer !== undefined || series.errorAnswer !== undefined || series.failure !== undefined;
+const isUsable = (message: Decoded): boolean => mappedAddress(message) !== undefined && unknownRequired(message).length === 0;
+
+/** Whether nothing more is to be expected of this series: an answer of whatever kind, or a failure. */
+export const settled = (series: Series): boolean =>
+  series.answer !== undefined || series.errorAnswer !== undefined || series.uselessAnswer !== undefined || series.failure !== undefined;
 
 /** Sends at the given gaps until `done`, and after the last send waits its gap too. True when done. */
 export async function sendUntil(series: Series, gaps: Iterable<number>, done: () => boolean, signal: AbortSignal): Promise<boolean> {

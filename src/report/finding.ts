@@ -25,6 +25,23 @@ const TEXTS = {
   'address-pooling': ({ addresses }: { addresses: readonly string[] }) =>
     `The NAT used several public addresses for one host (${list(addresses)}): its address pooling is arbitrary, not paired (RFC 4787 §4.1).`,
 
+  'public-addresses-differ': ({ addresses }: { addresses: readonly string[] }) =>
+    `The methods do not agree: ${list(addresses)}. Something answers DNS questions in the server's place, web traffic goes through a proxy, or a VPN carries only part of the traffic; or the NAT has several public addresses.`,
+  'source-failed': ({ source, error }: { source: string; error: string }) => `${source} gave no address: ${error}.`,
+  'public-side-unknown': ({ reason }: { reason: string }) => `The public side of this port is unknown: ${reason}.`,
+  'public-side-assumed': ({ server }: { server: string }) =>
+    `Only ${server} told the public side. It holds towards other hosts too unless the NAT is symmetric; a second server (--stun twice) would tell.`,
+  'symmetric-punch': ({ remote, seen }: { remote: string; seen: readonly string[] }) =>
+    `This NAT is symmetric: the same local port has another public side for each destination (${list(seen)}), so what it will be towards ${remote} cannot be told beforehand, and a plain punch cannot be promised. It works when the other side accepts packets from any port: a public host, or one behind a full or restricted cone NAT. Towards a port-restricted cone it takes port prediction, towards another symmetric NAT a relay.`,
+  'no-peer-answer': ({ remote, sent }: { remote: string; sent: number }) =>
+    `${sent} packet${sent === 1 ? '' : 's'} went out and nothing came back from ${remote}. Either the other side has not sent yet (run the command shown there while this one waits), or its public side is another than ${remote}, as behind a symmetric NAT.`,
+  'port-shared': ({ local }: { local: string }) =>
+    `Another program holds ${local} too, and hears what arrives there. To leave it everything, this one does not wait for an answer; --timeout makes it wait, and then answers from the remote end come here.`,
+  'others-ignored': ({ count, first }: { count: number; first: string }) =>
+    `${count} datagram${count === 1 ? '' : 's'} from others than ${first} ${count === 1 ? 'was' : 'were'} not taken: as in nc, the first sender is the only one. With -k all are heard.`,
+  refused: ({ remote }: { remote: string }) => `${remote} refused: no program listens there (ICMP port unreachable).`,
+  'no-reply': ({ remote }: { remote: string }) => `No reply from ${remote}.`,
+
   // What a server does.
   'query-failed': ({ server, transport, error }: { server: string; transport: string; error: string }) => `Asking ${server} over ${transport.toUpperCase()} failed: ${error}.`,
   unresolvable: ({ host }: { host: string }) => `The name ${host} does not resolve.`,

@@ -77,7 +77,7 @@ describe('classifyAllocation', () => {
     fc.assert(
       fc.property(ports(1024, 65_535, 11), (list) => {
         const spread = Math.max(...list) - Math.min(...list);
-        fc.pre(spread > 2048);
+        fc.pre(spread > 8192);
         expect(classifyAllocation(samples(list))).toEqual({ pattern: 'random' });
       }),
       { numRuns: 2000 },

@@ -1,0 +1,169 @@
+import { describe, expect, it } from 'vitest';
+import { SERVER_FAULTS, type ServerFault } from '../../src/lab/stun-service.ts';
+import type { LabOptions, ServerSpec } from '../../src/lab/topology.ts';
+import { decode, transactionKey } from '../../src/stun/message.ts';
+import { contradictions, measure } from './truth.ts';
+
+const NATS = ['none', 'firewall', 'full-cone', 'restricted-cone', 'port-restricted-cone', 'symmetric', 'symmetric,filtering=ei,ports=random', 'symmetric,mapping=ad,filtering=ad', 'cgnat', 'linux'];
+const server = (faults: readonly ServerFault[], number = 1, more: Partial<ServerSpec> = {}): ServerSpec => ({
+  name: `stun${number}.example.net`,
+  addresses: [`40.30.2${number}.10`, `40.30.2${number}.11`],
+  faults,
+  ...more,
+});
+const kinds = (findings: readonly { kind: string }[]) => findings.map(({ kind }) => kind);
+
+describe('whatever one server does wrong, no word is wrong', () => {
+  for (const fault of SERVER_FAULTS) {
+    it(fault, async () => {
+      for (const nat of NATS) {
+        for (const loss of [0, 0.05]) {
+          const result = await measure({ nat, loss, seed: 7, servers: [server([fault])] });
+          expect(contradictions(result.truth, result), `${nat} at ${loss}`).toEqual([]);
+        }
+      }
+    });
+  }
+
+  it('nor with a second server at hand, good or bad', { timeout: 120_000 }, async () => {
+    for (const fault of SERVER_FAULTS) {
+      for (const nat of ['firewall', 'full-cone', 'symmetric']) {
+        for (const second of [[], ['no-other-address'], ['change-dropped'], ['wrong-id']] as ServerFault[][]) {
+          const result = await measure({ nat, seed: 3, servers: [server([fault]), server(second, 2)] });
+          expect(contradictions(result.truth, result), `${fault}, ${second} behind ${nat}`).toEqual([]);
+        }
+      }
+    }
+  });
+});
+
+describe('the reason for what is unknown', () => {
+  const cases: [fault: ServerFault, nat: string, kind: string][] = [
+    ['no-other-address', 'port-restricted-cone', 'server-lacks-rfc5780'],
+    ['other-address-same-ip', 'port-restricted-cone', 'other-address-same-ip'],
+    ['other-address-dead', 'port-restricted-cone', 'other-address-dead'],
+    ['other-address-private', 'port-restricted-cone', 'other-address-unusable'],
+    ['change-ignored', 'port-restricted-cone', 'change-request-ignored'],
+    ['change-dropped', 'port-restricted-cone', 'change-request-ignored'],
+    ['change-420', 'port-restricted-cone', 'change-request-rejected'],
+    ['change-400', 'full-cone', 'change-request-rejected'],
+    ['no-response-port', 'symmetric', 'change-request-unproven'],
+    ['error', 'full-cone', 'server-error'],
+    ['wrong-id', 'full-cone', 'stray-datagrams'],
+    ['wrong-source', 'full-cone', 'server-wrong-source'],
+    ['garbage', 'full-cone', 'stray-datagrams'],
+    ['no-mapped-address', 'full-cone', 'server-useless'],
+    ['unknown-attribute', 'full-cone', 'server-useless'],
+    ['silent', 'full-cone', 'no-answer'],
+  ];
+  for (const [fault, nat, kind] of cases) {
+    it(`${fault}: ${kind}`, async () => {
+      const { findings } = await measure({ nat, servers: [server([fault])] });
+      expect(kinds(findings)).toContain(kind);
+    });
+  }
+
+  it('a dead server is not a blocked network', async () => {
+    const { data, findings, outcome } = await measure({ nat: 'full-cone', servers: [server([], 1, { state: 'dead' })] });
+    expect(data.type).toBe('unknown');
+    expect(outcome).toBe('failed');
+    expect(kinds(findings)).toEqual(['no-answer']);
+  });
+
+  it('a closed port is told at once', async () => {
+    const { data, findings, lab } = await measure({ nat: 'full-cone', rttMs: 40, servers: [server([], 1, { state: 'closed' })] });
+    expect(data.type).toBe('unknown');
+    expect(kinds(findings)).toEqual(['server-refused']);
+    expect(lab.world.now).toBeLessThan(100);
+  });
+
+  it('no network at all', async () => {
+    const { findings, outcome } = await measure({ offline: true });
+    expect(outcome).toBe('failed');
+    expect(kinds(findings)).toEqual(['network-unreachable']);
+  });
+});
+
+describe('with faults at hand that need not matter', () => {
+  const definite: [name: string, servers: ServerSpec[]][] = [
+    ['duplicated answers', [server(['duplicate'])]],
+    ['strays before each answer', [server(['stray'])]],
+    ['a dead server beside a good one', [server([], 1, { state: 'dead' }), server([], 2)]],
+    ['a plain server beside a good one', [server(['no-other-address']), server([], 2)]],
+    ['a server with a dead other address beside a good one', [server(['other-address-dead']), server([], 2)]],
+    ['a server that errs beside a good one', [server(['error']), server([], 2)]],
+  ];
+  for (const [name, servers] of definite) {
+    it.each(['none', 'firewall', 'full-cone', 'restricted-cone', 'port-restricted-cone', 'symmetric'])(`${name}: %s is found`, async (nat) => {
+      const result = await measure({ nat, servers });
+      expect(result.data.type).toBe(result.truth.type);
+      expect(contradictions(result.truth, result)).toEqual([]);
+    });
+  }
+
+  it('two plain servers tell the mapping, and a symmetric NAT', async () => {
+    const servers = [server(['no-other-address']), server(['no-other-address'], 2)];
+    expect((await measure({ nat: 'full-cone', servers })).data).toMatchObject({ mapping: 'endpoint-independent', filtering: 'unknown', type: 'unknown' });
+    expect((await measure({ nat: 'symmetric', servers })).data).toMatchObject({ mapping: 'unknown', type: 'symmetric' });
+  });
+});
+
+describe('what the addresses show', () => {
+  it('an ALG that rewrites payloads', async () => {
+    const { findings, data } = await measure({ nat: 'port-restricted-cone,alg' });
+    expect(kinds(findings)).toContain('payload-rewritten');
+    expect(data.type).toBe('port-restricted-cone');
+  });
+
+  it('arbitrary pooling', async () => {
+    const { findings } = await measure({ nat: 'port-restricted-cone,pool=4:arbitrary' });
+    expect(kinds(findings)).toContain('address-pooling');
+  });
+});
+
+describe('time', () => {
+  const took = async (options: LabOptions) => (await measure({ rttMs: 40, ...options })).lab.world.now;
+  it('is two round trips on the open internet and behind a hairpinning full cone', async () => {
+    expect(await took({ nat: 'none' })).toBe(80);
+    expect(await took({ nat: 'full-cone,hairpin' })).toBe(80);
+  });
+
+  it('is the sends and one window behind filters', async () => {
+    for (const nat of ['firewall', 'restricted-cone', 'port-restricted-cone', 'symmetric']) expect(await took({ nat })).toBe(440);
+  });
+});
+
+describe('when interrupted', () => {
+  it('says what was learnt, at any moment', async () => {
+    for (let abortAtMs = 0; abortAtMs < 430; abortAtMs += 10) {
+      const result = await measure({ nat: 'port-restricted-cone' }, { abortAtMs });
+      expect(result.outcome).toBe('partial');
+      expect(kinds(result.findings)).toContain('interrupted');
+      expect(contradictions(result.truth, result)).toEqual([]);
+      if (abortAtMs > 90) expect(result.data.mapping).toBe('endpoint-independent');
+    }
+  });
+});
+
+describe('politeness', () => {
+  // RFC 5780 §5, RFC 8489 §6.2.
+  it.each(['none', 'full-cone', 'full-cone,hairpin', 'restricted-cone', 'port-restricted-cone', 'symmetric', 'symmetric,ports=random'])(
+    'never more than ten transactions outstanding to a server: %s',
+    async (nat) => {
+      const { lab } = await measure({ nat, trace: true });
+      const outstanding = new Set<string>();
+      let most = 0;
+      for (const event of lab.trace) {
+        if (event.kind !== 'hop' && event.kind !== 'delivered') continue;
+        const { payload, dst } = event.packet;
+        if (payload.protocol !== 'udp') continue;
+        const id = transactionKey(decode(payload.data).transactionId);
+        if (event.kind === 'hop' && event.from === 'A' && dst.address.startsWith('40.30.20.')) outstanding.add(id);
+        if (event.kind === 'delivered' && event.at === 'A') outstanding.delete(id);
+        most = Math.max(most, outstanding.size);
+      }
+      expect(most).toBeGreaterThan(5);
+      expect(most).toBeLessThanOrEqual(10);
+    },
+  );
+});
