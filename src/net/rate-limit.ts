@@ -17,8 +17,8 @@ const SLOTS = 65_536;
  * meets busy ones in both rows. The hash is seeded, so nobody can aim at another's slots. 1 MiB.
  */
 export class SourceLimiter {
-  readonly #first = new Float64Array(SLOTS).fill(Number.NEGATIVE_INFINITY);
-  readonly #second = new Float64Array(SLOTS).fill(Number.NEGATIVE_INFINITY);
+  readonly #first: Float64Array;
+  readonly #second: Float64Array;
   readonly #seed: number;
   readonly #intervalMs: number;
   readonly #toleranceMs: number;
@@ -26,6 +26,10 @@ export class SourceLimiter {
   constructor(limit: RateLimit, random: Random) {
     this.#seed = random.below(2 ** 32);
     this.#intervalMs = 1000 / limit.perSecond;
+    // Without a limit there is nothing to remember.
+    const slots = this.#intervalMs === 0 ? 0 : SLOTS;
+    this.#first = new Float64Array(slots).fill(Number.NEGATIVE_INFINITY);
+    this.#second = new Float64Array(slots).fill(Number.NEGATIVE_INFINITY);
     this.#toleranceMs = (limit.burst - 1) * this.#intervalMs;
   }
 
