@@ -1,40 +1,117 @@
-import { canonicalAddress, type Family, familyOf } from '../net/address.ts';
+import type { promises } from 'node:dns';
+import { canonicalAddress, type Family, familyOf, scopeOf } from '../net/address.ts';
 import { NetError, type Resolver, type SrvRecord } from '../net/ports.ts';
 import { nodeAddress } from './address.ts';
 import { codeOf, kindOf, toNetError } from './errors.ts';
+import { addressesInHosts, hostsPath } from './hosts.ts';
+import { nodeInterfaces } from './interfaces.ts';
 
-/** Names by the system's own resolver (hosts file, search order and all); service records by DNS, from the system's name servers unless told (`address:port`). */
-export const createResolver = (nameServers?: readonly string[]): Resolver => ({
+/** Waits of a query, milliseconds and times; whoever asks has a bound of its own, mostly a shorter one. */
+const QUERY = { timeout: 2000, tries: 2 };
+/** How long the other family's answer is waited for when one has come. */
+const OTHER_FAMILY_MS = 300;
+
+export interface ResolverOptions {
+  /** `address:port`; the system's own unless told. */
+  readonly nameServers?: readonly string[];
+  readonly hostsFile?: string;
+}
+
+/**
+ * Names as the system knows them: the hosts file, then DNS, then whatever else getaddrinfo may ask (search domains, mDNS, nsswitch).
+ * DNS goes first although getaddrinfo would ask it too, because a getaddrinfo that waits for a dead name server cannot be
+ * cancelled: it holds up even the end of the process, for ten seconds and more. It is left for names that DNS denies or that need no DNS.
+ */
+export const createResolver = (options: ResolverOptions = {}): Resolver => ({
   addresses: async (host, family, signal) => {
     signal?.throwIfAborted();
-    const literal = canonicalAddress(host);
-    const found = literal === undefined ? await lookup(host, family, signal) : [literal];
+    const found = await allAddresses(options, host, family, signal);
     const usable = found.filter((address) => family === undefined || familyOf(address) === family);
     if (usable.length === 0) throw new NetError('not-found', `${host} has no ${family ? `IPv${family} ` : ''}address`);
     return [...new Set(usable)];
   },
   services: async (name, signal) => {
     signal?.throwIfAborted();
-    const resolver = new (process.getBuiltinModule('node:dns').promises.Resolver)();
-    if (nameServers) resolver.setServers(nameServers);
     try {
-      const records = await abortable(resolver.resolveSrv(name), signal, () => resolver.cancel());
+      const records = await query(options, signal, (resolver) => resolver.resolveSrv(name));
       return records.map(({ name: host, port, priority, weight }): SrvRecord => ({ host, port, priority, weight }));
     } catch (error) {
-      signal?.throwIfAborted();
       if (kindOf(codeOf(error)) === 'not-found') return [];
-      throw toNetError(error, 'resolver');
+      throw error;
     }
   },
 });
 
 export const nodeResolver: Resolver = createResolver();
 
-async function lookup(host: string, family: Family | undefined, signal: AbortSignal | undefined): Promise<string[]> {
-  const { promises } = process.getBuiltinModule('node:dns');
+async function allAddresses(options: ResolverOptions, host: string, family: Family | undefined, signal: AbortSignal | undefined): Promise<string[]> {
+  const literal = canonicalAddress(host);
+  if (literal !== undefined) return [literal];
+  const inHosts = addressesInHosts(await readHosts(options.hostsFile ?? hostsPath()), host).filter((address) => family === undefined || familyOf(address) === family);
+  signal?.throwIfAborted();
+  if (inHosts.length > 0) return inHosts;
+  if (!host.includes('.') || /\.(?:local|localhost)\.?$/i.test(host)) return bySystem(host, family, signal);
   try {
-    // `verbatim`: the system's order is RFC 6724's, which already knows whether IPv6 leads anywhere.
-    const found = await abortable(promises.lookup(host, { all: true, family: family ?? 0, verbatim: true }), signal);
+    return await byDns(options, host, family, signal);
+  } catch (error) {
+    // Denied, or nobody there to ask: quickly known, so the system will know quickly too. Silence is not.
+    const code = codeOf(error);
+    if (signal?.aborted || (kindOf(code) !== 'not-found' && code !== 'ECONNREFUSED' && code !== 'EBADNAME')) throw error;
+    return bySystem(host, family, signal);
+  }
+}
+
+async function readHosts(path: string): Promise<string> {
+  try {
+    return await process.getBuiltinModule('node:fs').promises.readFile(path, 'latin1');
+  } catch {
+    return '';
+  }
+}
+
+/** The families asked for, in the order to try; rejects only when none has an address. */
+async function byDns(options: ResolverOptions, host: string, family: Family | undefined, signal: AbortSignal | undefined): Promise<string[]> {
+  return query(options, signal, async (resolver) => {
+    const ask = { 4: () => resolver.resolve4(host), 6: () => resolver.resolve6(host) };
+    if (family !== undefined) return (await ask[family]()).map(nodeAddress);
+    const order: Family[] = reachesIpv6() ? [6, 4] : [4, 6];
+    let hurry: NodeJS.Timeout | undefined;
+    const answers = await Promise.allSettled(
+      order.map(async (each) => {
+        const addresses = await ask[each]();
+        hurry ??= setTimeout(() => resolver.cancel(), OTHER_FAMILY_MS);
+        return addresses;
+      }),
+    );
+    clearTimeout(hurry);
+    const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value.map(nodeAddress) : []));
+    if (found.length > 0) return found;
+    const reasons = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason as unknown] : []));
+    // A name server that failed weighs more than one that knows of no such record.
+    throw reasons.find((reason) => kindOf(codeOf(reason)) !== 'not-found') ?? reasons[0];
+  });
+}
+
+/** Whether this machine has an IPv6 address by which more than its own link can be reached. */
+const reachesIpv6 = (): boolean =>
+  nodeInterfaces().some(({ family, internal, address }) => family === 6 && !internal && scopeOf(address) === 'public');
+
+async function query<T>(options: ResolverOptions, signal: AbortSignal | undefined, ask: (resolver: promises.Resolver) => Promise<T>): Promise<T> {
+  const resolver = new (process.getBuiltinModule('node:dns').promises.Resolver)(QUERY);
+  if (options.nameServers) resolver.setServers(options.nameServers);
+  try {
+    return await abortable(ask(resolver), signal, () => resolver.cancel());
+  } catch (error) {
+    signal?.throwIfAborted();
+    const kind = kindOf(codeOf(error));
+    throw new NetError(kind === 'not-found' ? kind : 'resolver', toNetError(error).message, codeOf(error), error);
+  }
+}
+
+async function bySystem(host: string, family: Family | undefined, signal: AbortSignal | undefined): Promise<string[]> {
+  try {
+    // `verbatim`: the system's order is RFC 6724's.
+    const found = await abortable(process.getBuiltinModule('node:dns').promises.lookup(host, { all: true, family: family ?? 0, verbatim: true }), signal);
     return found.map(({ address }) => nodeAddress(address));
   } catch (error) {
     signal?.throwIfAborted();
@@ -42,7 +119,7 @@ async function lookup(host: string, family: Family | undefined, signal: AbortSig
   }
 }
 
-/** Stops waiting as soon as the signal aborts; what cannot be cancelled (getaddrinfo) goes on unheard. */
+/** Stops waiting as soon as the signal aborts. */
 function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined, cancel?: () => void): Promise<T> {
   if (!signal) return work;
   return new Promise((resolve, reject) => {

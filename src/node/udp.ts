@@ -104,6 +104,11 @@ class NodeUdpSocket implements UdpSocket {
     });
   }
 
+  /** Without a callback Node neither allocates nor schedules anything for a send, and drops its errors. */
+  post(data: Uint8Array, to: Endpoint): void {
+    if (!this.#closed && to.port !== 0) this.#socket.send(data, to.port, to.address);
+  }
+
   listen(listener: UdpListener): void {
     this.#listener = listener;
   }
