@@ -108,7 +108,8 @@ const coneOf = (filtering: Dependence): Truth['type'] =>
 
 function hairpinOf(parts: NatParts, carrier: NatParts | undefined): Truth['hairpin'] {
   const turning = carrier ?? parts;
-  if (turning.hairpin === 'no' || turning.hairpinFiltered) return 'no';
+  // A filter on the way round is opened by sending, as any other.
+  if (turning.hairpin === 'no') return 'no';
   if (!carrier) return 'yes';
   return parts.filtering === 'endpoint-independent' || parts.filtering === 'none' ? 'yes' : 'no';
 }
