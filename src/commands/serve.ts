@@ -1,3 +1,4 @@
+import { startRendezvous } from '../connect/rendezvous-service.ts';
 import { anyAddress, familyOf, formatEndpoint, isAnyAddress } from '../net/address.ts';
 import { type Env, NetError } from '../net/ports.ts';
 import type { RateLimit } from '../net/rate-limit.ts';
@@ -64,7 +65,7 @@ async function start(env: Env, args: Args, observe: ListenOptions['observe'], si
   try {
     for (const addresses of wanted) {
       try {
-        running.push(await listen(env, { addresses, ports: [args.port, args.alternatePort], tcp: !args.udpOnly, software: args.software || undefined, limit, observe }, signal));
+        running.push(await listen(env, { addresses, ports: [args.port, args.alternatePort], tcp: !args.udpOnly, software: args.software || undefined, limit, observe, companion: (sockets) => startRendezvous(env, sockets) }, signal));
       } catch (error) {
         // A host without IPv6 serves IPv4, unless IPv6 was asked for.
         const spare = running.length > 0 && args.address.length === 0;

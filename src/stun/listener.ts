@@ -16,8 +16,16 @@ export interface ListenOptions {
   readonly limit?: RateLimit | undefined;
   /** Sees each datagram that is no Binding request, such as another protocol's on the same port, and may answer it. */
   readonly others?: ((packet: ServerPacket) => ServerAnswer | undefined) | undefined;
+  /** Another protocol that speaks in Binding requests on the same UDP sockets, such as the rendezvous. Made once they are open. */
+  readonly companion?: ((sockets: { readonly endpoints: Listening['endpoints']; send(answer: ServerAnswer): void }) => Companion) | undefined;
   /** Sees each request and its answer, if it got one. */
   readonly observe?: ((packet: ServerPacket, answer: ServerAnswer | undefined) => void) | undefined;
+}
+
+export interface Companion {
+  /** Takes what is its own (true) before the STUN server sees it. */
+  accept(packet: ServerPacket): boolean;
+  close(): void;
 }
 
 export interface Listening {
@@ -43,8 +51,10 @@ export async function listen(env: Pick<Env, 'udp' | 'tcp' | 'clock' | 'random'>,
   const streams = new Set<ByteStream>();
   let connections = 0;
   let closed = false;
+  let companion: Companion | undefined;
   const close = () => {
     closed = true;
+    companion?.close();
     for (const socket of sockets.values()) socket.close();
     for (const listener of listeners) listener.close();
     for (const stream of streams) stream.close();
@@ -92,7 +102,8 @@ export async function listen(env: Pick<Env, 'udp' | 'tcp' | 'clock' | 'random'>,
         signal.throwIfAborted();
       }
     }
-    for (const [role, socket] of sockets) answerOn(role, socket, sockets, server, options);
+    companion = options.companion?.({ endpoints, send: (answer) => sockets.get(answer.viaRole)?.send(answer.data, answer.to).catch(passOver) });
+    for (const [role, socket] of sockets) answerOn(role, socket, sockets, server, options, companion);
     return {
       endpoints,
       tcp: listeners.map(({ local }) => local),
@@ -122,15 +133,21 @@ async function openSockets(env: Pick<Env, 'udp'>, { addresses, ports }: ListenOp
   await open('A2P2', alternate, alternatePort);
 }
 
-function answerOn(role: Role, socket: UdpSocket, sockets: ReadonlyMap<Role, UdpSocket>, server: StunServer, { others, observe }: ListenOptions): void {
+function answerOn(role: Role, socket: UdpSocket, sockets: ReadonlyMap<Role, UdpSocket>, server: StunServer, { others, observe }: ListenOptions, companion: Companion | undefined): void {
   socket.listen({
     datagram: ({ data, from, at }) => {
       const packet: ServerPacket = { role, from, data, now: at };
+      if (companion?.accept(packet)) return;
       const answer = others && !isBindingRequest(data) ? others(packet) : respond(server, packet);
       observe?.(packet, answer);
-      if (answer) (answer.viaRole === role ? socket : sockets.get(answer.viaRole))?.send(answer.data, answer.to).catch(passOver);
+      if (answer) post((answer.viaRole === role ? socket : sockets.get(answer.viaRole)) ?? socket, answer);
     },
   });
+}
+
+function post(socket: UdpSocket, { data, to }: ServerAnswer): void {
+  if (socket.post) socket.post(data, to);
+  else socket.send(data, to).catch(passOver);
 }
 
 /** An answer that the system would not send is as good as lost; the client asks again. */
