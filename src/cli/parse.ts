@@ -1,5 +1,5 @@
 /** Words of the command line to typed arguments. The only place that knows the parser. */
-import yargsParser from 'yargs-parser';
+import { Parser as yargsParser } from 'yargs/helpers';
 import { type ArgsOf, type Command, type Form, type OptionSpec, type Options, type Positionals, UsageError } from '../commands/command.ts';
 import * as common from '../commands/arguments.ts';
 import { canonicalAddress } from '../net/address.ts';

@@ -1,5 +1,5 @@
 // Builds dist/: the library by tsc, with its types, and the command line as one bundle with split chunks,
-// so that what a command does not use is not loaded.
+// so that what a command does not use is not loaded. Run from the root of the checkout: node .ci/build.mjs [cli|library]
 import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -25,7 +25,7 @@ const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 if (only !== 'cli') {
   rmSync('dist', { recursive: true, force: true });
   const tsc = createRequire(import.meta.url).resolve('typescript/package.json').replace('package.json', 'bin/tsc');
-  execFileSync(process.execPath, [tsc, '-p', 'tsconfig.library.json'], { stdio: 'inherit' });
+  execFileSync(process.execPath, [tsc, '-p', 'src/tsconfig.json'], { stdio: 'inherit' });
 }
 
 if (only !== 'library') {
