@@ -40,6 +40,8 @@ export interface UdpSocket {
   readonly local: Endpoint;
   /** Resolves when the system took the datagram; rejects with NetError when sending failed. `to` may be left out on a connected socket. Sends that begin in one turn leave in that order. */
   send(data: Uint8Array, to?: Endpoint): Promise<void>;
+  /** As `send`, for servers that do not ask what became of it; a failure is as good as a loss. Present where it saves time. Not on connected sockets. */
+  post?(data: Uint8Array, to: Endpoint): void;
   /** Replaces the listener. */
   listen(listener: UdpListener): void;
   /** IP time to live of what is sent from now on, 1–255. */

@@ -26,7 +26,8 @@ function find(bytes: Uint8Array, type: number): number | undefined {
 
 /** The start of the message up to `end`, its length field as if the message ended at `claimedEnd`; the message itself stays as it is. */
 function header(bytes: Uint8Array, claimedEnd: number): Uint8Array {
-  const start = bytes.slice(0, 4);
+  // Not slice(): what a socket hands up may be a Buffer, whose slice is no copy.
+  const start = Uint8Array.from(bytes.subarray(0, 4));
   writeU16(start, 2, claimedEnd - HEADER);
   return start;
 }

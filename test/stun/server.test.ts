@@ -46,7 +46,9 @@ interface Asked {
 
 function ask(server: StunServer, { data, role = 'A1P1', from = CLIENT, now = 0, transport = 'udp' }: Asked) {
   const answer = respond(server, { role, from, data, now, transport });
-  return answer && { ...answer, message: decode(answer.data) };
+  if (!answer) return undefined;
+  const bytes = Uint8Array.from(answer.data);
+  return { ...answer, data: bytes, message: decode(bytes) };
 }
 
 function answered(server: StunServer, asked: Asked): { message: Decoded; to: Endpoint; viaRole: Role; data: Uint8Array } {
