@@ -1,0 +1,105 @@
+/** How a NAT picks the public port of a new mapping (RFC 4787 §4.2), from the order of the flows that we opened. Pure. */
+import type { Endpoint } from '../net/address.ts';
+
+export type AllocationPattern = 'preserving' | 'sequential' | 'random' | 'block' | 'unknown';
+
+export interface PortAllocation {
+  readonly pattern: AllocationPattern;
+  /** Ports from one new mapping to the next; negative when the NAT counts down. Only for `sequential`. */
+  readonly step?: number;
+  /** First and last port of the estimated block. Only for `block`. */
+  readonly range?: readonly [from: number, to: number];
+}
+
+/** A new mapping: which local port asked, what it was given. In the order in which the flows were opened. */
+export interface AllocationSample {
+  readonly localPort: number;
+  readonly mapped: Endpoint;
+}
+
+/** Below this many mappings chance looks like a pattern. */
+const FEWEST = 5;
+/** Carriers give out blocks of 64 to some thousands of ports (RFC 7422); what spans more is no block. */
+const LARGEST_BLOCK = 8192;
+/** The chance we accept that random ports pass for a block. */
+const ACCEPTED = 1e-7;
+const MOST_PORT = 65_535;
+const LEAST_PORT = 1024;
+
+/** The span that `n` random ports stay within with a chance of {@link ACCEPTED}: n·w^(n−1) for a share w of all ports. */
+const widestBlock = (n: number): number => Math.min(LARGEST_BLOCK, (MOST_PORT - LEAST_PORT) * (ACCEPTED / n) ** (1 / (n - 1)));
+
+/**
+ * `first` holds each socket's first mapping, `all` every mapping. Preservation is judged on the first ones alone: a NAT that
+ * preserves ports but maps by destination has to fall back for the second destination.
+ */
+export function classifyAllocation(first: readonly AllocationSample[], all: readonly AllocationSample[] = first): PortAllocation {
+  const preserved = first.filter((each) => each.mapped.port === each.localPort).length;
+  // A collision with another host's port makes an exception; three matches by chance are 1 in 2⁴⁷.
+  if (preserved >= 3 && preserved * 2 > first.length) return { pattern: 'preserving' };
+  const pools = groupByAddress(all);
+  const ports = [...pools.values()].sort((a, b) => b.length - a.length)[0] ?? [];
+  if (ports.length < FEWEST) return { pattern: 'unknown' };
+  const step = sequentialStep(ports);
+  if (step !== undefined) return { pattern: 'sequential', step };
+  const span = Math.max(...ports) - Math.min(...ports);
+  if (span <= widestBlock(ports.length)) return { pattern: 'block', range: blockOf(ports, span) };
+  return { pattern: span > LARGEST_BLOCK ? 'random' : 'unknown' };
+}
+
+/** Ports by public address: with pooling each address counts for itself. A port that returns (one mapping, seen twice) counts once. */
+function groupByAddress(samples: readonly AllocationSample[]): Map<string, number[]> {
+  const pools = new Map<string, number[]>();
+  for (const { mapped } of samples) {
+    const ports = pools.get(mapped.address) ?? [];
+    if (!ports.includes(mapped.port)) ports.push(mapped.port);
+    pools.set(mapped.address, ports);
+  }
+  return pools;
+}
+
+const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
+
+/**
+ * The step of a counter, or undefined. A counter fills a dense run whatever the order of arrival; where other hosts'
+ * flows lie between ours the run is looser, and then it must also be monotone.
+ */
+function sequentialStep(ports: readonly number[]): number | undefined {
+  const line = unwrap(ports);
+  const sorted = [...line].sort((a, b) => a - b);
+  const gaps = sorted.slice(1).map((port, i) => port - (sorted[i] as number));
+  // Every gap is a multiple of the step, whoever else used the counter between; the gap at the wrap need not be.
+  const unit = gaps.filter((_, i) => (sorted[i] as number) > MOST_PORT || (sorted[i + 1] as number) <= MOST_PORT).reduce(gcd, 0);
+  const span = (sorted[sorted.length - 1] as number) - (sorted[0] as number);
+  const rising = line.slice(1).filter((port, i) => port > (line[i] as number)).length;
+  const steady = Math.max(rising, ports.length - 1 - rising) / (ports.length - 1);
+  const dense = span / unit <= ports.length + 3 && span <= 64 * ports.length;
+  const loose = steady >= 0.75 && span / unit <= 4 * ports.length + 16;
+  const crowded = steady >= 0.95 && ports.length >= 8 && span <= LARGEST_BLOCK / 4;
+  if (!dense && !loose && !crowded) return undefined;
+  return rising * 2 >= ports.length - 1 ? unit : -unit;
+}
+
+/** The same ports on a line: where a counter wrapped round, what follows goes on above the top. */
+function unwrap(ports: readonly number[]): readonly number[] {
+  const sorted = [...ports].sort((a, b) => a - b);
+  const gaps = sorted.slice(1).map((port, i) => port - (sorted[i] as number));
+  const widest = Math.max(...gaps);
+  const cut = sorted[gaps.indexOf(widest) + 1] as number;
+  // NATs count within a range such as 1024–65535: a counter wraps only from near its top to near its bottom.
+  const wraps = (sorted[sorted.length - 1] as number) > 60_000 && (sorted[0] as number) < 6_000 && widest > 32_768;
+  return wraps ? ports.map((port) => (port < cut ? port + MOST_PORT + 1 - LEAST_PORT : port)) : ports;
+}
+
+/** The aligned block that the ports lie in: the unbiased estimate of its size, span·(n+1)/(n−1), snapped to the next power of two that holds them all. */
+function blockOf(ports: readonly number[], span: number): readonly [number, number] {
+  const low = Math.min(...ports);
+  const high = Math.max(...ports);
+  const estimate = (span * (ports.length + 1)) / (ports.length - 1);
+  for (let size = 16; size <= LARGEST_BLOCK; size *= 2) {
+    const start = low - (low % size);
+    if (size >= estimate * 0.8 && high < start + size) return [start, start + size - 1];
+  }
+  const slack = Math.round((estimate - span) / 2);
+  return [Math.max(1, low - slack), Math.min(MOST_PORT, high + slack)];
+}
