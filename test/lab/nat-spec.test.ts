@@ -77,7 +77,7 @@ describe('truth', () => {
   it.each([
     ['full-cone,hairpin', 'yes'],
     ['full-cone', 'no'],
-    ['full-cone,hairpin=filtered', 'no'],
+    ['full-cone,hairpin=filtered', 'yes'],
     ['cgnat,hairpin', 'no'],
     ['none', 'unknown'],
   ])('%s hairpins: %s', (text, hairpin) => expect(truthOf(parseNat(text)).hairpin).toBe(hairpin));
