@@ -68,8 +68,9 @@ async function start(env: Env, args: Args, observe: ListenOptions['observe'], si
         running.push(await listen(env, { addresses, ports: [args.port, args.alternatePort], tcp: !args.udpOnly, software: args.software || undefined, limit, observe, companion: (sockets) => startRendezvous(env, sockets) }, signal));
       } catch (error) {
         // A host without IPv6 serves IPv4, unless IPv6 was asked for.
+        if (!(error instanceof NetError)) throw error;
         const spare = running.length > 0 && args.address.length === 0;
-        if (!(spare && error instanceof NetError && (error.kind === 'not-available' || error.kind === 'other'))) throw error;
+        if (!(spare && (error.kind === 'not-available' || error.kind === 'other'))) throw inContext(error, addresses, args);
       }
     }
   } catch (error) {
@@ -77,6 +78,22 @@ async function start(env: Env, args: Args, observe: ListenOptions['observe'], si
     throw error;
   }
   return running;
+}
+
+/** The same error, said in the words of the command line. */
+function inContext(error: NetError, addresses: ListenOptions['addresses'], { port, alternatePort }: Args): NetError {
+  const where = addresses.filter((each) => each !== undefined).join(' or ');
+  const ports = addresses[1] === undefined ? `port ${port}` : `port ${port} or ${alternatePort}`;
+  switch (error.kind) {
+    case 'in-use':
+      return new NetError(error.kind, `${ports} of ${where} is taken by another program`, error.code, error);
+    case 'not-available':
+      return new NetError(error.kind, `${where} is not an address of this host`, error.code, error);
+    case 'denied':
+      return new NetError(error.kind, `the system does not permit listening on ${ports} of ${where}`, error.code, error);
+    default:
+      return error;
+  }
 }
 
 function tally(running: readonly Listening[]): Tallies {
@@ -153,6 +170,18 @@ export default defineCommand({
     { command: 'nat-tool serve --address 192.0.2.1 --address 192.0.2.2', explain: 'With NAT behaviour discovery' },
     { command: 'nat-tool serve --address 192.0.2.1 --port 3478 --rate 20 --json', explain: 'A stricter limit, events as JSON lines' },
     { command: 'kill -USR2 $(pidof nat-tool)', explain: 'See the counters of a running server' },
+  ],
+  notes: [
+    {
+      title: 'Several addresses',
+      paragraphs: ['On a host with several addresses, name the one to serve on: an answer from a socket bound to all of them may leave from another address than was asked, and clients rightly ignore it.'],
+    },
+    {
+      title: 'Limits',
+      paragraphs: [
+        'A source is an IPv4 address or an IPv6 /64. RESPONSE-PORT, which sends an answer to another port of the source, has a narrower limit of its own and is refused below port 1024. SOFTWARE is sent over UDP only where the request was at least as long as the answer.',
+      ],
+    },
   ],
   seeAlso: ['stun', 'detect'],
   exitMeanings: { 0: 'it served until it was told to stop', 1: 'a port could not be opened' },
