@@ -107,6 +107,17 @@ describe.each([
     expect(await kindOf(socket.send(Uint8Array.of(1), { address: 'localhost', port: 9 }))).not.toBe('no error');
   });
 
+  test('posting is sending without asking: what fails is lost, what does not arrives', async () => {
+    const [server, client] = [await open({ family, address: loopback }), await open({ family, address: loopback })];
+    const heard = collect(server, 1);
+    client.post?.(new Uint8Array(65_600), server.local);
+    client.post?.(Uint8Array.of(1), { address: loopback, port: 0 });
+    client.post?.(Uint8Array.of(2), server.local);
+    expect((await heard).map(({ data }) => [...data])).toEqual([[2]]);
+    client.close();
+    client.post?.(Uint8Array.of(3), server.local);
+  });
+
   test('close is idempotent, silences the listener, and later sends reject as closed', async () => {
     const socket = await open({ family, address: loopback });
     const other = await open({ family, address: loopback });
