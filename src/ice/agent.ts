@@ -28,6 +28,8 @@ const DEFAULT_LIMITS: Limits = { remoteCandidates: 64, peerReflexive: 32, pairs:
 const KEEPALIVE_MS = 15_000;
 const PATIENCE_MS = 39_500;
 const SPECULATION_MS = 5_000;
+/** How long a valid pair may wait for the controlling peer's choice. By the book the peer may first let all its other checks run out. */
+const UNNOMINATED_MS = 40_000;
 /** Checks of the peer that are remembered against replays. */
 const REMEMBERED_REQUESTS = 1024;
 
@@ -530,8 +532,10 @@ export class IceAgent implements Machine<IceEvent, IceAction> {
   #verdictAt(): number | undefined {
     if (!this.#peer || this.#selected || !this.#localEnd || !this.#remoteEnd || this.#nominating) return undefined;
     if (this.#triggered.length > 0 || this.#checks.nextAt() !== undefined || this.#list.next()) return undefined;
-    const since = this.#lastValidAt === undefined || !this.#bestValid() ? this.#peer.since : Math.max(this.#peer.since, this.#lastValidAt);
-    return Math.max(since + this.#patienceMs, this.#speculations.endsAt);
+    const patience = this.#peer.since + this.#patienceMs;
+    // A path that works may be used before it is selected; the peer takes its time to choose.
+    if (this.#lastValidAt !== undefined && this.#bestValid()) return Math.max(patience, this.#lastValidAt + UNNOMINATED_MS);
+    return Math.max(patience, this.#speculations.endsAt);
   }
 
   #reason(): FailureReason {

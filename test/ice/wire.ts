@@ -3,8 +3,11 @@ import { type Endpoint, formatEndpoint } from '../../src/net/address.ts';
 import { IceAgent, type IceAction, type IceConfig, type IceEvent, type IceLog, type SocketId } from '../../src/ice/agent.ts';
 import { type Candidate, candidatePriority, type CandidateType } from '../../src/ice/candidate.ts';
 import { newCredentials, type IceCredentials } from '../../src/ice/credentials.ts';
+import { Nat } from '../../src/lab/nat.ts';
+import { natSpec, type NatKind } from '../../src/lab/nat-spec.ts';
+import type { NatParts } from '../../src/lab/nat-parts.ts';
 import { seededRandom } from '../../src/lab/random.ts';
-import { decode } from '../../src/stun/message.ts';
+import { type Decoded, decode } from '../../src/stun/message.ts';
 
 export const at = (text: string): Endpoint => {
   const colon = text.lastIndexOf(':');
@@ -44,6 +47,9 @@ export class Party {
   readonly actions: Happening<IceAction>[] = [];
   /** The endpoint that each socket is bound to. */
   readonly sockets = new Map<SocketId, Endpoint>();
+  /** What stands between it and the wire. */
+  nat: Nat | undefined;
+  publicAddress: string | undefined;
   readonly #wire: Wire;
 
   constructor(wire: Wire, name: string, config: Partial<IceConfig>) {
@@ -80,6 +86,22 @@ export class Party {
     if (!end) return;
     this.feed({ kind: 'remote-end' });
     this.feed({ kind: 'local-end' });
+  }
+
+  /** Puts it behind a NAT with that public address. */
+  behind(kind: NatKind, publicAddress: string, parts: Partial<NatParts> = {}): void {
+    const spec = natSpec(kind, parts);
+    this.publicAddress = publicAddress;
+    this.nat = new Nat(spec.parts, spec.parts.translate ? [publicAddress] : [], seededRandom(this.#wire.seed, publicAddress));
+  }
+
+  /** Asks a server where it is seen from, and tells the agent: its server-reflexive candidate. */
+  reflect(socket: SocketId, server = '203.0.113.53:3478'): Candidate {
+    const base = this.sockets.get(socket);
+    if (!base) throw new Error(`the socket ${socket} is not bound`);
+    const own = candidate('srflx', formatEndpoint(this.#wire.outside(this, base, at(server), new Uint8Array()) ?? base), { related: base });
+    this.feed({ kind: 'local-candidate', socket, candidate: own });
+    return own;
   }
 
   #perform(actions: IceAction[]): void {
@@ -139,24 +161,44 @@ export class Wire {
   transmit(sender: Party, { socket, to, data, ttl }: Extract<IceAction, { kind: 'send' }>): void {
     const from = sender.sockets.get(socket);
     if (!from) throw new Error(`the socket ${socket} is not bound`);
-    for (const copy of this.fate({ from, to, data, ttl, number: this.#packets++ })) {
-      this.after(copy.afterMs, () => this.deliver(copy.from ?? from, copy.to ?? to, copy.data ?? data));
+    const source = this.outside(sender, from, to, data);
+    if (!source) return;
+    for (const copy of this.fate({ from: source, to, data, ttl, number: this.#packets++ })) {
+      this.after(copy.afterMs, () => this.deliver(copy.from ?? source, copy.to ?? to, copy.data ?? data));
     }
   }
 
-  /** Hands bytes to whoever is bound there. */
+  /** The source that a packet has once it is past its sender's NAT; nothing where it does not pass, or turns round there. */
+  outside(sender: Party, from: Endpoint, to: Endpoint, data: Uint8Array): Endpoint | undefined {
+    if (!sender.nat) return from;
+    for (const action of sender.nat.handle({ side: 'inside', src: from, dst: to, data }, this.now)) {
+      if (action.kind === 'forward' && action.to === 'outside') return action.src;
+    }
+    return undefined;
+  }
+
+  /** Hands bytes to whoever is bound there, or to the NAT that has that address. */
   deliver(from: Endpoint, to: Endpoint, data: Uint8Array): void {
     for (const party of this.parties) {
-      for (const [socket, bound] of party.sockets) {
-        if (bound.port !== to.port || bound.address !== to.address) continue;
-        let message: ReturnType<typeof decode>;
-        try {
-          message = decode(data);
-        } catch {
-          return;
+      if (!party.nat) this.#hand(party, from, to, data);
+      else if (party.publicAddress === to.address) {
+        for (const action of party.nat.handle({ side: 'outside', src: from, dst: to, data }, this.now)) {
+          if (action.kind === 'forward' && action.to === 'inside') this.#hand(party, action.src, action.dst, action.data);
         }
-        party.feed({ kind: 'datagram', socket, from, message });
       }
+    }
+  }
+
+  #hand(party: Party, from: Endpoint, to: Endpoint, data: Uint8Array): void {
+    for (const [socket, bound] of party.sockets) {
+      if (bound.port !== to.port || bound.address !== to.address) continue;
+      let message: Decoded;
+      try {
+        message = decode(data);
+      } catch {
+        return;
+      }
+      party.feed({ kind: 'datagram', socket, from, message });
     }
   }
 
