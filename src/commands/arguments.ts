@@ -1,5 +1,6 @@
 /** The arguments that several commands share: what they look like, and one wording when they are wrong. */
 import { canonicalAddress } from '../net/address.ts';
+import { parseStunServer, type StunServerName, StunUriError } from '../stun/uri.ts';
 import { UsageError } from './usage-error.ts';
 
 /** A host as the user wrote it, name or literal address without brackets, and the port if one was given. */
@@ -61,6 +62,18 @@ export function parseHostPort(text: string, argument: string): HostPort {
   // All digits and dots is meant as an IPv4 address: 300.1.2.3 is no host name.
   if (!host || (match[1] === undefined && (!HOST_NAME.test(host) || (/^[\d.]+$/.test(host) && !canonicalAddress(host))))) throw expected();
   return { host, port: match[3] === undefined ? undefined : parsePort(match[3], `port in ${argument}`) };
+}
+
+/** A STUN server to ask over UDP. */
+export function parseStun(text: string, argument: string): StunServerName {
+  try {
+    const server = parseStunServer(text);
+    if (server.secure) throw new UsageError(`${argument}: stuns: is STUN over TLS, and this is about UDP`, 'Name the server without stuns:.');
+    return server;
+  } catch (error) {
+    if (error instanceof StunUriError) throw UsageError.expected(argument, error.expected, text);
+    throw error;
+  }
 }
 
 /** As {@link parseHostPort}, where the port may not be left out. */

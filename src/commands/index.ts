@@ -8,6 +8,10 @@ const load = (module: Promise<{ readonly default: Command }>): Promise<Command> 
 export const COMMANDS: CommandList = {
   detect: () => load(import('./detect.ts')),
   stun: () => load(import('./stun.ts')),
+  'public-ip': () => load(import('./public-ip.ts')),
+  listen: () => load(import('./listen.ts')),
+  punch: () => load(import('./punch.ts')),
+  send: () => load(import('./send.ts')),
   serve: () => load(import('./serve.ts')),
   lab: () => load(import('./lab.ts')),
 };

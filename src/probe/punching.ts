@@ -95,7 +95,7 @@ class Punching {
     const mux = this.#mux;
     mux.onOther = (datagram) => this.#hear(datagram);
     this.#releases.push(mux.watch((error) => this.#fail(error)));
-    const bounds = scope(this.#env.clock, signal, Math.max(waitMs, 0.001 + this.#options.intervalMs * (waitMs > 0 ? 0 : (this.#options.count ?? 1))));
+    const bounds = scope(this.#env.clock, signal, waitMs > 0 ? waitMs : undefined);
     try {
       const sending = this.#send(bounds.signal);
       sending.catch(() => {});

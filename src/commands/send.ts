@@ -1,0 +1,247 @@
+import { type Endpoint, type Family, familyOf, formatEndpoint } from '../net/address.ts';
+import { type Env, NetError, type UdpSocket } from '../net/ports.ts';
+import { type Deferred, deferred, Gate, sleep } from '../net/wait.ts';
+import { type Block, note } from '../render/block.ts';
+import { type Finding, finding } from '../report/finding.ts';
+import { type Report, startReport } from '../report/report.ts';
+import { FAMILY, parseRemote, parseSeconds, parseWhole, PORT, SOURCE } from './arguments.ts';
+import { type ArgsOf, type Context, defineCommand, UsageError } from './command.ts';
+import { type Cutting, datagramsOf, tooBig } from './datagram-input.ts';
+import { type DatagramEvent, DatagramOutput, datagramLine, mannerOf } from './datagram-output.ts';
+import { bytesInWords, largestDatagram, parseHex } from './payload.ts';
+
+interface Sent {
+  /** null when nothing could be opened. */
+  readonly local: string | null;
+  readonly remote: string;
+  readonly datagrams: number;
+  readonly bytes: number;
+  readonly replies: number;
+  readonly refused: boolean;
+}
+
+const positionals = {
+  remote: { required: true, joinPort: true, parse: parseRemote, valueName: 'HOST PORT', describe: 'where to: host port, host:port or [v6]:port' },
+} as const;
+
+const options = {
+  data: { type: 'string', valueName: 'TEXT', describe: 'send this in one datagram, in place of standard input' },
+  hex: { type: 'string', valueName: 'DIGITS', parse: parseHex, describe: 'send these bytes in one datagram' },
+  line: { type: 'boolean', describe: 'send each line of standard input as a datagram, with its line feed' },
+  size: { type: 'string', alias: 'd', valueName: 'BYTES', parse: parseWhole(1, 65_527), describe: 'cut standard input into datagrams of this size' },
+  rate: { type: 'string', valueName: 'N', parse: parseWhole(1, 10_000_000), describe: 'at most so many datagrams a second' },
+  timeout: { type: 'string', alias: ['w', 'wait'], valueName: 'SECONDS', parse: parseSeconds, describe: 'print replies until none has come for so long' },
+  family: FAMILY,
+  port: PORT,
+  source: SOURCE,
+  udp: { type: 'boolean', alias: 'u', hidden: true, describe: 'nothing: it is UDP' },
+  numeric: { type: 'boolean', alias: 'n', hidden: true, describe: 'nothing' },
+} as const;
+
+type Args = ArgsOf<typeof positionals, typeof options>;
+
+/** After the last datagram, how long an ICMP refusal is listened for when no replies are. */
+const REFUSAL_MS = 100;
+/** Datagrams handed to the system before the first is known to have been taken. */
+const AT_ONCE = 256;
+
+/** The first address of a host that there is a socket for. Rejects with NetError. */
+export async function resolveRemote(env: Pick<Env, 'resolver'>, { host, port }: { readonly host: string; readonly port: number }, family: Family | undefined, signal: AbortSignal): Promise<Endpoint> {
+  const [address] = await env.resolver.addresses(host, family, signal);
+  if (address === undefined) throw new NetError('not-found', `${host} has no address`);
+  return { address, port };
+}
+
+function cuttingOf(args: Args, context: Context<DatagramEvent>): Cutting {
+  if (args.line) return { by: 'line' };
+  if (args.size !== undefined) return { by: 'size', size: args.size };
+  return { by: context.io.stdinIsTTY ? 'arrival' : 'whole' };
+}
+
+function source(args: Args, context: Context<DatagramEvent>, most: number): AsyncIterable<Uint8Array[]> {
+  const given = [args.data, args.hex].filter((each) => each !== undefined);
+  if (given.length > 1) throw new UsageError('--data and --hex exclude each other');
+  if (args.line && args.size !== undefined) throw new UsageError('--line and --size exclude each other');
+  if (given.length > 0 && (args.line || args.size !== undefined)) throw new UsageError('--line and --size cut standard input; they do not go with --data and --hex');
+  const data = args.hex ?? (args.data === undefined ? undefined : new TextEncoder().encode(args.data));
+  if (data === undefined) {
+    if (args.size !== undefined && args.size > most) throw tooBig(args.size, most, 'give a smaller --size');
+    return datagramsOf(context.io.stdin, cuttingOf(args, context), most);
+  }
+  if (data.length > most) throw tooBig(data.length, most, 'send it from standard input with --size');
+  return (async function* () {
+    yield [data];
+  })();
+}
+
+/** Counts what goes out, and stops at the first failure. */
+class Sender {
+  datagrams = 0;
+  bytes = 0;
+  failure: NetError | undefined;
+  readonly #socket: UdpSocket;
+  #inFlight = 0;
+  #waiter: Deferred<void> | undefined;
+
+  constructor(socket: UdpSocket) {
+    this.#socket = socket;
+  }
+
+  post(data: Uint8Array): void {
+    this.#inFlight++;
+    this.#socket.send(data).then(
+      () => {
+        this.datagrams++;
+        this.bytes += data.length;
+        this.#landed();
+      },
+      (error: unknown) => {
+        if (!(error instanceof NetError)) throw error;
+        if (error.kind !== 'closed') this.failure ??= error;
+        this.#landed();
+      },
+    );
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** When the system has taken, or refused, everything posted. */
+  async settled(): Promise<void> {
+    if (this.#inFlight > 0) await (this.#waiter ??= deferred()).promise;
+  }
+
+  #landed(): void {
+    if (--this.#inFlight > 0) return;
+    this.#waiter?.resolve();
+    this.#waiter = undefined;
+  }
+}
+
+async function sendAll(sender: Sender, batches: AsyncIterable<Uint8Array[]>, rate: number | undefined, { env: { clock } }: Context<DatagramEvent>, signal: AbortSignal): Promise<void> {
+  const start = clock.now();
+  let posted = 0;
+  const ended = deferred<never>();
+  const stop = (): void => ended.reject(signal.reason);
+  ended.promise.catch(() => {});
+  signal.addEventListener('abort', stop, { once: true });
+  const iterator = batches[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      // Standard input cannot be told to give up: stop listening to it.
+      const { done, value } = await Promise.race([iterator.next(), ended.promise]);
+      if (done) break;
+      for (const data of value) {
+        if (rate !== undefined) {
+          const due = start + (posted * 1000) / rate - clock.now();
+          if (due > 0) await sleep(clock, due, signal);
+        }
+        if (sender.failure) return;
+        sender.post(data);
+        posted++;
+        if (sender.inFlight >= AT_ONCE) await sender.settled();
+      }
+    }
+    await sender.settled();
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+async function run(args: Args, context: Context<DatagramEvent>): Promise<Report<Sent>> {
+  const { env, signal } = context;
+  const finish = startReport(env.clock, 'nat-tool/send@1');
+  const remote = await resolveRemote(env, args.remote, args.family ?? (args.source === undefined ? undefined : familyOf(args.source)), signal);
+  const batches = source(args, context, largestDatagram(remote.address));
+  let socket: UdpSocket;
+  try {
+    socket = await env.udp.open({ family: familyOf(remote.address), address: args.source, port: args.port, remote, reuse: Boolean(args.port) }, signal);
+  } catch (error) {
+    if (error instanceof NetError && error.kind === 'in-use') throw new NetError('in-use', `UDP port ${args.port} is held by a program that does not share it`, error.code, error);
+    if (error instanceof NetError && error.kind === 'unreachable') throw new NetError('unreachable', `there is no route to ${remote.address}`, error.code, error);
+    throw error;
+  }
+  const sender = new Sender(socket);
+  const output = new DatagramOutput(context, mannerOf(context, { raw: false, hex: false }), false);
+  const gate = new Gate(env.clock);
+  let replies = 0;
+  let refused = false;
+  let interrupted = false;
+  socket.listen({
+    datagram: (datagram) => {
+      replies++;
+      if (args.timeout !== undefined) output.put(datagram);
+      gate.notify();
+    },
+    error: (error) => {
+      if (error.kind === 'refused') refused = true;
+      sender.failure ??= error;
+      gate.notify();
+    },
+  });
+  const failed = (): boolean => sender.failure !== undefined;
+  try {
+    await sendAll(sender, batches, args.rate, context, signal);
+    if (sender.datagrams > 0) {
+      if (args.timeout === undefined) await gate.wait(failed, REFUSAL_MS, signal);
+      // Silence counts from the last reply.
+      else for (let seen = -1; seen !== replies && !failed(); ) {
+        seen = replies;
+        const before = replies;
+        await gate.wait(() => replies !== before || failed(), args.timeout, signal);
+      }
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    interrupted = true;
+  } finally {
+    socket.close();
+    await sender.settled();
+    await output.end();
+  }
+  refused ||= sender.failure?.kind === 'refused';
+  if (sender.failure && !refused) {
+    if (sender.failure.kind === 'too-big') throw new NetError('too-big', `a datagram to ${formatEndpoint(remote)} is larger than the path allows`, sender.failure.code, sender.failure);
+    throw sender.failure;
+  }
+  const data: Sent = { local: formatEndpoint(socket.local), remote: formatEndpoint(remote), datagrams: sender.datagrams, bytes: sender.bytes, replies, refused };
+  const findings: Finding[] = [];
+  if (refused) findings.push(finding('refused', { remote: data.remote }));
+  else if (args.timeout !== undefined && replies === 0 && !interrupted && sender.datagrams > 0) findings.push(finding('no-reply', { remote: data.remote }));
+  if (interrupted) findings.push(finding('interrupted'));
+  return finish(interrupted ? 'partial' : 'complete', data, findings);
+}
+
+/** Standard output is for replies. */
+function view({ data }: Report<Sent>): Block[] {
+  if (data.datagrams === 0) return [note(data.refused ? `Nothing was taken by ${data.remote}.` : 'Nothing was sent: standard input was empty.')];
+  return [note(`${data.datagrams} datagram${data.datagrams === 1 ? '' : 's'}, ${bytesInWords(data.bytes)}, from ${data.local} to ${data.remote}${data.replies > 0 ? `; ${data.replies} came back` : ''}.`)];
+}
+
+export default defineCommand({
+  name: 'send',
+  summary: 'send datagrams, from standard input or the command line',
+  description: [
+    'Sends standard input as one datagram, or cut by --line or --size; on a terminal each line as it is typed. What does not fit is an error, never cut silently.',
+    'With --wait replies are printed: as lines with time, sender and size on a terminal, otherwise their bytes alone. When a host answers that nothing listens there (ICMP port unreachable), that is reported.',
+    'The local port may be shared with a running nat-tool listen.',
+  ],
+  positionals,
+  options,
+  examples: [
+    { command: 'echo "udp hole" | nat-tool send -p 12003 12.13.14.15 12001', explain: 'One datagram from local port 12003, as echo ... | nc -p 12003 -u does' },
+    { command: "nat-tool send --data ping -w 1 192.0.2.1 7", explain: 'Print the replies until none has come for a second' },
+    { command: 'nat-tool send --line --rate 100 192.0.2.1:5140 < log', explain: 'A datagram for each line, at most 100 a second' },
+    { command: "nat-tool send --hex '00 01 00 00' 192.0.2.1 3478", explain: 'Send bytes' },
+  ],
+  seeAlso: ['listen', 'punch'],
+  exitMeanings: { 0: 'everything was sent, and with --wait something came back', 1: 'refused, no reply, or a datagram that cannot be sent' },
+  run,
+  view,
+  short: () => '',
+  line: (event, theme) => datagramLine(event, theme),
+  streams: ({ timeout }) => timeout !== undefined,
+  exitStatus: ({ data }, { timeout }) => (data.refused || (timeout !== undefined && data.datagrams > 0 && data.replies === 0) ? 1 : 0),
+});
