@@ -46,6 +46,8 @@ interface Served {
 function groups({ address, alternate, family }: Args): ListenOptions['addresses'][] {
   const addresses = alternate === undefined ? address : [...address, alternate];
   const [first, second, ...more] = addresses;
+  const foreign = addresses.find((each) => family !== undefined && familyOf(each) !== family);
+  if (foreign !== undefined) throw new UsageError(`--address: ${foreign} is not an IPv${family} address, as -${family} demands`);
   if (first === undefined) return (family === undefined ? ([4, 6] as const) : [family]).map((each) => [anyAddress(each)]);
   if (more.length > 0) throw new UsageError('--address: one or two addresses, not more', 'Run a second nat-tool serve for the others.');
   if (second === undefined) return [[first]];
