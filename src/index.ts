@@ -12,7 +12,8 @@ export { StunMux } from './stun/mux.ts';
 export { type ServerAnswer, type ServerOptions, type ServerPacket, type StunServer, createStunServer, respond } from './stun/server.ts';
 export { type StunServerName, StunUriError, formatStunServer, parseStunServer } from './stun/uri.ts';
 
-export { type BehaviourOptions, type Measurement, measureBehaviour } from './probe/behaviour.ts';
+export { type BehaviourOptions, measureBehaviour } from './probe/behaviour.ts';
+export type { Measurement } from './probe/measurement.ts';
 export { type Behaviour, type Conclusion, conclude } from './probe/conclude.ts';
 export { type QueryOptions, type QueryResult, query } from './probe/query.ts';
 export { BUILT_IN_SERVERS, type BuiltInServer } from './probe/servers.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type AllocationSample, classifyAllocation } from '../../src/probe/allocation.ts';
+import { type AllocationSample, classifyAllocation } from '../../src/stun/allocation.ts';
 
 const samples = (ports: readonly number[], local = (i: number) => 40_000 + 7 * i): AllocationSample[] =>
   ports.map((port, i) => ({ localPort: local(i), mapped: { address: '9.9.9.9', port } }));
