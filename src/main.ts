@@ -1,4 +1,5 @@
 /** The composition root: the real world, the process's streams, signals and exit status. The only place that knows all. */
+import { setMaxListeners } from 'node:events';
 import { writeSync } from 'node:fs';
 import type { Host } from './cli/execute.ts';
 import type { ExitStatus, Writer } from './commands/command.ts';
@@ -16,6 +17,8 @@ if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
 
 async function main(): Promise<void> {
   const [{ execute, loadAll }, { COMMANDS }, { isatty }] = await Promise.all([import('./cli/execute.ts'), import('./commands/index.ts'), import('node:tty')]);
+  // Many things wait on one signal; that is no leak.
+  setMaxListeners(0);
   const interrupt = new AbortController();
   const commands: Host['commands'] = {
     ...COMMANDS,

@@ -113,14 +113,14 @@ function findings({ answers, failures, interrupted }: Survey, data: PublicIp): F
   if (!data.agree) found.push(finding('public-addresses-differ', { addresses: answers.map(({ method, source, address }) => `${address} by ${method} (${source})`) }));
   // A host without IPv6 is nothing to report; a server that failed is.
   const answered = new Set(answers.map(({ address }) => familyOf(address)));
+  const byError = new Map<string, Set<string>>();
   for (const { source, family, error } of failures) {
-    if (answered.has(family) || answered.size === 0) found.push(finding('source-failed', { source, error }));
+    if (answered.has(family) || answered.size === 0) byError.set(error, (byError.get(error) ?? new Set()).add(source));
   }
+  for (const [error, sources] of byError) found.push(finding('sources-failed', { sources: [...sources], error }));
   if (interrupted) found.push(finding('interrupted'));
-  return unique(found);
+  return found;
 }
-
-const unique = (all: readonly Finding[]): Finding[] => all.filter((each, i) => all.findIndex((other) => other.text === each.text) === i);
 
 async function run(args: Args, context: Context<Change>): Promise<Report<PublicIp>> {
   const { env, signal } = context;

@@ -121,7 +121,7 @@ function warnings({ side, why }: Knowledge, remote: Endpoint): Finding[] {
 /** Said before the packets go out, for whoever sits at the terminal and must tell the other side. */
 function announce(context: Context, knowledge: Knowledge, remote: Endpoint): void {
   const { expected, side } = knowledge;
-  for (const { text: words } of warnings(knowledge, remote)) context.note(`nat-tool punch: ${words}`);
+  if (side.verdict.dependent) context.note('this NAT is symmetric: a plain punch cannot be promised');
   if (expected) {
     const { punch: there, send } = commandsFor(remote, expected);
     context.note(`the other side: ${there}`);

@@ -71,6 +71,23 @@ const IPV4_FIRST_MS = 300;
 
 class NoAddress extends Error {}
 
+/** Short, and the same for the same reason, so that failures can be told together. */
+function inWords(error: Error): string {
+  if (!(error instanceof NetError)) return error.message;
+  switch (error.kind) {
+    case 'unreachable':
+      return 'there is no route';
+    case 'refused':
+      return 'refused, nothing listens there';
+    case 'not-found':
+      return 'the name does not resolve';
+    case 'resolver':
+      return error.code === undefined ? error.message : 'the name could not be looked up';
+    default:
+      return error.message;
+  }
+}
+
 /** Never rejects for what the network does, nor when aborted. */
 export async function surveyPublicAddress(env: SurveyEnv, options: SurveyOptions, signal: AbortSignal): Promise<Survey> {
   const answers: Answer[] = [];
@@ -97,7 +114,7 @@ export async function surveyPublicAddress(env: SurveyEnv, options: SurveyOptions
       const why = bounds.signal.aborted ? bounds.signal.reason : error;
       if (why === END || signal.aborted) return false;
       if (!(why instanceof NetError || why instanceof NoAddress || why instanceof DnsFormatError || why instanceof HttpFormatError || why instanceof TimeoutError)) throw why;
-      failures.push({ method: source.method, source: name, family, error: why.message });
+      failures.push({ method: source.method, source: name, family, error: inWords(why) });
       return false;
     }
   };

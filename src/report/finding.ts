@@ -27,7 +27,7 @@ const TEXTS = {
 
   'public-addresses-differ': ({ addresses }: { addresses: readonly string[] }) =>
     `The methods do not agree: ${list(addresses)}. Something answers DNS questions in the server's place, web traffic goes through a proxy, or a VPN carries only part of the traffic; or the NAT has several public addresses.`,
-  'source-failed': ({ source, error }: { source: string; error: string }) => `${source} gave no address: ${error}.`,
+  'sources-failed': ({ sources, error }: { sources: readonly string[]; error: string }) => `No address from ${list(sources)}: ${error}.`,
   'public-side-unknown': ({ reason }: { reason: string }) => `The public side of this port is unknown: ${reason}.`,
   'public-side-assumed': ({ server }: { server: string }) =>
     `Only ${server} told the public side. It holds towards other hosts too unless the NAT is symmetric; a second server (--stun twice) would tell.`,
