@@ -1,10 +1,11 @@
-/** The main job on real input: `detect` through the kernel's NATs against coturn says what the rules say, and its table is the kernel's own. */
+/** The main job on real input: `detect` through the kernel's NATs, against coturn and our own server, says what the rules say, and its table is the kernel's own. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Row, sorted } from './conntrack.ts';
 import { type Coturn, startCoturn } from './coturn.ts';
 import { Internet, type SiteOptions } from './internet.ts';
+import type { Running } from './process.ts';
 import { describeKernel } from './suite.ts';
-import { report } from './tool.ts';
+import { report, startServe } from './tool.ts';
 
 interface Truth {
   readonly site: SiteOptions;
@@ -47,9 +48,11 @@ const TRUTHS: readonly (readonly [name: string, truth: Truth])[] = [
 /** The same rows once each: a flow that began twice, from either side, is one row of a table. */
 const unique = (rows: readonly Row[]): Row[] => sorted([...new Map(rows.map((row) => [JSON.stringify(row), row])).values()]);
 
-describeKernel('detect through kernel NATs against coturn', ['turnserver'], () => {
+describeKernel('detect through kernel NATs', ['nat-tool', 'turnserver'], () => {
   let internet: Internet;
   let coturn: Coturn;
+  let own: Running;
+  const OWN = ['60.50.40.30', '60.50.40.31'];
   let sites = 0;
   const addresses = ['40.30.20.10', '40.30.20.11'];
   const toServer = (rows: readonly Row[]): Row[] => rows.filter(({ remote }) => addresses.some((address) => remote.startsWith(`${address}:`)));
@@ -58,8 +61,10 @@ describeKernel('detect through kernel NATs against coturn', ['turnserver'], () =
   beforeAll(async () => {
     internet = await Internet.create();
     coturn = await startCoturn(await internet.host('s', addresses));
+    own = await startServe(await internet.host('own', OWN));
   }, 60_000);
   afterAll(async () => {
+    await own?.stop();
     await coturn?.stop();
     internet?.close();
   });
@@ -83,6 +88,14 @@ describeKernel('detect through kernel NATs against coturn', ['turnserver'], () =
     expect(String(found.data['local'])).toMatch(/^192\.168\.1\.3:\d+$/);
     expect(String(found.data['public']).startsWith(`${router.address}:`)).toBe(true);
     expect(kernel).not.toEqual([]);
+    expect(unique(found.data['table'] as Row[])).toEqual(unique(kernel));
+  });
+
+  it.each(['full-cone', 'restricted-cone', 'port-restricted-cone', 'symmetric'] as const)('%s, against our own server', async (kind) => {
+    const { client, router } = await site({ kind });
+    const { report: found } = await report(client, ['detect', '60.50.40.30']);
+    expect(found).toMatchObject({ outcome: 'complete', data: { type: kind, server: { address: '60.50.40.30:3478', alternate: '60.50.40.31:3479' } } });
+    const kernel = (await router.table()).filter(({ remote }) => OWN.some((address) => remote.startsWith(`${address}:`)));
     expect(unique(found.data['table'] as Row[])).toEqual(unique(kernel));
   });
 

@@ -28,7 +28,7 @@ const SERVERS: readonly (readonly [name: string, start: (host: Host) => Promise<
   ['nat-tool serve', startServe],
 ];
 
-describeKernel('peers', ['turnserver', 'stun', 'turnutils_natdiscovery'], () => {
+describeKernel('peers', ['nat-tool', 'turnserver', 'stun', 'turnutils_natdiscovery'], () => {
   describe.each(SERVERS)('against %s', (_, start) => {
     let internet: Internet;
     let server: Server;

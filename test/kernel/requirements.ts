@@ -1,11 +1,15 @@
 /** What kernel tests and benchmarks need of their machine. */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { environment, PATH } from './environment.ts';
 import { sweepStale, uniquePrefix } from './names.ts';
 
-export type Tool = 'ip' | 'nft' | 'conntrack' | 'turnserver' | 'stun' | 'turnutils_natdiscovery';
+export type Tool = 'ip' | 'nft' | 'conntrack' | 'turnserver' | 'stun' | 'turnutils_natdiscovery' | 'nat-tool';
+
+/** What the bin loads; `npm ci` builds it. */
+const BUNDLE = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 const installed = (tool: string): boolean =>
   PATH.some((directory) => {
@@ -22,7 +26,8 @@ export function missing(tools: readonly Tool[]): string[] {
   if (process.platform !== 'linux') return ['Linux'];
   if (process.getuid?.() !== 0) return ['root'];
   const needed: Tool[] = [...new Set<Tool>(['ip', 'nft', 'conntrack', ...tools])];
-  const absent = needed.filter((tool) => !installed(tool));
+  const absent: string[] = needed.filter((tool) => tool !== 'nat-tool' && !installed(tool));
+  if (needed.includes('nat-tool') && !existsSync(BUNDLE)) absent.push('the built command line (npm run build)');
   return absent.length > 0 ? absent : kernelLacks();
 }
 

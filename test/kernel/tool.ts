@@ -1,15 +1,9 @@
 /** The tool itself, as its users run it: the built command line in a namespace. */
-import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Host } from './internet.ts';
 import type { Finished, Running, RunOptions } from './process.ts';
 
-const fromRoot = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
-
-export const bin = fromRoot('bin/nat-tool.js');
-
-/** `npm ci` builds it; a checkout that was changed since needs `npm run build`. */
-export const built = (): boolean => existsSync(fromRoot('dist/cli/main.js'));
+export const bin = fileURLToPath(new URL('../../bin/nat-tool.js', import.meta.url));
 
 export const natTool = (host: Host, args: readonly string[], options?: RunOptions): Promise<Finished> => host.run(['node', bin, ...args], options);
 
