@@ -30,6 +30,10 @@ const PATIENCE_MS = 39_500;
 const SPECULATION_MS = 5_000;
 /** How long a valid pair may wait for the controlling peer's choice. By the book the peer may first let all its other checks run out. */
 const UNNOMINATED_MS = 40_000;
+/** Checks that the peer's ones may call forth on a pair that never answers: without an end, two agents that hear but do not understand each other would never rest. */
+const MAX_TRIGGERS = 16;
+/** Role conflicts that we give in to. */
+const MAX_CONFLICTS = 16;
 /** Checks of the peer that are remembered against replays. */
 const REMEMBERED_REQUESTS = 1024;
 
@@ -68,6 +72,7 @@ export class IceAgent implements Machine<IceEvent, IceAction> {
   #firstValidAt: number | undefined;
   #lastValidAt: number | undefined;
   #errors = 0;
+  #conflicts = 0;
   #asymmetric = 0;
   #wakeAt: number | undefined;
   #out: IceAction[] = [];
@@ -228,14 +233,18 @@ export class IceAgent implements Machine<IceEvent, IceAction> {
 
   /** §7.3.1.4. */
   #trigger(pair: Pair, now: number): void {
-    if (pair.state === 'succeeded') return;
+    if (pair.state === 'succeeded' || pair.triggers >= MAX_TRIGGERS) return;
     const running = pair.state === 'in-progress' ? this.#checks.liveOf(pair) : undefined;
     if (running) {
-      // One check at once is what the news is worth; were each of the peer's packets worth one, two agents that hear but do not understand each other would never rest.
       if (running.cause === 'triggered' && now - running.firstAt < running.rtoMs) return;
       this.#checks.cancel(running, now);
     }
+    pair.triggers++;
     pair.state = 'waiting';
+    this.#queue(pair);
+  }
+
+  #queue(pair: Pair): void {
     if (!this.#triggered.includes(pair)) this.#triggered.push(pair);
   }
 
@@ -274,16 +283,16 @@ export class IceAgent implements Machine<IceEvent, IceAction> {
     this.#succeed(pair, from, mapped, rttMs, now);
   }
 
-  /** §7.2.5.1. */
+  /** §7.2.5.1. A pair that works is checked again too, or two agents might both rest in the same role. */
   #onRoleConflict(check: Check): void {
+    if (++this.#conflicts > MAX_CONFLICTS) return this.#fail(check.pair, 'error');
     if (check.role === this.role) {
       this.#switchRole();
       // §16.1: otherwise two agents with equal numbers would switch together for ever.
       this.#tieBreaker = this.#newTieBreaker();
     }
-    if (check.cause === 'nomination' || check.pair.state === 'succeeded') return;
-    check.pair.state = 'waiting';
-    if (!this.#triggered.includes(check.pair)) this.#triggered.push(check.pair);
+    if (check.pair.state !== 'succeeded') check.pair.state = 'waiting';
+    this.#queue(check.pair);
   }
 
   #onSpeculationAnswer({ socket: asked, to, at: sentAt }: Speculation, socket: SocketId, from: Endpoint, answer: Decoded, at: number, now: number): void {
@@ -478,7 +487,7 @@ export class IceAgent implements Machine<IceEvent, IceAction> {
 
   #start(pair: Pair, cause: CheckCause, now: number): void {
     const { taMs, rtoMs, scaleRto } = this.#pacing;
-    if (cause !== 'nomination') pair.state = 'in-progress';
+    if (pair.state !== 'succeeded') pair.state = 'in-progress';
     const transactionId = this.#random.bytes(12);
     const check = this.#checks.start(
       {

@@ -189,6 +189,7 @@ export class CheckList {
       nominateOnSuccess: false,
       heard: false,
       rttMs: undefined,
+      triggers: 0,
     };
     this.#pairs.set(pair.key, pair);
     return pair;

@@ -21,6 +21,8 @@ export interface Pair {
   /** The peer's checks came in on it. */
   heard: boolean;
   rttMs: number | undefined;
+  /** How many of its checks the peer's ones called forth. */
+  triggers: number;
 }
 
 /** An IPv6 zone names a local interface: it tells no two addresses of a pair apart. */
