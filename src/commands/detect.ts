@@ -1,6 +1,6 @@
 import { measureBehaviour } from '../probe/behaviour.ts';
 import { type Behaviour, conclude, nothingMeasured } from '../probe/conclude.ts';
-import { advice, EXPECTABLE, inWords, isExpected } from '../probe/meaning.ts';
+import { advice, EXPECTABLE, isExpected, meaningOf } from '../probe/meaning.ts';
 import { findServers } from '../probe/servers-lookup.ts';
 import { BUILT_IN_SERVERS } from '../probe/servers.ts';
 import { type Block, type Cell, fields, forwardingGrid, grid, heading, text, type Tone } from '../render/block.ts';
@@ -73,6 +73,12 @@ function allocationInWords({ portAllocation: { pattern, step, range } }: Behavio
   return pattern;
 }
 
+function serverInWords({ server, evidence }: Behaviour): string {
+  const rtts = evidence.flatMap(({ to, rttMs }) => (to === server.address && rttMs !== null ? [rttMs] : []));
+  const remarks = [...(rtts.length > 0 ? [`RTT ${Math.min(...rtts).toFixed(1)} ms`] : []), ...(server.software ? [server.software] : [])];
+  return server.address + (remarks.length > 0 ? ` (${remarks.join(', ')})` : '');
+}
+
 const known = (word: string): Cell => (word === 'unknown' ? { text: word, tone: 'dim' } : word);
 
 function view({ data }: { data: Behaviour }, verbosity: number): Block[] {
@@ -82,17 +88,14 @@ function view({ data }: { data: Behaviour }, verbosity: number): Block[] {
   const blocks: Block[] = [];
   const rows = verbosity > 0 ? table : own;
   if (rows.length > 0) blocks.push(forwardingGrid(rows));
-  blocks.push(
-    fields([
-      ['Type', { text: inWords(data.type), tone: tone ?? 'strong' }],
-      ['Mapping', known(data.mapping)],
-      ['Filtering', known(data.filtering)],
-      ['Hairpin', known(data.hairpin)],
-      ['Ports', known(allocationInWords(data))],
-      ['Server', `${data.server.address}${data.server.software ? ` (${data.server.software})` : ''}`],
-    ]),
-    text(advice(data.type)),
-  );
+  const meaning = meaningOf(data);
+  const lines: [string, Cell][] = [['Type', { text: meaning.words, tone: tone ?? 'strong' }]];
+  // Where nothing came back there is nothing to say of the parts.
+  if (table.length > 0) lines.push(['Mapping', known(data.mapping)], ['Filtering', known(data.filtering)]);
+  // What only a NAT does.
+  if (table.length > 0 && data.mapping !== 'none') lines.push(['Hairpin', known(data.hairpin)], ['Ports', known(allocationInWords(data))]);
+  if (data.server.address !== '') lines.push(['Server', serverInWords(data)]);
+  blocks.push(fields(lines), text(meaning.advice));
   if (verbosity > 0 && data.evidence.length > 0) {
     blocks.push(
       heading('Evidence'),

@@ -70,14 +70,14 @@ function resolverOf(host: Host, world: World, zone: Zone): Resolver {
     addresses: (name, family, signal) =>
       ask(() => {
         if (canonical(name) === 'localhost') return ([4, 6] as const).filter((each) => !family || each === family).map(loopbackOf);
-        if (host.down) throw new NetError('resolver', `${name}: the resolver cannot be reached`, 'EAI_AGAIN');
+        if (host.down) throw new NetError('resolver', 'the name server gave no answer (EAI_AGAIN)', 'EAI_AGAIN');
         const found = zone.hosts.get(canonical(name))?.filter((address) => !family || familyOf(address) === family);
         if (!found?.length) throw new NetError('not-found', `${name} has no address`, 'ENOTFOUND');
         return [...found];
       }, signal),
     services: (name, signal) =>
       ask(() => {
-        if (host.down) throw new NetError('resolver', `${name}: the resolver cannot be reached`, 'EAI_AGAIN');
+        if (host.down) throw new NetError('resolver', 'the name server gave no answer (EAI_AGAIN)', 'EAI_AGAIN');
         return [...(zone.services.get(canonical(name)) ?? [])];
       }, signal),
   };

@@ -1,5 +1,5 @@
 /** What a verdict means for its reader: the type in words, and with whom a direct path will work. One table, so that a new type does not compile until it is worded. */
-import type { NatType } from './classify.ts';
+import type { Mapping, NatType } from './classify.ts';
 
 interface Meaning {
   readonly words: string;
@@ -62,6 +62,23 @@ const MEANINGS: Readonly<Record<NatType, Meaning>> = {
 
 export const inWords = (type: NatType): string => MEANINGS[type].words;
 export const advice = (type: NatType): string => MEANINGS[type].advice;
+
+/** What a mapping alone tells, where the filtering and so the type are unknown. */
+const HALVES: Readonly<Partial<Record<Mapping, { readonly words: string; readonly advice: string }>>> = {
+  'endpoint-independent': {
+    words: 'unknown: one of the three cone NATs',
+    advice: 'Hole punching works with every peer that is not behind a symmetric NAT; with one that is, it depends on the filtering, which could not be told. The notes say why.',
+  },
+  none: {
+    words: 'unknown: no NAT, but perhaps a firewall',
+    advice: 'This host has a public address. Whether a firewall lets in more than answers could not be told; a direct path works when this host sends first.',
+  },
+};
+
+/** Type and advice for people; where the type is unknown they say what is known all the same. */
+export function meaningOf({ type, mapping }: { readonly type: NatType; readonly mapping: Mapping }): { readonly words: string; readonly advice: string } {
+  return (type === 'unknown' ? HALVES[mapping] : undefined) ?? MEANINGS[type];
+}
 
 /** The words that `--expect` takes: every type, and two that stand for several. */
 export const EXPECTABLE: readonly string[] = [...Object.keys(MEANINGS), 'cone', 'p2p'];
