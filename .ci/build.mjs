@@ -1,7 +1,7 @@
 // Builds dist/: the library by tsc, with its types, and the command line as one bundle with split chunks,
 // so that what a command does not use is not loaded. Run from the root of the checkout: node .ci/build.mjs [cli|library]
 import { execFileSync } from 'node:child_process';
-import { readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { build } from 'esbuild';
 
@@ -29,10 +29,11 @@ if (only !== 'cli') {
 }
 
 if (only !== 'library') {
-  rmSync('dist/cli', { recursive: true, force: true });
-  await build({
+  const built = await build({
     entryPoints: ['src/main.ts'],
     outdir: 'dist/cli',
+    // Written only when all of it builds: what is there goes on working until then.
+    write: false,
     bundle: true,
     splitting: true,
     format: 'esm',
@@ -46,4 +47,7 @@ if (only !== 'library') {
     // For dependencies that are CommonJS inside.
     banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
   });
+  rmSync('dist/cli', { recursive: true, force: true });
+  mkdirSync('dist/cli', { recursive: true });
+  for (const { path, contents } of built.outputFiles) writeFileSync(path, contents);
 }

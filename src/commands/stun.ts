@@ -1,5 +1,6 @@
 import { FanOut, mapBounded, scope } from '../net/wait.ts';
 import { query, type QueryOptions, type QueryResult } from '../probe/query.ts';
+import { lookupFindings } from '../probe/servers-lookup.ts';
 import { BUILT_IN_SERVERS } from '../probe/servers.ts';
 import { type Block, type Cell, fields, grid, heading, text } from '../render/block.ts';
 import { type Finding, finding } from '../report/finding.ts';
@@ -89,7 +90,8 @@ async function run(args: Args, context: Context) {
     watchful: named.length <= FEW,
   };
   const results = named.length === 0 ? await anyBuiltIn(queried, context) : await all(named, queried, context);
-  const findings = results.length <= FEW ? results.flatMap(troubles) : [];
+  const unresolved = results.flatMap(({ server, error, detail }) => (isUnresolved(error) ? [{ host: server, exists: error === 'resolver', error: detail ?? '' }] : []));
+  const findings = results.length <= FEW ? [...lookupFindings(unresolved, env), ...results.flatMap(troubles)] : [];
   if (signal.aborted) return close('partial', { results }, [...findings, finding('interrupted')]);
   return close(results.some(({ mapped }) => mapped !== null) ? 'complete' : 'failed', { results }, findings);
 }
@@ -141,18 +143,18 @@ async function anyBuiltIn(options: QueryOptions, context: Context): Promise<Quer
   return first ? [first] : results.filter((result) => result !== undefined);
 }
 
-/** What went wrong with one server, in words. */
+const isUnresolved = (error: QueryResult['error']): boolean => error === 'not-found' || error === 'resolver';
+
+/** What went wrong with one server beyond its name, in words. */
 function troubles({ server, address, transport, error, detail, errorCode }: QueryResult): Finding[] {
   const where = address === 'unknown' ? server : address;
   const said = detail ?? '';
-  if (error === null) return [];
-  if (error === 'not-found') return [finding('unresolvable', { host: server })];
-  if (error === 'resolver') return [finding('resolver-failed', { host: server, error: said })];
+  if (error === null || isUnresolved(error)) return [];
   if (error === 'error-answer') return [finding('server-error', { server: where, code: errorCode ?? 0, reason: said.match(/\((.*)\)$/)?.[1] ?? '' })];
   if (transport === 'udp') {
     if (error === 'timeout') return [finding('no-answer', { servers: [where] })];
     if (error === 'refused') return [finding('server-refused', { server: where })];
-    if (error === 'unreachable') return [finding('network-unreachable', { server: where, code: said })];
+    if (error === 'unreachable') return [finding('network-unreachable', { server: where, code: '' })];
   }
   return [finding('query-failed', { server: where, transport, error: said })];
 }
@@ -168,7 +170,7 @@ function rtt({ rttMs, rttAverageMs, rttMostMs, received }: QueryResult): string 
 }
 
 /** Single requests are lost or not; repeated ones go on until one is answered, so nothing can be said of their loss. */
-const loss = ({ sent, received }: QueryResult): string => `${sent - received} of ${sent} lost (${Math.round((100 * (sent - received)) / Math.max(1, sent))} %)`;
+const loss = ({ sent, received }: QueryResult): string => (sent === 0 ? '' : `${sent - received} of ${sent} lost (${Math.round((100 * (sent - received)) / Math.max(1, sent))} %)`);
 
 const VERDICT_TONES = { yes: 'good', no: 'bad', unknown: 'warn' } as const;
 
@@ -177,8 +179,9 @@ function single(result: QueryResult, counted: boolean): Block[] {
   const rows: [string, Cell][] = [
     ['Server', address === server || address === 'unknown' ? server : `${server} (${address})`],
     ['Private side', local ?? 'unknown'],
-    ['Public side', outcome(result)],
+    ['Public side', result.mapped ?? 'unknown'],
   ];
+  if (result.mapped === null) rows.push(['Reason', outcome(result)]);
   if (result.rttMs !== null) rows.push(['RTT ms', rtt(result)]);
   if (counted) rows.push(['Loss', loss(result)]);
   if (software !== null) rows.push(['Software', software]);
@@ -187,7 +190,7 @@ function single(result: QueryResult, counted: boolean): Block[] {
     rows.push(['RFC 5780', { text: vetting.rfc5780, tone: VERDICT_TONES[vetting.rfc5780] }]);
     rows.push(['', vetting.reason]);
     const { addressAndPort, port, address: ip } = vetting.change;
-    if (vetting.other !== null) rows.push(['Change', `address and port ${addressAndPort}, port ${port}, address ${ip}`]);
+    if (vetting.other !== null) rows.push(['CHANGE-REQUEST', `address and port ${addressAndPort}, port alone ${port}, address alone ${ip}`]);
   }
   const blocks: Block[] = [fields(rows)];
   if (attributes && attributes.length > 0) blocks.push(heading('Attributes'), fields(attributes.map(({ name, value }) => [name, value])));

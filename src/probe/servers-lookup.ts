@@ -21,17 +21,16 @@ export interface FoundServers {
  * Looks all names up at once. A measurement is about one address family: IPv4 when any server has such an address (that is where
  * NATs are), unless `family` says otherwise.
  */
-export async function findServers(env: Pick<Env, 'resolver' | 'clock' | 'random'>, names: readonly StunServerName[], family: Family | undefined, signal: AbortSignal): Promise<FoundServers> {
-  const findings: Finding[] = [];
+export async function findServers(env: Pick<Env, 'resolver' | 'clock' | 'random' | 'interfaces'>, names: readonly StunServerName[], family: Family | undefined, signal: AbortSignal): Promise<FoundServers> {
+  const failures: LookupFailure[] = [];
   const found = await mapBounded(names, AT_ONCE, async (name) => {
     const bounds = scope(env.clock, signal, LOOKUP_TIMEOUT_MS);
     try {
       return await discover(name, { ...env, transport: 'udp', family, signal: bounds.signal });
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof NetError && error.kind === 'not-found') findings.push(finding('unresolvable', { host: name.host }));
-      else if (error instanceof NetError || error instanceof TimeoutError) findings.push(finding('resolver-failed', { host: name.host, error: error.message }));
-      else throw error;
+      if (!(error instanceof NetError || error instanceof TimeoutError)) throw error;
+      failures.push({ host: name.host, exists: !(error instanceof NetError && error.kind === 'not-found'), error: lookupFailure(error) });
       return [];
     } finally {
       bounds.end();
@@ -43,5 +42,28 @@ export async function findServers(env: Pick<Env, 'resolver' | 'clock' | 'random'
     const endpoint = list.find(({ address }) => familyOf(address) === chosen);
     if (endpoint && !endpoints.some((each) => sameEndpoint(each, endpoint))) endpoints.push(endpoint);
   }
-  return { family: chosen, endpoints, findings };
+  return { family: chosen, endpoints, findings: lookupFindings(failures, env) };
+}
+
+/** Why a name could not be looked up, without the system's jargon around its code. */
+export const lookupFailure = (error: NetError | TimeoutError): string =>
+  `no name server answered${error instanceof NetError && error.code !== undefined ? ` (${error.code})` : ''}`;
+
+export interface LookupFailure {
+  readonly host: string;
+  /** False when the name is known not to exist; otherwise nobody could say. */
+  readonly exists: boolean;
+  readonly error: string;
+}
+
+/** Failures of one kind together; on a machine without a network they all have that one reason. */
+export function lookupFindings(failures: readonly LookupFailure[], env: Pick<Env, 'interfaces'>): Finding[] {
+  if (failures.some(({ exists }) => exists) && env.interfaces().every(({ internal }) => internal)) return [finding('no-network')];
+  const hosts = (of: readonly LookupFailure[]) => [...new Set(of.map(({ host }) => host))];
+  const missing = failures.filter(({ exists }) => !exists);
+  const errors = [...new Set(failures.filter(({ exists }) => exists).map(({ error }) => error))];
+  return [
+    ...(missing.length > 0 ? [finding('unresolvable', { hosts: hosts(missing) })] : []),
+    ...errors.map((error) => finding('resolver-failed', { hosts: hosts(failures.filter((each) => each.exists && each.error === error)), error })),
+  ];
 }

@@ -12,7 +12,7 @@ const TEXTS = {
   'no-answer': ({ servers }: { servers: readonly string[] }) =>
     `No answer over UDP from ${list(servers)}. Silence alone does not tell a blocked network from a dead server: try another server, or one that also answers over TCP.`,
   'udp-blocked': ({ server }: { server: string }) => `${server} answered over TCP but never over UDP: something on the way drops UDP.`,
-  'network-unreachable': ({ server, code }: { server: string; code: string }) => `There is no route to ${server} (${code}): is this machine on a network?`,
+  'network-unreachable': ({ server, code }: { server: string; code: string }) => `There is no route to ${server}${code && ` (${code})`}: is this machine on a network?`,
   'cannot-send': ({ server, error }: { server: string; error: string }) => `Sending to ${server} failed: ${error}.`,
   'heavy-loss': ({ sent, received }: { sent: number; received: number }) =>
     `Of ${sent} exchanges that should have been answered, ${sent - received} were lost. Tests were repeated until loss could not explain their outcome, or left unknown.`,
@@ -44,8 +44,9 @@ const TEXTS = {
 
   // What a server does.
   'query-failed': ({ server, transport, error }: { server: string; transport: string; error: string }) => `Asking ${server} over ${transport.toUpperCase()} failed: ${error}.`,
-  unresolvable: ({ host }: { host: string }) => `The name ${host} does not resolve.`,
-  'resolver-failed': ({ host, error }: { host: string; error: string }) => `Looking up ${host} failed: ${error}.`,
+  'no-network': () => 'This machine has no network address but loopback: it is on no network.',
+  unresolvable: ({ hosts }: { hosts: readonly string[] }) => `No such name: ${list(hosts)}.`,
+  'resolver-failed': ({ hosts, error }: { hosts: readonly string[]; error: string }) => `Could not look up ${list(hosts)}: ${error}.`,
   'server-refused': ({ server }: { server: string }) => `${server} refused: nothing listens on that UDP port (ICMP port unreachable).`,
   'server-error': ({ server, code, reason }: { server: string; code: number; reason: string }) =>
     `${server} answered a Binding request with error ${code}${reason && ` (${reason})`}.`,
