@@ -1,0 +1,18 @@
+/** What a side knows of its own NAT, as far as it matters for a hole. Pure. */
+import type { PortAllocation } from '../stun/allocation.ts';
+
+export type Dependence = 'endpoint-independent' | 'address-dependent' | 'address-and-port-dependent';
+
+export interface Profile {
+  /** `none`: no translation. */
+  readonly mapping: Dependence | 'none' | 'unknown';
+  readonly filtering: Dependence | 'unknown';
+  readonly allocation: PortAllocation;
+}
+
+export const UNKNOWN_PROFILE: Profile = { mapping: 'unknown', filtering: 'unknown', allocation: { pattern: 'unknown' } };
+
+export const isSymmetric = ({ mapping }: Profile): boolean => mapping === 'address-dependent' || mapping === 'address-and-port-dependent';
+
+/** Lets in only who was sent to, port included; what is not known is taken for that. */
+export const isPortFiltered = ({ filtering }: Profile): boolean => filtering === 'address-and-port-dependent' || filtering === 'unknown';

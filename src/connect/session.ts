@@ -1,0 +1,636 @@
+/**
+ * One attempt of two peers to find a path: gathers, meets the peer, checks all plain pairs at once, measures beside that,
+ * and lets the hard strategies run beside the plain one as soon as both sides know what they are up against.
+ */
+import { type Endpoint, type Family, familyOf, formatEndpoint, isAnyAddress, sameEndpoint, scopeOf } from '../net/address.ts';
+import { type Driver, drive } from '../net/machine.ts';
+import { type Datagram, type Env, NetError } from '../net/ports.ts';
+import { deferred, Gate, type Scope, scope } from '../net/wait.ts';
+import { BRISK_PACING, type IceAction, IceAgent, type IceEvent, type IceLog, type PairView } from '../ice/agent.ts';
+import { type Candidate, candidatePriority, type CandidateType } from '../ice/candidate.ts';
+import type { Decoded } from '../stun/message.ts';
+import { attempt, type Means } from './attempts.ts';
+import { Channel } from './channel.ts';
+import { MEMBER_BYTES, type Secret } from './code.ts';
+import { type Aim, decodeDescription, type Description, encodeDescription } from './description.ts';
+import { isEnvelope, Opener, Sealer } from './envelope.ts';
+import { Measurement } from './measure.ts';
+import type { Profile } from './profile.ts';
+import { isFinal, type PeerNews, type Signal, type SignalListener, type SignalStatus } from './signal/signal.ts';
+import { type Socket, Sockets } from './sockets.ts';
+import { type Judgement, judge, reasonOf } from './strategy.ts';
+import type { Timeline } from './timeline.ts';
+
+/** `crossed` paths are direct too. */
+export type PathKind = 'lan' | 'direct' | 'predicted' | 'birthday' | 'relay';
+
+export interface Path {
+  readonly kind: PathKind;
+  readonly socket: Socket;
+  /** Where to send. */
+  readonly remote: Endpoint;
+  /** Of ours, as the peer sees it. */
+  readonly public: Endpoint;
+  readonly rttMs: number | undefined;
+}
+
+export type Failure =
+  /** Nobody came within the time. */
+  | { readonly kind: 'nobody-came' }
+  | { readonly kind: 'signal'; readonly status: SignalStatus }
+  /** The judgement says why no way was worth trying. */
+  | { readonly kind: 'hopeless'; readonly judgement: Judgement; readonly reason: string }
+  /** Everything that might work was tried. */
+  | { readonly kind: 'no-path'; readonly judgement: Judgement | undefined; readonly reason: string }
+  | { readonly kind: 'peer-left' }
+  | { readonly kind: 'network'; readonly error: NetError };
+
+export interface SignalParts {
+  readonly main: Socket;
+  readonly member: Uint8Array;
+  /** To be called with each answer that shows where the server sees the main socket. */
+  readonly observed: (seen: { readonly mapped: Endpoint; readonly alternates: readonly Endpoint[]; readonly rttMs: number }) => void;
+}
+
+/** A signal that also shares the main socket with its server. */
+export interface SocketSignal extends Signal {
+  accept?(datagram: Datagram, message: Decoded): boolean;
+  failed?(error: NetError): void;
+  refresh?(): void;
+}
+
+export interface SessionOptions {
+  readonly family: Family;
+  readonly port?: number | undefined;
+  readonly source?: string | undefined;
+  /** Asked for mappings. */
+  readonly server: Endpoint;
+  /** It is a nat-tool server. */
+  readonly trusted: boolean;
+  readonly secret: Secret;
+  /** The peer's place in time: how long to wait until it comes. */
+  readonly waitMs: number;
+  readonly makeSignal: (parts: SignalParts) => SocketSignal;
+  readonly timeline: Timeline;
+  readonly signal: AbortSignal;
+}
+
+/** For how long the plain way is tried where nothing speaks against it. */
+const PLAIN_MS = 12_000;
+/** And where the odds are that nothing will come of it. */
+const HOPELESS_MS = 3_000;
+/** How long hard ways are tried. */
+const HARD_MS = 13_000;
+/** After the peer left: what it sent before may still come. */
+const LEFT_MS = 1_500;
+/** A first packet that shall pass our own NAT, a second one perhaps, and die before the peer's. */
+const LOW_TTL = 4;
+/** STUN checks that came before the peer's credentials did. */
+const MOST_EARLY = 32;
+
+/** What two peers have when all went well. */
+export interface Session {
+  readonly channel: Channel;
+  readonly path: Path;
+  readonly judgement: Judgement | undefined;
+  readonly profiles: { readonly mine: Profile | undefined; readonly theirs: Profile | undefined };
+  pairs(): readonly PairView[];
+  /** Settles when the path has died (`lost`), the peer has said goodbye, or {@link close} was called. */
+  readonly ended: Promise<'lost' | 'bye' | 'closed'>;
+  /** The smoothed view of the path now; its round trip is renewed by consent checks. */
+  current(): Path;
+  close(): void;
+  /** Frees everything but leaves the path's socket open for its new owner. */
+  release(): Socket;
+}
+
+export type Established = { readonly kind: 'connected'; readonly session: Session } | { readonly kind: 'failed'; readonly failure: Failure; readonly profiles: Session['profiles']; readonly pairs: readonly PairView[] };
+
+/** Rejects with the signal's reason. */
+export async function establish(env: Env, options: SessionOptions): Promise<Established> {
+  const run = new Run(env, options);
+  try {
+    return await run.establish();
+  } catch (error) {
+    run.close();
+    if (error instanceof NetError && !options.signal.aborted) return { kind: 'failed', failure: { kind: 'network', error }, profiles: run.profiles, pairs: [] };
+    throw error;
+  }
+}
+
+interface Peer {
+  readonly member: Uint8Array;
+  readonly opener: Opener;
+  readonly channel: Channel;
+  readonly agent: Driver<IceEvent>;
+  readonly ice: IceAgent;
+  observed: Endpoint | undefined;
+  description: Description;
+}
+
+class Run implements SignalListener {
+  readonly #env: Env;
+  readonly #options: SessionOptions;
+  readonly #member: Uint8Array;
+  readonly #sealer: Sealer;
+  readonly #scope: Scope;
+  /** Of the hard ways: ends when there is a path. */
+  readonly #hard: Scope;
+  readonly #gate: Gate;
+  readonly #outcome = deferred<Failure | 'connected'>();
+  readonly #ended = deferred<'lost' | 'bye' | 'closed'>();
+  readonly #early: { readonly socket: number; readonly datagram: Datagram; readonly message: Decoded }[] = [];
+  readonly #timers = new Set<() => void>();
+  #sockets: Sockets | undefined;
+  #main: Socket | undefined;
+  #signal: SocketSignal | undefined;
+  #measurement: Measurement | undefined;
+  #mine: Description = { hosts: [], reflexive: [], late: undefined, profile: undefined, aim: undefined };
+  #peer: Peer | undefined;
+  #late: Socket | undefined;
+  #lateStarted = false;
+  #judgement: Judgement | undefined;
+  #path: Path | undefined;
+  #final = false;
+  #closed = false;
+  #cancelDeadline: () => void = () => {};
+
+  constructor(env: Env, options: SessionOptions) {
+    this.#env = env;
+    this.#options = options;
+    this.#member = env.random.bytes(MEMBER_BYTES);
+    this.#sealer = new Sealer(options.secret.descriptionKey(this.#member));
+    this.#scope = scope(env.clock, options.signal);
+    this.#hard = scope(env.clock, this.#scope.signal);
+    this.#gate = new Gate(env.clock);
+  }
+
+  get profiles(): Session['profiles'] {
+    return { mine: this.#mine.profile, theirs: this.#peer?.description.profile };
+  }
+
+  async establish(): Promise<Established> {
+    const { timeline, waitMs, signal } = this.#options;
+    const abort = (): void => this.#outcome.reject(signal.reason);
+    signal.throwIfAborted();
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      await this.#gather();
+      this.#deadline(waitMs, () => this.#fail({ kind: 'nobody-came' }));
+      const outcome = await this.#outcome.promise;
+      if (outcome !== 'connected') {
+        timeline.add('failed', { why: outcome.kind, ...('reason' in outcome && { reason: outcome.reason }) });
+        const pairs = this.#peer?.ice.pairs() ?? [];
+        this.close();
+        return { kind: 'failed', failure: outcome, profiles: this.profiles, pairs };
+      }
+      return { kind: 'connected', session: this.#session() };
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#peer?.channel.close();
+    this.#free();
+    this.#sockets?.closeAll();
+    this.#ended.resolve('closed');
+  }
+
+  /* ---- gathering ---- */
+
+  async #gather(): Promise<void> {
+    const { clock, random, udp } = this.#env;
+    const { family, source, port, server, trusted, makeSignal } = this.#options;
+    const { signal } = this.#scope;
+    const routed = await this.#route();
+    const sockets = new Sockets({
+      env: { udp }, family, source, routed,
+      heard: (id, datagram, message) => this.#heard(id, datagram, message),
+      failed: (id, error) => id === this.#main?.id && this.#signal?.failed?.(error),
+    });
+    this.#sockets = sockets;
+    const main = await sockets.open(signal, { port });
+    this.#main = main;
+    const hosts = [main.local, ...(await this.#otherHosts(main, sockets))];
+    this.#mine = { ...this.#mine, hosts };
+    for (const host of hosts) this.#note('candidate', { type: 'host', address: formatEndpoint(host) });
+    this.#measurement = new Measurement({
+      clock, random, sockets, main, server, trusted, signal,
+      late: (socket, mapped) => {
+        this.#late = socket;
+        this.#mine = { ...this.#mine, late: mapped };
+        this.#publish();
+        this.#tryLate();
+      },
+    });
+    this.#signal = makeSignal({ main, member: this.#member, observed: (seen) => this.#observed(seen) });
+    this.#signal.subscribe(this);
+    this.#publish();
+    this.#measure(this.#measurement).catch((error: unknown) => this.#outcome.reject(error));
+  }
+
+  /** The address of the interface that leads to the server. */
+  async #route(): Promise<string> {
+    const { family, source, server } = this.#options;
+    const socket = await this.#env.udp.open({ family, address: source, remote: server }, this.#scope.signal);
+    const { address } = socket.local;
+    socket.close();
+    return address;
+  }
+
+  /** Other addresses that the peer may reach us at: further interfaces, and IPv6 on a socket of its own. */
+  async #otherHosts(main: Socket, sockets: Sockets): Promise<Endpoint[]> {
+    const { family, source } = this.#options;
+    if (source !== undefined) return [];
+    const usable = this.#env.interfaces().filter(({ internal, address }) => !internal && !['loopback', 'link-local', 'multicast', 'unspecified'].includes(scopeOf(address)));
+    const same = usable.filter((each) => each.family === family && each.address !== main.local.address).map(({ address }) => ({ address, port: main.local.port }));
+    const six = family === 4 ? usable.filter((each) => each.family === 6).slice(0, 3) : [];
+    if (six.length === 0) return same;
+    try {
+      const other = await sockets.open(this.#scope.signal, { family: 6 });
+      this.#six = other;
+      return [...same, ...six.map(({ address }) => ({ address, port: other.local.port }))];
+    } catch (error) {
+      if (error instanceof NetError) return same;
+      throw error;
+    }
+  }
+
+  #six: Socket | undefined;
+
+  #observed({ mapped, alternates, rttMs }: Parameters<SignalParts['observed']>[0]): void {
+    if (this.#mine.reflexive.length === 0) {
+      this.#mine = { ...this.#mine, reflexive: [mapped] };
+      this.#note('candidate', { type: 'srflx', address: formatEndpoint(mapped), rttMs });
+      if (!this.#options.trusted) this.#publish();
+    }
+    this.#measurement?.sighted({ mapped, alternates }, rttMs);
+  }
+
+  async #measure(measurement: Measurement): Promise<void> {
+    const profile = await measurement.run().catch((error: unknown) => {
+      // Cut short because there is a path, or no network any more; the plain way tells.
+      if (this.#scope.signal.aborted || error instanceof NetError) return undefined;
+      throw error;
+    });
+    if (!profile || this.#closed) return;
+    this.#mine = { ...this.#mine, profile };
+    this.#note('measured', { ...profile });
+    this.#publish();
+    this.#judge();
+  }
+
+  #publish(): void {
+    if (this.#closed || this.#final) return;
+    this.#signal?.publish(this.#sealer.seal(0, encodeDescription(this.#mine)));
+  }
+
+  /* ---- the peer ---- */
+
+  peer({ member, payload, observed }: PeerNews): void {
+    if (this.#closed || !member || member.length !== MEMBER_BYTES) return;
+    const known = this.#peer;
+    if (known && !sameBytes(known.member, member)) return;
+    const opener = known?.opener ?? new Opener(this.#options.secret.descriptionKey(member));
+    const opened = opener.open(payload);
+    const description = opened && decodeDescription(opened.body);
+    if (!description || sameBytes(member, this.#member)) {
+      this.#note('refused', { what: 'description' });
+      return;
+    }
+    const met = known ?? this.#meet(member, opener, description, observed);
+    met.description = description;
+    met.observed = observed ?? met.observed;
+    for (const candidate of candidatesOf(description, observed)) met.agent.feed({ kind: 'remote-candidate', candidate });
+    if (!known) {
+      // Checks of the peer that were here before its credentials.
+      for (const { socket, datagram, message } of this.#early.splice(0)) this.#toAgent(met, socket, datagram, message);
+    }
+    this.#gate.notify();
+    this.#tryLate();
+    this.#judge();
+  }
+
+  status(status: SignalStatus): void {
+    this.#note('signal', { status });
+    if (this.#closed || this.#path) return;
+    if (isFinal(status) && !(this.#peer && status === 'silent')) this.#fail({ kind: 'signal', status });
+    else if (status === 'peer-left') this.#deadline(LEFT_MS, () => this.#fail({ kind: 'peer-left' }));
+  }
+
+  #meet(member: Uint8Array, opener: Opener, description: Description, observed: Endpoint | undefined): Peer {
+    const { clock, random } = this.#env;
+    const { secret } = this.#options;
+    const larger = Buffer.compare(this.#member, member) > 0;
+    const ice = new IceAgent({
+      role: larger ? 'controlling' : 'controlled',
+      ...secret.iceOf(this.#member),
+      random,
+      pacing: BRISK_PACING,
+      consent: { intervalMs: 2_500, expiryMs: 15_000 },
+      nomination: { waitMs: 50 },
+      patienceMs: 600_000,
+      // Two symmetric NATs can talk only so, and only a peer of our own is asked to.
+      anyReturnPath: true,
+    });
+    const agent = drive(ice, clock, (action) => this.#perform(action));
+    const channel = new Channel({
+      sendKey: secret.dataKey(this.#member, member),
+      receiveKey: secret.dataKey(member, this.#member),
+      clock,
+      transmit: (packet) => this.#transmit(packet),
+      heard: () => this.#connectedIfSo(),
+      bye: () => {
+        if (this.#final) this.#ended.resolve('bye');
+        else this.#fail({ kind: 'peer-left' });
+      },
+    });
+    this.#peer = { member, opener, channel, agent, ice, observed, description };
+    this.#note('peer', { observed: observed && formatEndpoint(observed), role: ice.role });
+    this.#note('attempt', { strategy: 'plain', reason: 'All candidates of both sides, at once and always.' });
+    agent.feed({ kind: 'local-candidate', socket: this.#main?.id ?? 0, candidate: candidate('host', this.#mine.hosts[0] ?? { address: '0.0.0.0', port: 0 }, 1) });
+    const six = this.#six && this.#mine.hosts.find(({ address }) => familyOf(address) === 6);
+    if (this.#six && six) agent.feed({ kind: 'local-candidate', socket: this.#six.id, candidate: candidate('host', six, 2) });
+    agent.feed({ kind: 'remote-credentials', ...secret.iceOf(member) });
+    this.#deadline(PLAIN_MS, () => this.#giveUp());
+    return this.#peer;
+  }
+
+  /* ---- packets ---- */
+
+  #heard(id: number, datagram: Datagram, message: Decoded | undefined): void {
+    if (this.#closed) return;
+    if (message) {
+      if (this.#signal?.accept?.(datagram, message)) return;
+      if (this.#peer) this.#toAgent(this.#peer, id, datagram, message);
+      else if (message.class === 'request') {
+        if (this.#early.length < MOST_EARLY) this.#early.push({ socket: id, datagram, message });
+        // Somebody checks us of whom we have not been told: perhaps that was lost.
+        this.#signal?.refresh?.();
+      }
+    } else if (isEnvelope(datagram.data)) this.#peer?.channel.receive(datagram.data, datagram.at);
+  }
+
+  #toAgent({ agent }: Peer, socket: number, { from, at }: Datagram, message: Decoded): void {
+    agent.feed({ kind: 'datagram', socket, from, message, at });
+  }
+
+  #transmit(packet: Uint8Array): boolean {
+    const path = this.#path;
+    if (!path) return false;
+    this.#sockets?.send(path.socket.id, packet, path.remote);
+    return true;
+  }
+
+  #perform(action: IceAction): void {
+    switch (action.kind) {
+      case 'send': {
+        const { socket, to, data, ttl } = action;
+        const id = Number(socket);
+        this.#sockets?.send(id, data, to, (error) => error.kind !== 'closed' && this.#peer?.agent.feed({ kind: 'send-failed', socket: id, to }), ttl);
+        return;
+      }
+      case 'valid':
+        if (!this.#path) this.#take(action.pair, action.rttMs);
+        return;
+      case 'selected':
+        this.#take(action.pair, action.pair.rttMs);
+        this.#note('selected', { local: formatEndpoint(action.pair.local.endpoint), remote: formatEndpoint(action.pair.remote.endpoint) });
+        return;
+      case 'consent-lost':
+        this.#note('lost', { remote: formatEndpoint(action.pair.remote.endpoint) });
+        this.#ended.resolve('lost');
+        return;
+      case 'failed':
+        return;
+      case 'log':
+        this.#log(action.entry);
+    }
+  }
+
+  #log(entry: IceLog): void {
+    switch (entry.event) {
+      case 'check':
+        if (entry.attempt === 1 && entry.cause !== 'nomination') this.#note('check', { to: formatEndpoint(entry.to), cause: entry.cause });
+        return;
+      case 'checked':
+        return this.#note('checked', { from: formatEndpoint(entry.from) });
+      case 'answered':
+        return this.#note('answered', { from: formatEndpoint(entry.from), mapped: formatEndpoint(entry.mapped), rttMs: entry.rttMs ?? null });
+      case 'pair-failed':
+        return this.#note('pair-failed', { remote: formatEndpoint(entry.remote), why: entry.why });
+      default:
+    }
+  }
+
+  /* ---- what comes of it ---- */
+
+  #take(pair: PairView, rttMs: number | undefined): void {
+    const socket = this.#sockets?.get(Number(pair.socket));
+    if (!socket) return;
+    const remote = pair.remote.endpoint;
+    const kind = this.#kindOf(pair);
+    this.#path = { kind, socket, remote, public: pair.local.endpoint, rttMs: rttMs ?? this.#path?.rttMs };
+    this.#note('path', { path: kind, local: formatEndpoint(socket.local), remote: formatEndpoint(remote), rttMs: rttMs ?? null });
+    this.#hard.abort();
+    this.#peer?.channel.start();
+    this.#connectedIfSo();
+  }
+
+  #kindOf({ remote, local, socket, speculative }: PairView): PathKind {
+    if (remote.type === 'relay' || local.type === 'relay') return 'relay';
+    const { address } = remote.endpoint;
+    const near = scopeOf(address) === 'private' || scopeOf(address) === 'link-local' || scopeOf(address) === 'loopback';
+    if (near && this.#peer?.description.hosts.some((host) => host.address === address)) return 'lan';
+    const judgement = this.#judgement;
+    if (judgement?.kind !== 'guess' && judgement?.kind !== 'meet') return 'direct';
+    const guessed = speculative || Number(socket) !== this.#main?.id || remote.type === 'prflx';
+    if (!guessed || Number(socket) === this.#late?.id) return 'direct';
+    const exact = judgement.kind === 'guess' ? judgement.foresight.kind === 'exact' : judgement.a.kind === 'exact' && judgement.b.kind === 'exact';
+    return exact ? 'predicted' : 'birthday';
+  }
+
+  #connectedIfSo(): void {
+    if (this.#final || !this.#path || !this.#peer?.channel.heardPeer) return;
+    this.#final = true;
+    this.#cancelDeadline();
+    this.#note('connected', { path: this.#path.kind });
+    // The peer may still wait for our news, and use another pair until one is selected.
+    this.#after(2_000, () => {
+      this.#signal?.close();
+      this.#tidy();
+    });
+    this.#outcome.resolve('connected');
+  }
+
+  /** Closes every socket that the path does not need. */
+  #tidy(): void {
+    const path = this.#path;
+    if (!path || this.#closed) return;
+    const keep = new Set([path.socket.id]);
+    for (const id of this.#sockets?.closeOthers(keep) ?? []) this.#peer?.agent.feed({ kind: 'socket-closed', socket: id });
+    if (this.#judgement?.kind === 'crossed') this.#keepMapping(path.socket);
+  }
+
+  /** A crossed path comes in by the mapping towards the server, which only packets to the server keep. */
+  #keepMapping(socket: Socket): void {
+    this.#measurement?.touch(socket);
+    this.#after(10_000, () => this.#keepMapping(socket));
+  }
+
+  #session(): Session {
+    const peer = this.#peer as Peer;
+    const view = (): Path => {
+      const { rttMs } = peer.ice.selected ?? {};
+      const path = this.#path as Path;
+      return { ...path, rttMs: peer.channel.stats.rttMs ?? rttMs ?? path.rttMs };
+    };
+    return {
+      channel: peer.channel,
+      path: view(),
+      judgement: this.#judgement,
+      profiles: this.profiles,
+      pairs: () => peer.ice.pairs(),
+      ended: this.#ended.promise,
+      current: view,
+      close: () => this.close(),
+      release: () => {
+        const { socket } = this.#path as Path;
+        this.#closed = true;
+        peer.channel.stop();
+        this.#free();
+        this.#sockets?.closeOthers(new Set([socket.id]));
+        this.#ended.resolve('closed');
+        return socket;
+      },
+    };
+  }
+
+  /** Ends all that runs; the sockets stay. */
+  #free(): void {
+    this.#cancelDeadline();
+    for (const cancel of this.#timers) cancel();
+    this.#timers.clear();
+    this.#signal?.close();
+    this.#peer?.channel.stop();
+    this.#peer?.agent.feed({ kind: 'close' });
+    this.#peer?.agent.stop();
+    this.#hard.abort();
+    this.#scope.abort();
+  }
+
+  #fail(failure: Failure): void {
+    if (!this.#final) this.#outcome.resolve(failure);
+  }
+
+  #giveUp(): void {
+    const judgement = this.#judgement;
+    const reason = judgement ? reasonOf(judgement, 'this side', 'the peer') : 'The NAT of one side could not be measured.';
+    this.#fail(judgement?.kind === 'hopeless' ? { kind: 'hopeless', judgement, reason } : { kind: 'no-path', judgement, reason });
+  }
+
+  /* ---- the harder ways ---- */
+
+  /** Sockets whose first packets die on the way: where a router answers early packets, and so poisons the flow, this pair still works. */
+  #tryLate(): void {
+    const peer = this.#peer;
+    const to = peer?.description.late;
+    const socket = this.#late;
+    if (!peer || !to || !socket || this.#lateStarted || this.#path) return;
+    this.#lateStarted = true;
+    this.#note('attempt', { strategy: 'low-ttl', reason: `First packets that die after ${LOW_TTL} hops open our own NAT and cannot be refused by the peer's.`, to: formatEndpoint(to) });
+    const shoot = (ttl?: number): void => {
+      if (!this.#path && !this.#closed) peer.agent.feed({ kind: 'speculate', socket: socket.id, to, ttl });
+    };
+    shoot(LOW_TTL);
+    // The peer hears of our socket at about the same time as we of its; by then both have sent.
+    for (const ms of [250, 400, 700, 1_200, 2_000, 3_000]) this.#after(ms, () => shoot());
+  }
+
+  #judge(): void {
+    const { mine, theirs } = this.profiles;
+    const peer = this.#peer;
+    if (!mine || !theirs || !peer || this.#judgement || this.#final) return;
+    const judgement = judge(mine, theirs);
+    this.#judgement = judgement;
+    if (this.#path) return;
+    const reason = reasonOf(judgement, 'this side', 'the peer');
+    this.#note('judged', { kind: judgement.kind, reason, ...('odds' in judgement && { odds: judgement.odds }) });
+    if (judgement.kind === 'direct' || judgement.kind === 'unknown') return;
+    if (judgement.kind === 'hopeless') return this.#deadline(HOPELESS_MS, () => this.#giveUp());
+    this.#deadline(HARD_MS, () => this.#giveUp());
+    this.#note('attempt', { strategy: judgement.kind, reason });
+    const self = this.#mine.reflexive[0] ?? this.#mine.hosts[0];
+    const target = peer.observed ?? peer.description.reflexive[0];
+    if (!self || !target) return;
+    attempt(judgement, { mine, theirs, peer: target, self }, this.#means(peer)).catch((error: unknown) => {
+      if (!this.#hard.signal.aborted && !(error instanceof NetError)) this.#outcome.reject(error);
+    });
+  }
+
+  #means(peer: Peer): Means {
+    const { clock, random } = this.#env;
+    const { signal } = this.#hard;
+    const sockets = this.#sockets as Sockets;
+    const measurement = this.#measurement as Measurement;
+    return {
+      clock, random, signal,
+      main: this.#main?.id ?? 0,
+      open: () => sockets.open(signal),
+      close: (id) => {
+        sockets.close(id);
+        peer.agent.feed({ kind: 'socket-closed', socket: id });
+      },
+      probe: (socket, to) => peer.agent.feed({ kind: 'speculate', socket, to }),
+      sample: (socket) => measurement.sample(socket),
+      usedPorts: () => measurement.usedPorts(),
+      announce: (aim) => {
+        this.#mine = { ...this.#mine, aim };
+        this.#publish();
+      },
+      peerAim: async (round) => {
+        const ready = (): boolean => (peer.description.aim?.round ?? 0) >= round;
+        while (!(await this.#gate.wait(ready, 60_000, signal)));
+        return peer.description.aim as Aim;
+      },
+      note: (event, details) => this.#note(event, details),
+    };
+  }
+
+  /* ---- little things ---- */
+
+  #note(event: string, details?: Readonly<Record<string, unknown>>): void {
+    this.#options.timeline.add(event, details);
+  }
+
+  #after(ms: number, wake: () => void): void {
+    const cancel = this.#env.clock.after(ms, () => {
+      this.#timers.delete(cancel);
+      wake();
+    });
+    this.#timers.add(cancel);
+  }
+
+  /** Replaces the deadline before. */
+  #deadline(ms: number, wake: () => void): void {
+    this.#cancelDeadline();
+    this.#cancelDeadline = this.#env.clock.after(ms, wake);
+  }
+}
+
+const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, i) => byte === b[i]);
+
+function candidate(type: CandidateType, endpoint: Endpoint, foundation: number, preference?: number): Candidate {
+  return { foundation: String(foundation), component: 1, transport: 'udp', priority: candidatePriority(type, preference), endpoint, type };
+}
+
+/** Where the peer may be: where the server sees it, and where it is at home. */
+function candidatesOf({ hosts, reflexive }: Description, observed: Endpoint | undefined): Candidate[] {
+  const outside = [...(observed ? [observed] : []), ...reflexive].filter((each, i, all) => all.findIndex((other) => sameEndpoint(other, each)) === i);
+  const inside = hosts.filter(({ address }) => !isAnyAddress(address)).filter((host) => !outside.some((each) => sameEndpoint(each, host)));
+  return [...inside.map((host, i) => candidate('host', host, 10 + i, 0xffff - i)), ...outside.map((each, i) => candidate('srflx', each, 30 + i, 0xffff - i))];
+}
+

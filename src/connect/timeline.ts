@@ -1,0 +1,38 @@
+import type { Clock } from '../net/ports.ts';
+
+/** Something that happened on the way to a connection, for the report. */
+export interface TimelineEvent {
+  /** Since the attempt began, to the microsecond. */
+  readonly atMs: number;
+  readonly event: string;
+  readonly [detail: string]: unknown;
+}
+
+/** What a report can hold; what comes later is counted only. */
+const MOST_EVENTS = 400;
+
+export class Timeline {
+  readonly events: TimelineEvent[] = [];
+  /** Events that found no room. */
+  omitted = 0;
+  readonly #clock: Clock;
+  readonly #start: number;
+  readonly #listener: ((event: TimelineEvent) => void) | undefined;
+
+  constructor(clock: Clock, listener?: (event: TimelineEvent) => void) {
+    this.#clock = clock;
+    this.#start = clock.now();
+    this.#listener = listener;
+  }
+
+  get elapsedMs(): number {
+    return Math.round((this.#clock.now() - this.#start) * 1000) / 1000;
+  }
+
+  add(event: string, details: Readonly<Record<string, unknown>> = {}): void {
+    const entry = { atMs: this.elapsedMs, event, ...details };
+    if (this.events.length < MOST_EVENTS) this.events.push(entry);
+    else this.omitted++;
+    this.#listener?.(entry);
+  }
+}
