@@ -36,15 +36,17 @@ async function run(args: { server: readonly ReturnType<typeof parseServer>[]; fa
   const close = startReport(env.clock, 'nat-tool/detect@1');
   const builtIn = BUILT_IN_SERVERS.map(({ server }) => parseServer(server, 'server'));
   const batches = args.server.length > 0 ? [args.server] : [builtIn.slice(0, BATCH), builtIn.slice(BATCH, 2 * BATCH)];
+  const deadline = env.clock.now() + args.timeout;
+  const left = () => Math.max(1, deadline - env.clock.now());
   for (const [i, batch] of batches.entries()) {
     context.progress('looking up servers');
     try {
-      const { family, endpoints, findings } = await findServers(env, batch, args.source === undefined ? args.family : args.source.includes(':') ? 6 : 4, signal);
+      const { family, endpoints, findings } = await findServers(env, batch, args.source === undefined ? args.family : args.source.includes(':') ? 6 : 4, left(), signal);
       if (endpoints.length === 0) {
         if (i < batches.length - 1) continue;
         return close('failed', nothingMeasured(batch.map(({ host }) => host)), findings);
       }
-      const options = { servers: endpoints, port: args.port, source: args.source, timeoutMs: args.timeout, onProgress: context.progress };
+      const options = { servers: endpoints, port: args.port, source: args.source, timeoutMs: left(), onProgress: context.progress };
       const { outcome, data, findings: more } = conclude(await measureBehaviour(env, family, options, signal));
       if (outcome === 'failed' && i < batches.length - 1) continue;
       return close(outcome, data, [...findings, ...more]);
@@ -99,9 +101,16 @@ function view({ data }: { data: Behaviour }, verbosity: number): Block[] {
   if (verbosity > 0 && data.evidence.length > 0) {
     blocks.push(
       heading('Evidence'),
+      // Narrow enough for 80 columns: all tests leave from one address, so that its port is enough.
       grid(
-        ['Test', 'From', 'To', { title: 'Sent', align: 'right' }, { title: 'Received', align: 'right' }, { title: 'RTT ms', align: 'right' }, 'Verdict'],
-        data.evidence.map((row) => [row.test, row.from, row.to, String(row.sent), String(row.received), row.rttMs === null ? '' : row.rttMs.toFixed(1), row.verdict]),
+        [{ title: 'Test', wrap: true }, { title: 'From port, to', wrap: true }, { title: 'Got', align: 'right' }, { title: 'RTT ms', align: 'right' }, { title: 'Verdict', wrap: true }],
+        data.evidence.map((row) => [
+          row.test.replace(/-baseline$/, ' (baseline)'),
+          `${row.from.slice(row.from.lastIndexOf(':') + 1)} to ${row.to}`,
+          `${row.received}/${row.sent}`,
+          row.rttMs === null ? '' : row.rttMs.toFixed(1),
+          row.verdict,
+        ]),
       ),
     );
   }

@@ -166,8 +166,8 @@ function view({ data }: Report<Data>): Block[] {
     const wrong = data.verdicts.filter(({ right }) => !right).length;
     return [
       grid(
-        ['NAT', 'Truth', 'Verdict', { title: 'Time', align: 'right' }],
-        data.verdicts.map(({ nat, truth, verdict, right, elapsedMs }) => [nat, truth, verdictCell(verdict, right), `${Math.round(elapsedMs)} ms`]),
+        [{ title: 'NAT', wrap: true }, 'Truth', 'Verdict', { title: 'ms', align: 'right' }],
+        data.verdicts.map(({ nat, truth, verdict, right, elapsedMs }) => [nat.replaceAll(',', ', '), truth, verdictCell(verdict, right), String(Math.round(elapsedMs))]),
       ),
       text(wrong === 0 ? `All ${data.verdicts.length} right.` : `${data.verdicts.length - wrong} of ${data.verdicts.length} right.`, wrong === 0 ? 'good' : 'bad'),
     ];
