@@ -122,31 +122,39 @@ class Sender {
 async function sendAll(sender: Sender, batches: AsyncIterable<Uint8Array[]>, rate: number | undefined, { env: { clock } }: Context<DatagramEvent>, signal: AbortSignal): Promise<void> {
   const start = clock.now();
   let posted = 0;
-  const ended = deferred<never>();
-  const stop = (): void => ended.reject(signal.reason);
-  ended.promise.catch(() => {});
-  signal.addEventListener('abort', stop, { once: true });
-  const iterator = batches[Symbol.asyncIterator]();
+  for await (const batch of untilAborted(batches, signal)) {
+    for (const data of batch) {
+      if (rate !== undefined) {
+        const due = start + (posted * 1000) / rate - clock.now();
+        if (due > 0) await sleep(clock, due, signal);
+      }
+      if (sender.failure) return;
+      sender.post(data);
+      posted++;
+      if (sender.inFlight >= AT_ONCE) await sender.settled();
+    }
+  }
+  await sender.settled();
+}
+
+/** Ends by rejecting with the signal's reason, at once: standard input cannot be told to give up, so it is left waiting. */
+async function* untilAborted<T>(input: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
+  const iterator = input[Symbol.asyncIterator]();
+  let stop = (): void => {};
+  const aborted = (): void => stop();
+  signal.addEventListener('abort', aborted, { once: true });
   try {
     for (;;) {
-      signal.throwIfAborted();
-      // Standard input cannot be told to give up: stop listening to it.
-      const { done, value } = await Promise.race([iterator.next(), ended.promise]);
-      if (done) break;
-      for (const data of value) {
-        if (rate !== undefined) {
-          const due = start + (posted * 1000) / rate - clock.now();
-          if (due > 0) await sleep(clock, due, signal);
-        }
-        if (sender.failure) return;
-        sender.post(data);
-        posted++;
-        if (sender.inFlight >= AT_ONCE) await sender.settled();
-      }
+      const result = await new Promise<IteratorResult<T>>((resolve, reject) => {
+        if (signal.aborted) return reject(signal.reason);
+        stop = () => reject(signal.reason);
+        iterator.next().then(resolve, reject);
+      });
+      if (result.done) return;
+      yield result.value;
     }
-    await sender.settled();
   } finally {
-    signal.removeEventListener('abort', stop);
+    signal.removeEventListener('abort', aborted);
   }
 }
 
