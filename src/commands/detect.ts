@@ -1,3 +1,4 @@
+import { type Family, familyOf } from '../net/address.ts';
 import { measureBehaviour } from '../probe/behaviour.ts';
 import { type Behaviour, conclude, nothingMeasured } from '../probe/conclude.ts';
 import { advice, EXPECTABLE, isExpected, meaningOf } from '../probe/meaning.ts';
@@ -31,7 +32,7 @@ function parseExpected(value: string, argument: string): readonly string[] {
   return words;
 }
 
-async function run(args: { server: readonly ReturnType<typeof parseServer>[]; family: 4 | 6 | undefined; port: number | undefined; source: string | undefined; timeout: number }, context: Context) {
+async function run(args: { server: readonly ReturnType<typeof parseServer>[]; family: Family | undefined; port: number | undefined; source: string | undefined; timeout: number }, context: Context) {
   const { env, signal } = context;
   const close = startReport(env.clock, 'nat-tool/detect@1');
   const builtIn = BUILT_IN_SERVERS.map(({ server }) => parseServer(server, 'server'));
@@ -41,7 +42,8 @@ async function run(args: { server: readonly ReturnType<typeof parseServer>[]; fa
   for (const [i, batch] of batches.entries()) {
     context.progress('looking up servers');
     try {
-      const { family, endpoints, findings } = await findServers(env, batch, args.source === undefined ? args.family : args.source.includes(':') ? 6 : 4, left(), signal);
+      const wanted = { family: args.source === undefined ? args.family : familyOf(args.source), timeoutMs: left(), anyWillDo: args.server.length === 0 };
+      const { family, endpoints, findings } = await findServers(env, batch, wanted, signal);
       if (endpoints.length === 0) {
         if (i < batches.length - 1) continue;
         return close('failed', nothingMeasured(batch.map(({ host }) => host)), findings);

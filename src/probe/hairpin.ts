@@ -70,9 +70,10 @@ export async function hairpinTest(
   while (!finished && sent < sends) {
     sent++;
     void Promise.allSettled([
+      // First, for routers limit how many refusals they send.
+      watcher?.mux.socket.send(probe),
       a.socket.mux.socket.send(probe, b.seen.mapped),
       b.socket.mux.socket.send(probe, a.seen.mapped),
-      watcher?.mux.socket.send(probe),
     ]);
     finished = await gate.wait(over, ROUND_MS, signal);
   }

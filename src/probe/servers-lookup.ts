@@ -17,24 +17,44 @@ export interface FoundServers {
   readonly findings: readonly Finding[];
 }
 
+export interface LookupOptions {
+  /** Both when absent. */
+  readonly family?: Family | undefined;
+  readonly timeoutMs: number;
+  /** Any of the servers will do: once one is found, the others get only a little longer. */
+  readonly anyWillDo: boolean;
+}
+
+/** How much longer the slower look-ups may take than the first. */
+const GRACE_MS = 200;
+
 /**
  * Looks all names up at once. A measurement is about one address family: IPv4 when any server has such an address (that is where
  * NATs are), unless `family` says otherwise.
  */
-export async function findServers(env: Pick<Env, 'resolver' | 'clock' | 'random' | 'interfaces'>, names: readonly StunServerName[], family: Family | undefined, signal: AbortSignal): Promise<FoundServers> {
+export async function findServers(
+  env: Pick<Env, 'resolver' | 'clock' | 'random' | 'interfaces'>,
+  names: readonly StunServerName[],
+  { family, timeoutMs, anyWillDo }: LookupOptions,
+  signal: AbortSignal,
+): Promise<FoundServers> {
   const failures: LookupFailure[] = [];
+  const bounds = scope(env.clock, signal, Math.min(timeoutMs, LOOKUP_TIMEOUT_MS));
+  let stopHurry: (() => void) | undefined;
   const found = await mapBounded(names, AT_ONCE, async (name) => {
-    const bounds = scope(env.clock, signal, LOOKUP_TIMEOUT_MS);
     try {
-      return await discover(name, { ...env, transport: 'udp', family, signal: bounds.signal });
+      const endpoints = await discover(name, { ...env, transport: 'udp', family, signal: bounds.signal });
+      if (anyWillDo) stopHurry ??= env.clock.after(GRACE_MS, () => bounds.abort(new TimeoutError(GRACE_MS)));
+      return endpoints;
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof NetError || error instanceof TimeoutError)) throw error;
       failures.push({ host: name.host, exists: !(error instanceof NetError && error.kind === 'not-found'), error: lookupFailure(error) });
       return [];
-    } finally {
-      bounds.end();
     }
+  }).finally(() => {
+    stopHurry?.();
+    bounds.end();
   });
   const chosen = family ?? (found.some((list) => list.some(({ address }) => familyOf(address) === 4)) || !found.some((list) => list.length > 0) ? 4 : 6);
   const endpoints: Endpoint[] = [];
@@ -42,7 +62,7 @@ export async function findServers(env: Pick<Env, 'resolver' | 'clock' | 'random'
     const endpoint = list.find(({ address }) => familyOf(address) === chosen);
     if (endpoint && !endpoints.some((each) => sameEndpoint(each, endpoint))) endpoints.push(endpoint);
   }
-  return { family: chosen, endpoints, findings: lookupFindings(failures, env) };
+  return { family: chosen, endpoints, findings: anyWillDo && endpoints.length > 0 ? [] : lookupFindings(failures, env) };
 }
 
 /** Why a name could not be looked up, without the system's jargon around its code. */

@@ -32,6 +32,7 @@ export class ProbeSession {
   /** Notified whenever any series hears something. */
   readonly gate: Gate;
   readonly #sockets: UdpSocket[] = [];
+  readonly #spare: UdpSocket[] = [];
   readonly #source: string | undefined;
   #routed: string | undefined;
 
@@ -50,10 +51,15 @@ export class ProbeSession {
     return this.#routed;
   }
 
+  /** Opens sockets ahead, so that the time it takes does not count as round-trip time. */
+  async prepare(count: number, signal: AbortSignal): Promise<void> {
+    this.#spare.push(...(await Promise.all(Array.from({ length: count }, () => this.#bind({}, signal)))));
+  }
+
   /** A socket for one group of tests; groups never share one, for a test opens the filter for the next. */
   async open(signal: AbortSignal, options: { readonly port?: number | undefined; readonly remote?: Endpoint } = {}): Promise<ProbeSocket> {
-    const socket = await this.env.udp.open({ family: this.family, address: this.#source, ...options }, signal);
-    this.#sockets.push(socket);
+    const plain = options.port === undefined && options.remote === undefined;
+    const socket = (plain && this.#spare.shift()) || (await this.#bind(options, signal));
     const mux = new StunMux(socket);
     mux.onOther = ({ from }, message) => {
       // The other group's hairpin probes are requests; a stray answer is one nobody waits for.
@@ -61,6 +67,12 @@ export class ProbeSession {
     };
     const { address, port } = socket.local;
     return { mux, local: { address: isAnyAddress(address) ? (this.#routed ?? address) : address, port } };
+  }
+
+  async #bind(options: { readonly port?: number | undefined; readonly remote?: Endpoint }, signal: AbortSignal): Promise<UdpSocket> {
+    const socket = await this.env.udp.open({ family: this.family, address: this.#source, ...options }, signal);
+    this.#sockets.push(socket);
+    return socket;
   }
 
   begin(test: string, socket: ProbeSocket, to: Endpoint, attributes: readonly Attribute[] = []): Series {
