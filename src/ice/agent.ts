@@ -285,7 +285,10 @@ export class IceAgent implements Machine<IceEvent, IceAction> {
 
   /** §7.2.5.1. A pair that works is checked again too, or two agents might both rest in the same role. */
   #onRoleConflict(check: Check): void {
-    if (++this.#conflicts > MAX_CONFLICTS) return this.#fail(check.pair, 'error');
+    if (++this.#conflicts > MAX_CONFLICTS) {
+      this.#errors++;
+      return this.#fail(check.pair, 'error');
+    }
     if (check.role === this.role) {
       this.#switchRole();
       // §16.1: otherwise two agents with equal numbers would switch together for ever.

@@ -50,15 +50,13 @@ export const UNDERSTOOD: ReadonlySet<AttributeName> = new Set<AttributeName>([
   'PRIORITY', 'USE-CANDIDATE', 'REALM', 'NONCE',
 ]);
 
-/**
- * Whether a request is the peer's: for our ufrag, and sealed with our password. An absent FINGERPRINT is let pass, for
- * the integrity says more.
- */
+/** Whether a request is the peer's: for our ufrag, and sealed with our password. */
 export function isAuthenticRequest(message: Decoded, ufrag: string, key: Uint8Array): boolean {
   return (get(message, 'USERNAME')?.startsWith(`${ufrag}:`) ?? false) && isSealed(message, key);
 }
 
-export const isSealed = (message: Decoded, key: Uint8Array): boolean => checkFingerprint(message) !== 'invalid' && checkIntegrity(message, key) === 'valid';
+/** Both attributes are a must in ICE (RFC 8445 §7.1). The cheaper one is looked at first. */
+export const isSealed = (message: Decoded, key: Uint8Array): boolean => checkFingerprint(message) === 'valid' && checkIntegrity(message, key) === 'valid';
 
 /** The role that a check claims, with its tie-breaker. */
 export function claimedRole(message: Decoded): { readonly role: Role; readonly tieBreaker: bigint } | undefined {
