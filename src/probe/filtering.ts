@@ -12,7 +12,7 @@ import { type Series, sendUntil } from './series.ts';
 import { isControl, type ProbeSession, type ProbeSocket } from './session.ts';
 
 /** Spacing of the sends. Losses come in bursts, so they must not all leave at once. */
-export const ROUND_MS = 40;
+export const ROUND_MS = 30;
 /** What remains after the last send for an answer to arrive, at least. */
 const LEAST_WINDOW_MS = 200;
 

@@ -129,13 +129,13 @@ describe('time', () => {
   });
 
   it('is the sends and one window behind filters', async () => {
-    for (const nat of ['firewall', 'restricted-cone', 'port-restricted-cone', 'symmetric']) expect(await took({ nat })).toBe(440);
+    for (const nat of ['firewall', 'restricted-cone', 'port-restricted-cone', 'symmetric']) expect(await took({ nat })).toBe(380);
   });
 });
 
 describe('when interrupted', () => {
   it('says what was learnt, at any moment', async () => {
-    for (let abortAtMs = 0; abortAtMs < 430; abortAtMs += 10) {
+    for (let abortAtMs = 0; abortAtMs < 370; abortAtMs += 10) {
       const result = await measure({ nat: 'port-restricted-cone' }, { abortAtMs });
       expect(result.outcome).toBe('partial');
       expect(kinds(result.findings)).toContain('interrupted');
