@@ -78,8 +78,8 @@ function allocationInWords({ portAllocation: { pattern, step, range } }: Behavio
 }
 
 function serverInWords({ server, evidence }: Behaviour): string {
-  const rtts = evidence.flatMap(({ to, rttMs }) => (to === server.address && rttMs !== null ? [rttMs] : []));
-  const remarks = [...(rtts.length > 0 ? [`RTT ${Math.min(...rtts).toFixed(1)} ms`] : []), ...(server.software ? [server.software] : [])];
+  const rtt = evidence.find(({ test, to, rttMs }) => test === 'mapping-1' && to === server.address && rttMs !== null)?.rttMs ?? null;
+  const remarks = [...(rtt === null ? [] : [`RTT ${rtt.toFixed(1)} ms`]), ...(server.software ? [server.software] : [])];
   return server.address + (remarks.length > 0 ? ` (${remarks.join(', ')})` : '');
 }
 

@@ -197,14 +197,15 @@ async function ask(env: QueryEnv, name: StunServerName, transport: StunTransport
   }
 }
 
-/** Exchanges begun at fixed intervals, whether or not the one before has ended; cut short where the network refuses. */
+/** Exchanges begun at fixed intervals, whether or not the one before has ended; cut short where the network refuses, and by the user, who then has those that are done. */
 async function train(env: QueryEnv, exchange: (signal: AbortSignal) => Promise<TransactOutcome>, { count, intervalMs }: QueryOptions, signal: AbortSignal): Promise<TransactOutcome[]> {
   const under: Promise<TransactOutcome>[] = [];
   const each = new FanOut(signal);
   let refused = false;
   try {
     for (let i = 0; i < count && !refused; i++) {
-      if (i > 0) await sleep(env.clock, intervalMs, signal);
+      if (i > 0) await sleep(env.clock, intervalMs, signal).catch(() => {});
+      if (signal.aborted) break;
       const outcome = each.run(exchange);
       outcome.then(
         ({ kind }) => {
@@ -214,7 +215,11 @@ async function train(env: QueryEnv, exchange: (signal: AbortSignal) => Promise<T
       );
       under.push(outcome);
     }
-    return await Promise.all(under);
+    const settled = await Promise.allSettled(under);
+    const done = settled.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+    const failed = settled.find((each) => each.status === 'rejected');
+    if (failed && (done.length === 0 || !signal.aborted)) throw failed.reason;
+    return done;
   } finally {
     each.end();
   }

@@ -45,7 +45,7 @@ const TEXTS = {
   // What a server does.
   'query-failed': ({ server, transport, error }: { server: string; transport: string; error: string }) => `Asking ${server} over ${transport.toUpperCase()} failed: ${error}.`,
   'no-network': () => 'This machine has no network address but loopback: it is on no network.',
-  unresolvable: ({ hosts }: { hosts: readonly string[] }) => `No such name: ${list(hosts)}.`,
+  unresolvable: ({ hosts }: { hosts: readonly string[] }) => `No address is known for ${list(hosts)}.`,
   'resolver-failed': ({ hosts, error }: { hosts: readonly string[]; error: string }) => `Could not look up ${list(hosts)}: ${error}.`,
   'server-refused': ({ server }: { server: string }) => `${server} refused: nothing listens on that UDP port (ICMP port unreachable).`,
   'server-error': ({ server, code, reason }: { server: string; code: number; reason: string }) =>

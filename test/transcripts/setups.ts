@@ -2,8 +2,13 @@
 import type { CommandList } from '../../src/commands/index.ts';
 import type { Env } from '../../src/net/ports.ts';
 import { createNodeEnv } from '../../src/node/env.ts';
-import { allCommands, listOf, stillEnv } from '../cli/harness.ts';
+import { createLab } from '../../src/lab/topology.ts';
+import { sleep } from '../../src/net/wait.ts';
+import { allCommands, listOf, run, type RunResult, stillEnv } from '../cli/harness.ts';
 import { sample } from '../cli/sample-command.ts';
+
+/** Runs the command line in a world. */
+export type Go = (world: { readonly env: Env; readonly signal?: AbortSignal }) => Promise<RunResult>;
 
 export interface Setup {
   readonly env: Env;
@@ -14,6 +19,8 @@ export interface Setup {
   /** Replaces what differs from run to run, and nothing else. */
   readonly normalise?: (text: string) => string;
   readonly end?: () => void | Promise<void>;
+  /** Where a world must itself run while the command does, such as a simulated one: called for each command, in place of running it in `env`. */
+  readonly stage?: (go: Go) => Promise<RunResult>;
 }
 
 /** Wall-clock time and durations in reports. */
@@ -29,6 +36,25 @@ export const SETUPS: Readonly<Record<string, () => Setup | Promise<Setup>>> = {
   still: () => ({ env: stillEnv }),
   /** The same, with the tests' own command, which answers from its arguments. */
   sample: () => ({ env: stillEnv, commands: allCommands(listOf(sample)) }),
+  /** On A in the simulated network; the user presses Ctrl-C after 300 ms. */
+  interrupted: () => ({ env: stillEnv, stage: (go) => createLab({ patienceMs: 5000 }).run((env, signal) => go({ env, signal }), { abortAtMs: 300 }) }),
+  /** On V, a host with the addresses 40.30.20.20 and 40.30.20.21, for two seconds; A asks it for its public side meanwhile. */
+  serving: () => ({
+    env: stillEnv,
+    stage: async (go) => {
+      const lab = createLab({ patienceMs: 5000 });
+      const env = lab.addHost('V', ['40.30.20.20', '40.30.20.21']);
+      return lab.run(
+        async (asker, signal) => {
+          const served = go({ env, signal });
+          await sleep(asker.clock, 500);
+          await run(['stun', '40.30.20.20'], { env: asker });
+          return served;
+        },
+        { abortAtMs: 2000 },
+      );
+    },
+  }),
   /** The real world; commands keep to loopback addresses. */
   loopback: () => ({ env: createNodeEnv(), normalise: withoutTimes }),
 };

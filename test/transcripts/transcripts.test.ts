@@ -3,7 +3,7 @@ import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { run } from '../cli/harness.ts';
-import { SETUPS, type Setup } from './setups.ts';
+import { type Go, SETUPS, type Setup } from './setups.ts';
 import { type Part, parseTranscript, renderTranscript, setupOf, shellWords, show } from './transcript.ts';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
@@ -19,13 +19,14 @@ async function replay(markdown: string, setup: Setup): Promise<string> {
     const steps = [];
     for (const { command } of part.steps) {
       const { argv, stdin, environment } = shellWords(command, setup.variables ?? {});
-      const result = await run(argv, {
-        env: setup.env,
+      const go: Go = (world) => run(argv, {
+        ...world,
         environment,
         ...(setup.commands && { commands: setup.commands }),
         ...(setup.files && { files: setup.files }),
         ...(stdin !== undefined && { stdin }),
       });
+      const result = await (setup.stage?.(go) ?? go({ env: setup.env }));
       steps.push({ command, expected: normalised(show(result), setup) });
     }
     parts.push({ kind: 'steps', steps });
