@@ -3,7 +3,7 @@ import { type Endpoint, familyOf } from '../net/address.ts';
 import { type Env, NetError } from '../net/ports.ts';
 import { deferred } from '../net/wait.ts';
 import type { Schedule } from '../stun/schedule.ts';
-import { type DnsQuestion, DnsFormatError, type DnsResponse, DNS_TYPE, decodeResponse, encodeQuery } from './dns-message.ts';
+import { type DnsQuestion, DnsFormatError, type DnsResponse, DNS_TYPE, decodeResponse, encodeQuery } from '../net/dns-message.ts';
 
 /** How a name server refuses: rcode names of RFC 1035 §4.1.1. */
 const RCODES: readonly string[] = ['no error', 'format error', 'server failure', 'no such name', 'not implemented', 'refused'];

@@ -8,7 +8,7 @@ import { discover } from '../stun/discovery.ts';
 import { mappedAddress } from '../stun/message.ts';
 import { StunMux } from '../stun/mux.ts';
 import { briskSchedule } from '../stun/schedule.ts';
-import { DnsFormatError } from './dns-message.ts';
+import { DnsFormatError } from '../net/dns-message.ts';
 import { queryDns } from './dns-query.ts';
 import { httpGet } from './http-get.ts';
 import { HttpFormatError } from './http-response.ts';

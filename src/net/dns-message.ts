@@ -1,5 +1,5 @@
-/** As much of DNS (RFC 1035) as asking one server one question takes: a query out, addresses and texts in. Pure. */
-import { formatAddress } from '../net/address.ts';
+/** As much of DNS (RFC 1035) as one question to one server takes, from either side: addresses and texts. Pure. */
+import { addressBytes, formatAddress } from './address.ts';
 
 export const DNS_TYPE = { A: 1, TXT: 16, AAAA: 28 } as const;
 export type DnsType = keyof typeof DNS_TYPE;
@@ -21,7 +21,7 @@ export interface DnsResponse {
   readonly answers: readonly { readonly type: DnsType; readonly text: string }[];
 }
 
-/** Bytes that are no DNS response, or a name that cannot be asked for. */
+/** Bytes that are no such DNS message, or a name that cannot be asked for. */
 export class DnsFormatError extends Error {
   constructor(message: string) {
     super(message);
@@ -36,10 +36,43 @@ const TRUNCATED = 0x0200;
 const RECURSION_DESIRED = 0x0100;
 
 /** `id` is 0–65535. Throws DnsFormatError for a name that breaks RFC 1035 §2.3.4. */
-export function encodeQuery(id: number, { name, type }: DnsQuestion): Uint8Array {
+export function encodeQuery(id: number, question: DnsQuestion): Uint8Array {
+  return Uint8Array.from([...header(id, RECURSION_DESIRED, 0), ...questionBytes(question)]);
+}
+
+/** What a server needs to know of a query; undefined for anything but one question of a type that we know. */
+export function decodeQuery(bytes: Uint8Array): { readonly id: number; readonly question: DnsQuestion } | undefined {
+  if (bytes.length < HEADER || ((bytes[2] as number) & 0xf8) !== 0 || bytes[4] !== 0 || bytes[5] !== 1) return undefined;
+  try {
+    const { name, end } = readName(bytes, HEADER);
+    const type = TYPES.find((each) => DNS_TYPE[each] === (((bytes[end] ?? 0) << 8) | (bytes[end + 1] ?? 0)));
+    return type && { id: ((bytes[0] as number) << 8) | (bytes[1] as number), question: { name, type } };
+  } catch (error) {
+    if (error instanceof DnsFormatError) return undefined;
+    throw error;
+  }
+}
+
+/** A server's answer: each text is an address or, for TXT, up to 255 bytes. Throws DnsFormatError for a text that the type cannot hold. */
+export function encodeResponse(id: number, question: DnsQuestion, texts: readonly string[], rcode = 0): Uint8Array {
+  const records = texts.flatMap((text) => {
+    const bytes = question.type === 'TXT' ? new TextEncoder().encode(text) : addressBytes(text);
+    if (!bytes || (question.type === 'A' && bytes.length !== 4) || (question.type === 'AAAA' && bytes.length !== 16) || bytes.length > 255) throw new DnsFormatError(`'${text}' is no ${question.type} record`);
+    const data = question.type === 'TXT' ? [bytes.length, ...bytes] : [...bytes];
+    // A pointer to the name of the question, then a time to live of no time at all.
+    return [0xc0, HEADER, 0, DNS_TYPE[question.type], 0, CLASS_IN, 0, 0, 0, 0, data.length >>> 8, data.length & 0xff, ...data];
+  });
+  return Uint8Array.from([...header(id, RESPONSE | RECURSION_DESIRED | rcode, texts.length), ...questionBytes(question), ...records]);
+}
+
+const TYPES = Object.keys(DNS_TYPE) as DnsType[];
+
+const header = (id: number, flags: number, answers: number): number[] => [id >>> 8, id & 0xff, flags >>> 8, flags & 0xff, 0, 1, answers >>> 8, answers & 0xff, 0, 0, 0, 0];
+
+function questionBytes({ name, type }: DnsQuestion): number[] {
   const encoded = labelsOf(name).flatMap((label) => [label.length, ...label]);
   if (encoded.length > 254) throw new DnsFormatError(`the name '${name}' is too long`);
-  return Uint8Array.from([id >>> 8, id & 0xff, RECURSION_DESIRED >>> 8, 0, 0, 1, 0, 0, 0, 0, 0, 0, ...encoded, 0, 0, DNS_TYPE[type], 0, CLASS_IN]);
+  return [...encoded, 0, 0, DNS_TYPE[type], 0, CLASS_IN];
 }
 
 function labelsOf(name: string): Uint8Array[] {
