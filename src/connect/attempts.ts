@@ -14,10 +14,15 @@ import type { Profile } from './profile.ts';
 export interface Means {
   readonly clock: Clock;
   readonly random: Random;
+  /** Of the waits between packets. */
   readonly signal: AbortSignal;
   readonly main: number;
   open(): Promise<Socket>;
   close(id: number): void;
+  /** Waits until one more packet may leave. */
+  turn(): Promise<void>;
+  /** On this socket only that endpoint is listened to from now on. */
+  expectOnly(socket: number, from: Endpoint): void;
   /** An ICE check to a guessed endpoint. */
   probe(socket: number, to: Endpoint): void;
   /** The port that the NAT gives this socket towards the server. */
@@ -109,10 +114,9 @@ function aimBetween(round: number, { allocation }: Profile, hole: Socket, before
 /** As the symmetric side, without foresight: many mappings, one of which the peer will hit. */
 async function openMany(count: number, { peer }: Target, means: Means): Promise<void> {
   const opened: number[] = [];
-  const pace = new Pacer(means);
   for (let i = 0; i < count; i++) {
     const socket = await means.open();
-    await pace.next();
+    await means.turn();
     means.probe(socket.id, peer);
     opened.push(socket.id);
   }
@@ -126,9 +130,8 @@ const KEEP_OPEN_MS = 8_000;
 async function keepOpen(opened: readonly number[], to: Endpoint, means: Means): Promise<void> {
   for (;;) {
     await sleep(means.clock, KEEP_OPEN_MS, means.signal);
-    const pace = new Pacer(means);
     for (const id of opened) {
-      await pace.next();
+      await means.turn();
       means.probe(id, to);
     }
   }
@@ -141,10 +144,9 @@ async function probeAims(foresight: Foresight, target: Target, means: Means): Pr
     const aim = await means.peerAim(round);
     round = aim.round + 1;
     means.note('probing', { round: aim.round, address: aim.address, from: aim.from, step: aim.step, count: aim.count });
-    const pace = new Pacer(means);
     for (let i = 0; i < 4; i++) {
       for (const port of portsOf(aim)) {
-        await pace.next();
+        await means.turn();
         means.probe(means.main, { address: aim.address, port });
       }
       await sleep(means.clock, REPEAT_MS, means.signal);
@@ -153,7 +155,6 @@ async function probeAims(foresight: Foresight, target: Target, means: Means): Pr
 }
 
 async function probeRange(foresight: Foresight, { theirs, peer }: Target, means: Means): Promise<void> {
-  const pace = new Pacer(means);
   const [low, high] = foresight.kind === 'block' ? (theirs.allocation.range ?? [1024, 65_535]) : [1024, 65_535];
   means.note('probing', { address: peer.address, from: low, to: high });
   for (let pass = 0; ; pass++) {
@@ -162,7 +163,7 @@ async function probeRange(foresight: Foresight, { theirs, peer }: Target, means:
     const from = Math.max(1024, low - wider);
     const size = Math.min(65_535, high + wider) - from + 1;
     for (const offset of permutation(size, means.random)) {
-      await pace.next();
+      await means.turn();
       means.probe(means.main, { address: peer.address, port: from + offset });
     }
   }
@@ -191,10 +192,11 @@ async function meet(judgement: Extract<Judgement, { kind: 'meet' }>, target: Tar
     const to = { address: theirs.address, port: theirs.from };
     means.note('meeting', { round, to: formatEndpoint(to), sockets: count });
     const opened: number[] = [];
-    const pace = new Pacer(means);
     for (let i = 0; i < count; i++) {
       const socket = i === 0 && first ? first : await means.open();
-      await pace.next();
+      await means.turn();
+      // Where a filter is easy, all that the peer sends comes in; but only one of its mappings can be answered.
+      means.expectOnly(socket.id, to);
       means.probe(socket.id, to);
       opened.push(socket.id);
     }
@@ -203,9 +205,8 @@ async function meet(judgement: Extract<Judgement, { kind: 'meet' }>, target: Tar
     const until = means.clock.now() + slower + 4 * REPEAT_MS;
     while (means.clock.now() < until) {
       await sleep(means.clock, REPEAT_MS, means.signal);
-      const again = new Pacer(means);
       for (const id of opened) {
-        await again.next();
+        await means.turn();
         means.probe(id, to);
       }
     }
@@ -234,26 +235,6 @@ async function ownAim(round: number, foresight: Foresight, { mine, self }: Targe
   means.close(socket.id);
   const step = allocation.step ?? 1;
   return { aim: { round, address: now?.address ?? self.address, from: wrapPort((now ?? self).port + step * WINDOW), step: 1, count: 1 } };
-}
-
-/** Lets through {@link MOST_PER_SECOND}, evenly. */
-class Pacer {
-  readonly #means: Pick<Means, 'clock' | 'signal'>;
-  #due: number;
-
-  constructor(means: Pick<Means, 'clock' | 'signal'>) {
-    this.#means = means;
-    this.#due = means.clock.now();
-  }
-
-  async next(): Promise<void> {
-    const { clock, signal } = this.#means;
-    signal.throwIfAborted();
-    const now = clock.now();
-    // Timers are coarse: what is due within them leaves together.
-    if (this.#due > now + 2) await sleep(clock, this.#due - now, signal);
-    this.#due = Math.max(this.#due, clock.now() - 20) + 1000 / MOST_PER_SECOND;
-  }
 }
 
 /** 0 … size − 1 in random order, each once: a walk with a stride that has no factor in common with the size. */

@@ -43,7 +43,7 @@ export function encodeDescription({ hosts, reflexive, late, profile, aim }: Desc
       h: hosts.slice(0, MOST_HOSTS).map(formatEndpoint),
       r: reflexive.slice(0, 2).map(formatEndpoint),
       ...(late && { l: formatEndpoint(late) }),
-      ...(profile && { m: short(profile.mapping), f: short(profile.filtering), p: [allocation?.pattern, allocation?.step ?? 0, ...(allocation?.range ?? [])] }),
+      ...(profile && { m: short(profile.mapping), f: short(profile.filtering), p: [allocation?.pattern, allocation?.step ?? 0, ...(allocation?.range ?? [])], c: profile.complete }),
       ...(aim && { a: [aim.round, aim.address, aim.from, aim.step, aim.count] }),
     }),
   );
@@ -80,10 +80,10 @@ function endpoints(value: unknown, most: number): Endpoint[] | undefined {
   return all.length === value.length ? all : undefined;
 }
 
-function readProfile({ m, f, p }: Readonly<Record<string, unknown>>): Profile | undefined {
+function readProfile({ m, f, p, c }: Readonly<Record<string, unknown>>): Profile | undefined {
   if (typeof m !== 'string' || typeof f !== 'string' || !Object.hasOwn(DEPENDENCES, m) || !Object.hasOwn(DEPENDENCES, f) || f === 'none') return undefined;
   const allocation = readAllocation(p);
-  return allocation && { mapping: DEPENDENCES[m as Short], filtering: DEPENDENCES[f as Exclude<Short, 'none'>], allocation };
+  return allocation && { mapping: DEPENDENCES[m as Short], filtering: DEPENDENCES[f as Exclude<Short, 'none'>], allocation, complete: c === true };
 }
 
 function readAllocation(value: unknown): PortAllocation | undefined {

@@ -12,6 +12,7 @@ import { type Decoded, encode, get, mappedAddress, METHOD } from '../stun/messag
 import type { Schedule } from '../stun/schedule.ts';
 import type { Profile } from './profile.ts';
 import type { Socket, Sockets } from './sockets.ts';
+import type { Waits } from './waits.ts';
 
 export interface MeasureOptions {
   readonly clock: Clock;
@@ -21,7 +22,9 @@ export interface MeasureOptions {
   readonly server: Endpoint;
   /** The server is one of ours: its silence to a CHANGE-REQUEST is the NAT's doing. */
   readonly trusted: boolean;
-  readonly signal: AbortSignal;
+  readonly waits: Waits;
+  /** The mapping is known, and, where it is symmetric, how ports are given out; the filter may not be, yet. */
+  readonly early: (profile: Profile) => void;
   /** The socket for packets that shall not arrive first, and its public side. */
   readonly late: (socket: Socket, mapped: Endpoint) => void;
 }
@@ -67,10 +70,10 @@ export class Measurement {
     this.#seen = true;
   }
 
-  /** Rejects with NetError or the signal's reason. */
+  /** Rejects with NetError or the reason of the end. */
   async run(): Promise<Profile> {
-    const { sockets, signal } = this.#options;
-    const late = await sockets.open(signal);
+    const { sockets, waits, early } = this.#options;
+    const late = await sockets.open(waits);
     const lateAsked = this.#ask(late).then((answer) => {
       if (answer?.mapped) this.#options.late(late, answer.mapped);
       return answer;
@@ -82,7 +85,8 @@ export class Measurement {
     const sight = await this.#sight.promise;
     const { mapping, dependent } = await this.#mapping(sight, lateAsked);
     const allocation: PortAllocation = dependent ? await this.#allocation(sight) : { pattern: 'unknown' };
-    return { mapping, filtering: await filtering, allocation };
+    early({ mapping, filtering: 'unknown', allocation, complete: false });
+    return { mapping, filtering: await filtering, allocation, complete: true };
   }
 
   async #mapping(sight: Sight, lateAsked: Promise<Answer | undefined>): Promise<{ mapping: Profile['mapping']; dependent: boolean }> {
@@ -107,8 +111,8 @@ export class Measurement {
   }
 
   async #allocation({ alternates }: Sight): Promise<PortAllocation> {
-    const { sockets, signal, server } = this.#options;
-    const opened = await Promise.all(Array.from({ length: SAMPLES }, () => sockets.open(signal)));
+    const { sockets, waits, server } = this.#options;
+    const opened = await Promise.all(Array.from({ length: SAMPLES }, () => sockets.open(waits)));
     const asked: Promise<unknown>[] = opened.map((socket) => this.#ask(socket));
     const far = alternates.find((each) => each.address !== server.address);
     if (far) asked.push(...opened.slice(0, SAMPLES / 2).map((socket) => this.#ask(socket, far)));
@@ -146,8 +150,8 @@ export class Measurement {
 
   /** RFC 5780 §4.4: whether an answer from another address and port, or only another port, comes in. */
   async #passage(ip: boolean): Promise<Passage> {
-    const { sockets, signal, server, trusted } = this.#options;
-    const socket = await sockets.open(signal);
+    const { sockets, waits, server, trusted } = this.#options;
+    const socket = await sockets.open(waits);
     const baseline = this.#ask(socket);
     const changed = this.#ask(socket, server, [attribute('CHANGE-REQUEST', { ip, port: true })], this.#changeSchedule, false);
     const [plain, other] = await Promise.all([baseline, changed]);
@@ -169,22 +173,24 @@ export class Measurement {
     return (CHANGE_AT_MS[CHANGE_AT_MS.length - 1] as number) + Math.max(CHANGE_WAIT_MS, 3 * this.#rttMs);
   }.bind(this);
 
-  /** The answer to a Binding request; undefined after silence. Rejects with the signal's reason. */
+  /** The answer to a Binding request; undefined after silence. Rejects with the reason of the end. */
   async #ask(socket: Socket, to = this.#options.server, attributes: readonly Attribute[] = [], schedule = this.#askSchedule, isFlow = true): Promise<Answer | undefined> {
-    const { random, clock, signal } = this.#options;
+    const { random, clock, waits } = this.#options;
     const flow: { socket: Socket; mapped: Endpoint | undefined } = { socket, mapped: undefined };
     if (isFlow) this.#flows.push(flow);
     const transactionId = random.bytes(12);
-    const outcome = await exchange(socket.mux, {
-      to,
-      acceptFrom: (from) => attributes.length > 0 || sameEndpoint(from, to),
-      schedule,
-      shoot: () => ({ transactionId, bytes: encode({ class: 'request', method: METHOD.binding, transactionId, attributes }) }),
-      freshIds: false,
-      judge: () => 'accept',
-      clock,
-      signal,
-    });
+    const outcome = await waits.run((signal) =>
+      exchange(socket.mux, {
+        to,
+        acceptFrom: (from) => attributes.length > 0 || sameEndpoint(from, to),
+        schedule,
+        shoot: () => ({ transactionId, bytes: encode({ class: 'request', method: METHOD.binding, transactionId, attributes }) }),
+        freshIds: false,
+        judge: () => 'accept',
+        clock,
+        signal,
+      }),
+    );
     if (outcome.kind !== 'reply') return undefined;
     const { message, from } = outcome.reply;
     flow.mapped = message.class === 'success' ? mappedAddress(message) : undefined;

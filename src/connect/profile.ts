@@ -7,10 +7,13 @@ export interface Profile {
   /** `none`: no translation. */
   readonly mapping: Dependence | 'none' | 'unknown';
   readonly filtering: Dependence | 'unknown';
+  /** Measured only where the mapping is symmetric. */
   readonly allocation: PortAllocation;
+  /** False: the filter is still being measured. */
+  readonly complete: boolean;
 }
 
-export const UNKNOWN_PROFILE: Profile = { mapping: 'unknown', filtering: 'unknown', allocation: { pattern: 'unknown' } };
+export const UNKNOWN_PROFILE: Profile = { mapping: 'unknown', filtering: 'unknown', allocation: { pattern: 'unknown' }, complete: true };
 
 export const isSymmetric = ({ mapping }: Profile): boolean => mapping === 'address-dependent' || mapping === 'address-and-port-dependent';
 

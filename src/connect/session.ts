@@ -5,7 +5,7 @@
 import { type Endpoint, type Family, familyOf, formatEndpoint, isAnyAddress, sameEndpoint, scopeOf } from '../net/address.ts';
 import { type Driver, drive } from '../net/machine.ts';
 import { type Datagram, type Env, NetError } from '../net/ports.ts';
-import { deferred, Gate, type Scope, scope } from '../net/wait.ts';
+import { deferred, Gate } from '../net/wait.ts';
 import { BRISK_PACING, type IceAction, IceAgent, type IceEvent, type IceLog, type PairView } from '../ice/agent.ts';
 import { type Candidate, candidatePriority, type CandidateType } from '../ice/candidate.ts';
 import type { Decoded } from '../stun/message.ts';
@@ -14,12 +14,14 @@ import { Channel } from './channel.ts';
 import { MEMBER_BYTES, type Secret } from './code.ts';
 import { type Aim, decodeDescription, type Description, encodeDescription } from './description.ts';
 import { isEnvelope, Opener, Sealer } from './envelope.ts';
+import { Governor } from './governor.ts';
 import { Measurement } from './measure.ts';
 import type { Profile } from './profile.ts';
 import { isFinal, type PeerNews, type Signal, type SignalListener, type SignalStatus } from './signal/signal.ts';
 import { type Socket, Sockets } from './sockets.ts';
-import { type Judgement, judge, reasonOf } from './strategy.ts';
+import { canJudge, type Judgement, judge, MOST_PER_SECOND, reasonOf } from './strategy.ts';
 import type { Timeline } from './timeline.ts';
+import { Waits } from './waits.ts';
 
 /** `crossed` paths are direct too. */
 export type PathKind = 'lan' | 'direct' | 'predicted' | 'birthday' | 'relay';
@@ -133,10 +135,13 @@ class Run implements SignalListener {
   readonly #options: SessionOptions;
   readonly #member: Uint8Array;
   readonly #sealer: Sealer;
-  readonly #scope: Scope;
+  readonly #waits = new Waits();
   /** Of the hard ways: ends when there is a path. */
-  readonly #hard: Scope;
+  readonly #hard = new Waits();
   readonly #gate: Gate;
+  readonly #governor: Governor;
+  /** Sockets that listen to one endpoint alone. */
+  readonly #narrow = new Map<number, Endpoint>();
   readonly #outcome = deferred<Failure | 'connected'>();
   readonly #ended = deferred<'lost' | 'bye' | 'closed'>();
   readonly #early: { readonly socket: number; readonly datagram: Datagram; readonly message: Decoded }[] = [];
@@ -160,9 +165,10 @@ class Run implements SignalListener {
     this.#options = options;
     this.#member = env.random.bytes(MEMBER_BYTES);
     this.#sealer = new Sealer(options.secret.descriptionKey(this.#member));
-    this.#scope = scope(env.clock, options.signal);
-    this.#hard = scope(env.clock, this.#scope.signal);
     this.#gate = new Gate(env.clock);
+    this.#governor = new Governor(env.clock, MOST_PER_SECOND);
+    // It may fail before anybody waits for it.
+    this.#outcome.promise.catch(() => {});
   }
 
   get profiles(): Session['profiles'] {
@@ -204,21 +210,21 @@ class Run implements SignalListener {
   async #gather(): Promise<void> {
     const { clock, random, udp } = this.#env;
     const { family, source, port, server, trusted, makeSignal } = this.#options;
-    const { signal } = this.#scope;
     const routed = await this.#route();
     const sockets = new Sockets({
-      env: { udp }, family, source, routed,
+      env: { udp }, family, source, routed, governor: this.#governor,
       heard: (id, datagram, message) => this.#heard(id, datagram, message),
       failed: (id, error) => id === this.#main?.id && this.#signal?.failed?.(error),
     });
     this.#sockets = sockets;
-    const main = await sockets.open(signal, { port });
+    const main = await sockets.open(this.#waits, { port });
     this.#main = main;
     const hosts = [main.local, ...(await this.#otherHosts(main, sockets))];
     this.#mine = { ...this.#mine, hosts };
     for (const host of hosts) this.#note('candidate', { type: 'host', address: formatEndpoint(host) });
     this.#measurement = new Measurement({
-      clock, random, sockets, main, server, trusted, signal,
+      clock, random, sockets, main, server, trusted, waits: this.#waits,
+      early: (profile) => this.#measured(profile),
       late: (socket, mapped) => {
         this.#late = socket;
         this.#mine = { ...this.#mine, late: mapped };
@@ -235,7 +241,7 @@ class Run implements SignalListener {
   /** The address of the interface that leads to the server. */
   async #route(): Promise<string> {
     const { family, source, server } = this.#options;
-    const socket = await this.#env.udp.open({ family, address: source, remote: server }, this.#scope.signal);
+    const socket = await this.#env.udp.open({ family, address: source, remote: server }, this.#options.signal);
     const { address } = socket.local;
     socket.close();
     return address;
@@ -250,7 +256,7 @@ class Run implements SignalListener {
     const six = family === 4 ? usable.filter((each) => each.family === 6).slice(0, 3) : [];
     if (six.length === 0) return same;
     try {
-      const other = await sockets.open(this.#scope.signal, { family: 6 });
+      const other = await sockets.open(this.#waits, { family: 6 });
       this.#six = other;
       return [...same, ...six.map(({ address }) => ({ address, port: other.local.port }))];
     } catch (error) {
@@ -273,10 +279,14 @@ class Run implements SignalListener {
   async #measure(measurement: Measurement): Promise<void> {
     const profile = await measurement.run().catch((error: unknown) => {
       // Cut short because there is a path, or no network any more; the plain way tells.
-      if (this.#scope.signal.aborted || error instanceof NetError) return undefined;
+      if (this.#waits.ended || error instanceof NetError) return undefined;
       throw error;
     });
-    if (!profile || this.#closed) return;
+    if (profile) this.#measured(profile);
+  }
+
+  #measured(profile: Profile): void {
+    if (this.#closed) return;
     this.#mine = { ...this.#mine, profile };
     this.#note('measured', { ...profile });
     this.#publish();
@@ -324,9 +334,8 @@ class Run implements SignalListener {
   #meet(member: Uint8Array, opener: Opener, description: Description, observed: Endpoint | undefined): Peer {
     const { clock, random } = this.#env;
     const { secret } = this.#options;
-    const larger = Buffer.compare(this.#member, member) > 0;
     const ice = new IceAgent({
-      role: larger ? 'controlling' : 'controlled',
+      role: isFirst(this.#member, member) ? 'controlling' : 'controlled',
       ...secret.iceOf(this.#member),
       random,
       pacing: BRISK_PACING,
@@ -365,6 +374,8 @@ class Run implements SignalListener {
     if (this.#closed) return;
     if (message) {
       if (this.#signal?.accept?.(datagram, message)) return;
+      const only = this.#narrow.get(id);
+      if (only && !sameEndpoint(only, datagram.from)) return;
       if (this.#peer) this.#toAgent(this.#peer, id, datagram, message);
       else if (message.class === 'request') {
         if (this.#early.length < MOST_EARLY) this.#early.push({ socket: id, datagram, message });
@@ -435,7 +446,7 @@ class Run implements SignalListener {
     const kind = this.#kindOf(pair);
     this.#path = { kind, socket, remote, public: pair.local.endpoint, rttMs: rttMs ?? this.#path?.rttMs };
     this.#note('path', { path: kind, local: formatEndpoint(socket.local), remote: formatEndpoint(remote), rttMs: rttMs ?? null });
-    this.#hard.abort();
+    this.#hard.end();
     this.#peer?.channel.start();
     this.#connectedIfSo();
   }
@@ -447,7 +458,8 @@ class Run implements SignalListener {
     if (near && this.#peer?.description.hosts.some((host) => host.address === address)) return 'lan';
     const judgement = this.#judgement;
     if (judgement?.kind !== 'guess' && judgement?.kind !== 'meet') return 'direct';
-    const guessed = speculative || Number(socket) !== this.#main?.id || remote.type === 'prflx';
+    const ours = judgement.kind === 'guess' && judgement.opener === 'a' && this.#peer?.description.profile?.filtering === 'address-and-port-dependent';
+    const guessed = ours || speculative || Number(socket) !== this.#main?.id || remote.type === 'prflx';
     if (!guessed || Number(socket) === this.#late?.id) return 'direct';
     const exact = judgement.kind === 'guess' ? judgement.foresight.kind === 'exact' : judgement.a.kind === 'exact' && judgement.b.kind === 'exact';
     return exact ? 'predicted' : 'birthday';
@@ -518,8 +530,8 @@ class Run implements SignalListener {
     this.#peer?.channel.stop();
     this.#peer?.agent.feed({ kind: 'close' });
     this.#peer?.agent.stop();
-    this.#hard.abort();
-    this.#scope.abort();
+    this.#hard.end();
+    this.#waits.end();
   }
 
   #fail(failure: Failure): void {
@@ -553,8 +565,8 @@ class Run implements SignalListener {
   #judge(): void {
     const { mine, theirs } = this.profiles;
     const peer = this.#peer;
-    if (!mine || !theirs || !peer || this.#judgement || this.#final) return;
-    const judgement = judge(mine, theirs);
+    if (!mine || !theirs || !peer || this.#judgement || this.#final || !canJudge(mine, theirs)) return;
+    const judgement = judge(mine, theirs, isFirst(this.#member, peer.member) ? 'a' : 'b');
     this.#judgement = judgement;
     if (this.#path) return;
     const reason = reasonOf(judgement, 'this side', 'the peer');
@@ -566,24 +578,28 @@ class Run implements SignalListener {
     const self = this.#mine.reflexive[0] ?? this.#mine.hosts[0];
     const target = peer.observed ?? peer.description.reflexive[0];
     if (!self || !target) return;
-    attempt(judgement, { mine, theirs, peer: target, self }, this.#means(peer)).catch((error: unknown) => {
-      if (!this.#hard.signal.aborted && !(error instanceof NetError)) this.#outcome.reject(error);
-    });
+    this.#hard
+      .run((signal) => attempt(judgement, { mine, theirs, peer: target, self }, this.#means(peer, signal)))
+      .catch((error: unknown) => {
+        if (!this.#hard.ended && !(error instanceof NetError)) this.#outcome.reject(error);
+      });
   }
 
-  #means(peer: Peer): Means {
+  #means(peer: Peer, signal: AbortSignal): Means {
     const { clock, random } = this.#env;
-    const { signal } = this.#hard;
     const sockets = this.#sockets as Sockets;
     const measurement = this.#measurement as Measurement;
     return {
       clock, random, signal,
       main: this.#main?.id ?? 0,
-      open: () => sockets.open(signal),
+      open: () => sockets.open(this.#hard),
       close: (id) => {
         sockets.close(id);
+        this.#narrow.delete(id);
         peer.agent.feed({ kind: 'socket-closed', socket: id });
       },
+      turn: () => this.#governor.turn(signal),
+      expectOnly: (socket, from) => this.#narrow.set(socket, from),
       probe: (socket, to) => peer.agent.feed({ kind: 'speculate', socket, to }),
       sample: (socket) => measurement.sample(socket),
       usedPorts: () => measurement.usedPorts(),
@@ -620,6 +636,9 @@ class Run implements SignalListener {
     this.#cancelDeadline = this.#env.clock.after(ms, wake);
   }
 }
+
+/** Who has the first part, of two that start alike. */
+const isFirst = (mine: Uint8Array, theirs: Uint8Array): boolean => Buffer.compare(mine, theirs) > 0;
 
 const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, i) => byte === b[i]);
 

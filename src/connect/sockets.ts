@@ -2,6 +2,8 @@
 import { type Endpoint, type Family, isAnyAddress } from '../net/address.ts';
 import { type Env, NetError, type UdpSocket } from '../net/ports.ts';
 import { StunMux } from '../stun/mux.ts';
+import type { Governor } from './governor.ts';
+import type { Waits } from './waits.ts';
 
 export interface Socket {
   readonly id: number;
@@ -20,9 +22,22 @@ export interface SocketsOptions {
   /** Everything that is no answer to a STUN transaction of the socket's own. */
   readonly heard: NonNullable<Heard>;
   readonly failed: (id: number, error: NetError) => void;
+  /** Told of every packet that leaves. */
+  readonly governor: Governor;
 }
 
 type Heard = (id: number, ...args: Parameters<NonNullable<StunMux['onOther']>>) => void;
+
+const governed = (socket: UdpSocket, governor: Governor): UdpSocket => ({
+  local: socket.local,
+  send: (data, to) => {
+    governor.sent();
+    return socket.send(data, to);
+  },
+  listen: (listener) => socket.listen(listener),
+  setTtl: (ttl) => socket.setTtl(ttl),
+  close: () => socket.close(),
+});
 
 /** The system's usual time to live. */
 const USUAL_TTL = 64;
@@ -37,18 +52,17 @@ export class Sockets {
     this.#options = options;
   }
 
-  /** Rejects with NetError, or the signal's reason. */
-  async open(signal: AbortSignal, at: { readonly port?: number | undefined; readonly family?: Family; readonly address?: string } = {}): Promise<Socket> {
+  /** Rejects with NetError, or with the reason of the end. */
+  async open(waits: Waits, at: { readonly port?: number | undefined; readonly family?: Family; readonly address?: string } = {}): Promise<Socket> {
     const { env, family, source } = this.#options;
     const id = this.#next++;
-    const socket: UdpSocket = await env.udp.open({ family: at.family ?? family, address: at.address ?? source, port: at.port }, signal);
-    if (this.#closed || signal.aborted) {
+    const socket: UdpSocket = await waits.run((signal) => env.udp.open({ family: at.family ?? family, address: at.address ?? source, port: at.port }, signal));
+    if (this.#closed || waits.ended) {
       socket.close();
-      signal.throwIfAborted();
       throw new NetError('closed', 'the sockets are closed');
     }
     const { address } = socket.local;
-    const mux = new StunMux(socket);
+    const mux = new StunMux(governed(socket, this.#options.governor));
     const opened: Socket = { id, mux, local: { address: isAnyAddress(address) ? this.#options.routed : address, port: socket.local.port } };
     mux.onOther = (datagram, message) => this.#options.heard(id, datagram, message);
     mux.onError = (error) => this.#options.failed(id, error);

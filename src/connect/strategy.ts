@@ -52,7 +52,17 @@ export function foresightOf({ allocation }: Profile): Foresight {
 
 const RANK: Readonly<Record<Foresight['kind'], number>> = { exact: 0, block: 1, random: 2 };
 
-export function judge(a: Profile, b: Profile): Judgement {
+/** Whether what is still being measured may change what is worth doing. A cheap prediction need not wait for a filter: if that is an easy one, the plain way wins at once. */
+export function canJudge(a: Profile, b: Profile): boolean {
+  const [symmetricA, symmetricB] = [isSymmetric(a), isSymmetric(b)];
+  if (symmetricA && symmetricB) return a.complete && b.complete;
+  if (!symmetricA && !symmetricB) return true;
+  const [opener, cone] = symmetricA ? [a, b] : [b, a];
+  return cone.complete || foresightOf(opener).kind === 'exact';
+}
+
+/** `first`: which side has the first part where both could have it; the two sides must agree on it. */
+export function judge(a: Profile, b: Profile, first: Side = 'a'): Judgement {
   if (a.mapping === 'unknown' || b.mapping === 'unknown') return { kind: 'unknown' };
   const [symmetricA, symmetricB] = [isSymmetric(a), isSymmetric(b)];
   if (!symmetricA && !symmetricB) return { kind: 'direct' };
@@ -64,7 +74,10 @@ export function judge(a: Profile, b: Profile): Judgement {
   if ((openA && !isPortFiltered(b)) || (openB && !isPortFiltered(a))) return { kind: 'crossed' };
   const [seenA, seenB] = [foresightOf(a), foresightOf(b)];
   // Filters by address alone: whoever's port is hit can answer from any other one.
-  if (!isPortFiltered(a) && !isPortFiltered(b)) return RANK[seenA.kind] <= RANK[seenB.kind] ? guess('a', seenA) : guess('b', seenB);
+  if (!isPortFiltered(a) && !isPortFiltered(b)) {
+    const rank = RANK[seenA.kind] - RANK[seenB.kind];
+    return (rank === 0 ? first === 'a' : rank < 0) ? guess('a', seenA) : guess('b', seenB);
+  }
   return meet(seenA, seenB);
 }
 
