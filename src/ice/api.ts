@@ -78,7 +78,7 @@ export type IceLog =
 
 export type IceAction =
   | { readonly kind: 'send'; readonly socket: SocketId; readonly to: Endpoint; readonly data: Uint8Array; readonly ttl?: number | undefined }
-  /** Both directions of this pair work: data may flow on it, even before one is selected. Once a pair. */
+  /** Both directions of this pair work: data may flow on it, even before one is selected. Once a pair, unless it failed in between. */
   | { readonly kind: 'valid'; readonly pair: PairView; readonly rttMs: number | undefined }
   /** The pair to use from now on. May come again, for a better pair that the peer nominated. */
   | { readonly kind: 'selected'; readonly pair: PairView }

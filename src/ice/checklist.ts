@@ -148,6 +148,13 @@ export class CheckList {
     for (const pair of this.#pairs.values()) if (pair.state === 'waiting' || pair.state === 'in-progress') pair.state = 'frozen';
   }
 
+  /** The best pair that works. */
+  bestValid(): Pair | undefined {
+    let best: Pair | undefined;
+    for (const pair of this.#pairs.values()) if (pair.state === 'succeeded' && (!best || pair.priority > best.priority)) best = pair;
+    return best;
+  }
+
   /** Pairs not yet done. */
   get pending(): number {
     let count = 0;
@@ -229,7 +236,7 @@ export class CheckList {
   #evict(): boolean {
     const worstFirst = this.sorted().reverse();
     for (const state of ['failed', 'frozen', 'waiting'] as const) {
-      const worst = worstFirst.find((pair) => pair.state === state);
+      const worst = worstFirst.find((pair) => pair.state === state && (state === 'failed' || !pair.heard));
       if (worst) return this.#pairs.delete(worst.key);
     }
     return false;

@@ -102,6 +102,8 @@ export class Checks {
 export interface Speculation {
   readonly socket: SocketId;
   readonly to: Endpoint;
+  /** The role that it claims. */
+  readonly role: Role;
   readonly at: number;
 }
 

@@ -75,6 +75,15 @@ describe('through the NATs of the laboratory', () => {
     }
   });
 
+  it('and where another return path is allowed, two symmetric ones talk unless one filters by port', () => {
+    for (const [one, two] of PAIRS) {
+      const { wire, a, b } = join(one, two, { config: { anyReturnPath: true } });
+      wire.run(20_000);
+      const state = (one.symmetric && two.portFiltered) || (two.symmetric && one.portFiltered) ? 'failed' : 'completed';
+      expect([one.name, two.name, a.agent.state, b.agent.state]).toEqual([one.name, two.name, state, state]);
+    }
+  });
+
   it('says when it is a symmetric path that is missing, and takes another return path where both sides allow it', () => {
     const unfiltered = KINDS.at(-1) as Kind;
     const strict = join(unfiltered, unfiltered);

@@ -33,6 +33,19 @@ describe('a speculative check', () => {
     expect(a.agent.pairs()).toHaveLength(1);
   });
 
+  it.each([[9n, 5n], [5n, 9n], [7n, 7n]])('settles who controls, where both sides believe they do (%i, %i)', (tieA, tieB) => {
+    const wire = new Wire();
+    const a = wire.party('a', { ...BRISK, role: 'controlling', tieBreaker: tieA });
+    const b = wire.party('b', { ...BRISK, role: 'controlling', tieBreaker: tieB });
+    a.bind(0, '192.0.2.1:5000');
+    b.bind(0, '192.0.2.2:6000');
+    acquaint(a, b);
+    a.feed({ kind: 'speculate', socket: 0, to: at('192.0.2.2:6000') });
+    wire.run(2000);
+    expect([a.agent.state, b.agent.state]).toEqual(['completed', 'completed']);
+    expect(new Set([a.agent.role, b.agent.role]).size).toBe(2);
+  });
+
   it('is sent once, with the time to live asked for', () => {
     const { wire, a, b } = strangers();
     acquaint(a, b);
