@@ -1,5 +1,5 @@
 /** The simulated Env of a host. */
-import { familyOf } from '../net/address.ts';
+import { canonicalAddress, familyOf } from '../net/address.ts';
 import { type Env, NetError, type Resolver, type SrvRecord } from '../net/ports.ts';
 import { type Host, loopbackOf } from './host.ts';
 import { TcpStack } from './tcp.ts';
@@ -69,6 +69,8 @@ function resolverOf(host: Host, world: World, zone: Zone): Resolver {
   return {
     addresses: (name, family, signal) =>
       ask(() => {
+        const literal = canonicalAddress(name);
+        if (literal !== undefined && (family === undefined || familyOf(literal) === family)) return [literal];
         if (canonical(name) === 'localhost') return ([4, 6] as const).filter((each) => !family || each === family).map(loopbackOf);
         if (host.down) throw new NetError('resolver', 'the name server gave no answer (EAI_AGAIN)', 'EAI_AGAIN');
         const found = zone.hosts.get(canonical(name))?.filter((address) => !family || familyOf(address) === family);

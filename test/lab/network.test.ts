@@ -86,6 +86,8 @@ describe('the tutorial\'s network', () => {
       expect(await resolver.addresses('STUN.example.net.', undefined)).toEqual(['40.30.20.10', '2001:db8:40::10']);
       expect(await resolver.addresses('stun.example.net', 6)).toEqual(['2001:db8:40::10']);
       expect(await resolver.addresses('router.example.net', 4)).toEqual(['192.168.1.1']);
+      expect(await resolver.addresses('50.60.70.80', undefined)).toEqual(['50.60.70.80']);
+      expect(await kindOf(resolver.addresses('50.60.70.80', 6))).toBe('not-found');
       expect(await kindOf(resolver.addresses('router.example.net', 6))).toBe('not-found');
       expect(await kindOf(resolver.addresses('nowhere.example.net', undefined))).toBe('not-found');
       expect(await resolver.services('_stun._udp.example.net')).toEqual([]);
