@@ -12,6 +12,7 @@ export const COMMANDS: CommandList = {
   listen: () => load(import('./listen.ts')),
   punch: () => load(import('./punch.ts')),
   send: () => load(import('./send.ts')),
+  connect: () => load(import('./connect.ts')),
   serve: () => load(import('./serve.ts')),
   lab: () => load(import('./lab.ts')),
 };

@@ -2,11 +2,13 @@
 import type { Clock } from '../net/ports.ts';
 import { Opener, Sealer } from './envelope.ts';
 
-const TYPE = { data: 0, hello: 1, ping: 2, pong: 3, bye: 4 } as const;
+const TYPE = { data: 0, hello: 1, ping: 2, pong: 3, bye: 4, end: 5 } as const;
 
 /** Waits before a hello is said again, as long as the peer has not said that it heard one. */
 const HELLO_MS: readonly number[] = [50, 100, 200, 400];
 const PING_MS = 5_000;
+/** How often the end of our data is told. */
+const END_MS = 300;
 /** A pong that takes longer counts as lost. */
 const PONG_MS = 3_000;
 
@@ -19,6 +21,8 @@ export interface ChannelOptions {
   /** The peer's first hello came in: what it sends reaches us, sealed with the keys that only it can have. */
   readonly heard: () => void;
   readonly bye: () => void;
+  /** Both sides know that both directions work. */
+  readonly proven?: () => void;
 }
 
 export interface ChannelStats {
@@ -48,6 +52,9 @@ export class Channel {
   #sent = 0;
   #received = 0;
   #lost = 0;
+  #cancelEnd: () => void = () => {};
+  #onEnd: (() => void) | undefined;
+  #peerEnded = false;
   #rttMs: number | undefined;
   #closed = false;
 
@@ -90,6 +97,19 @@ export class Channel {
     for (const { data, at } of this.#early.splice(0)) listener(data, at);
   }
 
+  /** Our data is at its end; the peer is told, until this closes. */
+  finish(): void {
+    if (this.#closed) return;
+    this.#options.transmit(this.#sealer.seal(TYPE.end, new Uint8Array()));
+    this.#cancelEnd = this.#options.clock.after(END_MS, () => this.finish());
+  }
+
+  /** The peer's data is at its end; what is still under way may follow. */
+  onEnd(listener: () => void): void {
+    this.#onEnd = listener;
+    if (this.#peerEnded) listener();
+  }
+
   /** A datagram that looks like an envelope; what is not the peer's is dropped. */
   receive(packet: Uint8Array, at: number): void {
     const opened = this.#closed ? undefined : this.#opener.open(packet);
@@ -107,6 +127,10 @@ export class Channel {
         return;
       case TYPE.pong:
         return this.#onPong(opened.body, at);
+      case TYPE.end:
+        if (this.#peerEnded) return;
+        this.#peerEnded = true;
+        return this.#onEnd?.();
       case TYPE.bye:
         return this.#options.bye();
       default:
@@ -125,6 +149,7 @@ export class Channel {
     this.#closed = true;
     this.#cancelHello();
     this.#cancelPing();
+    this.#cancelEnd();
   }
 
   #hello(): void {
@@ -142,10 +167,12 @@ export class Channel {
       this.#cancelHello();
       this.#schedulePing();
     }
+    const proven = first || heardUs;
     // One that did not know yet that we hear it wants to know; two that know are silent.
     if (!heardUs) this.#options.transmit(this.#sealer.seal(TYPE.hello, Uint8Array.of(1)));
     else if (first) this.#options.transmit(this.#sealer.seal(TYPE.hello, Uint8Array.of(1)));
     if (first) this.#options.heard();
+    if (proven && this.proven) this.#options.proven?.();
   }
 
   #schedulePing(): void {

@@ -42,6 +42,17 @@ const TEXTS = {
   refused: ({ remote }: { remote: string }) => `${remote} refused: no program listens there (ICMP port unreachable).`,
   'no-reply': ({ remote }: { remote: string }) => `No reply from ${remote}.`,
 
+  // What becomes of two hosts that want to connect.
+  'nobody-came': ({ server }: { server: string }) => `The other host did not come. Was it given the same code, and does it meet at ${server} too?`,
+  'peer-left': () => 'The other host left before there was a path.',
+  'no-hole': ({ reason }: { reason: string }) => `There is no way through these two NATs. ${reason} A relay, a port forwarding on one router, or IPv6 would help.`,
+  'no-path': ({ reason }: { reason: string }) => `No path was found in time. ${reason} Something on the way may drop UDP between the two hosts.`,
+  'path-lost': ({ remote }: { remote: string }) => `The path to ${remote} died.`,
+  'code-taken': () => 'Two other hosts are using this code. Make a fresh one.',
+  'code-used': () => 'This code has been used: it serves two hosts once. Make a fresh one.',
+  'rendezvous-busy': ({ server }: { server: string }) => `${server} takes no more meetings at the moment.`,
+  'no-rendezvous': ({ server }: { server: string }) => `${server} is a STUN server, but no nat-tool serve: two hosts cannot meet there.`,
+
   // What a server does.
   'query-failed': ({ server, transport, error }: { server: string; transport: string; error: string }) => `Asking ${server} over ${transport.toUpperCase()} failed: ${error}.`,
   'no-network': () => 'This machine has no network address but loopback: it is on no network.',
