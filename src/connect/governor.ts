@@ -25,6 +25,11 @@ export class Governor {
     this.#due = Math.min(Math.max(this.#due, now - SLACK_MS) + this.#intervalMs, now + MOST_BEHIND_MS);
   }
 
+  /** How far what had to leave at once is ahead of the rate, milliseconds. */
+  get aheadMs(): number {
+    return Math.max(0, this.#due - this.#clock.now());
+  }
+
   /** Resolves when one more may leave. Rejects with the signal's reason. */
   async turn(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();

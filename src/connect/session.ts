@@ -87,6 +87,8 @@ const HARD_MS = 13_000;
 const LEFT_MS = 1_500;
 /** A first packet that shall pass our own NAT, a second one perhaps, and die before the peer's. */
 const LOW_TTL = 4;
+/** Beyond this the peer's checks are left unanswered until the rate is kept again. */
+const MOST_AHEAD_MS = 150;
 /** STUN checks that came before the peer's credentials did. */
 const MOST_EARLY = 32;
 
@@ -155,6 +157,7 @@ class Run implements SignalListener {
   #late: Socket | undefined;
   #lateStarted = false;
   #judgement: Judgement | undefined;
+  #judgedFully = false;
   #path: Path | undefined;
   #final = false;
   #closed = false;
@@ -376,6 +379,8 @@ class Run implements SignalListener {
       if (this.#signal?.accept?.(datagram, message)) return;
       const only = this.#narrow.get(id);
       if (only && !sameEndpoint(only, datagram.from)) return;
+      // Many probes of the peer may come in where they were not meant to; it repeats those that matter.
+      if (!only && message.class === 'request' && this.#governor.aheadMs > MOST_AHEAD_MS) return;
       if (this.#peer) this.#toAgent(this.#peer, id, datagram, message);
       else if (message.class === 'request') {
         if (this.#early.length < MOST_EARLY) this.#early.push({ socket: id, datagram, message });
@@ -458,9 +463,9 @@ class Run implements SignalListener {
     if (near && this.#peer?.description.hosts.some((host) => host.address === address)) return 'lan';
     const judgement = this.#judgement;
     if (judgement?.kind !== 'guess' && judgement?.kind !== 'meet') return 'direct';
-    const ours = judgement.kind === 'guess' && judgement.opener === 'a' && this.#peer?.description.profile?.filtering === 'address-and-port-dependent';
-    const guessed = ours || speculative || Number(socket) !== this.#main?.id || remote.type === 'prflx';
-    if (!guessed || Number(socket) === this.#late?.id) return 'direct';
+    // Judged before the filters were known, it may be the plain way after all.
+    const known = this.#judgedFully || speculative || Number(socket) !== this.#main?.id || remote.type === 'prflx';
+    if (!known || Number(socket) === this.#late?.id) return 'direct';
     const exact = judgement.kind === 'guess' ? judgement.foresight.kind === 'exact' : judgement.a.kind === 'exact' && judgement.b.kind === 'exact';
     return exact ? 'predicted' : 'birthday';
   }
@@ -568,6 +573,7 @@ class Run implements SignalListener {
     if (!mine || !theirs || !peer || this.#judgement || this.#final || !canJudge(mine, theirs)) return;
     const judgement = judge(mine, theirs, isFirst(this.#member, peer.member) ? 'a' : 'b');
     this.#judgement = judgement;
+    this.#judgedFully = mine.complete && theirs.complete;
     if (this.#path) return;
     const reason = reasonOf(judgement, 'this side', 'the peer');
     this.#note('judged', { kind: judgement.kind, reason, ...('odds' in judgement && { odds: judgement.odds }) });

@@ -60,7 +60,8 @@ function check(result: PairResult, demand: Demand, nat: string, nat2: string): s
   const where = `${nat} | ${nat2}: ${a.path} / ${b.path}`;
   if (mostPerSecond > 300) return `${where}: ${mostPerSecond} packets in a second`;
   if (a.kind !== b.kind) return `${where}: one side thinks otherwise`;
-  if (Math.min(a.elapsedMs, b.elapsedMs) > demand.withinMs) return `${where}: after ${b.elapsedMs} ms`;
+  if (!connected && demand.share > 0) return `${where}: no path`;
+  if (b.elapsedMs > demand.withinMs) return `${where}: after ${b.elapsedMs} ms`;
   if (connected) {
     if (!a.received.includes('hello') || !b.received.includes('hello')) return `${where}: a path that carries nothing`;
     if (!demand.paths.includes(a.path) && demand.share > 0) return `${where}: not ${demand.paths.join(', ')}`;
