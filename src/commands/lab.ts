@@ -4,7 +4,7 @@ import { NAT_KINDS, NAT_MODIFIERS, NatSpecError, parseNat, type Truth } from '..
 import { SERVER_FAULTS, type ServerFault } from '../lab/stun-service.ts';
 import { DeadlockError, LeakError, RunawayError } from '../lab/world.ts';
 import { BUILT_IN_SERVERS } from '../probe/servers.ts';
-import { type Block, type Cell, grid, heading, ladder, raw, text } from '../render/block.ts';
+import { type Block, type Cell, grid, heading, ladder, text } from '../render/block.ts';
 import { type Report, startReport } from '../report/report.ts';
 import { parseWhole } from './arguments.ts';
 import { type Context, defineCommand, type ExitStatus, type Invocation, UsageError } from './command.ts';
@@ -88,18 +88,24 @@ const names: LabOptions['names'] = Object.fromEntries(
   BUILT_IN_SERVERS.map(({ server }) => [server.replace(/:\d+$/, ''), server.endsWith(':3478') ? [...v4, ...v6] : v6]),
 );
 
-async function runOnce(options: LabOptions & { readonly nat: string }, command: readonly string[], context: Context): Promise<{ lab: Lab; run: Run; stderr: string }> {
+interface Chunk {
+  readonly stream: 'stdout' | 'stderr';
+  readonly text: string;
+}
+
+async function runOnce(options: LabOptions & { readonly nat: string }, command: readonly string[], context: Context): Promise<{ lab: Lab; run: Run; output: readonly Chunk[] }> {
+  const output: Chunk[] = [];
   const lab = createLab({ ...options, names, patienceMs: PATIENCE_MS });
   let invocation: Invocation;
   try {
-    invocation = await lab.run((env, signal) => context.invoke(command, { env, signal, ...(context.io.stdinIsTTY ? {} : { stdin: context.io.stdin }) }), { signal: context.signal });
+    invocation = await lab.run((env, signal) => context.invoke(command, { env, signal, onOutput: (stream, text) => void output.push({ stream, text }), ...(context.io.stdinIsTTY ? {} : { stdin: context.io.stdin }) }), { signal: context.signal });
   } catch (error) {
     if (error instanceof DeadlockError || error instanceof RunawayError) throw new Error(`in the simulated network: ${error.message}`, { cause: error });
     if (error instanceof LeakError) throw new Error(`'${command.join(' ')}' ${error.message}`, { cause: error });
     throw error;
   }
-  const { status, stdout, stderr, report } = invocation;
-  return { lab, stderr, run: { nat: options.nat, truth: lab.truth, command, status, stdout, elapsedMs: lab.world.now, table: lab.forwarding(), report: report ?? null } };
+  const { status, stdout, report } = invocation;
+  return { lab, output, run: { nat: options.nat, truth: lab.truth, command, status, stdout, elapsedMs: lab.world.now, table: lab.forwarding(), report: report ?? null } };
 }
 
 /** The type that a report states, or how the command ended. */
@@ -143,8 +149,10 @@ async function run(args: Args, context: Context): Promise<Report<Data>> {
     ...(args.fault && { servers: [{ ...DEFAULT_SERVER, faults: args.fault }] }),
   };
   if (!all) {
-    const { lab, run: only, stderr } = await runOnce({ ...options, nat: args.nat }, command, context);
-    if (stderr) await context.io.stderr.write(stderr);
+    const { lab, run: only, output } = await runOnce({ ...options, nat: args.nat }, command, context);
+    // Both streams in the order in which the command wrote them; in the other forms the report holds its standard output.
+    for (const { stream, text } of output) if (stream === 'stderr' || context.form === 'text') await context.io[stream].write(text);
+    if (trace && context.form === 'text' && only.stdout !== '') await context.io.stdout.write('\n');
     return close('complete', { runs: [only], verdicts: null, trace: trace ? diagram(lab.trace) : null });
   }
   const runs: Run[] = [];
@@ -172,9 +180,9 @@ function view({ data }: Report<Data>): Block[] {
       text(wrong === 0 ? `All ${data.verdicts.length} right.` : `${data.verdicts.length - wrong} of ${data.verdicts.length} right.`, wrong === 0 ? 'good' : 'bad'),
     ];
   }
-  const blocks: Block[] = data.runs.filter(({ stdout }) => stdout !== '').map(({ stdout }) => raw(stdout));
-  if (data.trace) blocks.push(heading('What happened'), ladder(data.trace.participants, data.trace.steps));
-  return blocks;
+  // What the command printed has been printed.
+  if (!data.trace || data.trace.steps.length === 0) return [];
+  return [heading('What happened'), ladder(data.trace.participants, data.trace.steps)];
 }
 
 export default defineCommand({

@@ -151,7 +151,8 @@ async function run(args: Args, context: Context): Promise<Report<PunchReport>> {
   try {
     context.progress('asking STUN servers for the public side of the port');
     knowledge = await learn(env, port, args, remote, signal);
-    announce(context, knowledge, remote);
+    // Otherwise the report, which says the same, is about to be printed.
+    if (waitMs > 0 || args.keepalive !== undefined) announce(context, knowledge, remote);
     context.progress(waitMs > 0 ? `punching ${formatEndpoint(remote)}; waiting for the other side` : `punching ${formatEndpoint(remote)}`);
     if (!signal.aborted) punched = await punch(env, port, { remote, count: args.count, intervalMs: args.interval, ttl: args.ttl, payload, waitMs }, signal);
     if (args.keepalive !== undefined && !signal.aborted && !(waitMs > 0 && !punched?.peer && !punched?.heard)) {

@@ -15,6 +15,7 @@ export interface RunOptions {
   readonly files?: Readonly<Record<string, string>>;
   /** Called after each write to standard output. */
   readonly onStdout?: (text: string) => void;
+  readonly onStderr?: (text: string) => void;
 }
 
 export interface RunResult {
@@ -52,6 +53,7 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
       const text = typeof data === 'string' ? data : Buffer.from(data).toString('utf8');
       written[stream] += text;
       if (stream === 'stdout') options.onStdout?.(text);
+      else options.onStderr?.(text);
     },
   });
   const host: Host = {

@@ -1,0 +1,115 @@
+/**
+ * What the README shows is what the tool prints: each `console` block is executed, in process and in the simulated network.
+ * UPDATE_TRANSCRIPTS=1 writes what was really printed; read the difference before committing it.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { loadAll } from '../../src/cli/execute.ts';
+import { exitStatuses, GLOBAL_OPTIONS, spellings } from '../../src/cli/options.ts';
+import * as library from '../../src/index.ts';
+import { EXPECTABLE } from '../../src/probe/meaning.ts';
+import { allCommands, run } from '../cli/harness.ts';
+import { type Part, parseTranscript, renderTranscript, shellWords } from '../transcripts/transcript.ts';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const README = readFileSync(`${ROOT}README.md`, 'utf8');
+const commands = await loadAll(allCommands());
+const update = process.env['UPDATE_TRANSCRIPTS'] === '1';
+
+/** As a terminal shows it: both streams in the order of their writing, and no exit status. */
+async function replay(markdown: string): Promise<string> {
+  const parts: Part[] = [];
+  for (const part of parseTranscript(markdown)) {
+    if (part.kind === 'prose') {
+      parts.push(part);
+      continue;
+    }
+    const steps = [];
+    for (const { command } of part.steps) {
+      const { argv, stdin } = shellWords(command, {});
+      if (argv[0] !== 'lab' && !argv.includes('--help')) throw new Error(`not in the simulated network: ${command}`);
+      let shown = '';
+      const show = (text: string): void => void (shown += text);
+      const { status, stderr } = await run(argv, { onStdout: show, onStderr: show, ...(stdin !== undefined && { stdin }) });
+      if (status === 2 || status === 70) throw new Error(`${command}: exit ${status}\n${stderr}`);
+      steps.push({ command, expected: shown.replace(/\n$/, '') });
+    }
+    parts.push({ kind: 'steps', steps });
+  }
+  return renderTranscript(parts);
+}
+
+/** As GitHub makes them. */
+const anchorOf = (heading: string): string => heading.toLowerCase().replace(/[^\w\- ]/g, '').replaceAll(' ', '-');
+
+const headings = (markdown: string): string[] => [...markdown.replace(/^```[\s\S]*?^```$/gm, '').matchAll(/^#+ (.+)$/gm)].map(([, text]) => text ?? '');
+
+function deadLinks(markdown: string): string[] {
+  const anchors = headings(markdown).map(anchorOf);
+  return [...markdown.matchAll(/\]\(([^)]+)\)/g)]
+    .map(([, target]) => target ?? '')
+    .filter((target) => !(target.startsWith('#') ? anchors.includes(target.slice(1)) : target.startsWith('https://') || existsSync(ROOT + target)));
+}
+
+/** What stands as code: within backticks, in fenced blocks, on indented lines. */
+const codeIn = (markdown: string): string =>
+  [/^```.*\n([\s\S]*?)^```$/gm, /`([^`\n]+)`/g, /^ {4}(.*)$/gm].flatMap((kind) => [...markdown.matchAll(kind)].map(([, code]) => code ?? '')).join('\n');
+
+/** Words after `nat-tool`, and long options, that nobody knows. */
+function strangers(markdown: string): string[] {
+  const names = new Set([...commands.map(({ name }) => name), 'help']);
+  const options = new Set([{ options: GLOBAL_OPTIONS }, ...commands].flatMap((command) => Object.entries(command.options).flatMap(([name, spec]) => spellings(name, spec))));
+  // What nat-tool replaces has options of its own.
+  const code = codeIn(markdown).replaceAll('stunclient --mode full', '');
+  return [
+    ...[...code.matchAll(/(?<![\w-])nat-tool ([a-z][\w-]*)/g)].map(([, word]) => word ?? '').filter((word) => !names.has(word)),
+    ...[...code.matchAll(/(?<![\w-])--[a-z][a-z0-9-]+/g)].map(([option]) => option).filter((option) => !options.has(option)),
+  ];
+}
+
+describe('the README', () => {
+  it('shows what the commands print', async () => {
+    const actual = await replay(README);
+    if (update) writeFileSync(`${ROOT}README.md`, actual);
+    else expect(actual).toBe(README);
+  });
+
+  it.each(commands.map(({ name }) => name))('has a section about %s, and a line in the overview', (name) => {
+    const heading = headings(README).find((each) => each === name || each.startsWith(`${name}:`)) ?? expect.fail(`no section about ${name}`);
+    if (name !== 'completion') expect(README).toContain(`| [\`${name}\`](#${anchorOf(heading)}) |`);
+  });
+
+  it('has no dead links, unknown commands or unknown options', () => {
+    expect(deadLinks(README)).toEqual([]);
+    expect(strangers(README)).toEqual([]);
+  });
+
+  it('names every type and every exit status', () => {
+    const types = EXPECTABLE.filter((word) => word !== 'cone' && word !== 'p2p');
+    expect([...README.matchAll(/^\| `([a-z-]+)` \|/gm)].map(([, word]) => word).slice(1)).toEqual(types);
+    expect([...README.matchAll(/^\| (\d+) \|/gm)].map(([, status]) => Number(status))).toEqual(exitStatuses(undefined).map(([status]) => status));
+  });
+
+  it('has a library example that does what it says', async () => {
+    const [, code] = /```js\n([\s\S]*?)```/.exec(README) ?? expect.fail('no example');
+    const [, names] = /^import \{ (.+) \} from 'nat-tool';$/m.exec(code ?? '') ?? expect.fail('it imports nothing');
+    const [, promised] = /console\.log\(.*\/\/ (.*)$/m.exec(code ?? '') ?? expect.fail('it prints nothing');
+    const printed: string[] = [];
+    const AsyncFunction = (async () => {}).constructor as new (...parts: string[]) => (...values: unknown[]) => Promise<void>;
+    const body = (code ?? '').replace(/^import .*$/m, '');
+    await new AsyncFunction('library', 'console', `const { ${names} } = library;\n${body}`)(library, { log: (...words: unknown[]) => printed.push(words.join(' ')) });
+    expect(printed).toEqual([promised]);
+  });
+});
+
+describe('these tests', () => {
+  it('see a wrong output, a dead link, and words that nobody knows', async () => {
+    const wrong = '# x\n\n```console\n$ nat-tool lab detect --short\nfull-cone\n```\n';
+    expect(await replay(wrong)).toBe(wrong.replace('full-cone', 'port-restricted-cone'));
+    await expect(replay('```console\n$ nat-tool lab detekt\n```\n')).rejects.toThrow('exit 2');
+    await expect(replay('```console\n$ nat-tool detect\n```\n')).rejects.toThrow('simulated');
+    expect(deadLinks('# A b?\n[x](#a-b) [y](#nowhere) [z](NOWHERE.md)')).toEqual(['#nowhere', 'NOWHERE.md']);
+    expect(strangers('nat-tool is good.\n\n    nat-tool detekt --expct p2p\nand `nat-tool detect --expect`')).toEqual(['detekt', '--expct']);
+  });
+});
