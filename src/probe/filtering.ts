@@ -15,6 +15,9 @@ import { isControl, type ProbeSession, type ProbeSocket } from './session.ts';
 export const ROUND_MS = 30;
 /** What remains after the last send for an answer to arrive, at least. */
 const LEAST_WINDOW_MS = 200;
+const MOST_JITTER_MS = 300;
+/** How long the first answer is waited for, once everything has been sent. */
+const SLOWEST_PATH_MS = 1000;
 
 export interface Change {
   readonly ip: boolean;
@@ -52,17 +55,25 @@ async function run(session: ProbeSession, baseline: Series, test: Series, change
       test.send();
       if (await test.wait(done, ROUND_MS, signal)) return heard() ?? 'inconclusive';
     }
-    const window = Math.max(3 * slowest(session), LEAST_WINDOW_MS) - ROUND_MS;
-    if (await test.wait(done, window, signal)) return heard() ?? 'inconclusive';
-    const needed = sendsForSilence(session.tally(isControl));
+    // Until the baseline is answered nothing is known of the round trip, and on a slow path no answer can have come.
+    if (!baseline.answer && (await test.wait(() => done() || baseline.answer !== undefined, SLOWEST_PATH_MS, signal)) && done()) return heard() ?? 'inconclusive';
+    const rest = answerWindow(session) - (session.env.clock.now() - (test.lastSentAt ?? 0));
+    if (rest > 0 && (await test.wait(done, rest, signal))) return heard() ?? 'inconclusive';
+    const controls = session.tally(isControl);
+    const needed = sendsForSilence(controls);
     if (baseline.answer && test.sent >= needed) return 'silent';
+    // Others are answered and this socket is not: whoever keeps it from that, it is not loss, and more sends change nothing.
+    if (!baseline.answer && controls.received > 0 && baseline.sent >= needed) return 'inconclusive';
     target = Math.max(needed, target + 1);
   }
   return 'inconclusive';
 }
 
-const slowest = (session: ProbeSession): number =>
-  Math.max(0, ...session.series.filter(isControl).map((each) => each.rttMs ?? 0));
+/** How long after the last send an answer may come, ms: three round trips, or as much jitter as three tenths of a second. */
+function answerWindow(session: ProbeSession): number {
+  const rtt = session.roundTripMs();
+  return Math.max(Math.min(3 * rtt, rtt + MOST_JITTER_MS), LEAST_WINDOW_MS);
+}
 
 /**
  * The positive control: the same change asked for from the mapping socket, which has already sent to `opened`, so that no
@@ -81,7 +92,7 @@ export async function changeControl(session: ProbeSession, socket: ProbeSocket, 
   ]);
   const honoured = () => control.replies.some(({ message, from }) => message.class === 'success' && sameEndpoint(from, opened) && mappedAddress(message) !== undefined);
   const over = () => honoured() || control.errorAnswer !== undefined || control.answer !== undefined;
-  const gaps = [...Array.from({ length: 2 * FEWEST_SENDS }, () => ROUND_MS), Math.max(3 * slowest(session), LEAST_WINDOW_MS)];
+  const gaps = [...Array.from({ length: 2 * FEWEST_SENDS }, () => ROUND_MS), answerWindow(session)];
   await sendUntil(control, gaps, over, signal);
   control.verdict = honoured() ? 'honoured' : 'not honoured';
   return honoured();

@@ -116,6 +116,17 @@ export class Series {
     return lower;
   }
 
+  /** Upper bound of the round trip, ms: from the first send to the first answer. Undefined until one came. */
+  get longestRttMs(): number | undefined {
+    const reply = this.replies[0];
+    return reply && reply.at - (this.#sentAt[0] ?? reply.at);
+  }
+
+  /** On the clock; undefined when nothing was sent. */
+  get lastSentAt(): number | undefined {
+    return this.#sentAt[this.#sentAt.length - 1];
+  }
+
   /** See {@link Gate.wait}. */
   wait(done: () => boolean, ms: number, signal: AbortSignal): Promise<boolean> {
     return this.#gate.wait(done, ms, signal);

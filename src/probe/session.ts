@@ -22,6 +22,9 @@ export interface Stray {
 /** Exchanges that nothing but loss can leave unanswered. */
 export const isControl = ({ test }: Series): boolean => test.endsWith('-baseline') || test.startsWith('mapping') || test === 'allocation';
 
+/** How much later than others an answer may come and not count as lost. */
+const LATENESS_MS = 50;
+
 export type ProbeEnv = Pick<Env, 'clock' | 'random' | 'udp' | 'tcp'>;
 
 export class ProbeSession {
@@ -35,6 +38,7 @@ export class ProbeSession {
   readonly #spare: UdpSocket[] = [];
   readonly #source: string | undefined;
   #routed: string | undefined;
+  #closedAt: number | undefined;
 
   constructor(env: ProbeEnv, family: Family, source: string | undefined) {
     this.env = env;
@@ -95,12 +99,26 @@ export class ProbeSession {
     return seen;
   }
 
-  /** Exchanges that a working path answers, of the tests that got an answer at all: the measure of loss. Ask it a window after the last send. */
+  /**
+   * The round trip, ms; 0 until something was answered. Where a series sent more than once, which send was answered is not known:
+   * the surest series bounds it from above, and what is known of the others from below.
+   */
+  roundTripMs(): number {
+    const answered = this.series.filter((each) => isControl(each) && each.replies.length > 0);
+    if (answered.length === 0) return 0;
+    return Math.max(Math.min(...answered.map((each) => each.longestRttMs ?? 0)), ...answered.map((each) => each.rttMs ?? 0));
+  }
+
+  /**
+   * Exchanges that a working path answers, of the tests that got an answer at all: the measure of loss. Series whose last send may
+   * still be on its way do not count: on a slow path they would look like loss.
+   */
   tally(isControl: (series: Series) => boolean): { sent: number; received: number } {
+    const due = (this.#closedAt ?? this.env.clock.now()) - 1.25 * this.roundTripMs() - LATENESS_MS;
     let sent = 0;
     let received = 0;
     for (const each of this.series) {
-      if (!isControl(each) || !each.answer) continue;
+      if (!isControl(each) || !each.answer || (each.lastSentAt ?? 0) > due) continue;
       sent += each.sent;
       received += Math.min(each.sent, each.replies.length);
     }
@@ -108,6 +126,7 @@ export class ProbeSession {
   }
 
   close(): void {
+    this.#closedAt ??= this.env.clock.now();
     for (const series of this.series) series.end();
     for (const socket of this.#sockets) socket.close();
   }

@@ -133,6 +133,18 @@ describe('time', () => {
   });
 });
 
+describe('a slow path', () => {
+  // What is still on its way is not lost: satellites and mobile networks have round trips that outlast all the sends.
+  it.each([200, 400, 600, 900])('of %i ms is measured to the end and not called lossy', async (rttMs) => {
+    for (const nat of ['none', 'firewall', 'full-cone', 'restricted-cone', 'port-restricted-cone', 'symmetric', 'symmetric,filtering=ei,ports=random']) {
+      const result = await measure({ nat, rttMs });
+      expect(result.data, nat).toMatchObject({ type: result.truth.type, mapping: result.truth.mapping, filtering: result.truth.filtering });
+      expect(kinds(result.findings), nat).not.toContain('heavy-loss');
+      expect(result.lab.world.now, nat).toBeLessThanOrEqual(3 * rttMs + 300);
+    }
+  });
+});
+
 describe('when interrupted', () => {
   it('says what was learnt, at any moment', async () => {
     for (let abortAtMs = 0; abortAtMs < 370; abortAtMs += 10) {
