@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { formatEndpoint } from '../../src/net/address.ts';
 import { BOOK_PACING, BRISK_PACING, type IceConfig } from '../../src/ice/agent.ts';
 import { type Candidate, candidatePriority } from '../../src/ice/candidate.ts';
-import { type Decoded, decode, get, METHOD } from '../../src/stun/message.ts';
+import { encodeCheck } from '../../src/ice/messages.ts';
+import { attribute } from '../../src/stun/attributes.ts';
+import { type Decoded, decode, encode, get, METHOD } from '../../src/stun/message.ts';
 import { checkFingerprint, checkIntegrity } from '../../src/stun/integrity.ts';
 import { shortTermKey } from '../../src/stun/credentials.ts';
 import { at, candidate, type Fate, type Packet, type Party, Wire } from './wire.ts';
@@ -166,6 +168,15 @@ describe('a check', () => {
     expect(checksOf(a).find(({ to }) => to === NOWHERE)?.at).toBe(290);
   });
 
+  it('of all pairs of a foundation may leave once one of them succeeded', () => {
+    const same = (endpoint: string, priority: number) => candidate('host', endpoint, { foundation: 'same', priority });
+    const { wire, a, b } = duo({ a: { pacing: { ...BOOK_PACING, scaleRto: false } }, fate: ({ to, from }) => ([formatEndpoint(to), formatEndpoint(from)].includes(B) ? [{ afterMs: 120 }] : lost) });
+    a.meet(b, [same(B, 3000), same(NOWHERE, 2000), same('192.0.2.8:8', 1000)]);
+    b.feed({ kind: 'remote-credentials', ...a.credentials });
+    wire.run(400);
+    expect(checksOf(a).filter(({ to }) => to !== B)).toMatchObject([{ at: 290, to: NOWHERE }, { at: 340, to: '192.0.2.8:8' }]);
+  });
+
   it('fails at once where the system cannot send', () => {
     const { a, b, hostB } = duo({ a: { patienceMs: 0 } });
     a.meet(b, [hostB]);
@@ -198,6 +209,20 @@ describe('a triggered check', () => {
     b.meet(a, [hostA]);
     wire.run(1000);
     expect([a.agent.state, b.agent.state]).toEqual(['completed', 'completed']);
+  });
+
+  it('is one for a burst of the peer', () => {
+    const { wire, a, b, hostB } = duo();
+    a.meet(b, [hostB]);
+    wire.fate = () => lost;
+    for (let burst = 0; burst < 5; burst++) {
+      const again = encodeCheck({
+        transactionId: Uint8Array.from({ length: 12 }, () => burst), username: `${a.credentials.ufrag}:${b.credentials.ufrag}`, key: shortTermKey(a.credentials.pwd), role: 'controlled',
+        tieBreaker: 1n, priority: 1, useCandidate: false,
+      });
+      a.feed({ kind: 'datagram', socket: 0, from: at(B), message: decode(again) });
+    }
+    expect(a.logs('check').map(({ what }) => what.cause)).toEqual(['ordinary', 'triggered']);
   });
 
   it('is not sent for each packet of a peer whose answers do not come', () => {
@@ -247,6 +272,27 @@ describe('the pairs', () => {
     a.feed({ kind: 'remote-candidate', candidate: candidate('host', B) });
     a.feed({ kind: 'remote-candidate', candidate: candidate('srflx', B) });
     expect(a.agent.pairs().map(({ socket, local, remote }) => [socket, local.endpoint, remote.type])).toEqual([[0, host.endpoint, 'host'], [1, at('192.0.2.1:5001'), 'host']]);
+  });
+
+  it('leave from the host candidate, whatever the priority of a reflexive one', () => {
+    const wire = new Wire(() => lost);
+    const a = wire.party('a', {});
+    a.bind(0, A);
+    const reflexive = candidate('srflx', '198.51.100.1:24604', { related: at(A), priority: candidatePriority('host') });
+    a.feed({ kind: 'local-candidate', socket: 0, candidate: reflexive });
+    a.feed({ kind: 'remote-candidate', candidate: candidate('host', B) });
+    expect(a.agent.pairs().map(({ local }) => local.type)).toEqual(['srflx']);
+    a.host(0, A, { priority: 1000 });
+    expect(a.agent.pairs().map(({ local }) => local.type)).toEqual(['host']);
+  });
+
+  it('have one priority, seen from either side', () => {
+    const { a, b } = duo({ fate: () => lost });
+    const [extraA, extraB] = [a.host(1, '192.0.2.1:5001', { priority: 500 }), b.host(1, '192.0.2.2:6001', { priority: 700 })];
+    a.meet(b, [extraB]);
+    b.meet(a, [extraA]);
+    const [one, two] = [a.agent.pairs().find(({ socket }) => socket === 1)?.priority, b.agent.pairs().find(({ socket }) => socket === 1)?.priority];
+    expect([one, two]).toEqual([(500n << 32n) + 1400n, (500n << 32n) + 1400n]);
   });
 
   it('are bounded in number, the best ones kept', () => {
@@ -323,6 +369,46 @@ describe('nomination', () => {
     const { wire, a } = twoPaths(300, { nomination: { waitMs: 0 } });
     wire.run(500);
     expect(a.logs('nominating').map(({ at: when }) => when)).toEqual([20]);
+  });
+
+  it('waits longer where the path that works is relayed', () => {
+    const wire = new Wire(({ from, to }) => ([formatEndpoint(from), formatEndpoint(to)].includes(B) ? [{ afterMs: 100 }] : passed));
+    const a = wire.party('a', { role: 'controlling', pacing: BRISK_PACING });
+    const b = wire.party('b', { role: 'controlled', pacing: BRISK_PACING });
+    const hostA = a.host(0, A);
+    b.bind(1, '203.0.113.7:7000');
+    const relay = candidate('relay', '203.0.113.7:7000');
+    b.feed({ kind: 'local-candidate', socket: 1, candidate: relay });
+    a.meet(b, [b.host(0, B), relay]);
+    b.meet(a, [hostA]);
+    wire.run(1000);
+    expect(a.of('valid').map(({ at: when }) => when)).toEqual([20, 200]);
+    expect(a.logs('nominating').map(({ at: when }) => when)).toEqual([200]);
+    expect(a.selected).toBe(`${A} > ${B}`);
+  });
+
+  it('of a better pair is followed, of a worse one not, and a stray check makes no pair any more', () => {
+    const { wire, a, b, hostB } = duo();
+    wire.fate = () => lost;
+    b.meet(a, []);
+    const ask = (from: string, useCandidate: boolean, priority: number) => {
+      const asked = b.sends().length;
+      const key = shortTermKey(b.credentials.pwd);
+      const request = encodeCheck({ transactionId: Uint8Array.from({ length: 12 }, () => priority & 0xff), username: `${b.credentials.ufrag}:${a.credentials.ufrag}`, key, role: 'controlling', tieBreaker: 1n, priority, useCandidate });
+      b.feed({ kind: 'datagram', socket: 0, from: at(from), message: decode(request) });
+      for (const { data } of b.sends().slice(asked)) {
+        const message = decode(data);
+        if (message.class !== 'request') continue;
+        const answer = encode({ class: 'success', method: METHOD.binding, transactionId: message.transactionId, attributes: [attribute('XOR-MAPPED-ADDRESS', hostB.endpoint)] }, { key: shortTermKey(a.credentials.pwd), fingerprint: true });
+        b.feed({ kind: 'datagram', socket: 0, from: at(from), message: decode(answer) });
+      }
+    };
+    ask('192.0.2.20:1', true, 200);
+    ask('192.0.2.10:1', true, 100);
+    ask('192.0.2.40:1', false, 400);
+    ask('192.0.2.30:1', true, 300);
+    expect(b.of('selected').map(({ what }) => formatEndpoint(what.pair.remote.endpoint))).toEqual(['192.0.2.20:1', '192.0.2.30:1']);
+    expect(b.agent.pairs()).toHaveLength(3);
   });
 
   it('is sent again when lost, and takes the next pair when it comes to nothing', () => {
