@@ -16,6 +16,10 @@ interface Word {
 const wordsOf = (command: Command): Word[] =>
   [...shown(command.options), ...shown(GLOBAL_OPTIONS)].map(([name, spec]) => ({ name, spec, spellings: spellings(name, spec) }));
 
+const wordsFor = (spec: OptionSpec): readonly string[] => spec.choices ?? spec.suggestions ?? [];
+/** A port or a number of seconds is no file. */
+const isFile = (spec: OptionSpec): boolean => spec.valueName?.includes('FILE') ?? false;
+
 /** Within single quotes of any of the three shells. */
 const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 
@@ -26,11 +30,11 @@ export function completionScript(shell: Shell, commands: readonly Command[]): st
 function bash(commands: readonly Command[]): string {
   const names = commands.map((command) => command.name).join(' ');
   const cases = commands.map((command) => `    ${command.name}) words=${quoted(wordsOf(command).flatMap((word) => word.spellings).join(' '))} ;;`);
-  // What follows an option: its choices, or a file name, but not another option.
+  // What follows an option: words, a file name, or what only the user knows, but not another option.
   const values = commands.flatMap((command) =>
     wordsOf(command)
       .filter(({ spec }) => takesValue(spec))
-      .map((word) => `    ${word.spellings.map((spelling) => `${command.name}:${spelling}`).join('|')}) values=${quoted((word.spec.choices ?? []).join(' '))} ;;`),
+      .map((word) => `    ${word.spellings.map((spelling) => `${command.name}:${spelling}`).join('|')}) values=${quoted(isFile(word.spec) ? '/' : wordsFor(word.spec).join(' '))} ;;`),
   );
   const positionals = commands.flatMap((command) => {
     const choices = Object.values(command.positionals).flatMap((spec) => spec.choices ?? []);
@@ -41,7 +45,12 @@ _nat_tool() {
   local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}" command='' word words='' values=-
   COMPREPLY=()
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    case $word in -*) ;; help) ;; *) command=$word; break ;; esac
+    case $word in
+      -*|help) ;;
+      lab) command=lab ;;
+      ${commands.map((command) => command.name).filter((name) => name !== 'lab').join('|')}) command=$word; break ;;
+      *) if [[ -z $command ]]; then command=$word; break; fi ;;
+    esac
   done
   if [[ -z $command ]]; then
     if [[ $current == -* ]]; then words=${quoted(shown(GLOBAL_OPTIONS).flatMap(([name, spec]) => spellings(name, spec)).join(' '))}; else words=${quoted(`${names} help`)}; fi
@@ -52,7 +61,7 @@ _nat_tool() {
 ${values.join('\n')}
   esac
   if [[ $values != - ]]; then
-    if [[ -n $values ]]; then COMPREPLY=($(compgen -W "$values" -- "$current")); else COMPREPLY=($(compgen -f -- "$current")); fi
+    if [[ $values == / ]]; then COMPREPLY=($(compgen -f -- "$current")); else COMPREPLY=($(compgen -W "$values" -- "$current")); fi
     return
   fi
   case $command in
@@ -72,7 +81,7 @@ complete -F _nat_tool nat-tool
 
 function zsh(commands: readonly Command[]): string {
   const bracketed = (text: string): string => text.replace(/[[\]\\:]/g, (char) => `\\${char}`);
-  const argument = ({ name, spec }: Word): string => (takesValue(spec) ? `:${name}:${spec.choices ? `(${spec.choices.join(' ')})` : '_files'}` : '');
+  const argument = ({ name, spec }: Word): string => (takesValue(spec) ? `:${name}:${isFile(spec) ? '_files' : wordsFor(spec).length > 0 ? `(${wordsFor(spec).join(' ')})` : ' '}` : '');
   const specs = (command: Command): string[] =>
     wordsOf(command).flatMap((word) => {
       const repeat = word.spec.array || word.spec.type === 'count' ? '*' : '';
@@ -114,7 +123,7 @@ function fish(commands: readonly Command[]): string {
     const when = `-n ${quoted(`__fish_seen_subcommand_from ${command.name}`)}`;
     for (const { spec, spellings: all } of wordsOf(command)) {
       const flags = all.map((spelling) => (spelling.startsWith('--') ? `-l ${spelling.slice(2)}` : `-s ${spelling.slice(1)}`)).join(' ');
-      const value = takesValue(spec) ? (spec.choices ? ` -x -a ${quoted(spec.choices.join(' '))}` : ' -r') : '';
+      const value = takesValue(spec) ? (isFile(spec) ? ' -r -F' : wordsFor(spec).length > 0 ? ` -x -a ${quoted(wordsFor(spec).join(' '))}` : ' -x') : '';
       lines.push(`complete -c nat-tool ${when} ${flags}${value} -d ${quoted(spec.describe)}`);
     }
     const choices = Object.values(command.positionals).flatMap((spec) => spec.choices ?? []);

@@ -18,6 +18,8 @@ interface Valued {
   readonly valueName?: string;
   readonly parse?: Parse<unknown>;
   readonly choices?: readonly string[];
+  /** Some of the values, for completion; others are allowed too. */
+  readonly suggestions?: readonly string[];
 }
 
 export interface OptionSpec extends Valued {

@@ -10,7 +10,9 @@ const script = completionScript('bash', [sample, completion]);
 const has = (shell: string) => spawnSync(shell, ['-c', 'true']).error === undefined;
 
 /** What bash offers for the last word. */
-function offers(...words: string[]): string[] {
+const offers = (...words: string[]): string[] => offersOf(script, words);
+
+function offersOf(script: string, words: readonly string[]): string[] {
   const typed = ['nat-tool', ...words].map((word) => `'${word}'`).join(' ');
   const drive = `${script}\nCOMP_WORDS=(${typed}); COMP_CWORD=${words.length}; _nat_tool; printf '%s\\n' "\${COMPREPLY[@]}"`;
   return spawnSync('bash', ['--norc', '-c', drive], { encoding: 'utf8' }).stdout.trim().split('\n');
@@ -28,6 +30,16 @@ describe.runIf(has('bash'))('completion for bash', () => {
     [['help', 'comp'], ['completion']],
   ])('of %j offers %j', (words, expected) => {
     expect(offers(...words)).toEqual(expected);
+  });
+
+  it.each([
+    [['lab', '--nat', 'sym'], ['symmetric']],
+    [['lab', '--nat', 'symmetric', 'det'], ['detect']],
+    [['lab', '--nat', 'symmetric', 'detect', '--exp'], ['--expect']],
+    [['detect', '--port', ''], ['']],
+    [['stun', '--servers', 'package.j'], ['package.json']],
+  ])('of the real %j offers %j', async (words, expected) => {
+    expect(offersOf(completionScript('bash', await loadAll(allCommands())), words)).toEqual(expected);
   });
 });
 
