@@ -142,7 +142,7 @@ class Run {
       if (!other) {
         if (!early) continue;
         // An answer from elsewhere would come with the first one; without OTHER-ADDRESS silence says nothing, so nothing is waited for.
-        await session.gate.wait(() => early.test.otherAddress !== undefined, (binding.rttMs ?? 0) + CHOICE_GRACE_MS, this.#signal);
+        await session.gate.wait(() => early.test.otherAddress !== undefined, session.roundTripMs() + CHOICE_GRACE_MS, this.#signal);
         early.filtering.abandon();
         await early.filtering.finished;
         continue;
@@ -156,9 +156,9 @@ class Run {
   }
 
   /** RFC 5780 §4.3, tests II and III, and the fourth combination, all at once. */
-  async #testMapping(x: ProbeSocket, { to: server, rttMs = 0 }: Series, other: Endpoint): Promise<void> {
+  async #testMapping(x: ProbeSocket, { to: server }: Series, other: Endpoint): Promise<void> {
     const remotes = [other, { address: other.address, port: server.port }, { address: server.address, port: other.port }];
-    const gap = Math.max(40, 1.5 * rttMs);
+    const gap = Math.max(40, 1.5 * this.#m.session.roundTripMs());
     const gaps = [1, 1, 1, 1, 1.5, 1.5, 2, 2, 3, 3].map((factor) => factor * gap);
     const fresh = remotes.filter((remote, i) => !sameEndpoint(remote, server) && remotes.findIndex((each) => sameEndpoint(each, remote)) === i);
     await Promise.all(

@@ -61,7 +61,7 @@ export function conclude(m: Measurement): Conclusion {
       hairpin: hairpinOf(m, filtering),
       portAllocation: allocationOf(m),
       table: tableOf(m),
-      evidence: [...m.session.series.filter((each) => each.sent > 0).map((each) => each.evidence()), ...(m.hairpin ? [m.hairpin.evidence] : []), ...m.tcp.map((each) => each.evidence)],
+      evidence: [...m.session.series.filter((each) => each.sent > 0).map((each) => each.evidence(m.session.roundTripMs())), ...(m.hairpin ? [m.hairpin.evidence] : []), ...m.tcp.map((each) => each.evidence)],
     },
     findings: findingsOf(m, bindings, { type, mapping: verdict.mapping, dependent: verdict.dependent, filtering, blocked }),
   };

@@ -137,8 +137,16 @@ export class Series {
     this.#release();
   }
 
-  evidence(): Evidence {
-    const rtt = this.rttMs;
+  /** The round trip that comes nearest to what is known of the path, ms: any send before the first answer may be the one answered. */
+  #rttNear(pathMs: number): number | undefined {
+    const reply = this.replies[0];
+    const possible = reply ? this.#sentAt.filter((at) => at <= reply.at).map((at) => reply.at - at) : [];
+    return possible.sort((a, b) => Math.abs(a - pathMs) - Math.abs(b - pathMs))[0];
+  }
+
+  /** `pathMs`: the round trip as far as the other series tell it. */
+  evidence(pathMs: number): Evidence {
+    const rtt = this.#rttNear(pathMs);
     return {
       test: this.test,
       from: formatEndpoint(this.local),

@@ -140,6 +140,7 @@ describe('a slow path', () => {
       const result = await measure({ nat, rttMs });
       expect(result.data, nat).toMatchObject({ type: result.truth.type, mapping: result.truth.mapping, filtering: result.truth.filtering });
       expect(kinds(result.findings), nat).not.toContain('heavy-loss');
+      for (const { test, rttMs: told } of result.data.evidence) if (told !== null && !/hairpin|tcp/.test(test)) expect(told, `${nat} ${test}`).toBe(rttMs);
       expect(result.lab.world.now, nat).toBeLessThanOrEqual(3 * rttMs + 300);
     }
   });
