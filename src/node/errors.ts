@@ -35,12 +35,21 @@ const KINDS: ReadonlyMap<string, NetErrorKind> = new Map<string, NetErrorKind>([
 export const kindOf = (code: string | undefined, fallback: NetErrorKind = 'other'): NetErrorKind =>
   (code === undefined ? undefined : KINDS.get(code)) ?? fallback;
 
+/** What Node says of these names a system call; people asked for something else. */
+const WORDS: Readonly<Partial<Record<NetErrorKind, string>>> = {
+  'in-use': 'the local port is taken by another program',
+  'not-available': 'the local address is not one of this host',
+  resolver: 'the name server gave no answer',
+};
+
 /** Wraps whatever Node threw or emitted; a NetError stays itself. */
 export function toNetError(cause: unknown, fallback: NetErrorKind = 'other'): NetError {
   if (cause instanceof NetError) return cause;
-  const message = cause instanceof Error ? cause.message : String(cause);
   const code = codeOf(cause);
-  return new NetError(kindOf(code, fallback), message, code, cause);
+  const kind = kindOf(code, fallback);
+  const words = WORDS[kind];
+  const message = words !== undefined && code !== undefined ? `${words} (${code})` : cause instanceof Error ? cause.message : String(cause);
+  return new NetError(kind, message, code, cause);
 }
 
 export function codeOf(cause: unknown): string | undefined {

@@ -115,6 +115,7 @@ async function bySystem(host: string, family: Family | undefined, signal: AbortS
     return found.map(({ address }) => nodeAddress(address));
   } catch (error) {
     signal?.throwIfAborted();
+    if (kindOf(codeOf(error)) === 'not-found') throw new NetError('not-found', `${host} has no address`, codeOf(error), error);
     throw toNetError(error, 'resolver');
   }
 }
