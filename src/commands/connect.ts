@@ -1,5 +1,5 @@
 import { type Endpoint, formatEndpoint } from '../net/address.ts';
-import { NetError } from '../net/ports.ts';
+import { type Clock, NetError } from '../net/ports.ts';
 import { deferred, sleep } from '../net/wait.ts';
 import { CodeError, deriveSecret, generateCode, parseCode } from '../connect/code.ts';
 import { forward, type Forwarding } from '../connect/forward.ts';
@@ -85,8 +85,8 @@ function portOf(value: string, argument: string): number {
 }
 
 async function codeFor(args: Args, context: Context<ConnectEvent>): Promise<{ readonly code: string; readonly fresh: boolean }> {
-  const given = args.code === '-' ? await firstLine(context) : (args.code ?? context.environment['NAT_TOOL_CODE']);
-  if (given === undefined || given === '') return { code: generateCode(context.env.random), fresh: true };
+  const given = args.code === '-' ? await firstLine(context) : (args.code ?? (context.environment['NAT_TOOL_CODE'] || undefined));
+  if (given === undefined) return { code: generateCode(context.env.random), fresh: true };
   try {
     return { code: parseCode(given), fresh: false };
   } catch (error) {
@@ -133,7 +133,7 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
   const { code, fresh } = await codeFor(args, context);
   const server = await serverFor(args, context);
   if (fresh) {
-    if (context.form === 'json') await context.emit({ event: 'code', code });
+    if (context.form === 'json' && !isCheck(args)) await context.emit({ event: 'code', code });
     context.note(`On the other host: nat-tool connect ${code} --server ${args.server ? formatServer(args.server) : formatEndpoint(server)}`);
   }
   const start = env.clock.now();
@@ -231,7 +231,7 @@ async function use(link: Link, purpose: Purpose, args: Args, context: Context<Co
 
 async function check(link: Link, over: Promise<LinkEnd>, { env, signal }: Context<ConnectEvent>): Promise<{ sent: number; received: number }> {
   await Promise.race([link.settled(signal), over]);
-  await Promise.race([sleep(env.clock, LINGER_MS, signal), over.then(() => sleep(env.clock, 0, signal))]);
+  await within(env.clock, LINGER_MS, over, signal);
   const { sent, received } = link.session.channel.stats;
   return { sent, received };
 }
@@ -298,13 +298,24 @@ async function talk(link: Link, over: Promise<LinkEnd>, args: Args, context: Con
     link.finish();
     // Nothing to send and nothing to show: it was a check.
     await untilAborted(Promise.race([Promise.all([peerEnded.promise, link.settled(signal)]), over]), signal);
-    await Promise.race([sleep(env.clock, LINGER_MS, signal), over]);
+    await within(env.clock, LINGER_MS, over, signal);
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
     await output.end();
   }
   return { sent, received };
+}
+
+/** Until the promise settles, but no longer than this. */
+async function within(clock: Clock, ms: number, promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  const { promise: elapsed, resolve } = deferred<void>();
+  const cancel = clock.after(ms, () => resolve());
+  try {
+    await untilAborted(Promise.race([elapsed, promise]), signal);
+  } finally {
+    cancel();
+  }
 }
 
 function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
@@ -367,8 +378,8 @@ function failureFinding(failure: Failure, server: string): Finding {
 }
 
 function view({ data }: Report<ConnectReport>, verbosity: number): Block[] {
-  // A fresh code was all that was wanted.
-  if (data.path === null && data.timeline.length === 0) return [];
+  // A fresh code was all that was wanted, or standard output has had its data.
+  if ((data.path === null && data.timeline.length === 0) || data.sent + data.received > 0) return [];
   if (data.path === null) {
     return [text('No path.', 'bad'), ...(verbosity > 0 ? details(data) : [])];
   }

@@ -77,8 +77,9 @@ export class Link {
   /** Resolves when both sides know of both directions, or after a while. */
   async settled(signal: AbortSignal): Promise<boolean> {
     const until = this.#env.clock.now() + PROOF_MS;
-    while (!this.#session.channel.proven && !this.#closed && this.#env.clock.now() < until) await sleep(this.#env.clock, 20, signal);
-    return this.#session.channel.proven;
+    const { channel } = this.#session;
+    while (!channel.proven && !this.#closed && this.#env.clock.now() < until) await sleep(this.#env.clock, 10, signal);
+    return channel.proven;
   }
 
   close(): void {
