@@ -40,7 +40,7 @@ export function conclude(m: Measurement): Conclusion {
   const filtering = test ? filteringOf(test) : 'unknown';
   // Whatever came in over UDP, even useless, came in.
   const heard = m.session.strays.length > 0 || m.session.series.some((each) => each.replies.length > 0);
-  const blocked = !heard && m.tcp.some((each) => each.outcome === 'answered') && !m.stopped;
+  const blocked = !heard && !m.stopped && udpAloneFails(m, bindings);
   const type = blocked ? 'udp-blocked' : natType(verdict, filtering);
   const address = main?.to ?? m.servers[0];
   const other = main && otherAddress(main);
@@ -65,6 +65,16 @@ export function conclude(m: Measurement): Conclusion {
     },
     findings: findingsOf(m, bindings, { type, mapping: verdict.mapping, dependent: verdict.dependent, filtering, blocked }),
   };
+}
+
+/**
+ * Whether servers that no UDP reaches answer over TCP. "Port unreachable" from one of them alone may be its own word, for a server
+ * need not serve UDP; a firewall that rejects says it for all, and "administratively prohibited" is nobody else's.
+ */
+function udpAloneFails(m: Measurement, bindings: readonly Series[]): boolean {
+  const answering = bindings.filter((each) => m.tcp.some(({ server, outcome }) => outcome === 'answered' && sameEndpoint(server, each.to)));
+  const refused = new Set(answering.filter((each) => each.failure?.kind === 'refused').map((each) => each.to.address));
+  return refused.size > 1 || answering.some((each) => each.failure?.kind !== 'refused');
 }
 
 /** The test that says most about filtering. */

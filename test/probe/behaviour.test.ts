@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { SERVER_FAULTS, type ServerFault } from '../../src/lab/stun-service.ts';
-import type { LabOptions, ServerSpec } from '../../src/lab/topology.ts';
+import { Lab, type LabOptions, type ServerSpec } from '../../src/lab/topology.ts';
+import { NetError, type UdpSocket } from '../../src/net/ports.ts';
+import { measureBehaviour } from '../../src/probe/behaviour.ts';
+import { conclude } from '../../src/probe/conclude.ts';
 import { decode, transactionKey } from '../../src/stun/message.ts';
 import { contradictions, measure } from './truth.ts';
 
@@ -81,6 +84,35 @@ describe('the reason for what is unknown', () => {
     const { findings, outcome } = await measure({ offline: true });
     expect(outcome).toBe('failed');
     expect(kinds(findings)).toEqual(['network-unreachable']);
+  });
+});
+
+describe('a network that rejects UDP by ICMP, and lets TCP through', () => {
+  const rejecting = async (kind: 'refused' | 'unreachable', servers: ServerSpec[]) => {
+    const lab = new Lab({ nat: 'full-cone', servers });
+    const measurement = await lab.run((env, signal) => {
+      const reject = (socket: UdpSocket): UdpSocket =>
+        new Proxy(socket, {
+          get: (target, key) => {
+            if (key === 'send') return () => Promise.reject(new NetError(kind, 'rejected'));
+            const value: unknown = Reflect.get(target, key);
+            return typeof value === 'function' ? value.bind(target) : value;
+          },
+        });
+      const udp = { ...env.udp, open: async (...args: Parameters<typeof env.udp.open>) => reject(await env.udp.open(...args)) };
+      return measureBehaviour({ ...env, udp }, 4, { servers: lab.servers, timeoutMs: 8000 }, signal);
+    });
+    return conclude(measurement).data.type;
+  };
+
+  it('is a blocked one when it is prohibited, or refused for several servers', async () => {
+    expect(await rejecting('unreachable', [server([])])).toBe('udp-blocked');
+    expect(await rejecting('refused', [server([]), server([], 2)])).toBe('udp-blocked');
+  });
+
+  it('may be one server without UDP when only it refuses', async () => {
+    expect(await rejecting('refused', [server([])])).toBe('unknown');
+    expect(await rejecting('unreachable', [server([], 1, { state: 'closed' })])).toBe('unknown');
   });
 });
 
