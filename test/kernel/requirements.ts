@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { environment, PATH } from './environment.ts';
 import { sweepStale, uniquePrefix } from './names.ts';
 
-export type Tool = 'ip' | 'nft' | 'conntrack' | 'turnserver' | 'stun' | 'turnutils_natdiscovery' | 'nc' | 'hping3' | 'dnsmasq' | 'nat-tool';
+export type Tool = 'ip' | 'nft' | 'conntrack' | 'turnserver' | 'stun' | 'turnutils_natdiscovery' | 'nc' | 'socat' | 'hping3' | 'dnsmasq' | 'nat-tool';
 
 /** What the bin loads; `npm ci` builds it. */
 const BUNDLE = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
