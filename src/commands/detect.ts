@@ -43,18 +43,19 @@ async function run(args: { server: readonly ReturnType<typeof parseServer>[]; fa
     context.progress('looking up servers');
     try {
       const wanted = { family: args.source === undefined ? args.family : familyOf(args.source), timeoutMs: left(), anyWillDo: args.server.length === 0 };
-      const { family, endpoints, findings } = await findServers(env, batch, wanted, signal);
+      const { family, endpoints, names, findings } = await findServers(env, batch, wanted, signal);
       if (endpoints.length === 0) {
         if (i < batches.length - 1) continue;
-        return close('failed', nothingMeasured(batch.map(({ host }) => host)), findings);
+        return close('failed', nothingMeasured(batch[0]?.host ?? ''), findings);
       }
       const options = { servers: endpoints, port: args.port, source: args.source, timeoutMs: left(), onProgress: context.progress };
       const { outcome, data, findings: more } = conclude(await measureBehaviour(env, family, options, signal));
       if (outcome === 'failed' && i < batches.length - 1) continue;
-      return close(outcome, data, [...findings, ...more]);
+      const name = names.get(data.server.address) ?? null;
+      return close(outcome, { ...data, server: { ...data.server, name } }, [...findings, ...more]);
     } catch (error) {
       if (!signal.aborted) throw error;
-      return close('partial', nothingMeasured(batch.map(({ host }) => host)), [finding('interrupted')]);
+      return close('partial', nothingMeasured(batch[0]?.host ?? ''), [finding('interrupted')]);
     }
   }
   throw new Error('there is always a last batch');
@@ -80,7 +81,8 @@ function allocationInWords({ portAllocation: { pattern, step, range } }: Behavio
 function serverInWords({ server, evidence }: Behaviour): string {
   const rtt = evidence.find(({ test, to, rttMs }) => test === 'mapping-1' && to === server.address && rttMs !== null)?.rttMs ?? null;
   const remarks = [...(rtt === null ? [] : [`RTT ${rtt.toFixed(1)} ms`]), ...(server.software ? [server.software] : [])];
-  return server.address + (remarks.length > 0 ? ` (${remarks.join(', ')})` : '');
+  const name = server.name !== null ? `${server.name}, ${server.address}` : server.address;
+  return name + (remarks.length > 0 ? ` (${remarks.join(', ')})` : '');
 }
 
 const known = (word: string): Cell => (word === 'unknown' ? { text: word, tone: 'dim' } : word);
@@ -156,7 +158,7 @@ export default defineCommand({
   view,
   short: ({ data }) => data.type,
   exitStatus: ({ data }, { expect }) => {
-    if (expect) return isExpected(data.type, expect) ? 0 : 1;
+    if (expect) return isExpected(data, expect) ? 0 : 1;
     return data.type === 'unknown' ? 3 : data.type === 'udp-blocked' ? 1 : 0;
   },
 });

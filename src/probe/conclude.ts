@@ -1,5 +1,5 @@
 /** What a measurement means: the words of the contract, the forwarding table, the evidence, and the reasons for what is unknown. Pure. */
-import { formatEndpoint, sameEndpoint, scopeOf } from '../net/address.ts';
+import { type Endpoint, formatEndpoint, sameEndpoint, scopeOf } from '../net/address.ts';
 import type { Outcome } from '../report/report.ts';
 import { finding, type Finding } from '../report/finding.ts';
 import { ForwardingTable, type ForwardingRow } from '../report/forwarding.ts';
@@ -9,11 +9,13 @@ import { filteringOf, type Measurement, mappingOf, type ServerTest } from './mea
 import { otherAddress, plausibleOther } from './search.ts';
 import { type Filtering, type Mapping, natType, type NatType } from './classify.ts';
 import type { Hairpin } from './hairpin.ts';
+import { FEWEST_SENDS } from './loss.ts';
 import { type Evidence, type Series, settled } from './series.ts';
 import { isControl } from './session.ts';
 
 export interface Behaviour {
-  readonly server: { readonly address: string; readonly alternate: string | null; readonly software: string | null };
+  /** `name` is what the user wrote, where that was not the address. */
+  readonly server: { readonly name: string | null; readonly address: string; readonly alternate: string | null; readonly software: string | null };
   readonly local: string | null;
   readonly public: string | null;
   readonly type: NatType;
@@ -49,6 +51,7 @@ export function conclude(m: Measurement): Conclusion {
     outcome: m.stopped ? 'partial' : answered.length === 0 && !blocked ? 'failed' : 'complete',
     data: {
       server: {
+        name: null,
         address: address ? formatEndpoint(address) : '',
         alternate: other ? formatEndpoint(other) : null,
         software: (main?.answer && get(main.answer.message, 'SOFTWARE')) ?? null,
@@ -86,6 +89,8 @@ function decisive(tests: readonly ServerTest[]): ServerTest | undefined {
 function hairpinOf(m: Measurement, filtering: Filtering): Hairpin {
   if (!m.hairpin) return 'unknown';
   if (m.hairpin.outcome === 'heard') return 'yes';
+  // Where the NAT refuses new flows, as at a limit of sessions, the probes may be among the refused.
+  if (m.session.series.some((each) => each.test === 'allocation' && each.sent >= FEWEST_SENDS && each.replies.length === 0)) return 'unknown';
   return mappingOf(m).mapping === 'endpoint-independent' || filtering === 'endpoint-independent' ? 'no' : 'unknown';
 }
 
@@ -131,7 +136,9 @@ function findingsOf(
   if (verdict.blocked) {
     for (const { server } of m.tcp.filter((each) => each.outcome === 'answered')) findings.push(finding('udp-blocked', { server: formatEndpoint(server) }));
   } else if (answered.length === 0 && !m.failure && !m.stopped) {
-    const silent = bindings.filter((each) => !settled(each));
+    // What came back was of no use, and has been said.
+    const heard = (server: Endpoint) => m.session.strays.some(({ from }) => from.address === server.address);
+    const silent = bindings.filter((each) => !settled(each) && each.replies.length === 0 && !heard(each.to));
     if (silent.length > 0) findings.push(finding('no-answer', { servers: silent.map((each) => formatEndpoint(each.to)) }));
   }
   if (answered.length > 0 && !m.stopped) findings.push(...unknownFindings(m, answered, verdict));
@@ -219,8 +226,8 @@ function addressFindings(m: Measurement, answered: readonly Series[]): Finding[]
 }
 
 /** The data of a report that has nothing to say, because no server could be asked. */
-export const nothingMeasured = (servers: readonly string[]): Behaviour => ({
-  server: { address: servers.join(' '), alternate: null, software: null },
+export const nothingMeasured = (server: string): Behaviour => ({
+  server: { name: null, address: server, alternate: null, software: null },
   local: null,
   public: null,
   type: 'unknown',

@@ -83,8 +83,12 @@ export function meaningOf({ type, mapping }: { readonly type: NatType; readonly 
 /** The words that `--expect` takes: every type, and two that stand for several. */
 export const EXPECTABLE: readonly string[] = [...Object.keys(MEANINGS), 'cone', 'p2p'];
 
-/** Whether a type is among the expected words; `cone` is any of the three cones, `p2p` whatever hole punching works with. */
-export function isExpected(type: NatType, words: readonly string[]): boolean {
-  const meaning = MEANINGS[type];
-  return words.some((word) => word === type || (word === 'cone' && meaning.cone) || (word === 'p2p' && meaning.direct));
+/**
+ * Whether the verdict is among the expected words; `cone` is any of the three cones, `p2p` whatever hole punching works with. A proven
+ * mapping is enough for both, even where the filtering and so the type are unknown.
+ */
+export function isExpected({ type, mapping }: { readonly type: NatType; readonly mapping: Mapping }, words: readonly string[]): boolean {
+  const cone = MEANINGS[type].cone || (type === 'unknown' && mapping === 'endpoint-independent');
+  const direct = cone || MEANINGS[type].direct || (type === 'unknown' && mapping === 'none');
+  return words.some((word) => word === type || (word === 'cone' && cone) || (word === 'p2p' && direct));
 }

@@ -1,5 +1,5 @@
 /** From the servers a user names, or the built-in ones, to endpoints of one address family. */
-import { type Endpoint, type Family, familyOf, sameEndpoint } from '../net/address.ts';
+import { type Endpoint, type Family, familyOf, formatEndpoint, isAddress, sameEndpoint } from '../net/address.ts';
 import { type Env, NetError } from '../net/ports.ts';
 import { mapBounded, scope, TimeoutError } from '../net/wait.ts';
 import { type Finding, finding } from '../report/finding.ts';
@@ -14,6 +14,8 @@ export interface FoundServers {
   readonly family: Family;
   /** One a server, of one family, in the order of the names. */
   readonly endpoints: readonly Endpoint[];
+  /** The host that was looked up, by endpoint as text. */
+  readonly names: ReadonlyMap<string, string>;
   readonly findings: readonly Finding[];
 }
 
@@ -58,11 +60,16 @@ export async function findServers(
   });
   const chosen = family ?? (found.some((list) => list.some(({ address }) => familyOf(address) === 4)) || !found.some((list) => list.length > 0) ? 4 : 6);
   const endpoints: Endpoint[] = [];
-  for (const list of found) {
+  const byEndpoint = new Map<string, string>();
+  for (const [i, list] of found.entries()) {
     const endpoint = list.find(({ address }) => familyOf(address) === chosen);
-    if (endpoint && !endpoints.some((each) => sameEndpoint(each, endpoint))) endpoints.push(endpoint);
+    if (endpoint && !endpoints.some((each) => sameEndpoint(each, endpoint))) {
+      endpoints.push(endpoint);
+      const { host } = names[i] as StunServerName;
+      if (!isAddress(host)) byEndpoint.set(formatEndpoint(endpoint), host);
+    }
   }
-  return { family: chosen, endpoints, findings: anyWillDo && endpoints.length > 0 ? [] : lookupFindings(failures, env) };
+  return { family: chosen, endpoints, names: byEndpoint, findings: anyWillDo && endpoints.length > 0 ? [] : lookupFindings(failures, env) };
 }
 
 /** Why a name could not be looked up, without the system's jargon around its code. */

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseEndpoint } from '../../src/net/address.ts';
+import { isExpected } from '../../src/probe/meaning.ts';
 import { classifyFiltering, classifyMapping, natType, type Observation } from '../../src/probe/classify.ts';
 
 const endpoint = (text: string) => {
@@ -65,5 +66,17 @@ describe('classifyFiltering and natType', () => {
     expect(natType({ mapping: 'unknown', dependent: true }, 'unknown')).toBe('symmetric');
     expect(natType(independent, 'unknown')).toBe('unknown');
     expect(natType({ mapping: 'unknown', dependent: false }, 'endpoint-independent')).toBe('unknown');
+  });
+});
+
+describe('isExpected', () => {
+  it('takes a proven mapping for cone and p2p where the filtering is unknown', () => {
+    expect(isExpected({ type: 'unknown', mapping: 'endpoint-independent' }, ['cone'])).toBe(true);
+    expect(isExpected({ type: 'unknown', mapping: 'endpoint-independent' }, ['p2p'])).toBe(true);
+    expect(isExpected({ type: 'unknown', mapping: 'endpoint-independent' }, ['full-cone'])).toBe(false);
+    expect(isExpected({ type: 'unknown', mapping: 'none' }, ['p2p'])).toBe(true);
+    expect(isExpected({ type: 'unknown', mapping: 'unknown' }, ['cone', 'p2p'])).toBe(false);
+    expect(isExpected({ type: 'symmetric', mapping: 'address-dependent' }, ['p2p'])).toBe(false);
+    expect(isExpected({ type: 'restricted-cone', mapping: 'endpoint-independent' }, ['cone'])).toBe(true);
   });
 });
