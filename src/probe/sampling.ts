@@ -30,7 +30,7 @@ export async function sampleAndHairpin(m: Measurement, binding: Series, started:
   // Ports that are all preserved will go on being so. Unanswered filtering tests go on being asked.
   const atOnce = m.tests.every((test) => test.otherAddress === 'passed' && test.otherPort === 'passed') ? MORE_SAMPLES : SAMPLES_AT_ONCE;
   const more = preserved > SAMPLES_AT_ONCE ? undefined : sample(m, binding.to, MORE_SAMPLES, atOnce, signal);
-  await Promise.all([more, hairpin(m, binding.rttMs ?? 0, signal)]);
+  await Promise.all([more, hairpin(m, session.roundTripMs(), signal)]);
 }
 
 async function hairpin(m: Measurement, rttMs: number, signal: AbortSignal): Promise<void> {

@@ -35,10 +35,10 @@ export async function searchServers(m: Measurement, bindings: readonly Series[],
   const blocked = () => m.tcp.some((each) => each.outcome === 'answered') && bindings.every((each) => settled(each) || each.sent >= SENDS_TO_CALL_IT_BLOCKED);
   await session.gate.wait(() => answered().length > 0 || exhausted() || blocked(), longest, signal);
   if (answered().length === 0) {
-    if (!exhausted()) await control;
+    await control;
     return [];
   }
-  const grace = Math.max(CHOICE_GRACE_MS, 2 * (answered()[0]?.rttMs ?? 0));
+  const grace = Math.max(CHOICE_GRACE_MS, 2 * session.roundTripMs());
   await session.gate.wait(() => capable() || exhausted(), grace, signal);
   // Two server addresses make the mapping a fact even where none of them has RFC 5780 support.
   const addresses = () => new Set(answered().map((each) => each.to.address)).size;
@@ -48,8 +48,11 @@ export async function searchServers(m: Measurement, bindings: readonly Series[],
 
 async function controlByTcp(m: Measurement, bindings: readonly Series[], source: string | undefined, signal: AbortSignal): Promise<void> {
   const { session } = m;
-  if (await session.gate.wait(() => bindings.some((each) => each.replies.length > 0) || bindings.every(settled), TCP_CONTROL_AFTER_MS, signal)) return;
-  const asked = bindings.filter((each) => !settled(each)).slice(0, MOST_TCP_CONTROLS);
+  const replied = () => bindings.some((each) => each.replies.length > 0);
+  await session.gate.wait(() => replied() || bindings.every(settled), TCP_CONTROL_AFTER_MS, signal);
+  if (replied()) return;
+  // A refusal by ICMP may be the network's as well as the server's.
+  const asked = bindings.slice(0, MOST_TCP_CONTROLS);
   await Promise.all(
     asked.map(async (each) => {
       m.tcp.push(await tcpControl(session.env, each.to, source, signal));
