@@ -16,7 +16,7 @@ import { type Aim, decodeDescription, type Description, encodeDescription } from
 import { isEnvelope, Opener, Sealer } from './envelope.ts';
 import { Governor } from './governor.ts';
 import { Measurement } from './measure.ts';
-import type { Profile } from './profile.ts';
+import { isSymmetric, type Profile } from './profile.ts';
 import { isFinal, type PeerNews, type Signal, type SignalListener, type SignalStatus } from './signal/signal.ts';
 import { type Socket, Sockets } from './sockets.ts';
 import { canJudge, type Judgement, judge, MOST_PER_SECOND, reasonOf } from './strategy.ts';
@@ -83,12 +83,14 @@ const PLAIN_MS = 12_000;
 const HOPELESS_MS = 3_000;
 /** How long hard ways are tried. */
 const HARD_MS = 13_000;
+/** How long the choice of a pair may take from when one works. */
+const SELECTED_MS = 15_000;
 /** After the peer left: what it sent before may still come. */
 const LEFT_MS = 1_500;
 /** A first packet that shall pass our own NAT, a second one perhaps, and die before the peer's. */
 const LOW_TTL = 4;
 /** Beyond this the peer's checks are left unanswered until the rate is kept again. */
-const MOST_AHEAD_MS = 150;
+const MOST_AHEAD_MS = 40;
 /** STUN checks that came before the peer's credentials did. */
 const MOST_EARLY = 32;
 
@@ -156,8 +158,8 @@ class Run implements SignalListener {
   #peer: Peer | undefined;
   #late: Socket | undefined;
   #lateStarted = false;
+  #metAt = 0;
   #judgement: Judgement | undefined;
-  #judgedFully = false;
   #path: Path | undefined;
   #final = false;
   #closed = false;
@@ -331,7 +333,7 @@ class Run implements SignalListener {
     this.#note('signal', { status });
     if (this.#closed || this.#path) return;
     if (isFinal(status) && !(this.#peer && status === 'silent')) this.#fail({ kind: 'signal', status });
-    else if (status === 'peer-left') this.#deadline(LEFT_MS, () => this.#fail({ kind: 'peer-left' }));
+    else if (status === 'peer-left') this.#deadline(LEFT_MS, () => (this.#judgement?.kind === 'hopeless' ? this.#giveUp() : this.#fail({ kind: 'peer-left' })));
   }
 
   #meet(member: Uint8Array, opener: Opener, description: Description, observed: Endpoint | undefined): Peer {
@@ -360,6 +362,7 @@ class Run implements SignalListener {
         else this.#fail({ kind: 'peer-left' });
       },
     });
+    this.#metAt = clock.now();
     this.#peer = { member, opener, channel, agent, ice, observed, description };
     this.#note('peer', { observed: observed && formatEndpoint(observed), role: ice.role });
     this.#note('attempt', { strategy: 'plain', reason: 'All candidates of both sides, at once and always.' });
@@ -463,11 +466,19 @@ class Run implements SignalListener {
     if (near && this.#peer?.description.hosts.some((host) => host.address === address)) return 'lan';
     const judgement = this.#judgement;
     if (judgement?.kind !== 'guess' && judgement?.kind !== 'meet') return 'direct';
-    // Judged before the filters were known, it may be the plain way after all.
-    const known = this.#judgedFully || speculative || Number(socket) !== this.#main?.id || remote.type === 'prflx';
-    if (!known || Number(socket) === this.#late?.id) return 'direct';
+    const late = this.#peer?.description.late;
+    if (Number(socket) === this.#late?.id && late && sameEndpoint(remote.endpoint, late)) return 'direct';
+    // Judged before the filter was known, it may be the plain way after all.
+    if (!this.#certain() && !speculative && Number(socket) === this.#main?.id && remote.type !== 'prflx') return 'direct';
     const exact = judgement.kind === 'guess' ? judgement.foresight.kind === 'exact' : judgement.a.kind === 'exact' && judgement.b.kind === 'exact';
     return exact ? 'predicted' : 'birthday';
+  }
+
+  /** The filter that makes a guess necessary is known, not assumed. */
+  #certain(): boolean {
+    const { mine, theirs } = this.profiles;
+    if (!mine || !theirs) return false;
+    return (isSymmetric(mine) || mine.complete) && (isSymmetric(theirs) || theirs.complete);
   }
 
   #connectedIfSo(): void {
@@ -479,6 +490,12 @@ class Run implements SignalListener {
     this.#after(2_000, () => {
       this.#signal?.close();
       this.#tidy();
+    });
+    // Consent is kept only for a pair that was chosen. A peer that is gone before that is noticed here.
+    this.#after(SELECTED_MS, () => {
+      if (this.#peer?.ice.selected) return;
+      this.#note('lost', { remote: this.#path && formatEndpoint(this.#path.remote) });
+      this.#ended.resolve('lost');
     });
     this.#outcome.resolve('connected');
   }
@@ -573,12 +590,15 @@ class Run implements SignalListener {
     if (!mine || !theirs || !peer || this.#judgement || this.#final || !canJudge(mine, theirs)) return;
     const judgement = judge(mine, theirs, isFirst(this.#member, peer.member) ? 'a' : 'b');
     this.#judgement = judgement;
-    this.#judgedFully = mine.complete && theirs.complete;
     if (this.#path) return;
     const reason = reasonOf(judgement, 'this side', 'the peer');
     this.#note('judged', { kind: judgement.kind, reason, ...('odds' in judgement && { odds: judgement.odds }) });
     if (judgement.kind === 'direct' || judgement.kind === 'unknown') return;
-    if (judgement.kind === 'hopeless') return this.#deadline(HOPELESS_MS, () => this.#giveUp());
+    if (judgement.kind === 'hopeless') {
+      // As long as the plain way was given a chance, there is nothing to wait for.
+      const left = this.#metAt + HOPELESS_MS - this.#env.clock.now();
+      return this.#deadline(Math.max(left, 500), () => this.#giveUp());
+    }
     this.#deadline(HARD_MS, () => this.#giveUp());
     this.#note('attempt', { strategy: judgement.kind, reason });
     const self = this.#mine.reflexive[0] ?? this.#mine.hosts[0];

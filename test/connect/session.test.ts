@@ -1,0 +1,346 @@
+import { describe, expect, it } from 'vitest';
+import { deriveSecret } from '../../src/connect/code.ts';
+import { connect, type Connected } from '../../src/connect/connect.ts';
+import { type Link, openLink } from '../../src/connect/link.ts';
+import type { Session } from '../../src/connect/session.ts';
+import { createLab, type Lab, type LabOptions } from '../../src/lab/topology.ts';
+import type { Env } from '../../src/net/ports.ts';
+import { runPair } from './pairs.ts';
+
+const sleep = (env: Env, ms: number): Promise<void> => new Promise((resolve) => void env.clock.after(ms, resolve));
+const secret = deriveSecret('the code');
+const never = new AbortController().signal;
+
+/** Both run `work`, A at once and C2 later. */
+function two<T>(lab: Lab, work: (env: Env, side: 'A' | 'C2') => Promise<T>, laterMs = 500): Promise<[T, T]> {
+  return lab.run((env) => {
+    const other = lab.host('C2');
+    return Promise.all([work(env, 'A'), sleep(other, laterMs).then(() => work(other, 'C2'))]);
+  });
+}
+
+const labOf = (options: LabOptions = {}): Lab => createLab({ nat: 'port-restricted-cone', second: { nat: 'port-restricted-cone' }, ...options });
+
+const start = (lab: Lab, env: Env, over: { waitMs?: number; signal?: AbortSignal; code?: string } = {}): Promise<Connected> => {
+  const [server] = lab.servers;
+  if (!server) throw new Error('no server');
+  return connect(env, { server, secret: over.code === undefined ? secret : deriveSecret(over.code), waitMs: over.waitMs ?? 30_000, signal: over.signal ?? never });
+};
+
+
+/** What came of it, after a while in which the other side may ask for what it lacks. */
+async function ended(running: Promise<Connected>): Promise<Session['path'] | undefined> {
+  const result = await running;
+  if (result.kind === 'failed') return undefined;
+  const path = result.session.current();
+  result.session.close();
+  return path;
+}
+
+describe('time', () => {
+  // RTT to the server and between the hosts alike. The register takes one, a check and its answer one, the proof half of one.
+  it.each(['none', 'firewall', 'full-cone', 'restricted-cone', 'port-restricted-cone', 'port-restricted-cone,ports=random', 'cgnat'])('port-restricted cone and %s: data both ways at 2.5 RTT', async (nat) => {
+    for (const rttMs of [10, 40, 200]) {
+      const { a, b } = await runPair({ nat: 'port-restricted-cone', nat2: nat, rttMs, seed: 1, laterMs: 800 });
+      expect(b.elapsedMs).toBe(2.5 * rttMs);
+      expect(a.elapsedMs).toBe(800 + 2.5 * rttMs);
+    }
+  });
+
+  it('symmetric against restricted cone: the easy filter is used within the first round trip', async () => {
+    const { b } = await runPair({ nat: 'symmetric,ports=random', nat2: 'restricted-cone', seed: 1, laterMs: 800 });
+    expect(b.elapsedMs).toBe(100);
+    expect(b.path).toBe('direct');
+  });
+
+  it('both started at once, the first one waits for nothing', async () => {
+    const { a, b } = await runPair({ nat: 'full-cone', nat2: 'port-restricted-cone', seed: 1, laterMs: 0 });
+    expect([a.elapsedMs, b.elapsedMs]).toEqual([100, 100]);
+  });
+});
+
+describe('paths', () => {
+  it('is on the same network where both are', async () => {
+    const lab = createLab({ nat: 'symmetric' });
+    const paths = await lab.run((env) => Promise.all([start(lab, env), start(lab, lab.host('Ab'))].map(ended)));
+    expect(paths.map((path) => path?.kind)).toEqual(['lan', 'lan']);
+  });
+
+  it('is IPv6 where that is open', async () => {
+    const lab = labOf({ nat: 'symmetric,ports=random', second: { nat: 'symmetric,ports=random' }, ipv6: 'open' });
+    const paths = await two(lab, (env) => ended(start(lab, env)));
+    for (const path of paths) expect(path?.remote.address).toMatch(/^2001:db8:/);
+  });
+
+  it('survives a router that answers early packets, by those that die before it', async () => {
+    // A's news is late, so that C2's checks come to A's router before A has sent anything.
+    const lab = labOf({ nat: 'linux', second: { nat: 'linux' } });
+    const both = await two(lab, (env, side) => {
+      if (side === 'C2') return ended(start(lab, env));
+      let held = false;
+      return ended(start(lab, {
+        ...env,
+        udp: {
+          open: async (options, signal) => {
+            const socket = await env.udp.open(options, signal);
+            return {
+              local: socket.local,
+              send: (data, to) => socket.send(data, to),
+              setTtl: (ttl) => socket.setTtl(ttl),
+              close: () => socket.close(),
+              listen: (listener) =>
+                socket.listen({
+                  ...listener,
+                  datagram: (datagram) => {
+                    // The first push is lost.
+                    if (datagram.data[0] === 0 && datagram.data[1] === 0x11 && !held) held = true;
+                    else listener.datagram(datagram);
+                  },
+                }),
+            };
+          },
+        },
+      }));
+    });
+    expect(both.map((path) => path?.kind)).toEqual(['direct', 'direct']);
+  });
+});
+
+describe('security', () => {
+  it('a wrong code meets nobody', async () => {
+    const lab = labOf();
+    const [a, b] = await two(lab, (env, side) => start(lab, env, { code: side, waitMs: 5_000 }));
+    for (const each of [a, b]) expect(each).toMatchObject({ kind: 'failed', failure: { kind: 'nobody-came' } });
+  });
+
+  it('a third one with the right code is refused, and the two notice nothing', async () => {
+    const lab = labOf();
+    const third = lab.addHost('T', ['60.60.60.60']);
+    const results = await lab.run(async (env) => {
+      const pair = [start(lab, env), start(lab, lab.host('C2'))];
+      await sleep(third, 1_000);
+      const late = await start(lab, third);
+      const both = await Promise.all(pair);
+      for (const each of both) if (each.kind === 'connected') each.session.close();
+      return [...both, late];
+    });
+    expect(results.map(({ kind }) => kind)).toEqual(['connected', 'connected', 'failed']);
+    expect(results[2]).toMatchObject({ failure: { kind: 'signal', status: 'full' } });
+  });
+
+  it.each([
+    ['duplicated', { duplicate: 0.3 }],
+    ['reordered', { reorder: 0.3, jitterMs: 20 }],
+    ['lost', { loss: 0.2 }],
+    ['all of it', { duplicate: 0.2, reorder: 0.2, jitterMs: 30, loss: 0.1 }],
+  ])('packets that are %s change nothing', async (_, link) => {
+    for (let seed = 1; seed <= 10; seed++) {
+      const { connected, a, b } = await runPair({ nat: 'port-restricted-cone', nat2: 'port-restricted-cone', seed, laterMs: 300, ...link });
+      expect(connected).toBe(true);
+      expect([a.received, b.received]).toEqual([['hello'], ['hello']].map((each) => expect.arrayContaining(each)));
+    }
+  });
+
+  it('every packet sent again, damaged or cut, to and from everybody, changes nothing', async () => {
+    const lab = labOf();
+    const mallory = lab.addHost('M', ['66.66.66.66']);
+    const results = await lab.run(async (env) => {
+      const socket = await mallory.udp.open({ family: 4 });
+      const seen: Uint8Array[] = [];
+      const spy = (side: Env): Env => ({
+        ...side,
+        udp: {
+          open: async (options, signal) => {
+            const own = await side.udp.open(options, signal);
+            let listener: Parameters<typeof own.listen>[0] | undefined;
+            own.listen({ datagram: (datagram) => listener?.datagram(datagram) });
+            return {
+              local: own.local,
+              setTtl: (ttl) => own.setTtl(ttl),
+              close: () => own.close(),
+              listen: (next) => {
+                listener = next;
+                own.listen({
+                  ...next,
+                  datagram: (datagram) => {
+                    seen.push(datagram.data);
+                    next.datagram(datagram);
+                    // Again, damaged, cut, and from a stranger.
+                    const damaged = datagram.data.slice();
+                    damaged[damaged.length - 1] = (damaged[damaged.length - 1] ?? 0) ^ 1;
+                    const from = { address: '66.66.66.66', port: 6666 };
+                    for (const data of [datagram.data, damaged, datagram.data.slice(0, -4), seen[seen.length >> 1] ?? damaged]) {
+                      next.datagram({ ...datagram, data });
+                      next.datagram({ ...datagram, data, from });
+                    }
+                  },
+                });
+              },
+              send: (data, to) => {
+                socket.send(data, { address: '22.23.24.25', port: 24604 }).catch(() => {});
+                return own.send(data, to);
+              },
+            };
+          },
+        },
+      });
+      const both = await Promise.all([start(lab, spy(env)), start(lab, spy(lab.host('C2')))]);
+      const got: string[][] = [[], []];
+      both.forEach((each, i) => each.kind === 'connected' && each.session.channel.onData((data) => got[i]?.push(new TextDecoder().decode(data))));
+      for (const each of both) if (each.kind === 'connected') for (const text of ['one', 'two']) each.session.channel.send(new TextEncoder().encode(text));
+      await sleep(env, 500);
+      socket.close();
+      const paths = both.map((each) => each.kind === 'connected' && each.session.path.remote.address);
+      for (const each of both) if (each.kind === 'connected') each.session.close();
+      return { got, paths };
+    });
+    expect(results.paths).toEqual(['22.23.24.25', '12.13.14.15']);
+    expect(results.got).toEqual([['one', 'two'], ['one', 'two']]);
+  });
+});
+
+describe('what may go wrong', () => {
+  it('the peer vanishes, at whichever instant', async () => {
+    for (const atMs of [0, 10, 30, 41, 55, 61, 75, 81, 95, 101, 150, 400, 700]) {
+      const lab = labOf();
+      const [a] = await two(
+        lab,
+        async (env, side) => {
+          if (side === 'C2') {
+            const stop = new AbortController();
+            const cancel = env.clock.after(atMs, () => {
+              lab.machine('C2').host.down = true;
+              stop.abort(new Error('gone'));
+            });
+            return start(lab, env, { signal: stop.signal }).then(
+              (result) => {
+                cancel();
+                if (result.kind === 'connected') result.session.close();
+                return 'there';
+              },
+              () => 'gone',
+            );
+          }
+          const result = await start(lab, env, { waitMs: 20_000 });
+          if (result.kind === 'failed') return result.failure.kind;
+          // The path is found dead by the missing consent.
+          const how = await result.session.ended;
+          result.session.close();
+          return how;
+        },
+        100,
+      );
+      expect(['nobody-came', 'no-path', 'peer-left', 'lost', 'bye']).toContain(a);
+      expect(lab.world.now).toBeLessThan(40_000);
+    }
+  });
+
+  it('the server dies, at whichever instant', async () => {
+    for (const atMs of [0, 130, 145, 165, 181, 200, 300]) {
+      const lab = labOf();
+      const outcomes = await two(
+        lab,
+        async (env, side) => {
+          if (side === 'A') env.clock.after(atMs, () => (lab.machine('S').host.down = true));
+          const result = await start(lab, env, { waitMs: 20_000 });
+          if (result.kind === 'connected') {
+            // For a while, so that what was sent can be answered.
+            await sleep(env, 3_000);
+            result.session.close();
+            return 'connected';
+          }
+          return result.failure.kind === 'signal' ? result.failure.status : result.failure.kind;
+        },
+        100,
+      );
+      // Once it has told them of each other, it is not needed.
+      if (atMs >= 181) expect(outcomes).toEqual(['connected', 'connected']);
+      else for (const each of outcomes) expect(['connected', 'silent', 'no-path', 'refused', 'network']).toContain(each);
+    }
+  });
+
+  it('an interrupt frees everything at any instant', async () => {
+    for (const atMs of [0, 20, 45, 120, 160, 185, 205, 600, 1_500]) {
+      const lab = labOf({ nat: 'symmetric,ports=random' });
+      const outcomes = await two(
+        lab,
+        async (env) => {
+          const stop = new AbortController();
+          const cancel = env.clock.after(atMs, () => stop.abort(new Error('stop')));
+          try {
+            const result = await start(lab, env, { signal: stop.signal });
+            cancel();
+            if (result.kind === 'connected') result.session.close();
+            return result.kind;
+          } catch (error) {
+            return (error as Error).message;
+          }
+        },
+        100,
+      );
+      // The lab itself fails the run where a socket or timer is left.
+      for (const each of outcomes) expect(['stop', 'connected', 'failed']).toContain(each);
+    }
+  });
+});
+
+describe('a link', () => {
+  const open = async (lab: Lab, env: Env): Promise<Link> => {
+    const [server] = lab.servers;
+    if (!server) throw new Error('no server');
+    const linked = await openLink(env, { server, secret, waitMs: 30_000, signal: never, repair: true });
+    if (linked.kind !== 'connected') throw new Error('no link');
+    return linked.link;
+  };
+  const deliver = async (env: Env, from: Link, to: Link, text: string): Promise<string | undefined> => {
+    let got: string | undefined;
+    to.onData((data) => (got = new TextDecoder().decode(data)));
+    from.send(new TextEncoder().encode(text));
+    await sleep(env, 200);
+    return got;
+  };
+
+  it('still carries data after a minute, and ten, without any', async () => {
+    for (const nat of ['port-restricted-cone,timeout=30', 'symmetric,ports=random,filtering=ei,timeout=30']) {
+      const lab = labOf({ nat, second: { nat } });
+      const got = await lab.run(async (env) => {
+        const [a, b] = await Promise.all([open(lab, env), open(lab, lab.host('C2'))]);
+        await sleep(env, 60_000);
+        const first = [await deliver(env, a, b, 'there'), await deliver(env, b, a, 'back')];
+        await sleep(env, 600_000);
+        const second = [await deliver(env, a, b, 'there'), await deliver(env, b, a, 'back')];
+        const repairs = a.repairs + b.repairs;
+        a.close();
+        b.close();
+        return [...first, ...second, repairs];
+      });
+      expect(got).toEqual(['there', 'back', 'there', 'back', 0]);
+    }
+  });
+
+  it('finds a new path when a router forgets everything', async () => {
+    const lab = labOf({ nat: 'port-restricted-cone,ports=random' });
+    const got = await lab.run(async (env) => {
+      const [a, b] = await Promise.all([open(lab, env), open(lab, lab.host('C2'))]);
+      await sleep(env, 5_000);
+      lab.nat('N').nat()?.reset();
+      await sleep(env, 60_000);
+      const result = [await deliver(env, a, b, 'there'), await deliver(env, b, a, 'back'), a.repairs, b.repairs];
+      a.close();
+      b.close();
+      return result;
+    });
+    expect(got).toEqual(['there', 'back', 1, 1]);
+  });
+
+  it('ends for one when the other says goodbye', async () => {
+    const lab = labOf();
+    const how = await lab.run(async (env) => {
+      const [a, b] = await Promise.all([open(lab, env), open(lab, lab.host('C2'))]);
+      a.close();
+      return b.ended;
+    });
+    expect(how).toBe('bye');
+  });
+});
+
