@@ -251,6 +251,7 @@ async function invoke(argv: readonly string[], options: InvokeOptions, host: Hos
     colour: theme.colour,
     env: async () => options.env,
     signal: options.signal ?? host.signal,
+    environment: { ...host.environment, ...options.environment },
     onUsr2: () => () => {},
     io: { ...host.io, stdin: options.stdin ?? nothing(), stdinIsTTY: false, stdoutIsTTY: host.io.stdoutIsTTY, stderrIsTTY: false, columns: host.io.columns, stdout: collector('stdout'), stderr: collector('stderr') },
   });

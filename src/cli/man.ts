@@ -35,6 +35,7 @@ function toolPage(commands: readonly Command[]): string {
 }
 
 const ENVIRONMENT = [
+  ['NAT_TOOL_SERVER', 'the STUN servers to ask when none is named, separated by commas, instead of the built-in ones; and where connect meets'],
   ['NO_COLOR', 'no colour, when not empty'],
   ['FORCE_COLOR', 'colour even where there is no terminal, unless 0'],
   ['TERM', 'with dumb neither colour nor characters beyond ASCII'],

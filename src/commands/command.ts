@@ -111,6 +111,8 @@ export interface InvokeOptions {
   /** The world in which it runs, with its own clock. */
   readonly env: Env;
   readonly signal?: AbortSignal;
+  /** On top of this one's. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Nothing when absent. */
   readonly stdin?: AsyncIterable<Uint8Array>;
   /** Called with each piece of standard output and error as it comes, beside being collected. */

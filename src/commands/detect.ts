@@ -3,7 +3,7 @@ import { measureBehaviour } from '../probe/behaviour.ts';
 import { type Behaviour, conclude, nothingMeasured } from '../probe/conclude.ts';
 import { advice, EXPECTABLE, isExpected, meaningOf } from '../probe/meaning.ts';
 import { findServers } from '../probe/servers-lookup.ts';
-import { BUILT_IN_SERVERS } from '../probe/servers.ts';
+import { defaultServers } from '../probe/servers.ts';
 import { type Block, type Cell, fields, forwardingGrid, grid, heading, text, type Tone } from '../render/block.ts';
 import { finding } from '../report/finding.ts';
 import { startReport } from '../report/report.ts';
@@ -35,8 +35,8 @@ function parseExpected(value: string, argument: string): readonly string[] {
 async function run(args: { server: readonly ReturnType<typeof parseServer>[]; family: Family | undefined; port: number | undefined; source: string | undefined; timeout: number }, context: Context) {
   const { env, signal } = context;
   const close = startReport(env.clock, 'nat-tool/detect@1');
-  const builtIn = BUILT_IN_SERVERS.map(({ server }) => parseServer(server, 'server'));
-  const batches = args.server.length > 0 ? [args.server] : [builtIn.slice(0, BATCH), builtIn.slice(BATCH, 2 * BATCH)];
+  const builtIn = defaultServers(context.environment).map(({ server }) => parseServer(server, 'NAT_TOOL_SERVER'));
+  const batches = args.server.length > 0 ? [args.server] : [builtIn.slice(0, BATCH), builtIn.slice(BATCH, 2 * BATCH)].filter((batch) => batch.length > 0);
   const deadline = env.clock.now() + args.timeout;
   const left = () => Math.max(1, deadline - env.clock.now());
   for (const [i, batch] of batches.entries()) {
@@ -127,7 +127,7 @@ export default defineCommand({
   description: [
     'Runs the behaviour tests of RFC 5780 in parallel, each on a socket of its own: how the NAT maps (does the public side depend on the destination?), what it filters (who may answer?), whether it hairpins, and how it picks ports. The result is shown as a NAT forwarding table with one sentence on what it means.',
     'Silence never makes a type: what is lost is sent again until loss cannot explain it, the server must have been seen to honour the same request on an open path, and whatever cannot be proven is "unknown", with the reason.',
-    'With a server that supports RFC 5780 everything is tested; two or more plain servers still tell the mapping. With no server named, built-in public servers are asked, and those that answer are used.',
+    'With a server that supports RFC 5780 everything is tested; two or more plain servers still tell the mapping. With no server named, those in NAT_TOOL_SERVER or built-in public servers are asked, and those that answer are used.',
   ],
   positionals: {
     server: { describe: 'STUN server: host, host:port, host port, [v6]:port or stun:host[:port]', parse: parseServer, array: true, joinPort: true, valueName: 'SERVER' },

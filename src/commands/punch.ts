@@ -1,10 +1,10 @@
 import { type Endpoint, familyOf, formatEndpoint, sameEndpoint, scopeOf } from '../net/address.ts';
-import { type Env, NetError } from '../net/ports.ts';
+import { NetError } from '../net/ports.ts';
 import type { Mapping, Observation } from '../probe/classify.ts';
 import { LocalPort } from '../probe/local-port.ts';
 import { learnOwnSide, type OwnSide, type ServerView } from '../probe/own-side.ts';
 import { keepOpen, punch, type Punched } from '../probe/punching.ts';
-import { BUILT_IN_SERVERS } from '../probe/servers.ts';
+import { defaultServers } from '../probe/servers.ts';
 import { type Block, fields, forwardingGrid, grid, text } from '../render/block.ts';
 import { type Finding, finding } from '../report/finding.ts';
 import { type ForwardingRow, ForwardingTable } from '../report/forwarding.ts';
@@ -76,13 +76,13 @@ function payloadOf(args: Args, remote: Endpoint): Uint8Array | undefined {
   return payload;
 }
 
-function serversFor(args: Args, remote: Endpoint): { readonly servers: readonly StunServerName[]; readonly why: string | undefined } {
+function serversFor(args: Args, remote: Endpoint, environment: Context['environment']): { readonly servers: readonly StunServerName[]; readonly why: string | undefined } {
   if (args.noStun && args.stun.length > 0) throw new UsageError('--stun and --no-stun exclude each other');
   if (args.noStun) return { servers: [], why: 'no server was asked (--no-stun)' };
   if (args.stun.length > 0) return { servers: args.stun, why: undefined };
   // Public servers know nothing of the way to a host next door, and need not hear of it.
   if (scopeOf(remote.address) !== 'public') return { servers: [], why: `${remote.address} is not on the public internet, so no server was asked; name one on the way with --stun` };
-  return { servers: BUILT_IN_SERVERS.slice(0, BUILT_IN_ASKED).map(({ server }) => parseStun(server, 'server')), why: undefined };
+  return { servers: defaultServers(environment).slice(0, BUILT_IN_ASKED).map(({ server }) => parseStun(server, 'NAT_TOOL_SERVER')), why: undefined };
 }
 
 /** What is known before the first packet. */
@@ -93,8 +93,8 @@ interface Knowledge {
   readonly expected: Endpoint | undefined;
 }
 
-async function learn(env: Env, port: LocalPort, args: Args, remote: Endpoint, signal: AbortSignal): Promise<Knowledge> {
-  const { servers, why } = serversFor(args, remote);
+async function learn({ env, environment }: Pick<Context, 'env' | 'environment'>, port: LocalPort, args: Args, remote: Endpoint, signal: AbortSignal): Promise<Knowledge> {
+  const { servers, why } = serversFor(args, remote, environment);
   const side = await learnOwnSide(env, port, { servers, timeoutMs: STUN_TIMEOUT_MS }, signal);
   const first = side.observations[0];
   // The server itself may be the remote end.
@@ -108,6 +108,8 @@ const hostPort = ({ address, port }: Endpoint): string => `${address} ${port}`;
 function commandsFor(remote: Endpoint, expected: Endpoint): { punch: string; send: string } {
   return { punch: `nat-tool punch -p ${remote.port} ${hostPort(expected)}`, send: `nat-tool send -p ${remote.port} ${hostPort(expected)}` };
 }
+
+const localPortHint = ({ port }: { readonly port: number }): string => `There, -p is the local port: ${port} unless a NAT on that side changes it.`;
 
 function warnings({ side, why }: Knowledge, remote: Endpoint): Finding[] {
   const { observations, verdict } = side;
@@ -126,6 +128,7 @@ function announce(context: Context, knowledge: Knowledge, remote: Endpoint): voi
     const { punch: there, send } = commandsFor(remote, expected);
     context.note(`the other side: ${there}`);
     context.note(`or, to send:    echo hello | ${send}`);
+    context.note(localPortHint(remote));
   } else if (side.verdict.dependent) {
     context.note(`the other side, if it accepts packets from any port: nat-tool listen -p ${remote.port}`);
   }
@@ -150,7 +153,7 @@ async function run(args: Args, context: Context): Promise<Report<PunchReport>> {
   let punched: Punched | undefined;
   try {
     context.progress('asking STUN servers for the public side of the port');
-    knowledge = await learn(env, port, args, remote, signal);
+    knowledge = await learn(context, port, args, remote, signal);
     // Otherwise the report, which says the same, is about to be printed.
     if (waitMs > 0 || args.keepalive !== undefined) announce(context, knowledge, remote);
     context.progress(waitMs > 0 ? `punching ${formatEndpoint(remote)}; waiting for the other side` : `punching ${formatEndpoint(remote)}`);
@@ -233,7 +236,7 @@ function view({ data }: Report<PunchReport>, verbosity: number): Block[] {
   const blocks: Block[] = [];
   if (rows.length > 0) blocks.push(forwardingGrid(rows));
   blocks.push(text(sentence(data), TONES[data.hole]));
-  if (data.otherSide && data.hole !== 'open') blocks.push(fields([['Other side', data.otherSide.punch], ['or', `echo hello | ${data.otherSide.send}`]]));
+  if (data.otherSide && data.hole !== 'open') blocks.push(fields([['Other side', data.otherSide.punch], ['or', `echo hello | ${data.otherSide.send}`]]), text(localPortHint({ port: Number(data.remote.slice(data.remote.lastIndexOf(':') + 1)) })));
   if (verbosity > 0 && data.stun.length > 0) {
     blocks.push(grid(['Server', 'Address', 'Mapped', { title: 'RTT ms', align: 'right' }, 'Error'], data.stun.map(({ server, address, mapped, rttMs, error }) => [server, address ?? '', mapped ?? '', rttMs === null ? '' : rttMs.toFixed(1), error ?? ''])));
   }

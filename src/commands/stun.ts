@@ -1,7 +1,7 @@
 import { FanOut, mapBounded, scope } from '../net/wait.ts';
 import { query, type QueryOptions, type QueryResult } from '../probe/query.ts';
 import { lookupFindings } from '../probe/servers-lookup.ts';
-import { BUILT_IN_SERVERS } from '../probe/servers.ts';
+import { defaultServers } from '../probe/servers.ts';
 import { type Block, type Cell, fields, grid, heading, text } from '../render/block.ts';
 import { type Finding, finding } from '../report/finding.ts';
 import { startReport } from '../report/report.ts';
@@ -122,7 +122,7 @@ async function all(names: readonly StunServerName[], options: QueryOptions, { en
 /** The first of the built-in servers that answers, or, when none does, what became of each. */
 async function anyBuiltIn(options: QueryOptions, context: Context): Promise<QueryResult[]> {
   const rest = scope(context.env.clock, context.signal);
-  const names = BUILT_IN_SERVERS.filter(({ rfc5780 }) => rfc5780 || !options.vet).slice(0, BUILT_IN).map(({ server }) => parseServer(server, 'server'));
+  const names = defaultServers(context.environment).filter(({ rfc5780 }) => rfc5780 || !options.vet).slice(0, BUILT_IN).map(({ server }) => parseServer(server, 'NAT_TOOL_SERVER'));
   context.progress('asking public servers');
   let first: QueryResult | undefined;
   const results = await Promise.all(
@@ -237,7 +237,7 @@ export default defineCommand({
   description: [
     'Sends a STUN Binding request to each server and shows the public side of the mapping, the round-trip time, the server software and its other address. Requests are repeated quickly, and answers are believed only from the address that was asked.',
     'With --count it sends single requests at an interval and counts the losses. With --vet it finds out whether a server truly supports RFC 5780: it must have a second IP address, honour CHANGE-REQUEST, and answer from the address it should. Behind a NAT that would filter such answers the verdict may be "unknown".',
-    'A server that asks for credentials gets those in the environment variables NAT_TOOL_USERNAME and NAT_TOOL_PASSWORD. With no server named, built-in public servers are asked and the first answer counts.',
+    'A server that asks for credentials gets those in the environment variables NAT_TOOL_USERNAME and NAT_TOOL_PASSWORD. With no server named, those in NAT_TOOL_SERVER or built-in public servers are asked and the first answer counts.',
   ],
   positionals,
   options,
