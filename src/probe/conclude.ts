@@ -9,9 +9,11 @@ import { filteringOf, type Measurement, mappingOf, type ServerTest } from './mea
 import { otherAddress, plausibleOther } from './search.ts';
 import { type Filtering, type Mapping, natType, type NatType } from './classify.ts';
 import type { Hairpin } from './hairpin.ts';
-import { FEWEST_SENDS } from './loss.ts';
 import { type Evidence, type Series, settled } from './series.ts';
 import { isControl } from './session.ts';
+
+/** Unanswered sends that make a flow suspect of being refused. */
+const FEWEST_TO_MISS = 4;
 
 export interface Behaviour {
   /** `name` is what the user wrote, where that was not the address. */
@@ -89,9 +91,15 @@ function decisive(tests: readonly ServerTest[]): ServerTest | undefined {
 function hairpinOf(m: Measurement, filtering: Filtering): Hairpin {
   if (!m.hairpin) return 'unknown';
   if (m.hairpin.outcome === 'heard') return 'yes';
-  // Where the NAT refuses new flows, as at a limit of sessions, the probes may be among the refused.
-  if (m.session.series.some((each) => each.test === 'allocation' && each.sent >= FEWEST_SENDS && each.replies.length === 0)) return 'unknown';
+  if (refusesFlows(m)) return 'unknown';
   return mappingOf(m).mapping === 'endpoint-independent' || filtering === 'endpoint-independent' ? 'no' : 'unknown';
+}
+
+/** Whether some flow to an address that answers was never answered: at a limit of sessions the NAT refuses new ones, and hairpin probes may be among them. */
+function refusesFlows({ session }: Measurement): boolean {
+  const controls = session.series.filter(isControl);
+  const alive = new Set(controls.filter((each) => each.answer).map((each) => each.to.address));
+  return controls.some((each) => each.sent >= FEWEST_TO_MISS && each.replies.length === 0 && alive.has(each.to.address));
 }
 
 function allocationOf(m: Measurement): PortAllocation {

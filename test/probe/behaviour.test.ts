@@ -156,7 +156,7 @@ describe('what the addresses show', () => {
 describe('a limit of sessions', () => {
   it('makes no hairpin a lie: the probes may be what the NAT refused', async () => {
     for (let limit = 1; limit <= 20; limit++) {
-      for (const nat of ['full-cone,hairpin', 'port-restricted-cone,hairpin', 'symmetric,filtering=ei,hairpin', 'symmetric,filtering=ei,ports=random,hairpin']) {
+      for (const nat of ['full-cone,hairpin', 'port-restricted-cone,hairpin', 'symmetric,filtering=ei,hairpin', 'symmetric,filtering=ei,ports=random,hairpin', 'symmetric,filtering=ei,ports=preserving,hairpin']) {
         const result = await measure({ nat: `${nat},limit=${limit}` });
         expect(contradictions(result.truth, result), `${nat}, ${limit}`).toEqual([]);
       }
