@@ -13,6 +13,7 @@ export const COMMANDS: CommandList = {
   punch: () => load(import('./punch.ts')),
   send: () => load(import('./send.ts')),
   connect: () => load(import('./connect.ts')),
+  pair: () => load(import('./pair.ts')),
   serve: () => load(import('./serve.ts')),
   lab: () => load(import('./lab.ts')),
 };

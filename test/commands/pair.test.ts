@@ -1,0 +1,34 @@
+import { describe, expect, it } from 'vitest';
+import { Lab } from '../../src/lab/topology.ts';
+import { run } from '../cli/harness.ts';
+
+async function detect(nat: string): Promise<string> {
+  const lab = new Lab({ nat, patienceMs: 5000 });
+  return lab.run(async (env) => (await run(['detect', 'stun.example.net', '--json'], { env })).stdout);
+}
+
+describe('nat-tool pair', () => {
+  it.each([
+    ['port-restricted-cone', 'full-cone', 'direct', 0],
+    ['symmetric,ports=sequential:2', 'port-restricted-cone', 'predicted', 0],
+    ['port-restricted-cone', 'symmetric,ports=random', 'birthday', 0],
+    ['symmetric,ports=random', 'symmetric,ports=random', 'relay', 1],
+    ['blocked', 'full-cone', 'relay', 1],
+  ] as const)('%s and %s: %s', async (a, b, path, status) => {
+    const files = { 'A.json': await detect(a), 'B.json': await detect(b) };
+    expect(await run(['pair', '--short', 'A.json', 'B.json'], { files })).toMatchObject({ stdout: `${path}\n`, status });
+    const { stdout } = await run(['pair', '--json', 'A.json', '-'], { files, stdin: files['B.json'] });
+    expect(JSON.parse(stdout)).toMatchObject({ schema: 'nat-tool/pair@1', data: { path } });
+    expect((await run(['pair', 'A.json', 'B.json'], { files })).stdout).toContain('Path');
+  });
+
+  it.each([
+    ['not JSON', /is not JSON/],
+    ['{}', /not a report of nat-tool detect/],
+    ['{"schema":"nat-tool/detect@1","data":{"mapping":"odd"}}', /mapping is missing/],
+  ])('refuses %s', async (text, message) => {
+    const { status, stderr } = await run(['pair', 'A.json', 'A.json'], { files: { 'A.json': text } });
+    expect(status).toBe(2);
+    expect(stderr).toMatch(message);
+  });
+});
