@@ -2,7 +2,7 @@
 import { type Endpoint, sameEndpoint } from '../net/address.ts';
 import { mapBounded } from '../net/wait.ts';
 import { hairpinTest } from './hairpin.ts';
-import type { Measurement } from './measurement.ts';
+import { type Measurement, mappingOf } from './measurement.ts';
 import { type Series, sendUntil, settled } from './series.ts';
 import type { ProbeSocket } from './session.ts';
 
@@ -30,10 +30,10 @@ export async function sampleAndHairpin(m: Measurement, binding: Series, started:
   // Ports that are all preserved will go on being so. Unanswered filtering tests go on being asked.
   const atOnce = m.tests.every((test) => test.otherAddress === 'passed' && test.otherPort === 'passed') ? MORE_SAMPLES : SAMPLES_AT_ONCE;
   const more = preserved > SAMPLES_AT_ONCE ? undefined : sample(m, binding.to, MORE_SAMPLES, atOnce, signal);
-  await Promise.all([more, hairpin(m, session.roundTripMs(), signal)]);
+  await Promise.all([more, hairpin(m, binding.to, signal)]);
 }
 
-async function hairpin(m: Measurement, rttMs: number, signal: AbortSignal): Promise<void> {
+async function hairpin(m: Measurement, server: Endpoint, signal: AbortSignal): Promise<void> {
   const { session, samples } = m;
   const ends = samples.flatMap((socket) => {
     const seen = session.observations(socket)[0];
@@ -42,5 +42,7 @@ async function hairpin(m: Measurement, rttMs: number, signal: AbortSignal): Prom
   const [a, b] = ends;
   if (!a || !b) return;
   const filtersNothing = () => m.tests.some((test) => test.otherAddress === 'passed');
-  m.hairpin = await hairpinTest(session, a, b, rttMs, filtersNothing, signal);
+  m.hairpin = await hairpinTest(session, a, b, session.roundTripMs(), filtersNothing, signal);
+  // Where mappings depend on the destination the probes were new flows: one more shows whether the NAT still takes any.
+  if (m.hairpin.outcome !== 'heard' && mappingOf(m).dependent) await sample(m, server, 1, 1, signal);
 }
