@@ -3,11 +3,13 @@ import { diagram } from '../lab/ladder.ts';
 import { NAT_KINDS, NAT_MODIFIERS, NatSpecError, parseNat, type Truth } from '../lab/nat-spec.ts';
 import { SERVER_FAULTS, type ServerFault } from '../lab/stun-service.ts';
 import { DeadlockError, LeakError, RunawayError } from '../lab/world.ts';
+import { TUTORIAL } from '../lab/tutorial.ts';
 import { BUILT_IN_SERVERS } from '../probe/servers.ts';
 import { type Block, type Cell, grid, heading, ladder, text } from '../render/block.ts';
 import { type Report, startReport } from '../report/report.ts';
 import { parseWhole } from './arguments.ts';
-import { type Context, defineCommand, type ExitStatus, type Invocation, UsageError } from './command.ts';
+import { parseScript, type Played, playScript, viewScript } from './lab-script.ts';
+import { type Context, defineCommand, type ExitStatus, UsageError } from './command.ts';
 
 /** Every NAT that `--all` tries. */
 const EVERY_NAT: readonly string[] = [
@@ -47,6 +49,8 @@ interface Data {
   /** Type by type, where every NAT was tried: the truth, and what the command said. */
   readonly verdicts: readonly { readonly nat: string; readonly truth: string; readonly verdict: string; readonly right: boolean; readonly elapsedMs: number }[] | null;
   readonly trace: ReturnType<typeof diagram> | null;
+  /** Of --script and the tutorial. */
+  readonly script: Played | null;
 }
 
 function parseNatText(value: string, argument: string): string {
@@ -96,16 +100,23 @@ interface Chunk {
 async function runOnce(options: LabOptions & { readonly nat: string }, command: readonly string[], context: Context): Promise<{ lab: Lab; run: Run; output: readonly Chunk[] }> {
   const output: Chunk[] = [];
   const lab = createLab({ ...options, names, patienceMs: PATIENCE_MS });
-  let invocation: Invocation;
-  try {
-    invocation = await lab.run((env, signal) => context.invoke(command, { env, signal, onOutput: (stream, text) => void output.push({ stream, text }), ...(context.io.stdinIsTTY ? {} : { stdin: context.io.stdin }) }), { signal: context.signal });
-  } catch (error) {
-    if (error instanceof DeadlockError || error instanceof RunawayError) throw new Error(`in the simulated network: ${error.message}`, { cause: error });
-    if (error instanceof LeakError) throw new Error(`'${command.join(' ')}' ${error.message}`, { cause: error });
-    throw error;
-  }
+  const invocation = await inside(
+    () => lab.run((env, signal) => context.invoke(command, { env, signal, environment: { NAT_TOOL_SERVER: DEFAULT_SERVER.name }, onOutput: (stream, text) => void output.push({ stream, text }), ...(context.io.stdinIsTTY ? {} : { stdin: context.io.stdin }) }), { signal: context.signal }),
+    `'${command.join(' ')}'`,
+  );
   const { status, stdout, report } = invocation;
   return { lab, output, run: { nat: options.nat, truth: lab.truth, command, status, stdout, elapsedMs: lab.world.now, table: lab.forwarding(), report: report ?? null } };
+}
+
+/** Says whose fault it is when the simulated network stands still, or something is left in it. */
+async function inside<T>(play: () => Promise<T>, what: string): Promise<T> {
+  try {
+    return await play();
+  } catch (error) {
+    if (error instanceof DeadlockError || error instanceof RunawayError) throw new Error(`in the simulated network: ${error.message}`, { cause: error });
+    if (error instanceof LeakError) throw new Error(`${what} ${error.message}`, { cause: error });
+    throw error;
+  }
 }
 
 /** The type that a report states, or how the command ended. */
@@ -129,11 +140,14 @@ interface Args {
   readonly offline: boolean;
   readonly trace: boolean;
   readonly all: boolean;
+  readonly script: string | undefined;
 }
 
 async function run(args: Args, context: Context): Promise<Report<Data>> {
   const { command, all, trace } = args;
   if (command[0] === 'lab') throw new UsageError('lab cannot run inside lab');
+  if (args.script === undefined && command.length === 0) throw new UsageError('missing argument: COMMAND...', 'Usage: nat-tool lab [options] COMMAND...');
+  if (args.script !== undefined && command.length > 0) throw new UsageError(`--script plays a file; '${command[0]}' is one command more`);
   if (all && trace) throw new UsageError('--trace shows one NAT; --all tries every one');
   const close = startReport(context.env.clock, 'nat-tool/lab@1');
   const options: LabOptions = {
@@ -148,12 +162,21 @@ async function run(args: Args, context: Context): Promise<Report<Data>> {
     ...(args.nat2 !== undefined && { second: { nat: args.nat2 } }),
     ...(args.fault && { servers: [{ ...DEFAULT_SERVER, faults: args.fault }] }),
   };
+  if (args.script !== undefined || (command[0] === 'tutorial' && command.length === 1)) {
+    if (all) throw new UsageError('--all tries one command; a script is more');
+    const where = args.script ?? 'the tutorial';
+    const lines = parseScript(args.script === undefined ? TUTORIAL : new TextDecoder().decode(await context.readFile(args.script)), where);
+    const second = { nat: args.nat2 ?? (args.script === undefined ? 'port-restricted-cone' : undefined) };
+    const lab = createLab({ ...options, nat: args.nat, ...(second.nat !== undefined && { second: { nat: second.nat } }), names, patienceMs: PATIENCE_MS, trace: true });
+    const script = await inside(() => playScript(lines, lab, context, where), where);
+    return close(context.signal.aborted ? 'partial' : 'complete', { runs: [], verdicts: null, trace: null, script });
+  }
   if (!all) {
     const { lab, run: only, output } = await runOnce({ ...options, nat: args.nat }, command, context);
     // Both streams in the order in which the command wrote them; in the other forms the report holds its standard output.
     for (const { stream, text } of output) if (stream === 'stderr' || context.form === 'text') await context.io[stream].write(text);
     if (trace && context.form === 'text' && only.stdout !== '') await context.io.stdout.write('\n');
-    return close('complete', { runs: [only], verdicts: null, trace: trace ? diagram(lab.trace) : null });
+    return close('complete', { runs: [only], verdicts: null, trace: trace ? diagram(lab.trace) : null, script: null });
   }
   const runs: Run[] = [];
   for (const nat of EVERY_NAT) {
@@ -164,7 +187,7 @@ async function run(args: Args, context: Context): Promise<Report<Data>> {
     const verdict = verdictOf(each);
     return { nat: each.nat, truth: each.truth.type, verdict, right: verdict === each.truth.type, elapsedMs: each.elapsedMs };
   });
-  return close('complete', { runs, verdicts, trace: null });
+  return close('complete', { runs, verdicts, trace: null, script: null });
 }
 
 const verdictCell = (verdict: string, right: boolean): Cell => ({ text: verdict, tone: right ? 'good' : verdict === 'unknown' ? 'warn' : 'bad' });
@@ -180,6 +203,7 @@ function view({ data }: Report<Data>): Block[] {
       text(wrong === 0 ? `All ${data.verdicts.length} right.` : `${data.verdicts.length - wrong} of ${data.verdicts.length} right.`, wrong === 0 ? 'good' : 'bad'),
     ];
   }
+  if (data.script) return viewScript(data.script);
   // What the command printed has been printed.
   if (!data.trace || data.trace.steps.length === 0) return [];
   return [heading('What happened'), ladder(data.trace.participants, data.trace.steps)];
@@ -194,7 +218,7 @@ export default defineCommand({
     'A command without a server that would ask a public one finds S instead.',
   ],
   positionals: {
-    command: { describe: 'the command to run, with its own options', array: true, rest: true, required: true, valueName: 'COMMAND' },
+    command: { describe: 'the command to run, with its own options', array: true, rest: true, valueName: 'COMMAND' },
   },
   options: {
     nat: { type: 'string', valueName: 'NAT', parse: parseNatText, suggestions: NAT_KINDS, default: 'port-restricted-cone', describe: 'A\'s NAT and its modifiers (see NATs below)' },
@@ -208,12 +232,14 @@ export default defineCommand({
     ipv6: { type: 'boolean', describe: 'IPv6 too, behind a firewall with the same filter' },
     offline: { type: 'boolean', describe: 'A has no network' },
     trace: { type: 'boolean', describe: 'also draw every packet, with the NAT\'s table whenever it changes' },
+    script: { type: 'string', valueName: 'FILE', describe: 'play this script of commands on several hosts (see Scripts below); - is standard input' },
     all: { type: 'boolean', describe: 'behind every NAT in turn: a table of truth against verdict' },
   },
   examples: [
     { command: 'nat-tool lab detect', explain: 'The tutorial\'s NAT' },
     { command: 'nat-tool lab --nat symmetric,ports=sequential:2,timeout=30,hairpin detect', explain: 'Another one, made of parts' },
     { command: 'nat-tool lab --trace stun stun.example.net', explain: 'See a mapping come into being' },
+    { command: 'nat-tool lab tutorial', explain: 'See a hole being punched, step by step' },
     { command: 'nat-tool lab --all --loss 5 detect', explain: 'Is detect right behind every NAT, with one packet in twenty lost?' },
   ],
   notes: [
@@ -222,6 +248,13 @@ export default defineCommand({
       paragraphs: [
         `A NAT is one of ${NAT_KINDS.join(', ')}, and may be followed by modifiers, separated by commas: ${NAT_MODIFIERS.join(', ')}.`,
         'mapping=ei|ad|apd and filtering=ei|ad|apd|none: endpoint-independent, address-dependent, address-and-port-dependent. ports=preserving[:next|:random], sequential[:STEP[:FIRST]], random or block[:SIZE]. timeout=SECONDS, or timeout=UNREPLIED/STREAM as Linux keeps two. filter-timeout=SECONDS. refresh=outbound|inbound|both. hairpin, or hairpin=external|internal|filtered|no. pool=ADDRESSES[:paired|:arbitrary]. limit=MAPPINGS of each host. alg: rewrites addresses in payloads. parity, overload, poison: as some routers do. icmp=pass|drop. Behind cgnat they describe the carrier\'s NAT.',
+      ],
+    },
+    {
+      title: 'Scripts',
+      paragraphs: [
+        'nat-tool lab tutorial plays the tutorial: every step with its output, its packets, and what the NATs hold. --nat and --nat2 play it behind other NATs. --script plays a file of your own.',
+        'A script has one statement a line. "HOST$ nat-tool COMMAND" runs a command on A, B, S or, with --nat2, C2; "echo TEXT |" in front gives it standard input, "&" at the end lets it run on. "wait SECONDS" lets time pass, "stop HOST" is Ctrl-C there. "# ..." is a remark and "## ..." a heading. $A, $B, $N stand for the addresses of hosts and NATs, $A_PUBLIC for the public side that the last command on A reported.',
       ],
     },
     { title: 'Faults', paragraphs: [`${SERVER_FAULTS.join(', ')}.`] },
@@ -240,5 +273,5 @@ export default defineCommand({
           ['status', String(each.status)],
           ...each.table.map((row): [string, string] => ['table', `${row.private} ${row.public} ${row.remote}`]),
         ]),
-  exitStatus: ({ data }) => (data.verdicts ? (data.verdicts.every(({ right }) => right) ? 0 : 1) : (data.runs[0]?.status ?? 70)),
+  exitStatus: ({ data }) => (data.script ? 0 : data.verdicts ? (data.verdicts.every(({ right }) => right) ? 0 : 1) : (data.runs[0]?.status ?? 70)),
 });

@@ -158,12 +158,19 @@ async function run(args: Args, context: Context): Promise<Report<PunchReport>> {
     if (waitMs > 0 || args.keepalive !== undefined) announce(context, knowledge, remote);
     context.progress(waitMs > 0 ? `punching ${formatEndpoint(remote)}; waiting for the other side` : `punching ${formatEndpoint(remote)}`);
     if (!signal.aborted) punched = await punch(env, port, { remote, count: args.count, intervalMs: args.interval, ttl: args.ttl, payload, waitMs }, signal);
-    if (args.keepalive !== undefined && !signal.aborted && !(waitMs > 0 && !punched?.peer && !punched?.heard)) {
+    // The hole is there for whoever comes later, answered or not.
+    if (args.keepalive !== undefined && !signal.aborted && punched?.failure?.kind !== 'unreachable') {
       const to = punched?.peer?.address ?? remote;
       context.note(`keeping the hole to ${formatEndpoint(to)} open; interrupt to stop`);
       context.progress('keeping the hole open');
-      const kept = await keepOpen(env, port, to, { everyMs: args.keepalive, payload, ttl: args.ttl }, signal);
-      if (punched) punched = { ...punched, sent: punched.sent + kept };
+      const heard = new Set<string>();
+      const onHeard = (from: Endpoint): void => {
+        const name = formatEndpoint(from);
+        if (!heard.has(name)) context.note(`a punch of ${name} came in and was answered`);
+        heard.add(name);
+      };
+      const kept = await keepOpen(env, port, to, { everyMs: args.keepalive, payload, ttl: args.ttl, onHeard }, signal);
+      if (punched) punched = { ...punched, sent: punched.sent + kept, heard: punched.heard || heard.size > 0 };
     }
   } catch (error) {
     if (!signal.aborted) throw worded(error, remote);

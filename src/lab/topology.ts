@@ -161,6 +161,11 @@ export class Lab {
     return [...this.#routers.keys()];
   }
 
+  /** How the internet knows the first site and, where there is one, the second: the first outside address. */
+  get outsides(): Readonly<Record<string, string>> {
+    return { [SITE_1.router]: SITE_1.publicAddress, ...(this.#machines.has(SITE_2.host) && { [SITE_2.router]: SITE_2.publicAddress }) };
+  }
+
   /** A NAT or firewall: `N` is A's, `N2` is C2's, `CGN` and `CGN2` the carriers'. */
   nat(name = 'N'): Router {
     const router = this.#routers.get(name);

@@ -198,20 +198,36 @@ class Punching {
   }
 }
 
+export interface KeepOptions {
+  readonly everyMs: number;
+  readonly payload?: Uint8Array | undefined;
+  readonly ttl?: number | undefined;
+  /** A probe of the other side came in and was answered. Not on a shared port, where the other program hears it. */
+  readonly onHeard?: ((from: Endpoint) => void) | undefined;
+}
+
 /** Keeps a hole open until the signal aborts: one small packet every so often. Resolves to the packets sent. */
-export async function keepOpen(env: Pick<Env, 'clock' | 'random'>, port: LocalPort, to: Endpoint, options: { readonly everyMs: number; readonly payload?: Uint8Array | undefined; readonly ttl?: number | undefined }, signal: AbortSignal): Promise<number> {
+export async function keepOpen(env: Pick<Env, 'clock' | 'random'>, port: LocalPort, to: Endpoint, options: KeepOptions, signal: AbortSignal): Promise<number> {
+  const answer = ({ mux }: Way): void => {
+    mux.onOther = ({ data, from }) => {
+      const packet = readPunch(data);
+      if (packet?.kind !== 'request') return;
+      void mux.socket.send(punchAnswer(packet.message, from, 'punch'), from).catch(ignoreNetError);
+      options.onHeard?.(from);
+    };
+  };
   let sent = 0;
+  if (!port.shared) answer(await port.towards(to, signal));
   for (;;) {
     try {
       await sleep(env.clock, options.everyMs, signal);
       // A shared port is held only while sending.
       const way = await port.towards(to, signal);
-      way.mux.onOther = ({ data, from }) => {
-        const packet = readPunch(data);
-        if (packet?.kind === 'request') void way.mux.socket.send(punchAnswer(packet.message, from, 'punch'), from).catch(ignoreNetError);
-      };
-      if (options.ttl !== undefined) way.mux.socket.setTtl(options.ttl);
-      await way.mux.socket.send(options.payload ?? punchIndication(env.random.bytes(12)), to).catch(ignoreNetError);
+      const { socket } = way.mux;
+      if (options.ttl !== undefined) socket.setTtl(options.ttl);
+      const sending = socket.send(options.payload ?? punchIndication(env.random.bytes(12)), to).catch(ignoreNetError);
+      if (options.ttl !== undefined) socket.setTtl(USUAL_TTL);
+      await sending;
       sent++;
       way.release();
     } catch (error) {

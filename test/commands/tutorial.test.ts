@@ -66,6 +66,22 @@ describe('the tutorial, step by step', () => {
 });
 
 describe('punch', () => {
+  it('--keepalive goes on although nobody has answered, and answers who comes later', async () => {
+    const lab = world({ nat: `${KEEPING},timeout=30`, second: { nat: KEEPING } });
+    await play(lab, async (on, later) => {
+      const { signal, interrupt } = interruptible();
+      const keeping = tell(on('A'), ['punch', '-p', '12001', ...STUN, '-w', '1', '--keepalive', N2, '12003'], { signal });
+      await later(200_000);
+      const { status, report } = await tell(on('C2'), ['punch', '-p', '12003', ...STUN, N, '12001']);
+      expect(status).toBe(0);
+      expect(report.data).toMatchObject({ hole: 'open', peer: { address: `${N}:12001` } });
+      interrupt();
+      const kept = await keeping;
+      expect(kept.stderr).toContain(`a punch of ${N2}:12003 came in and was answered`);
+      expect(kept).toMatchObject({ status: 130, report: { outcome: 'partial', data: { hole: 'inbound' } } });
+    });
+  });
+
   const both = (lab: Lab, delayMs: number, extra: readonly string[] = []) =>
     play(lab, async (on, later) => {
       const one = tell(on('A'), ['punch', '-p', '12001', ...STUN, ...extra, N2, '12003']);
