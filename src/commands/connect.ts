@@ -1,22 +1,21 @@
-import { type Endpoint, formatEndpoint } from '../net/address.ts';
-import { type Clock, NetError } from '../net/ports.ts';
-import { deferred, sleep } from '../net/wait.ts';
+import { type Endpoint, familyOf, formatEndpoint } from '../net/address.ts';
+import { NetError } from '../net/ports.ts';
 import { CodeError, deriveSecret, generateCode, parseCode } from '../connect/code.ts';
-import { forward, type Forwarding } from '../connect/forward.ts';
-import { type Link, type LinkEnd, openLink } from '../connect/link.ts';
+import { connectBy } from '../connect/connect.ts';
+import { type Line, Link, type LinkEnd, openLink } from '../connect/link.ts';
+import { connectSdp } from '../connect/sdp.ts';
 import type { Failure } from '../connect/session.ts';
-import { ENVELOPE_OVERHEAD } from '../connect/envelope.ts';
-import type { TimelineEvent } from '../connect/timeline.ts';
+import { ManualSignal, SharedSecret } from '../connect/signal/manual.ts';
+import type { Timeline, TimelineEvent } from '../connect/timeline.ts';
 import { type Block, fields, grid, heading, text } from '../render/block.ts';
 import { type Finding, finding } from '../report/finding.ts';
 import { type Report, startReport } from '../report/report.ts';
 import { discover } from '../stun/discovery.ts';
 import { FAMILY, parseHostPort, parseSeconds, parseStun, PORT, SOURCE } from './arguments.ts';
 import { type ArgsOf, type Context, defineCommand, UsageError } from './command.ts';
-import { datagramsOf } from './datagram-input.ts';
-import { type DatagramEvent, datagramLine, DatagramOutput, mannerOf } from './datagram-output.ts';
-
-export type ConnectEvent = DatagramEvent | { readonly event: 'connected'; readonly path: string; readonly local: string; readonly remote: string } | { readonly event: 'code'; readonly code: string };
+import { type ConnectEvent, type Purpose, use } from './connect-use.ts';
+import { datagramLine } from './datagram-output.ts';
+import { Lines } from './lines.ts';
 
 export interface ConnectPair {
   readonly local: string;
@@ -55,6 +54,8 @@ const options = {
   generate: { type: 'boolean', describe: 'print a fresh code and end' },
   check: { type: 'boolean', describe: 'prove the path, report it and end; the default where there is nothing to pipe' },
   forward: { type: 'string', valueName: '[LOCAL:]PORT', parse: parseForward, describe: 'carry another program\'s UDP: where PORT is free it is held for the program to send to, otherwise the peer\'s datagrams go to the program that holds it' },
+  manual: { type: 'boolean', describe: 'without a server of one\'s own: each host prints a token, to be pasted on the other one; --server is then any STUN server' },
+  sdp: { type: 'boolean', describe: 'with --manual: plain SDP candidate lines in place of tokens, for any other ICE agent; data is not encrypted' },
   exec: { type: 'string', valueName: 'CMD', describe: 'hand the open port to a command, with NAT_TOOL_LOCAL and NAT_TOOL_REMOTE set' },
   line: { type: 'boolean', describe: 'send each line of standard input as a datagram' },
   timeout: { type: 'string', alias: ['w', 'wait'], valueName: 'SECONDS', parse: parseSeconds, default: '600', describe: 'wait so long for the other host' },
@@ -66,10 +67,9 @@ const options = {
 
 type Args = ArgsOf<typeof positionals, typeof options>;
 
-/** What every path carries of one datagram of ours. */
-const LARGEST = 1200 - ENVELOPE_OVERHEAD;
-/** After a proof, for the peer's last question. */
-const LINGER_MS = 300;
+/** People paste tokens one after the other. */
+const MANUAL_PLAIN_MS = 300_000;
+const SDP_MS = 120_000;
 
 function parseForward(value: string, argument: string): Endpoint {
   if (/^\d{1,5}$/.test(value)) return { address: '127.0.0.1', port: portOf(value, argument) };
@@ -84,8 +84,8 @@ function portOf(value: string, argument: string): number {
   return port;
 }
 
-async function codeFor(args: Args, context: Context<ConnectEvent>): Promise<{ readonly code: string; readonly fresh: boolean }> {
-  const given = args.code === '-' ? await firstLine(context) : (args.code ?? (context.environment['NAT_TOOL_CODE'] || undefined));
+async function codeFor(args: Args, context: Context<ConnectEvent>, lines: Lines): Promise<{ readonly code: string; readonly fresh: boolean }> {
+  const given = args.code === '-' ? await lines.next() : (args.code ?? (context.environment['NAT_TOOL_CODE'] || undefined));
   if (given === undefined) return { code: generateCode(context.env.random), fresh: true };
   try {
     return { code: parseCode(given), fresh: false };
@@ -95,16 +95,6 @@ async function codeFor(args: Args, context: Context<ConnectEvent>): Promise<{ re
   }
 }
 
-async function firstLine(context: Context<ConnectEvent>): Promise<string> {
-  if (context.io.stdinIsTTY) await context.io.stderr.write('Code: ');
-  let line = '';
-  for await (const chunk of context.io.stdin) {
-    line += new TextDecoder().decode(chunk);
-    if (line.includes('\n')) break;
-  }
-  return (line.split('\n')[0] ?? '').trim();
-}
-
 async function serverFor(args: Args, { env, environment, signal }: Context<ConnectEvent>): Promise<Endpoint> {
   const name = args.server ?? (environment['NAT_TOOL_SERVER'] ? parseStun(environment['NAT_TOOL_SERVER'], 'NAT_TOOL_SERVER') : undefined);
   if (!name) throw new UsageError('--server: where to meet is missing', 'Run nat-tool serve on any public host and name it with --server, or in NAT_TOOL_SERVER.');
@@ -112,8 +102,6 @@ async function serverFor(args: Args, { env, environment, signal }: Context<Conne
   if (!server) throw new NetError('not-found', `${name.host} has no address`);
   return server;
 }
-
-type Purpose = 'check' | 'talk' | 'forward' | 'exec';
 
 function purposeOf(args: Args): Purpose {
   const chosen = [args.check && '--check', args.forward && '--forward', args.exec !== undefined && '--exec'].filter((each) => typeof each === 'string');
@@ -130,51 +118,40 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
     await (context.form === 'json' ? context.emit({ event: 'code', code }) : context.io.stdout.write(`${code}\n`));
     return finish('complete', nothing());
   }
-  const { code, fresh } = await codeFor(args, context);
-  const server = await serverFor(args, context);
-  if (fresh) {
-    if (context.form === 'json' && !isCheck(args)) await context.emit({ event: 'code', code });
-    context.note(`On the other host: nat-tool connect ${code} --server ${args.server ? formatServer(args.server) : formatEndpoint(server)}`);
-  }
-  const start = env.clock.now();
+  const lines = new Lines(context.io.stdin);
   const events: TimelineEvent[] = [];
-  const linked = await openLink(env, {
-    server,
-    secret: deriveSecret(code),
-    port: args.port,
-    source: args.source,
-    waitMs: args.timeout,
-    repair: !args.noRepair && purpose !== 'exec' && purpose !== 'check',
-    signal,
-    onEvent: (event) => {
-      events.push(event);
-      tell(event, context);
-    },
-  }).catch((error: unknown) => {
+  const onEvent = (event: TimelineEvent): void => {
+    events.push(event);
+    tell(event, context);
+  };
+  const start = env.clock.now();
+  if (args.sdp && !args.manual) throw new UsageError('--sdp goes with --manual');
+  const opening = args.manual ? openManually(args, context, lines, onEvent) : openByCode(args, purpose, context, lines, onEvent);
+  const linked = await opening.catch((error: unknown) => {
     if (signal.aborted) return undefined;
     throw error;
   });
   if (!linked) return finish('partial', { ...nothing(), elapsedMs: env.clock.now() - start, timeline: events }, [finding('interrupted')]);
   if (linked.kind === 'failed') {
     const data = { ...nothing(), elapsedMs: linked.timeline.elapsedMs, sincePeerMs: sincePeer(linked.timeline.events), pairs: pairsOf(linked.pairs), timeline: linked.timeline.events };
-    return finish(linked.failure.kind === 'network' ? 'failed' : 'complete', data, [failureFinding(linked.failure, formatEndpoint(server))]);
+    return finish(linked.failure.kind === 'network' ? 'failed' : 'complete', data, [failureFinding(linked.failure, linked.server)]);
   }
-  const { link, connected } = linked;
-  const { path } = connected.session;
-  const elapsedMs = connected.timeline.events.find(({ event }) => event === 'connected')?.atMs ?? connected.timeline.elapsedMs;
+  const { line: link, timeline } = linked;
+  const { path } = link;
+  const elapsedMs = timeline.events.find(({ event }) => event === 'connected')?.atMs ?? timeline.elapsedMs;
   context.note(`Connected: ${pathInWords(path.kind)}, ${formatEndpoint(path.socket.local)} (${formatEndpoint(path.public)}) to ${formatEndpoint(path.remote)}${path.rttMs === undefined ? '' : `, ${Math.round(path.rttMs)} ms`}.`);
   const findings: Finding[] = [];
   let counts = { sent: 0, received: 0 };
   let interrupted = false;
   let end: LinkEnd | undefined;
   try {
-    counts = await use(link, purpose, args, context, (how) => (end = how));
+    counts = await use(link, purpose, { forward: args.forward, exec: args.exec, line: args.line, input: lines.rest() }, context, (how) => (end = how));
   } catch (error) {
     if (!signal.aborted) throw error;
     interrupted = true;
   }
   const last = link.path;
-  const pairs = pairsOf(link.session.pairs());
+  const pairs = pairsOf(link.pairs());
   link.close();
   if (interrupted) findings.push(finding('interrupted'));
   if (end === 'lost') findings.push(finding('path-lost', { remote: formatEndpoint(last.remote) }));
@@ -187,7 +164,7 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
       remote: formatEndpoint(last.remote),
       rttMs: last.rttMs ?? null,
       elapsedMs,
-      sincePeerMs: sincePeer(connected.timeline.events),
+      sincePeerMs: sincePeer(timeline.events),
       ...counts,
       repairs: link.repairs,
       pairs,
@@ -195,6 +172,62 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
     },
     findings,
   );
+}
+
+type Opened = { readonly kind: 'connected'; readonly line: Line; readonly timeline: Timeline } | { readonly kind: 'failed'; readonly failure: Failure; readonly pairs: ReturnType<Line['pairs']>; readonly timeline: Timeline; readonly server: string };
+
+async function openByCode(args: Args, purpose: Purpose, context: Context<ConnectEvent>, lines: Lines, onEvent: (event: TimelineEvent) => void): Promise<Opened> {
+  const { env, signal } = context;
+  const { code, fresh } = await codeFor(args, context, lines);
+  const server = await serverFor(args, context);
+  if (fresh) {
+    if (context.form === 'json' && !isCheck(args)) await context.emit({ event: 'code', code });
+    context.note(`On the other host: nat-tool connect ${code} --server ${args.server ? formatServer(args.server) : formatEndpoint(server)}`);
+  }
+  const repair = !args.noRepair && purpose !== 'exec' && purpose !== 'check';
+  const opening = openLink(env, { server, secret: deriveSecret(code), port: args.port, source: args.source, waitMs: args.timeout, repair, signal, onEvent });
+  const linked = await opening;
+  return linked.kind === 'connected' ? { kind: 'connected', line: linked.link, timeline: linked.connected.timeline } : { ...linked, server: formatEndpoint(server) };
+}
+
+async function openManually(args: Args, context: Context<ConnectEvent>, lines: Lines, onEvent: (event: TimelineEvent) => void): Promise<Opened> {
+  const { env, signal, io } = context;
+  const server = await serverFor(args, context);
+  let given = args.code === '-' ? undefined : args.code;
+  if (args.sdp) {
+    const show = (text: string): void => {
+      context.note('Give these lines to the other agent, and paste its lines here, ended by an empty one:');
+      void io.stderr.write(text.replaceAll('\r', ''));
+    };
+    const opening = connectSdp(env, {
+      server, family: familyOf(server.address), port: args.port, source: args.source, controlling: args.code === undefined, waitMs: SDP_MS, signal, onEvent, show,
+      read: () => lines.paragraph(),
+      complain: (error) => context.note(`These lines cannot be used: ${error.message}.`),
+    });
+    const each = await opening;
+    return each.kind === 'connected' ? each : { ...each, server: formatEndpoint(server) };
+  }
+  const secret = new SharedSecret(env.random);
+  const opening = connectBy(env, {
+    server, secret, trusted: false, port: args.port, source: args.source, waitMs: args.timeout, plainMs: MANUAL_PLAIN_MS, signal, onEvent,
+    makeSignal: ({ main, member, observed }) =>
+      new ManualSignal({
+        mux: main.mux, server, member, secret, clock: env.clock, random: env.random, observed,
+        show: (token) => {
+          context.note('Give this token to the other host, and paste its token here:');
+          void io.stderr.write(`${token}\n`);
+        },
+        read: async () => {
+          const text = given ?? (await lines.next());
+          given = undefined;
+          return text;
+        },
+        complain: (error) => context.note(`${error.message[0]?.toUpperCase()}${error.message.slice(1)}. Paste the other host's token:`),
+      }),
+  });
+  const each = await opening;
+  if (each.kind === 'failed') return { ...each, server: formatEndpoint(server) };
+  return { kind: 'connected', line: new Link(env, { server, secret, waitMs: 0, repair: false, signal }, each.session), timeline: each.timeline };
 }
 
 const nothing = (): ConnectReport => ({ path: null, local: null, public: null, remote: null, rttMs: null, elapsedMs: 0, sincePeerMs: null, sent: 0, received: 0, repairs: 0, pairs: [], timeline: [] });
@@ -205,127 +238,10 @@ function sincePeer(timeline: readonly TimelineEvent[]): number | null {
   return peer && end ? Math.round((end.atMs - peer.atMs) * 1000) / 1000 : null;
 }
 
-const pairsOf = (pairs: ReturnType<Link['session']['pairs']>): ConnectPair[] =>
+const pairsOf = (pairs: ReturnType<Line['pairs']>): ConnectPair[] =>
   pairs.map(({ local, remote, state, nominated, rttMs }) => ({ local: formatEndpoint(local.endpoint), remote: formatEndpoint(remote.endpoint), type: remote.type, state, nominated, rttMs: rttMs ?? null }));
 
 const formatServer = ({ host, port }: { readonly host: string; readonly port: number | undefined }): string => (port === undefined ? host : `${host.includes(':') ? `[${host}]` : host}:${port}`);
-
-/* ---- what the path is for ---- */
-
-async function use(link: Link, purpose: Purpose, args: Args, context: Context<ConnectEvent>, ended: (how: LinkEnd) => void): Promise<{ sent: number; received: number }> {
-  const over = link.ended.then((how) => {
-    ended(how);
-    return how;
-  });
-  switch (purpose) {
-    case 'check':
-      return check(link, over, context);
-    case 'forward':
-      return carry(link, over, args.forward as Endpoint, context);
-    case 'exec':
-      return handOver(link, args.exec as string, context);
-    case 'talk':
-      return talk(link, over, args, context);
-  }
-}
-
-async function check(link: Link, over: Promise<LinkEnd>, { env, signal }: Context<ConnectEvent>): Promise<{ sent: number; received: number }> {
-  await Promise.race([link.settled(signal), over]);
-  await within(env.clock, LINGER_MS, over, signal);
-  const { sent, received } = link.session.channel.stats;
-  return { sent, received };
-}
-
-async function carry(link: Link, over: Promise<LinkEnd>, local: Endpoint, context: Context<ConnectEvent>): Promise<{ sent: number; received: number }> {
-  const { env, signal } = context;
-  const forwarding: Forwarding = await forward(env, local, link, signal);
-  context.note(
-    forwarding.mode === 'held'
-      ? `Forwarding: let the program send to ${forwarding.local}. Ctrl-C ends it.`
-      : `Forwarding: the program on ${formatEndpoint(local)} hears the other host from ${forwarding.local}. Ctrl-C ends it.`,
-  );
-  try {
-    await untilAborted(over, signal);
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  } finally {
-    forwarding.close();
-  }
-  return { sent: forwarding.counts.outbound, received: forwarding.counts.inbound };
-}
-
-async function handOver(link: Link, command: string, context: Context<ConnectEvent>): Promise<{ sent: number; received: number }> {
-  const { env, signal } = context;
-  await link.settled(signal);
-  await sleep(env.clock, LINGER_MS, signal);
-  const { remote } = link.path;
-  const { sent, received } = link.session.channel.stats;
-  const socket = link.session.release();
-  const local = formatEndpoint(socket.local);
-  socket.mux.socket.close();
-  await context.shell(command, { NAT_TOOL_LOCAL: local, NAT_TOOL_REMOTE: formatEndpoint(remote) });
-  return { sent, received };
-}
-
-/** Standard input to the peer, the peer to standard output. */
-async function talk(link: Link, over: Promise<LinkEnd>, args: Args, context: Context<ConnectEvent>): Promise<{ sent: number; received: number }> {
-  const { env, io, signal } = context;
-  const output = new DatagramOutput({ env, io, emit: (event) => context.emit(event) }, mannerOf(context, { raw: !io.stdoutIsTTY, hex: false }), false);
-  let sent = 0;
-  let received = 0;
-  const peerEnded = deferred<void>();
-  link.onData((data, at) => {
-    received++;
-    output.put({ data, at, from: link.path.remote });
-  });
-  link.onEnd(() => peerEnded.resolve());
-  if (io.stdinIsTTY && io.stdoutIsTTY) context.note('What you type goes to the other host, line by line, encrypted, as datagrams: what is lost on the way is not sent again. Ctrl-D ends it.');
-  const pump = async (): Promise<void> => {
-    const cutting = args.line ? ({ by: 'line' } as const) : ({ by: 'arrival' } as const);
-    for await (const batch of datagramsOf(io.stdin, cutting, LARGEST)) {
-      for (const data of batch) {
-        link.send(data);
-        sent++;
-      }
-      // Lets what came in be heard, and the system send.
-      await sleep(env.clock, 0, signal);
-    }
-  };
-  try {
-    const pumped = pump();
-    pumped.catch(() => {});
-    await untilAborted(Promise.race([pumped, over]), signal);
-    link.finish();
-    // Nothing to send and nothing to show: it was a check.
-    await untilAborted(Promise.race([Promise.all([peerEnded.promise, link.settled(signal)]), over]), signal);
-    await within(env.clock, LINGER_MS, over, signal);
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  } finally {
-    await output.end();
-  }
-  return { sent, received };
-}
-
-/** Until the promise settles, but no longer than this. */
-async function within(clock: Clock, ms: number, promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
-  const { promise: elapsed, resolve } = deferred<void>();
-  const cancel = clock.after(ms, () => resolve());
-  try {
-    await untilAborted(Promise.race([elapsed, promise]), signal);
-  } finally {
-    cancel();
-  }
-}
-
-function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = (): void => reject(signal.reason);
-    if (signal.aborted) return stop();
-    signal.addEventListener('abort', stop, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
-  });
-}
 
 /* ---- words ---- */
 
@@ -361,6 +277,8 @@ function failureFinding(failure: Failure, server: string): Finding {
       return finding('cannot-send', { server, error: failure.error.message });
     case 'signal':
       switch (failure.status) {
+        case 'given-up':
+          return finding('nobody-came', { server });
         case 'full':
           return finding('code-taken');
         case 'used':

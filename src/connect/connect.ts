@@ -1,43 +1,44 @@
-/** `connect()`: from a code and a server to a path that carries data, and a new one when that dies. */
+/** `connect()`: from a code and a server to a path that carries data. */
 import { type Endpoint, familyOf } from '../net/address.ts';
 import type { Env } from '../net/ports.ts';
 import type { Secret } from './code.ts';
+import { establish, type Established, type SessionOptions, type SignalParts } from './session.ts';
 import { RendezvousSignal } from './signal/rendezvous.ts';
-import { establish, type Established, type SignalParts } from './session.ts';
 import { Timeline, type TimelineEvent } from './timeline.ts';
 
-export interface ConnectOptions {
-  /** The rendezvous and STUN server. */
+interface Common {
+  /** Where both meet, and what shows the public side. */
   readonly server: Endpoint;
   readonly secret: Secret;
   readonly port?: number | undefined;
   readonly source?: string | undefined;
   /** How long to wait for the peer to come, milliseconds. */
   readonly waitMs: number;
-  /** 0 at first, then one more for each path that died: both sides count alike. */
-  readonly generation?: number | undefined;
   readonly signal: AbortSignal;
   readonly onEvent?: ((event: TimelineEvent) => void) | undefined;
 }
 
+export interface ConnectOptions extends Common {
+  /** 0 at first, then one more for each path that died: both sides count alike. */
+  readonly generation?: number | undefined;
+}
+
 export type Connected = Established & { readonly timeline: Timeline };
 
-/** Rejects with the signal's reason. Failures of the network, the server and the peer are outcomes. */
-export async function connect(env: Env, options: ConnectOptions): Promise<Connected> {
+/** By way of a nat-tool server. Rejects with the signal's reason. Failures of the network, the server and the peer are outcomes. */
+export function connect(env: Env, options: ConnectOptions): Promise<Connected> {
   const { server, secret, generation } = options;
-  const timeline = new Timeline(env.clock, options.onEvent);
-  const established = await establish(env, {
-    family: familyOf(server.address),
-    port: options.port,
-    source: options.source,
-    server,
+  return connectBy(env, {
+    ...options,
     trusted: true,
-    secret,
-    waitMs: options.waitMs,
-    timeline,
-    signal: options.signal,
     makeSignal: ({ main, member, observed }: SignalParts) =>
       new RendezvousSignal({ mux: main.mux, server, room: secret.room(generation), member, clock: env.clock, random: env.random, observed }),
   });
+}
+
+/** The same with any signalling. */
+export async function connectBy(env: Env, options: Common & Pick<SessionOptions, 'trusted' | 'makeSignal' | 'plainMs'>): Promise<Connected> {
+  const timeline = new Timeline(env.clock, options.onEvent);
+  const established = await establish(env, { ...options, family: familyOf(options.server.address), timeline });
   return { ...established, timeline };
 }

@@ -2,7 +2,9 @@
 import type { Env } from '../net/ports.ts';
 import { deferred, sleep } from '../net/wait.ts';
 import { connect, type Connected, type ConnectOptions } from './connect.ts';
+import type { PairView } from '../ice/agent.ts';
 import type { Path, Session } from './session.ts';
+import type { Socket } from './sockets.ts';
 
 /** `bye`: the peer ended it; `lost`: the path died and there was no new one; `closed`: we ended it. */
 export type LinkEnd = 'bye' | 'lost' | 'closed';
@@ -16,7 +18,30 @@ export interface LinkOptions extends ConnectOptions {
   readonly repair: boolean;
 }
 
-export class Link {
+/** What carries data to the peer and back, whatever made it. */
+export interface Line {
+  readonly ended: Promise<LinkEnd>;
+  /** As it is now. */
+  readonly path: Path;
+  /** How often a new path was found. */
+  readonly repairs: number;
+  readonly stats: { readonly sent: number; readonly received: number };
+  pairs(): readonly PairView[];
+  /** False where there is no path just now. */
+  send(data: Uint8Array): boolean;
+  onData(listener: (data: Uint8Array, at: number) => void): void;
+  /** Tells the peer that nothing more will be sent. */
+  finish(): void;
+  /** The peer will send nothing more. */
+  onEnd(listener: () => void): void;
+  /** Resolves when both sides know of both directions, or after a while. */
+  settled(signal: AbortSignal): Promise<boolean>;
+  /** Frees everything; the path's socket is left to its new owner. */
+  release(): Socket;
+  close(): void;
+}
+
+export class Link implements Line {
   readonly ended: Promise<LinkEnd>;
   readonly #env: Env;
   readonly #options: LinkOptions;
@@ -44,11 +69,19 @@ export class Link {
     return this.#session.current();
   }
 
-  get session(): Session {
-    return this.#session;
+  get stats(): Line['stats'] {
+    return this.#session.channel.stats;
   }
 
-  /** How often a new path was found. */
+  pairs(): readonly PairView[] {
+    return this.#session.pairs();
+  }
+
+  release(): Socket {
+    this.#closed = true;
+    return this.#session.release();
+  }
+
   get repairs(): number {
     return this.#repairs;
   }
@@ -62,19 +95,16 @@ export class Link {
     this.#session.channel.onData(listener);
   }
 
-  /** Tells the peer that nothing more will be sent. */
   finish(): void {
     this.#finished = true;
     this.#session.channel.finish();
   }
 
-  /** The peer will send nothing more. */
   onEnd(listener: () => void): void {
     this.#onEnd = listener;
     this.#session.channel.onEnd(listener);
   }
 
-  /** Resolves when both sides know of both directions, or after a while. */
   async settled(signal: AbortSignal): Promise<boolean> {
     const until = this.#env.clock.now() + PROOF_MS;
     const { channel } = this.#session;

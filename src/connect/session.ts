@@ -72,6 +72,8 @@ export interface SessionOptions {
   readonly secret: Secret;
   /** The peer's place in time: how long to wait until it comes. */
   readonly waitMs: number;
+  /** How long the plain way is tried, from the peer's coming on; {@link PLAIN_MS} when absent. People who carry signals by hand are not there at once. */
+  readonly plainMs?: number | undefined;
   readonly makeSignal: (parts: SignalParts) => SocketSignal;
   readonly timeline: Timeline;
   readonly signal: AbortSignal;
@@ -85,6 +87,7 @@ const HOPELESS_MS = 3_000;
 const HARD_MS = 13_000;
 /** How long the choice of a pair may take from when one works. */
 const SELECTED_MS = 15_000;
+const NUDGE_MS = 3_000;
 /** After the peer left: what it sent before may still come. */
 const LEFT_MS = 1_500;
 /** A first packet that shall pass our own NAT, a second one perhaps, and die before the peer's. */
@@ -300,7 +303,7 @@ class Run implements SignalListener {
 
   #publish(): void {
     if (this.#closed || this.#final) return;
-    this.#signal?.publish(this.#sealer.seal(0, encodeDescription(this.#mine)));
+    this.#signal?.publish(this.#sealer.seal(0, encodeDescription(this.#mine)), this.#mine.profile?.complete ?? false);
   }
 
   /* ---- the peer ---- */
@@ -370,7 +373,8 @@ class Run implements SignalListener {
     const six = this.#six && this.#mine.hosts.find(({ address }) => familyOf(address) === 6);
     if (this.#six && six) agent.feed({ kind: 'local-candidate', socket: this.#six.id, candidate: candidate('host', six, 2) });
     agent.feed({ kind: 'remote-credentials', ...secret.iceOf(member) });
-    this.#deadline(PLAIN_MS, () => this.#giveUp());
+    this.#deadline(this.#options.plainMs ?? PLAIN_MS, () => this.#giveUp());
+    this.#nudge(this.#peer);
     return this.#peer;
   }
 
@@ -568,6 +572,16 @@ class Run implements SignalListener {
 
   /* ---- the harder ways ---- */
 
+  /** The checks of the list end after some seconds; until the end of all, a filter is kept open for a peer that is late. */
+  #nudge(peer: Peer): void {
+    this.#after(NUDGE_MS, () => {
+      const to = peer.observed ?? peer.description.reflexive[0];
+      if (this.#path || this.#main === undefined) return;
+      if (to) peer.agent.feed({ kind: 'speculate', socket: this.#main.id, to });
+      this.#nudge(peer);
+    });
+  }
+
   /** Sockets whose first packets die on the way: where a router answers early packets, and so poisons the flow, this pair still works. */
   #tryLate(): void {
     const peer = this.#peer;
@@ -599,7 +613,7 @@ class Run implements SignalListener {
       const left = this.#metAt + HOPELESS_MS - this.#env.clock.now();
       return this.#deadline(Math.max(left, 500), () => this.#giveUp());
     }
-    this.#deadline(HARD_MS, () => this.#giveUp());
+    this.#deadline(Math.max(HARD_MS, this.#options.plainMs ?? 0), () => this.#giveUp());
     this.#note('attempt', { strategy: judgement.kind, reason });
     const self = this.#mine.reflexive[0] ?? this.#mine.hosts[0];
     const target = peer.observed ?? peer.description.reflexive[0];

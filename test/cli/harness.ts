@@ -11,7 +11,7 @@ export interface RunOptions {
   /** Standard output and error are terminals of this width. */
   readonly columns?: number;
   readonly signal?: AbortSignal;
-  readonly stdin?: string;
+  readonly stdin?: string | AsyncIterable<Uint8Array>;
   readonly files?: Readonly<Record<string, string>>;
   /** Called after each write to standard output. */
   readonly onStdout?: (text: string) => void;
@@ -64,7 +64,8 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
     environment: { LANG: 'C.UTF-8', ...options.environment },
     io: {
       stdin: (async function* () {
-        if (options.stdin !== undefined) yield Buffer.from(options.stdin);
+        if (typeof options.stdin === 'string') yield Buffer.from(options.stdin);
+        else if (options.stdin) yield* options.stdin;
       })(),
       stdinIsTTY: false,
       stdoutIsTTY: options.columns !== undefined,

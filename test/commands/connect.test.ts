@@ -103,6 +103,51 @@ describe('nat-tool connect', () => {
     expect(results.map(({ status }) => status)).toEqual([0, 0]);
   });
 
+  /** Standard input that says what it is told, when it is told. */
+  const typed = () => {
+    let say: (text: string) => void = () => {};
+    const said = new Promise<string>((resolve) => (say = resolve));
+    const input = (async function* () {
+      yield Buffer.from(await said);
+    })();
+    return { input, say };
+  };
+
+  /** Both show something on standard error that the other one must be given. */
+  async function byHand(words: readonly string[], pick: RegExp, options: LabOptions, hint = ''): Promise<RunResult[]> {
+    const lab = new Lab({ patienceMs: 5000, ...options });
+    return lab.run(async (env) => {
+      const [a, b] = [typed(), typed()];
+      const side = (at: Env, input: AsyncIterable<Uint8Array>, other: (text: string) => void, extra: readonly string[]): Promise<RunResult> => {
+        let shown = '';
+        return run(['connect', '--manual', '--check', ...words, ...extra], {
+          env: at,
+          stdin: input,
+          onStderr: (text) => {
+            shown += text;
+            const found = pick.exec(shown)?.[0];
+            if (found) other(`${hint}${found}\n\n`);
+          },
+        });
+      };
+      return Promise.all([side(env, a.input, b.say, ['--json']), side(lab.host('C2'), b.input, a.say, ['--json'])]);
+    });
+  }
+
+  it.each([
+    ['port-restricted-cone', 'port-restricted-cone', 'direct'],
+    ['symmetric,ports=random', 'port-restricted-cone', 'birthday'],
+  ])('goes by two tokens and any STUN server: %s and %s', async (nat, nat2, path) => {
+    const both = await byHand(SERVER, /nt1\.\S+(?=\n)/, { nat, second: { nat: nat2 }, servers: [{ name: 'stun.example.net', addresses: ['40.30.20.10', '40.30.20.11'], faults: ['duplicate'] }] }, 'nt1.broken\n');
+    expect(both.map((each) => [each.status, json(each).data['path']])).toEqual([[0, path], [0, path]]);
+    expect(both[0]?.stderr).toContain('damaged');
+  });
+
+  it('speaks plain SDP', async () => {
+    const both = await byHand([...SERVER, '--sdp'], /a=ice-ufrag[^]*end-of-candidates/, { nat: 'port-restricted-cone', second: { nat: 'full-cone' } });
+    expect(both.map((each) => [each.status, json(each).data['path']])).toEqual([[0, 'direct'], [0, 'direct']]);
+  });
+
   it('says why two symmetric NATs cannot', async () => {
     const code = await aFreshCode();
     const side: Side = { words: [code, '--check', '--json', ...SERVER] };

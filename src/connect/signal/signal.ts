@@ -21,6 +21,7 @@ export type SignalStatus =
   | 'busy' //        the server takes no more rooms
   | 'unsupported' // the server knows no rendezvous
   | 'refused' //     the server's port is closed, or it answers with errors
+  | 'given-up' //    nobody will bring the peer's news
   | 'silent'; //     the server never answered, or no longer does
 
 export const isFinal = (status: SignalStatus): boolean => status !== 'waiting' && status !== 'paired' && status !== 'peer-left';
@@ -31,8 +32,8 @@ export interface SignalListener {
 }
 
 export interface Signal {
-  /** Tells the peer, now or when it comes; what was published before is out of date. */
-  publish(payload: Uint8Array): void;
+  /** Tells the peer, now or when it comes; what was published before is out of date. `settled`: nothing more is being measured. */
+  publish(payload: Uint8Array, settled: boolean): void;
   /** Once, before the first publish. */
   subscribe(listener: SignalListener): void;
   /** Says goodbye and frees everything. Idempotent. */
