@@ -5,8 +5,8 @@ import type { Theme } from '../render/theme.ts';
 import type { Context, Io } from './command.ts';
 import { base64Of, bytesInWords, glimpse, hexDump, hexOf, textOf } from './payload.ts';
 
-/** `raw`: the payload, byte for byte, with nothing between two datagrams. */
-export type Manner = 'lines' | 'events' | 'raw';
+/** `raw`: the payload, byte for byte, with nothing between two datagrams; `plain`: a key, a tab, and the particulars. */
+export type Manner = 'lines' | 'plain' | 'events' | 'raw';
 
 export interface DatagramEvent {
   readonly event: 'datagram';
@@ -21,13 +21,15 @@ export interface DatagramEvent {
   readonly hex?: string;
   /** For people: one line of it, or a dump. */
   readonly shown?: string;
+  readonly plain?: boolean;
 }
 
 /** Raw where nobody looks: standard output is no terminal, or the answer alone was asked for. */
 export function mannerOf(context: Pick<Context, 'form' | 'io'>, options: { readonly raw: boolean; readonly hex: boolean }): Manner {
   if (context.form === 'json') return 'events';
   if (options.raw || context.form === 'short') return 'raw';
-  return options.hex || context.io.stdoutIsTTY || context.form === 'plain' ? 'lines' : 'raw';
+  if (context.form === 'plain') return 'plain';
+  return options.hex || context.io.stdoutIsTTY ? 'lines' : 'raw';
 }
 
 /** Bytes that may wait for standard output before more are dropped: the kernel cannot be told to hold them. */
@@ -43,6 +45,7 @@ export class DatagramOutput {
   readonly #hex: boolean;
   readonly #instant0: number;
   readonly #wall0: number;
+  #cancelFlush: () => void = () => {};
   #batch: Uint8Array[] = [];
   #size = 0;
   #waiting = 0;
@@ -71,13 +74,14 @@ export class DatagramOutput {
     }
     if (data.length === 0) return;
     // One write for all that came in one turn: a write costs more than a datagram.
-    if (this.#batch.length === 0) this.#clock.after(0, () => this.#flush());
+    if (this.#batch.length === 0) this.#cancelFlush = this.#clock.after(0, () => this.#flush());
     this.#batch.push(data);
     this.#size += data.length;
   }
 
   /** Resolves when everything has been written. */
   async end(): Promise<void> {
+    this.#cancelFlush();
     this.#flush();
     await this.#last;
   }
@@ -102,12 +106,14 @@ export class DatagramOutput {
     const time = new Date(this.#wall0 + (at - this.#instant0)).toISOString();
     const base = { event: 'datagram', at: time, from: formatEndpoint(from), size: data.length, text: textOf(data) ?? null } as const;
     if (this.#manner === 'events') return this.#hex ? { ...base, hex: hexOf(data) } : { ...base, base64: base64Of(data) };
+    if (this.#manner === 'plain') return { ...base, shown: this.#hex ? hexOf(data) : glimpse(data), plain: true };
     return { ...base, shown: this.#hex ? `\n${hexDump(data)}` : glimpse(data) };
   }
 }
 
 /** `12:01:05.123  40.30.20.10:12003  9 bytes  udp hole`. */
-export function datagramLine({ at, from, size, shown = '' }: DatagramEvent, theme: Theme): string {
+export function datagramLine({ at, from, size, shown = '', plain = false }: DatagramEvent, theme: Theme): string {
+  if (plain) return `datagram\t${at} ${from} ${size} ${shown}`.trimEnd();
   return `${theme.paint(at.slice(11, 23), 'dim')}  ${theme.paint(from, 'strong')}  ${bytesInWords(size)}${size === 0 ? '' : shown.startsWith('\n') ? shown : `  ${shown}`}`;
 }
 

@@ -19,7 +19,7 @@ interface PublicIp {
   readonly ipv6: string | null;
   readonly table: readonly ForwardingRow[];
   /** A stream has printed the addresses already. */
-  readonly watched: boolean;
+  readonly watched?: boolean;
 }
 
 interface Change {
@@ -104,7 +104,7 @@ function conclude({ answers, table, best }: Survey, watched = false): PublicIp {
     ipv4: of(4),
     ipv6: of(6),
     table: table.rows(),
-    watched,
+    ...(watched && { watched }),
   };
 }
 

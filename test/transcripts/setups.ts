@@ -6,6 +6,7 @@ import { createLab } from '../../src/lab/topology.ts';
 import { sleep } from '../../src/net/wait.ts';
 import { allCommands, listOf, run, type RunResult, stillEnv } from '../cli/harness.ts';
 import { sample } from '../cli/sample-command.ts';
+import { webServer, whoAmI } from '../commands/worlds.ts';
 
 /** Runs the command line in a world. */
 export type Go = (world: { readonly env: Env; readonly signal?: AbortSignal }) => Promise<RunResult>;
@@ -53,6 +54,40 @@ export const SETUPS: Readonly<Record<string, () => Setup | Promise<Setup>>> = {
         },
         { abortAtMs: 2000 },
       );
+    },
+  }),
+  /** On A, which is public, and where somebody holds port 12009; B sends it two datagrams after half a second and echoes on port 7. Ctrl-C after three seconds. */
+  talking: () => ({
+    env: stillEnv,
+    stage: (go) => {
+      const lab = createLab({ nat: 'none', patienceMs: 5000 });
+      lab.serve('A', (env) => env.udp.open({ family: 4, port: 12009 }));
+      lab.serve('B', async (env) => {
+        void run(['listen', '--echo', '-q', '7'], { env });
+        void (async () => {
+          await sleep(env.clock, 500);
+          const socket = await env.udp.open({ family: 4, port: 12003 });
+          for (const data of ['udp hole\n', '\u0000\u0001']) {
+            await socket.send(Buffer.from(data), { address: '12.13.14.15', port: 12001 });
+            await sleep(env.clock, 100);
+          }
+        })();
+      });
+      return lab.run((env, signal) => go({ env, signal }), { abortAtMs: 3000 });
+    },
+  }),
+  /** On A behind its NAT, with name servers 41.0.0.1, which tells who asks, and 41.0.0.2, which lies, and web servers 42.0.0.1, on port 81 silent. */
+  methods: () => ({
+    env: stillEnv,
+    stage: (go) => {
+      const lab = createLab({ patienceMs: 5000 });
+      lab.addHost('D', ['41.0.0.1', '41.0.0.2']);
+      lab.serve('D', (env) => whoAmI(env, '41.0.0.1'));
+      lab.serve('D', (env) => whoAmI(env, '41.0.0.2', '66.66.66.66'));
+      lab.addHost('W', ['42.0.0.1']);
+      lab.serve('W', (env) => webServer(env, '42.0.0.1', 80, 'HTTP/1.1 200 OK\r\n\r\n$IP\n'));
+      lab.serve('W', (env) => webServer(env, '42.0.0.1', 81));
+      return lab.run((env, signal) => go({ env, signal }), { abortAtMs: 20_000 });
     },
   }),
   /** The real world; commands keep to loopback addresses. */
