@@ -9,6 +9,8 @@ import { type Block, type Cell, grid, heading, ladder, text } from '../render/bl
 import { type Report, startReport } from '../report/report.ts';
 import { parseWhole } from './arguments.ts';
 import { parseScript, type Played, playScript, viewScript } from './lab-script.ts';
+import { connectBoth, hoist, MATRIX_NATS, type PairRun, pairRunOf, playMatrix, viewBoth, viewMatrix } from './lab-pairs.ts';
+import type { ConnectReport } from './connect.ts';
 import { type Context, defineCommand, type ExitStatus, UsageError } from './command.ts';
 
 /** Every NAT that `--all` tries. */
@@ -51,6 +53,8 @@ interface Data {
   readonly trace: ReturnType<typeof diagram> | null;
   /** Of --script and the tutorial. */
   readonly script: Played | null;
+  /** Of `connect` on two hosts, and of the matrix. */
+  readonly pairs: readonly PairRun[] | null;
 }
 
 function parseNatText(value: string, argument: string): string {
@@ -143,7 +147,30 @@ interface Args {
   readonly script: string | undefined;
 }
 
-async function run(args: Args, context: Context): Promise<Report<Data>> {
+/** `lab connect --nat X`: nobody else has options of these names, so they may stand there too. */
+function withHoisted(args: Args): Args {
+  if (args.command[0] !== 'connect' && args.command[0] !== 'matrix') return args;
+  const { rest, options } = hoist(args.command, ['nat', 'nat2', 'rtt', 'jitter', 'loss', 'reorder', 'seed', 'trace']);
+  const given = <T>(name: string, parse: (value: string, argument: string) => T, otherwise: T): T => {
+    const value = options.get(name);
+    return typeof value === 'string' ? parse(value, `--${name}`) : otherwise;
+  };
+  return {
+    ...args,
+    command: rest,
+    nat: given('nat', parseNatText, args.nat),
+    nat2: given<string | undefined>('nat2', parseNatText, args.nat2),
+    rtt: given('rtt', parseMs, args.rtt),
+    jitter: given('jitter', parseMs, args.jitter),
+    loss: given('loss', parsePercent, args.loss),
+    reorder: given('reorder', parsePercent, args.reorder),
+    seed: given('seed', parseWhole(0, 4_294_967_295), args.seed),
+    trace: args.trace || options.has('trace'),
+  };
+}
+
+async function run(written: Args, context: Context): Promise<Report<Data>> {
+  const args = withHoisted(written);
   const { command, all, trace } = args;
   if (command[0] === 'lab') throw new UsageError('lab cannot run inside lab');
   if (args.script === undefined && command.length === 0) throw new UsageError('missing argument: COMMAND...', 'Usage: nat-tool lab [options] COMMAND...');
@@ -169,14 +196,39 @@ async function run(args: Args, context: Context): Promise<Report<Data>> {
     const second = { nat: args.nat2 ?? (args.script === undefined ? 'port-restricted-cone' : undefined) };
     const lab = createLab({ ...options, nat: args.nat, ...(second.nat !== undefined && { second: { nat: second.nat } }), names, patienceMs: PATIENCE_MS, trace: true });
     const script = await inside(() => playScript(lines, lab, context, where), where);
-    return close(context.signal.aborted ? 'partial' : 'complete', { runs: [], verdicts: null, trace: null, script });
+    return close(context.signal.aborted ? 'partial' : 'complete', { runs: [], verdicts: null, trace: null, script, pairs: null });
+  }
+  if (command[0] === 'matrix' && command.length === 1) {
+    if (trace || all) throw new UsageError('matrix tries every pair of NATs; --trace and --all do not go with it');
+    const pairs = await inside(() => playMatrix({ ...options, names, patienceMs: PATIENCE_MS }, context), 'connect');
+    return close('complete', { runs: [], verdicts: null, trace: null, script: null, pairs });
+  }
+  if (command[0] === 'connect' && !all && !command.includes('--generate') && !command.includes('--help')) {
+    const nat2 = args.nat2 ?? 'port-restricted-cone';
+    const words = command.slice(1);
+    // Without anything to pipe it is a check.
+    const both = await inside(
+      () =>
+        connectBoth({ ...options, names, patienceMs: PATIENCE_MS, nat: args.nat, nat2 }, words.includes('--check') ? words : [...words, '--check'], context, (host, stream, piece) => {
+          if (stream === 'stderr') void context.io.stderr.write(piece.replace(/^/gm, `${host}: `).replace(new RegExp(`${host}: $`), ''));
+        }),
+      'connect',
+    );
+    const { lab } = both;
+    const runOf = (host: 'A' | 'C2', { status, stdout, report }: typeof both.a): Run => ({
+      nat: host === 'A' ? args.nat : nat2, truth: host === 'A' ? lab.truth : (lab.truth2 ?? lab.truth), command, status, stdout, elapsedMs: lab.world.now, table: lab.forwarding(host), report: report ?? null,
+    });
+    // Asked for in their own form, the two speak for themselves.
+    const own = context.form === 'text' && words.some((word) => word === '--json' || word === '--plain' || word === '--short');
+    if (own) for (const { stdout } of [both.a, both.c2]) await context.io.stdout.write(stdout);
+    return close('complete', { runs: [runOf('A', both.a), runOf('C2', both.c2)], verdicts: null, trace: trace ? diagram(lab.trace) : null, script: null, pairs: own ? null : [pairRunOf(args.nat, nat2, both)] });
   }
   if (!all) {
     const { lab, run: only, output } = await runOnce({ ...options, nat: args.nat }, command, context);
     // Both streams in the order in which the command wrote them; in the other forms the report holds its standard output.
     for (const { stream, text } of output) if (stream === 'stderr' || context.form === 'text') await context.io[stream].write(text);
     if (trace && context.form === 'text' && only.stdout !== '') await context.io.stdout.write('\n');
-    return close('complete', { runs: [only], verdicts: null, trace: trace ? diagram(lab.trace) : null, script: null });
+    return close('complete', { runs: [only], verdicts: null, trace: trace ? diagram(lab.trace) : null, script: null, pairs: null });
   }
   const runs: Run[] = [];
   for (const nat of EVERY_NAT) {
@@ -187,7 +239,7 @@ async function run(args: Args, context: Context): Promise<Report<Data>> {
     const verdict = verdictOf(each);
     return { nat: each.nat, truth: each.truth.type, verdict, right: verdict === each.truth.type, elapsedMs: each.elapsedMs };
   });
-  return close('complete', { runs, verdicts, trace: null, script: null });
+  return close('complete', { runs, verdicts, trace: null, script: null, pairs: null });
 }
 
 const verdictCell = (verdict: string, right: boolean): Cell => ({ text: verdict, tone: right ? 'good' : verdict === 'unknown' ? 'warn' : 'bad' });
@@ -204,6 +256,12 @@ function view({ data }: Report<Data>): Block[] {
     ];
   }
   if (data.script) return viewScript(data.script);
+  if (data.pairs && data.runs.length === 0) return viewMatrix(data.pairs);
+  const pair = data.pairs?.[0];
+  if (pair) {
+    const [a, c2] = data.runs.map(({ report }) => report?.data as ConnectReport | undefined);
+    return [...viewBoth(pair.nat, pair.nat2, a, c2), ...(data.trace ? [heading('What happened'), ladder(data.trace.participants, data.trace.steps)] : [])];
+  }
   // What the command printed has been printed.
   if (!data.trace || data.trace.steps.length === 0) return [];
   return [heading('What happened'), ladder(data.trace.participants, data.trace.steps)];
@@ -239,6 +297,8 @@ export default defineCommand({
     { command: 'nat-tool lab detect', explain: 'The tutorial\'s NAT' },
     { command: 'nat-tool lab --nat symmetric,ports=sequential:2,timeout=30,hairpin detect', explain: 'Another one, made of parts' },
     { command: 'nat-tool lab --trace stun stun.example.net', explain: 'See a mapping come into being' },
+    { command: 'nat-tool lab connect --nat symmetric --nat2 port-restricted-cone', explain: 'Two hosts behind two NATs run connect; --trace shows each packet' },
+    { command: 'nat-tool lab matrix', explain: 'Every pair of NATs: which path, and how soon' },
     { command: 'nat-tool lab tutorial', explain: 'See a hole being punched, step by step' },
     { command: 'nat-tool lab --all --loss 5 detect', explain: 'Is detect right behind every NAT, with one packet in twenty lost?' },
   ],
@@ -251,6 +311,12 @@ export default defineCommand({
       ],
     },
     {
+      title: 'Pairs',
+      paragraphs: [
+        `connect runs on both A and C2 (behind --nat2, a port-restricted cone when left out), with a code of their own. matrix does so for every pair of ${MATRIX_NATS.map(([, nat]) => nat).join('; ')}.`,
+      ],
+    },
+    {
       title: 'Scripts',
       paragraphs: [
         'nat-tool lab tutorial plays the tutorial: every step with its output, its packets, and what the NATs hold. --nat and --nat2 play it behind other NATs. --script plays a file of your own.',
@@ -259,13 +325,15 @@ export default defineCommand({
     },
     { title: 'Faults', paragraphs: [`${SERVER_FAULTS.join(', ')}.`] },
   ],
-  seeAlso: ['detect', 'stun'],
+  seeAlso: ['detect', 'stun', 'connect'],
   exitMeanings: { 0: 'the command\'s own exit status; with --all, every verdict is right', 1: 'with --all, a verdict is wrong' },
   run,
   view,
-  short: ({ data }) => (data.verdicts ? data.verdicts.map(({ nat, verdict }) => `${nat}=${verdict}`).join(' ') : (data.runs[0]?.stdout.trimEnd() ?? '')),
+  short: ({ data }) => (data.pairs ? data.pairs.map(({ path }) => path ?? 'none').join(' ') : data.verdicts ? data.verdicts.map(({ nat, verdict }) => `${nat}=${verdict}`).join(' ') : (data.runs[0]?.stdout.trimEnd() ?? '')),
   plain: ({ data }) =>
-    data.verdicts
+    data.pairs
+      ? data.pairs.map(({ nat, nat2, path, elapsedMs }): [string, string] => ['pair', `${nat} ${nat2} ${path ?? 'none'} ${elapsedMs}`])
+      : data.verdicts
       ? data.verdicts.map(({ nat, verdict }): [string, string] => [nat, verdict])
       : data.runs.flatMap((each): [string, string][] => [
           ['nat', each.nat],
@@ -273,5 +341,5 @@ export default defineCommand({
           ['status', String(each.status)],
           ...each.table.map((row): [string, string] => ['table', `${row.private} ${row.public} ${row.remote}`]),
         ]),
-  exitStatus: ({ data }) => (data.script ? 0 : data.verdicts ? (data.verdicts.every(({ right }) => right) ? 0 : 1) : (data.runs[0]?.status ?? 70)),
+  exitStatus: ({ data }) => (data.script || (data.pairs && data.runs.length === 0) ? 0 : data.verdicts ? (data.verdicts.every(({ right }) => right) ? 0 : 1) : (data.runs[0]?.status ?? 70)),
 });

@@ -7,7 +7,7 @@ import type { Clock, Random } from '../net/ports.ts';
 import { sleep } from '../net/wait.ts';
 import { type Aim, portsOf, wrapPort } from './description.ts';
 import type { Socket } from './sockets.ts';
-import { ALL_PORTS, type Foresight, type Judgement, MOST_PER_SECOND } from './strategy.ts';
+import { ALL_PORTS, type Foresight, type Judgement, LOW_TTL, MOST_PER_SECOND } from './strategy.ts';
 import type { Profile } from './profile.ts';
 
 /** What an attempt may do. */
@@ -24,7 +24,7 @@ export interface Means {
   /** On this socket only that endpoint is listened to from now on. */
   expectOnly(socket: number, from: Endpoint): void;
   /** An ICE check to a guessed endpoint. */
-  probe(socket: number, to: Endpoint): void;
+  probe(socket: number, to: Endpoint, ttl?: number): void;
   /** The port that the NAT gives this socket towards the server. */
   sample(socket: Socket): Promise<Endpoint | undefined>;
   /** Public ports of ours that are taken. */
@@ -72,17 +72,24 @@ async function crossed({ peer }: Target, { main, probe, clock, signal }: Means):
   }
 }
 
-/** As the symmetric side, with a counter: opens one mapping between two samples, so that its port is one of those between. */
+/** As the symmetric side, with a counter: opens one mapping between two samples, so that its port is one of those between. Two, in fact: the packets of one die on the way. */
 async function openPredictably({ mine, peer, self }: Target, means: Means): Promise<void> {
   const { clock, signal } = means;
   const opened: number[] = [];
+  /** Those whose packets must not come to the peer's router before its own. */
+  const quiet: number[] = [];
   for (let round = 1; round <= ROUNDS; round++) {
-    const [before, hole, after] = await Promise.all([means.open(), means.open(), means.open()]);
-    const sampled = Promise.all([means.sample(before), (means.probe(hole.id, peer), means.sample(after))]);
+    const [before, near, hole, after] = await Promise.all([means.open(), means.open(), means.open(), means.open()]);
+    const shoot = (): void => {
+      means.probe(near.id, peer, LOW_TTL);
+      means.probe(hole.id, peer);
+    };
+    const sampled = Promise.all([means.sample(before), (shoot(), means.sample(after))]);
     opened.push(hole.id);
+    quiet.push(near.id);
     // Until both are known the hole is kept open, and the peer may be lucky.
     const ports = await Promise.race([sampled, sleep(clock, SAMPLE_WAIT_MS, signal).then(() => [undefined, undefined] as const)]);
-    const aim = aimBetween(round, mine, hole, ports[0], ports[1], self);
+    const aim = aimBetween(round, mine, near, ports[0], ports[1], self);
     means.close(before.id);
     means.close(after.id);
     if (aim) {
@@ -92,15 +99,16 @@ async function openPredictably({ mine, peer, self }: Target, means: Means): Prom
     for (let i = 0; i < 6; i++) {
       await sleep(clock, REPEAT_MS, signal);
       for (const id of opened) means.probe(id, peer);
+      for (const id of quiet) means.probe(id, peer, LOW_TTL);
     }
   }
   await keepOpen(opened, peer, means);
 }
 
 /** Which ports a mapping may have that was made between the two samples. */
-function aimBetween(round: number, { allocation }: Profile, hole: Socket, before: Endpoint | undefined, after: Endpoint | undefined, self: Endpoint): Aim | undefined {
+function aimBetween(round: number, { allocation }: Profile, near: Socket, before: Endpoint | undefined, after: Endpoint | undefined, self: Endpoint): Aim | undefined {
   const address = before?.address ?? after?.address ?? self.address;
-  if (allocation.pattern === 'preserving') return { round, address, from: hole.local.port, step: 1, count: 2 };
+  if (allocation.pattern === 'preserving') return { round, address, from: near.local.port, step: 1, count: 2 };
   const step = allocation.step ?? 1;
   if (before && after) {
     const between = Math.round((after.port - before.port) / step) - 1;
@@ -117,7 +125,7 @@ async function openMany(count: number, { peer }: Target, means: Means): Promise<
   for (let i = 0; i < count; i++) {
     const socket = await means.open();
     await means.turn();
-    means.probe(socket.id, peer);
+    means.probe(socket.id, peer, i % 2 === 0 ? LOW_TTL : undefined);
     opened.push(socket.id);
   }
   means.note('sockets-open', { count });
@@ -130,9 +138,9 @@ const KEEP_OPEN_MS = 8_000;
 async function keepOpen(opened: readonly number[], to: Endpoint, means: Means): Promise<void> {
   for (;;) {
     await sleep(means.clock, KEEP_OPEN_MS, means.signal);
-    for (const id of opened) {
+    for (const [i, id] of opened.entries()) {
       await means.turn();
-      means.probe(id, to);
+      means.probe(id, to, i % 2 === 0 ? LOW_TTL : undefined);
     }
   }
 }
@@ -197,7 +205,7 @@ async function meet(judgement: Extract<Judgement, { kind: 'meet' }>, target: Tar
       await means.turn();
       // Where a filter is easy, all that the peer sends comes in; but only one of its mappings can be answered.
       means.expectOnly(socket.id, to);
-      means.probe(socket.id, to);
+      means.probe(socket.id, to, LOW_TTL);
       opened.push(socket.id);
     }
     // Until both sides are through, and then some, for what was lost.

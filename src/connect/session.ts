@@ -19,7 +19,7 @@ import { Measurement } from './measure.ts';
 import { isSymmetric, type Profile } from './profile.ts';
 import { isFinal, type PeerNews, type Signal, type SignalListener, type SignalStatus } from './signal/signal.ts';
 import { type Socket, Sockets } from './sockets.ts';
-import { canJudge, type Judgement, judge, MOST_PER_SECOND, reasonOf } from './strategy.ts';
+import { canJudge, type Judgement, judge, LOW_TTL, MOST_PER_SECOND, reasonOf } from './strategy.ts';
 import type { Timeline } from './timeline.ts';
 import { Waits } from './waits.ts';
 
@@ -90,8 +90,6 @@ const SELECTED_MS = 15_000;
 const NUDGE_MS = 3_000;
 /** After the peer left: what it sent before may still come. */
 const LEFT_MS = 1_500;
-/** A first packet that shall pass our own NAT, a second one perhaps, and die before the peer's. */
-const LOW_TTL = 4;
 /** Beyond this the peer's checks are left unanswered until the rate is kept again. */
 const MOST_AHEAD_MS = 40;
 /** STUN checks that came before the peer's credentials did. */
@@ -640,7 +638,7 @@ class Run implements SignalListener {
       },
       turn: () => this.#governor.turn(signal),
       expectOnly: (socket, from) => this.#narrow.set(socket, from),
-      probe: (socket, to) => peer.agent.feed({ kind: 'speculate', socket, to }),
+      probe: (socket, to, ttl) => peer.agent.feed({ kind: 'speculate', socket, to, ttl }),
       sample: (socket) => measurement.sample(socket),
       usedPorts: () => measurement.usedPorts(),
       announce: (aim) => {

@@ -15,6 +15,7 @@ const NATS: readonly string[] = [
   ...['full-cone', 'restricted-cone', 'port-restricted-cone'].flatMap((cone) => [`${cone},ports=preserving`, `${cone},ports=random`]),
   ...['sequential:1', 'random', 'block:512'].flatMap((ports) => FILTERS.map((filter) => `symmetric,ports=${ports},filtering=${filter}`)),
   'cgnat',
+  'linux',
 ];
 const PAIRS = NATS.flatMap((nat, i) => NATS.slice(i).map((nat2): readonly [string, string] => [nat, nat2]));
 
