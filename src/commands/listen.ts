@@ -1,33 +1,21 @@
-import { type Endpoint, type Family, familyOf, formatEndpoint, isAnyAddress, sameEndpoint } from '../net/address.ts';
-import { type Datagram, type Env, NetError, type UdpSocket } from '../net/ports.ts';
-import { deferred, sleep } from '../net/wait.ts';
-import { punchAnswer, punchIndication, punchRequest, readPunch } from '../probe/punch-packet.ts';
+import { type Endpoint, type Family, familyOf, formatEndpoint, sameEndpoint } from '../net/address.ts';
+import { type Env, NetError, type UdpSocket } from '../net/ports.ts';
+import { sleep } from '../net/wait.ts';
+import { ignoreNetError, punchFrom, routed, watchPublicSide } from '../probe/hole-keeping.ts';
 import { type Block, forwardingGrid, note } from '../render/block.ts';
 import type { Theme } from '../render/theme.ts';
 import { type Finding, finding } from '../report/finding.ts';
 import { type ForwardingRow, ForwardingTable } from '../report/forwarding.ts';
 import { type Report, startReport } from '../report/report.ts';
-import { transact } from '../stun/client.ts';
 import { discover } from '../stun/discovery.ts';
-import { mappedAddress } from '../stun/message.ts';
 import { StunMux } from '../stun/mux.ts';
-import { briskSchedule } from '../stun/schedule.ts';
 import type { StunServerName } from '../stun/uri.ts';
 import { FAMILY, parseLocalPort, parseRemote, parseSeconds, parseStun, parseWhole, PORT, SOURCE } from './arguments.ts';
 import { type ArgsOf, type Context, defineCommand, UsageError } from './command.ts';
 import { datagramsOf } from './datagram-input.ts';
 import { type DatagramEvent, datagramLine, DatagramOutput, type Manner, mannerOf } from './datagram-output.ts';
+import { type ListenEvent, Listener } from './listener.ts';
 import { bytesInWords } from './payload.ts';
-
-export type ListenEvent =
-  | DatagramEvent
-  | { readonly event: 'listening'; readonly addresses: readonly string[] }
-  /** The public side of the port as the server sees it; again when it changes. */
-  | { readonly event: 'public'; readonly private: string; readonly public: string; readonly remote: string }
-  /** A probe of the other side's `punch` came in and was answered. */
-  | { readonly event: 'punched'; readonly from: string }
-  /** Our own probe was answered: the hole is open both ways. */
-  | { readonly event: 'open'; readonly remote: string; readonly rttMs: number };
 
 interface Listened {
   readonly listening: readonly string[];
@@ -74,10 +62,6 @@ type Args = ArgsOf<typeof positionals, typeof options>;
 const RECEIVE_BUFFER = 32 * 1024 * 1024;
 /** What nc reads from standard input at once. */
 const LARGEST_REPLY = 16_384;
-const STUN_TIMEOUT_MS = 3000;
-/** Probes to the remote end of --punch until it answers. */
-const PUNCH_EVERY_MS = 500;
-const MOST_PUNCHES = 20;
 
 /** One socket a family: without -4, -6 or an address both, where the host has both. */
 async function open(env: Env, args: Args, port: number, signal: AbortSignal): Promise<UdpSocket[]> {
@@ -106,120 +90,6 @@ async function open(env: Env, args: Args, port: number, signal: AbortSignal): Pr
   }
   return sockets;
 }
-
-interface Tally {
-  datagrams: number;
-  bytes: number;
-}
-
-/** What happens to each datagram. */
-class Listener {
-  readonly tallies = new Map<string, Tally & { readonly endpoint: Endpoint }>();
-  readonly punched = new Set<string>();
-  readonly done = deferred<void>();
-  datagrams = 0;
-  bytes = 0;
-  ignored = 0;
-  lastAt: number;
-  /** Whom standard input goes to. */
-  last: { readonly socket: UdpSocket; readonly from: Endpoint } | undefined;
-  onFirst: (() => void) | undefined;
-  readonly #args: Args;
-  readonly #output: DatagramOutput;
-  readonly #tell: (event: ListenEvent) => void;
-  readonly #everyone: boolean;
-  #first: Endpoint | undefined;
-  #tally: (Tally & { readonly endpoint: Endpoint }) | undefined;
-
-  constructor(args: Args, output: DatagramOutput, tell: (event: ListenEvent) => void, now: number) {
-    this.#args = args;
-    this.#output = output;
-    this.#tell = tell;
-    this.#everyone = args.keepListening || args.echo;
-    this.lastAt = now;
-  }
-
-  hear(socket: UdpSocket, datagram: Datagram): void {
-    const { data, from } = datagram;
-    const { count, echo } = this.#args;
-    if (count !== undefined && this.datagrams >= count) return;
-    if ((data[0] ?? 4) < 4 && this.#takePunch(socket, datagram)) return;
-    this.#first ??= from;
-    if (!this.#everyone && !sameEndpoint(from, this.#first)) {
-      this.ignored++;
-      return;
-    }
-    this.lastAt = datagram.at;
-    this.datagrams++;
-    this.bytes += data.length;
-    // The same sender as before is the usual case.
-    let tally = this.#tally;
-    if (!tally || !sameEndpoint(tally.endpoint, from)) {
-      const name = formatEndpoint(from);
-      tally = this.tallies.get(name) ?? { endpoint: from, datagrams: 0, bytes: 0 };
-      this.tallies.set(name, tally);
-      this.#tally = tally;
-      this.last = { socket, from };
-    }
-    tally.datagrams++;
-    tally.bytes += data.length;
-    this.#output.put(datagram);
-    if (echo) socket.send(data, from).catch(ignoreNetError);
-    if (this.datagrams === 1) this.onFirst?.();
-    if (this.datagrams === count) this.done.resolve();
-  }
-
-  #takePunch(socket: UdpSocket, { data, from }: Datagram): boolean {
-    const packet = readPunch(data);
-    if (!packet) return false;
-    if (packet.kind === 'request') {
-      socket.send(punchAnswer(packet.message, from, 'listen'), from).catch(ignoreNetError);
-      const name = formatEndpoint(from);
-      if (!this.punched.has(name)) {
-        this.punched.add(name);
-        this.#tell({ event: 'punched', from: name });
-      }
-    }
-    return true;
-  }
-}
-
-/** Asks for the public side again and again: each question refreshes the hole. */
-async function watchPublicSide(env: Env, mux: StunMux, remote: Endpoint, everyMs: number, heard: (mapped: Endpoint) => void, failed: (error: string) => void, signal: AbortSignal): Promise<void> {
-  for (;;) {
-    const outcome = await transact(mux, {}, { to: remote, schedule: briskSchedule(STUN_TIMEOUT_MS), clock: env.clock, random: env.random, signal });
-    const mapped = outcome.kind === 'answered' ? mappedAddress(outcome.message) : undefined;
-    if (mapped) heard(mapped);
-    else failed(outcome.kind === 'network-error' ? outcome.error.message : outcome.kind === 'error-answer' ? `${formatEndpoint(remote)} answered with error ${outcome.code}` : `no answer from ${formatEndpoint(remote)}`);
-    await sleep(env.clock, everyMs, signal);
-  }
-}
-
-async function punchFrom(env: Env, mux: StunMux, remote: Endpoint, everyMs: number, opened: (rttMs: number) => void, signal: AbortSignal): Promise<void> {
-  let answered = false;
-  for (let i = 0; ; i++) {
-    const id = env.random.bytes(12);
-    const sentAt = env.clock.now();
-    const release = mux.expect(id, ({ from, at }) => {
-      if (answered || !sameEndpoint(from, remote)) return;
-      answered = true;
-      opened(at - sentAt);
-    });
-    try {
-      await mux.send(answered ? punchIndication(id, 'listen') : punchRequest(id), remote).catch(ignoreNetError);
-      await sleep(env.clock, answered || i >= MOST_PUNCHES ? everyMs : PUNCH_EVERY_MS, signal);
-    } finally {
-      release();
-    }
-  }
-}
-
-const routed = async (env: Env, socket: UdpSocket, remote: Endpoint, signal: AbortSignal): Promise<Endpoint> => {
-  if (!isAnyAddress(socket.local.address)) return socket.local;
-  const probe = await env.udp.open({ family: familyOf(remote.address), remote }, signal);
-  probe.close();
-  return { address: probe.local.address, port: socket.local.port };
-};
 
 async function pick<T extends { readonly address: string }>(candidates: readonly T[], sockets: readonly UdpSocket[], what: string): Promise<{ remote: T; socket: UdpSocket }> {
   for (const remote of candidates) {
@@ -348,10 +218,6 @@ async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Li
     // All but the reading of standard input ends at once; that one cannot be told.
     void Promise.all(background);
   }
-}
-
-function ignoreNetError(error: unknown): void {
-  if (!(error instanceof NetError)) throw error;
 }
 
 function inWords(event: Exclude<ListenEvent, DatagramEvent>): string {

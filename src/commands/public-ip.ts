@@ -2,6 +2,7 @@ import { type Family, familyOf, formatEndpoint } from '../net/address.ts';
 import { sleep } from '../net/wait.ts';
 import { agree, type Answer, type MethodPlan, type Survey, surveyPublicAddress } from '../probe/public-address.ts';
 import { builtInSources, type DnsSource, type HttpsSource, type Method, METHODS, mayServe, type Source } from '../probe/public-sources.ts';
+import { defaultServers } from '../probe/servers.ts';
 import { type Block, fields, forwardingGrid, grid } from '../render/block.ts';
 import { type Finding, finding } from '../report/finding.ts';
 import type { ForwardingRow } from '../report/forwarding.ts';
@@ -75,7 +76,8 @@ type Args = ArgsOf<Record<never, never>, typeof options>;
 const DEFAULT_WATCH_MS = 60_000;
 
 /** Servers named by the user are the only ones asked, unless --via names further methods. */
-function plans(args: Args): { readonly family: Family; readonly methods: readonly MethodPlan[] }[] {
+function plans(args: Args, environment: Context['environment']): { readonly family: Family; readonly methods: readonly MethodPlan[] }[] {
+  const ownStun: readonly Source[] = environment['NAT_TOOL_SERVER'] ? defaultServers(environment).map(({ server }) => ({ method: 'stun', server: parseStun(server, 'NAT_TOOL_SERVER') })) : [];
   const named: readonly Source[] = [...args.stun.map((server): Source => ({ method: 'stun', server })), ...args.dns, ...args.url];
   const chosen = new Set(args.via.flat());
   const methods = METHODS.filter((method) => (chosen.size > 0 ? chosen.has(method) : named.length === 0 || named.some((source) => source.method === method)));
@@ -87,7 +89,9 @@ function plans(args: Args): { readonly family: Family; readonly methods: readonl
     methods: methods
       .map((method): MethodPlan => {
         const own = named.filter((source) => source.method === method);
-        return own.length > 0 ? { method, sources: own.filter((source) => mayServe(source, family)), atOnce: true } : { method, sources: builtInSources(method, family), atOnce: false };
+        if (own.length > 0) return { method, sources: own.filter((source) => mayServe(source, family)), atOnce: true };
+        const usual = method === 'stun' && ownStun.length > 0 ? ownStun.filter((source) => mayServe(source, family)) : builtInSources(method, family);
+        return { method, sources: usual, atOnce: false };
       })
       .filter(({ sources }) => sources.length > 0),
   }));
@@ -126,7 +130,7 @@ async function run(args: Args, context: Context<Change>): Promise<Report<PublicI
   const { env, signal } = context;
   const watchMs = args.watch ?? (args.exec === undefined ? undefined : DEFAULT_WATCH_MS);
   const finish = startReport(env.clock, 'nat-tool/public-ip@1');
-  const asked = plans(args);
+  const asked = plans(args, context.environment);
   const survey = (): Promise<Survey> => {
     context.progress('asking for the public address');
     return surveyPublicAddress(env, { plans: asked, source: args.source, port: args.port, timeoutMs: args.timeout, quick: watchMs !== undefined || context.form === 'short' }, signal);

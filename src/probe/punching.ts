@@ -5,6 +5,7 @@ import { Gate, scope, sleep } from '../net/wait.ts';
 import { type Decoded, mappedAddress } from '../stun/message.ts';
 import type { StunMux } from '../stun/mux.ts';
 import type { LocalPort, Way } from './local-port.ts';
+import { ignoreNetError } from './hole-keeping.ts';
 import { answeredBy, punchAnswer, punchIndication, punchRequest, readPunch } from './punch-packet.ts';
 
 export interface PunchOptions {
@@ -235,9 +236,4 @@ export async function keepOpen(env: Pick<Env, 'clock' | 'random'>, port: LocalPo
       if (!(error instanceof NetError)) throw error;
     }
   }
-}
-
-/** What cannot be sent now may be next time. */
-function ignoreNetError(error: unknown): void {
-  if (!(error instanceof NetError)) throw error;
 }

@@ -103,6 +103,15 @@ describeKernel('public-ip through a kernel NAT', ['nat-tool', 'dnsmasq'], () => 
     expect(told.findings).toEqual([expect.objectContaining({ kind: 'public-addresses-differ', text: expect.stringMatching(/66\.66\.66\.66 by dns/) })]);
   });
 
+  it('--watch --exec tells the address to a command, and stops at Ctrl-C', async () => {
+    const watching = site.client.start(['node', bin, 'public-ip', '--stun', STUN, '--watch', '1', '--exec', 'echo "now $NAT_TOOL_ADDRESS before <$NAT_TOOL_PREVIOUS>"']);
+    await watching.until(/now .*\n/);
+    watching.signal('SIGINT');
+    const { code, stdout, stderr } = await watching.finished;
+    expect({ code, stdout }).toEqual({ code: 130, stdout: `${site.router.address}\n` });
+    expect(stderr).toContain(`now ${site.router.address} before <>\n`);
+  });
+
   it('nobody answers: a captive portal, a closed port and an unknown name, each with its reason', async () => {
     const { code, report: told } = await report(site.client, ['public-ip', '--url', `http://${WEB}:82/`, '--url', `http://${WEB}:83/`, '--dns', `unknown.example.net@${DNS}`, '--stun', `${WEB}:3478`]);
     expect(code).toBe(1);
