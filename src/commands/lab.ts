@@ -103,7 +103,7 @@ interface Chunk {
 
 async function runOnce(options: LabOptions & { readonly nat: string }, command: readonly string[], context: Context): Promise<{ lab: Lab; run: Run; output: readonly Chunk[] }> {
   const output: Chunk[] = [];
-  const lab = createLab({ ...options, names, patienceMs: PATIENCE_MS });
+  const lab = createLab({ ...options, names, addressServices: true, patienceMs: PATIENCE_MS });
   const invocation = await inside(
     () => lab.run((env, signal) => context.invoke(command, { env, signal, environment: { NAT_TOOL_SERVER: DEFAULT_SERVER.name }, onOutput: (stream, text) => void output.push({ stream, text }), ...(context.io.stdinIsTTY ? {} : { stdin: context.io.stdin }) }), { signal: context.signal }),
     `'${command.join(' ')}'`,
@@ -194,7 +194,7 @@ async function run(written: Args, context: Context): Promise<Report<Data>> {
     const where = args.script ?? 'the tutorial';
     const lines = parseScript(args.script === undefined ? TUTORIAL : new TextDecoder().decode(await context.readFile(args.script)), where);
     const second = { nat: args.nat2 ?? (args.script === undefined ? 'port-restricted-cone' : undefined) };
-    const lab = createLab({ ...options, nat: args.nat, ...(second.nat !== undefined && { second: { nat: second.nat } }), names, patienceMs: PATIENCE_MS, trace: true });
+    const lab = createLab({ ...options, nat: args.nat, ...(second.nat !== undefined && { second: { nat: second.nat } }), names, addressServices: true, patienceMs: PATIENCE_MS, trace: true });
     const script = await inside(() => playScript(lines, lab, context, where), where);
     return close(context.signal.aborted ? 'partial' : 'complete', { runs: [], verdicts: null, trace: null, script, pairs: null });
   }

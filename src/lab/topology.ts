@@ -2,6 +2,7 @@
 import { type Endpoint, type Family, formatEndpoint, sameEndpoint } from '../net/address.ts';
 import type { Env } from '../net/ports.ts';
 import type { Role } from '../stun/server.ts';
+import { ADDRESS_PAGE, startNameService, startWebService } from './address-services.ts';
 import { Machine, type Zone } from './env.ts';
 import { Host, type HostAddress } from './host.ts';
 import { DEFAULT_PARTS, type NatParts } from './nat-parts.ts';
@@ -44,6 +45,8 @@ export interface LabOptions {
   readonly ipv6?: boolean | 'firewall' | 'nat66' | 'open' | undefined;
   /** Further names. */
   readonly names?: Readonly<Record<string, readonly string[]>> | undefined;
+  /** A host T on the internet that tells who asks, by DNS and by HTTP: the services that public-ip asks first. */
+  readonly addressServices?: boolean | undefined;
   /** A has no network at all. */
   readonly offline?: boolean | undefined;
   readonly dnsMs?: number | undefined;
@@ -125,6 +128,7 @@ export class Lab {
     const servers = options.servers ?? [{ ...DEFAULT_SERVER, addresses: [...DEFAULT_SERVER.addresses, ...(v6 ? SERVER_ADDRESSES_6 : [])] }];
     servers.forEach((server, i) => this.#addServer(server, i === 0 ? 'S' : `S${i + 1}`));
     this.servers = servers.map(({ addresses, ports }) => ({ address: addresses[0] ?? '0.0.0.0', port: ports?.[0] ?? 3478 }));
+    if (options.addressServices) this.#addAddressServices(v6 !== undefined);
     if (options.offline) this.machine('A').host.down = true;
   }
 
@@ -250,6 +254,19 @@ export class Lab {
     this.#addHost(site.host, [onLan(inner4, 4), ...(inner6 ? [onLan(inner6, 6)] : [])], site.firstPort);
     // A neighbour on the same LAN, for those who share a router.
     if (parts.translate) this.#addHost(`${site.host}b`, [onLan(`${site.lan}.4`, 4)]);
+  }
+
+  #addAddressServices(v6: boolean): void {
+    const [dns, web] = ['208.67.222.222', '1.1.1.1'];
+    const [dns6, web6] = ['2620:0:ccc::2', '2001:db8:1111::1'];
+    const addresses = [dns, web, ...(v6 ? [dns6, web6] : [])];
+    this.#addHost('T', addresses.map((address) => this.#wan(address)));
+    const { certificates } = this.machine('T').tcp;
+    for (const name of [web, 'icanhazip.com']) certificates.add(name);
+    this.zone.hosts.set('icanhazip.com', [web, ...(v6 ? [web6] : [])]);
+    for (const address of addresses) {
+      this.serve('T', (env) => (address === dns || address === dns6 ? startNameService(env, address) : startWebService(env, address, 443, ADDRESS_PAGE)));
+    }
   }
 
   #addServer(spec: ServerSpec, name: string): void {

@@ -2,7 +2,6 @@
 import { setMaxListeners } from 'node:events';
 import { loadAll } from '../../src/cli/execute.ts';
 import type { Report } from '../../src/report/report.ts';
-import { encodeResponse, decodeQuery } from '../../src/net/dns-message.ts';
 import type { Env } from '../../src/net/ports.ts';
 import { sleep } from '../../src/net/wait.ts';
 import type { Lab } from '../../src/lab/topology.ts';
@@ -41,28 +40,4 @@ export function interruptible(): { readonly signal: AbortSignal; interrupt(): vo
   return { signal: controller.signal, interrupt: () => controller.abort(new DOMException('interrupted', 'AbortError')) };
 }
 
-/** A name server that tells who asks, by A, AAAA and TXT alike; `lie` in place of the truth. */
-export async function whoAmI(env: Env, address: string, lie?: string): Promise<void> {
-  const socket = await env.udp.open({ family: address.includes(':') ? 6 : 4, address, port: 53 });
-  socket.listen({
-    datagram: ({ data, from }) => {
-      const query = decodeQuery(data);
-      if (query) void socket.send(encodeResponse(query.id, query.question, [lie ?? from.address]), from);
-    },
-  });
-}
-
-/** A web server that answers every connection with this, `$IP` being who asks; silent without it. */
-export async function webServer(env: Env, address: string, port: number, response?: string): Promise<void> {
-  await env.tcp.listen({ address, port }, (stream) => {
-    void (async () => {
-      for await (const chunk of stream) {
-        if (response !== undefined && chunk.length > 0) {
-          await stream.write(new TextEncoder().encode(response.replace('$IP', stream.remote.address)));
-          stream.close();
-          return;
-        }
-      }
-    })().catch(() => {});
-  });
-}
+export { startNameService as whoAmI, startWebService as webServer } from '../../src/lab/address-services.ts';
