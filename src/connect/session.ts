@@ -160,6 +160,8 @@ class Run implements SignalListener {
   #late: Socket | undefined;
   #lateStarted = false;
   #metAt = 0;
+  /** To the server. */
+  #rttMs = 0;
   #judgement: Judgement | undefined;
   #path: Path | undefined;
   #final = false;
@@ -279,6 +281,7 @@ class Run implements SignalListener {
       this.#note('candidate', { type: 'srflx', address: formatEndpoint(mapped), rttMs });
       if (!this.#options.trusted) this.#publish();
     }
+    this.#rttMs = rttMs;
     this.#measurement?.sighted({ mapped, alternates }, rttMs);
   }
 
@@ -587,13 +590,15 @@ class Run implements SignalListener {
     const socket = this.#late;
     if (!peer || !to || !socket || this.#lateStarted || this.#path) return;
     this.#lateStarted = true;
-    this.#note('attempt', { strategy: 'low-ttl', reason: `First packets that die after ${LOW_TTL} hops open our own NAT and cannot be refused by the peer's.`, to: formatEndpoint(to) });
+    this.#note('attempt', { strategy: 'low-ttl', reason: `First packets that die on the way open our own NAT, and the peer's cannot refuse what never came there.`, to: formatEndpoint(to) });
     const shoot = (ttl?: number): void => {
       if (!this.#path && !this.#closed) peer.agent.feed({ kind: 'speculate', socket: socket.id, to, ttl });
     };
-    shoot(LOW_TTL);
-    // The peer hears of our socket at about the same time as we of its; by then both have sent.
-    for (const ms of [250, 400, 700, 1_200, 2_000, 3_000]) this.#after(ms, () => shoot());
+    // A little further each time: a carrier's NAT may lie behind our own.
+    for (const [i, ttl] of [LOW_TTL, LOW_TTL + 1, LOW_TTL + 2].entries()) this.#after(i * 40, () => shoot(ttl));
+    // The peer may hear of our socket a round trip later than we of its; after that both have sent.
+    const later = Math.max(250, 1.5 * this.#rttMs + 50);
+    for (const ms of [0, 150, 450, 950, 1_750, 2_750]) this.#after(later + ms, () => shoot());
   }
 
   #judge(): void {

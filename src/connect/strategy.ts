@@ -12,7 +12,7 @@ export const BIRTHDAY_MS = 10_000;
  * Hops of a packet that shall open our own NAT and die before the peer's: some routers answer what comes in before
  * anything went out, and that flow is then lost to them. A carrier's NAT may lie further away, so never all go so near.
  */
-export const LOW_TTL = 4;
+export const LOW_TTL = 2;
 /** Ports that NATs give out at random: 1024 to 65535. */
 export const ALL_PORTS = 64_512;
 const BIRTHDAY_SOCKETS = 256;

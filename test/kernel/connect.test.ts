@@ -1,0 +1,104 @@
+/** `connect` on two hosts behind two NATs of the kernel, meeting at `serve` on a public host. */
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type Host, Internet, type Site, type SiteOptions } from './internet.ts';
+import type { NatKind } from './nat.ts';
+import type { Finished, Running } from './process.ts';
+import { describeKernel } from './suite.ts';
+import { bin, type Json, natTool, startServe } from './tool.ts';
+
+const SERVER = '40.30.20.10';
+
+describeKernel('two hosts', ['nat-tool', 'nft'], () => {
+  let internet: Internet;
+  let server: Running;
+  let sites = 0;
+
+  beforeAll(async () => {
+    internet = await Internet.create();
+    server = await startServe(await internet.host('s', [SERVER, '40.30.20.11']));
+  });
+  afterAll(async () => {
+    await server?.stop();
+    internet?.close();
+  });
+
+  const site = (options: SiteOptions): Promise<Site> => internet.site(`p${sites++}`, options);
+
+  async function freshCode(host: Host): Promise<string> {
+    return (await natTool(host, ['connect', '--generate'])).stdout.trim();
+  }
+
+  async function connect(a: Host, b: Host, timeoutMs = 40_000): Promise<(Json & { code: number | null })[]> {
+    const code = await freshCode(a);
+    const side = (host: Host): Promise<Finished> => natTool(host, ['connect', '--check', '--json', '--server', SERVER], { env: { NAT_TOOL_CODE: code }, timeoutMs });
+    const both = await Promise.all([side(a), side(b)]);
+    return both.map((each) => {
+      if (!each.stdout.startsWith('{')) throw new Error(`exit ${each.code}: ${each.stderr}`);
+      return { ...(JSON.parse(each.stdout) as Json), code: each.code };
+    });
+  }
+
+  it.each<[NatKind, NatKind]>([
+    ['full-cone', 'port-restricted-cone'],
+    ['restricted-cone', 'port-restricted-cone'],
+    ['port-restricted-cone', 'port-restricted-cone'],
+    ['port-restricted-cone', 'firewall'],
+    ['none', 'symmetric'],
+    ['symmetric', 'full-cone'],
+    ['symmetric', 'restricted-cone'],
+  ])('%s and %s: directly', async (kind, kind2) => {
+    const [a, b] = [await site({ kind }), await site({ kind: kind2 })];
+    const both = await connect(a.client, b.client);
+    expect(both.map(({ code, data }) => [code, data['path']])).toEqual([[0, 'direct'], [0, 'direct']]);
+  });
+
+  it('symmetric with random ports and port-restricted cone: by birthday, at a polite rate', async () => {
+    const [a, b] = [await site({ kind: 'symmetric' }), await site({ kind: 'port-restricted-cone' })];
+    const both = await connect(a.client, b.client);
+    expect(both.map(({ code, data }) => [code, data['path']])).toEqual([[0, 'birthday'], [0, 'birthday']]);
+  });
+
+  it('a router that answers early packets', async () => {
+    const [a, b] = [await site({ kind: 'port-restricted-cone', input: 'accept' }), await site({ kind: 'port-restricted-cone', input: 'accept' })];
+    expect((await connect(a.client, b.client)).map(({ data }) => data['path'])).toEqual(['direct', 'direct']);
+  });
+
+  it('two symmetric ones: says why not, soon', async () => {
+    const [a, b] = [await site({ kind: 'symmetric' }), await site({ kind: 'symmetric' })];
+    for (const { code, data, findings } of await connect(a.client, b.client)) {
+      expect([code, data['path'], findings[0]?.kind]).toEqual([1, null, 'no-hole']);
+      expect(data['elapsedMs']).toBeLessThan(5_000);
+    }
+  });
+
+  it('two on one network: over their own addresses', async () => {
+    const { client, router } = await site({ kind: 'symmetric' });
+    void router;
+    const both = await connect(client, client);
+    expect(both.map(({ code }) => code)).toEqual([0, 0]);
+  });
+
+  it('carries data byte for byte both ways, after a minute of silence too', async () => {
+    const [a, b] = [await site({ kind: 'port-restricted-cone' }), await site({ kind: 'port-restricted-cone' })];
+    const code = await freshCode(a.client);
+    const words = ['node', bin, 'connect', '--server', SERVER, code];
+    const side = (host: Host, name: string): Running => host.start(['sh', '-c', `(printf '${name} one\\0\\377'; sleep 65; printf '${name} two'; sleep 3) | "$0" "$@" | od -An -c -v -w1 | tr -d ' \\n'`, ...words], { timeoutMs: 110_000 });
+    const runs = [side(a.client, 'A'), side(b.client, 'B')];
+    const ended = await Promise.all(runs.map((each) => each.finished));
+    expect(ended.map(({ stdout }) => stdout)).toEqual(['Bone\\0377Btwo', 'Aone\\0377Atwo']);
+  }, 120_000);
+
+  it('carries another program\'s datagrams', async () => {
+    const [a, b] = [await site({ kind: 'port-restricted-cone' }), await site({ kind: 'port-restricted-cone' })];
+    const code = await freshCode(a.client);
+    const forward = (host: Host): Running => host.start(['node', bin, 'connect', '-v', '--server', SERVER, '--forward', '7777', code], { timeoutMs: 50_000 });
+    // C2 has a program that holds the port; A holds it for one that comes.
+    const echo = b.client.start(['node', bin, 'listen', '--echo', '-p', '7777'], { timeoutMs: 50_000 });
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    const both = [forward(a.client), forward(b.client)];
+    await Promise.all(both.map((each) => each.until(/Forwarding/)));
+    const { stdout } = await a.client.run(['node', bin, 'send', '--data', 'x'.repeat(1200), '-w', '1', '127.0.0.1', '7777']);
+    expect(stdout).toBe('x'.repeat(1200));
+    await Promise.all([...both, echo].map((each) => each.stop()));
+  });
+});
