@@ -151,9 +151,13 @@ function findingsOf(
   }
   if (answered.length > 0 && !m.stopped) findings.push(...unknownFindings(m, answered, verdict));
   findings.push(...addressFindings(m, answered));
-  const tally = m.session.tally(isControl);
-  if (tally.sent - tally.received >= 3 && tally.received < 0.9 * tally.sent) findings.push(finding('heavy-loss', tally));
+  if (isLossy(m)) findings.push(finding('heavy-loss', m.session.tally(isControl)));
   return findings;
+}
+
+function isLossy({ session }: Measurement): boolean {
+  const { sent, received } = session.tally(isControl);
+  return sent - received >= 3 && received < 0.9 * sent;
 }
 
 function failureFinding(server: string, error: { readonly kind: string; readonly code: string | undefined; readonly message: string }): Finding {
@@ -217,6 +221,8 @@ function filteringFindings(m: Measurement, test: ServerTest, dependent: boolean,
   }
   if (outcomes.includes('ignored')) return [finding('change-request-ignored', { server })];
   if (said.some((each) => each['server'] === server && each.kind.startsWith('other-address'))) return [];
+  // A burst of losses can swallow the control too; then the server is not to blame.
+  if (outcomes.includes('silent') && !dependent && isLossy(m)) return [finding('filtering-inconclusive', { server })];
   if (outcomes.includes('silent')) return [finding(dependent ? 'change-request-unproven' : 'change-request-ignored', { server })];
   return said.some((each) => each.kind === 'server-lacks-rfc5780' && each['server'] === server) ? [] : [finding('filtering-inconclusive', { server })];
 }

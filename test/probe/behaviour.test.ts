@@ -116,6 +116,16 @@ describe('a network that rejects UDP by ICMP, and lets TCP through', () => {
   });
 });
 
+describe('heavy loss', () => {
+  it('is not blamed on an honest server', async () => {
+    for (let seed = 1; seed <= 60; seed++) {
+      const result = await measure({ nat: 'restricted-cone', loss: 0.45, seed, servers: [server([])] });
+      expect(kinds(result.findings), `seed ${seed}`).not.toContain('change-request-ignored');
+      expect(contradictions(result.truth, result), `seed ${seed}`).toEqual([]);
+    }
+  });
+});
+
 describe('with faults at hand that need not matter', () => {
   const definite: [name: string, servers: ServerSpec[]][] = [
     ['duplicated answers', [server(['duplicate'])]],
