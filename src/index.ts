@@ -19,6 +19,15 @@ export { type QueryOptions, type QueryResult, query } from './probe/query.ts';
 export { BUILT_IN_SERVERS, type BuiltInServer } from './probe/servers.ts';
 export { type VetOptions, type Vetting, vet } from './probe/vet.ts';
 
+export { CodeError, deriveSecret, generateCode, parseCode, type Secret } from './connect/code.ts';
+export { type Connected, type ConnectOptions, connect } from './connect/connect.ts';
+export { type Line, Link, type Linked, type LinkOptions, openLink } from './connect/link.ts';
+export { type PairVerdict, type Party, verdictOf } from './connect/oracle.ts';
+export type { Profile } from './connect/profile.ts';
+export { type RendezvousService, startRendezvous } from './connect/rendezvous-service.ts';
+export type { Failure, Path, PathKind, Session } from './connect/session-api.ts';
+export type { TimelineEvent } from './connect/timeline.ts';
+
 export * from './report/finding.ts';
 export * from './report/forwarding.ts';
 export * from './report/report.ts';

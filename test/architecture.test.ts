@@ -8,7 +8,7 @@ const FLOORS: Readonly<Record<string, number>> = { net: 0, stun: 1, turn: 2, ice
 /** The worlds: they stand on floors 0–2, and only these may know them. */
 const LEAVES: Readonly<Record<string, readonly string[]>> = {
   node: ['main.ts', 'index.ts'],
-  lab: ['main.ts', 'index.ts', 'commands/lab.ts', 'commands/lab-script.ts'],
+  lab: ['main.ts', 'index.ts', 'commands/lab.ts', 'commands/lab-pairs.ts', 'commands/lab-script.ts'],
 };
 const HIGHEST_UNDER_LEAF = 2;
 

@@ -96,7 +96,9 @@ async function codeFor(args: Args, context: Context<ConnectEvent>, lines: Lines)
 }
 
 async function serverFor(args: Args, { env, environment, signal }: Context<ConnectEvent>): Promise<Endpoint> {
-  const name = args.server ?? (environment['NAT_TOOL_SERVER'] ? parseStun(environment['NAT_TOOL_SERVER'], 'NAT_TOOL_SERVER') : undefined);
+  // It may name several; both hosts have to come to the same one.
+  const [first] = (environment['NAT_TOOL_SERVER'] ?? '').split(',').map((each) => each.trim()).filter((each) => each !== '');
+  const name = args.server ?? (first === undefined ? undefined : parseStun(first, 'NAT_TOOL_SERVER'));
   if (!name) throw new UsageError('--server: where to meet is missing', 'Run nat-tool serve on any public host and name it with --server, or in NAT_TOOL_SERVER.');
   const [server] = await discover(name, { transport: 'udp', family: args.family, resolver: env.resolver, clock: env.clock, random: env.random, signal });
   if (!server) throw new NetError('not-found', `${name.host} has no address`);
@@ -162,7 +164,7 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
       local: formatEndpoint(last.socket.local),
       public: formatEndpoint(last.public),
       remote: formatEndpoint(last.remote),
-      rttMs: last.rttMs ?? null,
+      rttMs: rounded(last.rttMs),
       elapsedMs,
       sincePeerMs: sincePeer(timeline.events),
       ...counts,
@@ -239,7 +241,10 @@ function sincePeer(timeline: readonly TimelineEvent[]): number | null {
 }
 
 const pairsOf = (pairs: ReturnType<Line['pairs']>): ConnectPair[] =>
-  pairs.map(({ local, remote, state, nominated, rttMs }) => ({ local: formatEndpoint(local.endpoint), remote: formatEndpoint(remote.endpoint), type: remote.type, state, nominated, rttMs: rttMs ?? null }));
+  pairs.map(({ local, remote, state, nominated, rttMs }) => ({ local: formatEndpoint(local.endpoint), remote: formatEndpoint(remote.endpoint), type: remote.type, state, nominated, rttMs: rounded(rttMs) }));
+
+/** To the microsecond. */
+const rounded = (ms: number | undefined): number | null => (ms === undefined ? null : Math.round(ms * 1000) / 1000);
 
 const formatServer = ({ host, port }: { readonly host: string; readonly port: number | undefined }): string => (port === undefined ? host : `${host.includes(':') ? `[${host}]` : host}:${port}`);
 

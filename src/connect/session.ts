@@ -2,82 +2,28 @@
  * One attempt of two peers to find a path: gathers, meets the peer, checks all plain pairs at once, measures beside that,
  * and lets the hard strategies run beside the plain one as soon as both sides know what they are up against.
  */
-import { type Endpoint, type Family, familyOf, formatEndpoint, isAnyAddress, sameEndpoint, scopeOf } from '../net/address.ts';
+import { type Endpoint, familyOf, formatEndpoint, sameEndpoint, scopeOf } from '../net/address.ts';
 import { type Driver, drive } from '../net/machine.ts';
 import { type Datagram, type Env, NetError } from '../net/ports.ts';
 import { deferred, Gate } from '../net/wait.ts';
 import { BRISK_PACING, type IceAction, IceAgent, type IceEvent, type IceLog, type PairView } from '../ice/agent.ts';
-import { type Candidate, candidatePriority, type CandidateType } from '../ice/candidate.ts';
 import type { Decoded } from '../stun/message.ts';
 import { attempt, type Means } from './attempts.ts';
+import { candidate, candidatesOf, isNear } from './candidates.ts';
 import { Channel } from './channel.ts';
-import { MEMBER_BYTES, type Secret } from './code.ts';
+import { MEMBER_BYTES } from './code.ts';
 import { type Aim, decodeDescription, type Description, encodeDescription } from './description.ts';
 import { isEnvelope, Opener, Sealer } from './envelope.ts';
 import { Governor } from './governor.ts';
 import { Measurement } from './measure.ts';
 import { isSymmetric, type Profile } from './profile.ts';
-import { isFinal, type PeerNews, type Signal, type SignalListener, type SignalStatus } from './signal/signal.ts';
+import type { Established, Failure, Path, PathKind, Session, SessionOptions, SignalParts, SocketSignal } from './session-api.ts';
+import { isFinal, type PeerNews, type SignalListener, type SignalStatus } from './signal/signal.ts';
 import { type Socket, Sockets } from './sockets.ts';
 import { canJudge, type Judgement, judge, LOW_TTL, MOST_PER_SECOND, reasonOf } from './strategy.ts';
-import type { Timeline } from './timeline.ts';
 import { Waits } from './waits.ts';
 
-/** `crossed` paths are direct too. */
-export type PathKind = 'lan' | 'direct' | 'predicted' | 'birthday' | 'relay';
-
-export interface Path {
-  readonly kind: PathKind;
-  readonly socket: Socket;
-  /** Where to send. */
-  readonly remote: Endpoint;
-  /** Of ours, as the peer sees it. */
-  readonly public: Endpoint;
-  readonly rttMs: number | undefined;
-}
-
-export type Failure =
-  /** Nobody came within the time. */
-  | { readonly kind: 'nobody-came' }
-  | { readonly kind: 'signal'; readonly status: SignalStatus }
-  /** The judgement says why no way was worth trying. */
-  | { readonly kind: 'hopeless'; readonly judgement: Judgement; readonly reason: string }
-  /** Everything that might work was tried. */
-  | { readonly kind: 'no-path'; readonly judgement: Judgement | undefined; readonly reason: string }
-  | { readonly kind: 'peer-left' }
-  | { readonly kind: 'network'; readonly error: NetError };
-
-export interface SignalParts {
-  readonly main: Socket;
-  readonly member: Uint8Array;
-  /** To be called with each answer that shows where the server sees the main socket. */
-  readonly observed: (seen: { readonly mapped: Endpoint; readonly alternates: readonly Endpoint[]; readonly rttMs: number }) => void;
-}
-
-/** A signal that also shares the main socket with its server. */
-export interface SocketSignal extends Signal {
-  accept?(datagram: Datagram, message: Decoded): boolean;
-  failed?(error: NetError): void;
-  refresh?(): void;
-}
-
-export interface SessionOptions {
-  readonly family: Family;
-  readonly port?: number | undefined;
-  readonly source?: string | undefined;
-  /** Asked for mappings. */
-  readonly server: Endpoint;
-  /** It is a nat-tool server. */
-  readonly trusted: boolean;
-  readonly secret: Secret;
-  /** The peer's place in time: how long to wait until it comes. */
-  readonly waitMs: number;
-  /** How long the plain way is tried, from the peer's coming on; {@link PLAIN_MS} when absent. People who carry signals by hand are not there at once. */
-  readonly plainMs?: number | undefined;
-  readonly makeSignal: (parts: SignalParts) => SocketSignal;
-  readonly timeline: Timeline;
-  readonly signal: AbortSignal;
-}
+export * from './session-api.ts';
 
 /** For how long the plain way is tried where nothing speaks against it. */
 const PLAIN_MS = 12_000;
@@ -94,24 +40,6 @@ const LEFT_MS = 1_500;
 const MOST_AHEAD_MS = 40;
 /** STUN checks that came before the peer's credentials did. */
 const MOST_EARLY = 32;
-
-/** What two peers have when all went well. */
-export interface Session {
-  readonly channel: Channel;
-  readonly path: Path;
-  readonly judgement: Judgement | undefined;
-  readonly profiles: { readonly mine: Profile | undefined; readonly theirs: Profile | undefined };
-  pairs(): readonly PairView[];
-  /** Settles when the path has died (`lost`), the peer has said goodbye, or {@link close} was called. */
-  readonly ended: Promise<'lost' | 'bye' | 'closed'>;
-  /** The smoothed view of the path now; its round trip is renewed by consent checks. */
-  current(): Path;
-  close(): void;
-  /** Frees everything but leaves the path's socket open for its new owner. */
-  release(): Socket;
-}
-
-export type Established = { readonly kind: 'connected'; readonly session: Session } | { readonly kind: 'failed'; readonly failure: Failure; readonly profiles: Session['profiles']; readonly pairs: readonly PairView[] };
 
 /** Rejects with the signal's reason. */
 export async function establish(env: Env, options: SessionOptions): Promise<Established> {
@@ -153,6 +81,8 @@ class Run implements SignalListener {
   readonly #timers = new Set<() => void>();
   #sockets: Sockets | undefined;
   #main: Socket | undefined;
+  /** For IPv6 beside it. */
+  #six: Socket | undefined;
   #signal: SocketSignal | undefined;
   #measurement: Measurement | undefined;
   #mine: Description = { hosts: [], reflexive: [], late: undefined, profile: undefined, aim: undefined };
@@ -272,8 +202,6 @@ class Run implements SignalListener {
       throw error;
     }
   }
-
-  #six: Socket | undefined;
 
   #observed({ mapped, alternates, rttMs }: Parameters<SignalParts['observed']>[0]): void {
     if (this.#mine.reflexive.length === 0) {
@@ -466,9 +394,7 @@ class Run implements SignalListener {
 
   #kindOf({ remote, local, socket, speculative }: PairView): PathKind {
     if (remote.type === 'relay' || local.type === 'relay') return 'relay';
-    const { address } = remote.endpoint;
-    const near = scopeOf(address) === 'private' || scopeOf(address) === 'link-local' || scopeOf(address) === 'loopback';
-    if (near && this.#peer?.description.hosts.some((host) => host.address === address)) return 'lan';
+    if (this.#peer && isNear(remote.endpoint, this.#peer.description)) return 'lan';
     const judgement = this.#judgement;
     if (judgement?.kind !== 'guess' && judgement?.kind !== 'meet') return 'direct';
     const late = this.#peer?.description.late;
@@ -684,15 +610,3 @@ class Run implements SignalListener {
 const isFirst = (mine: Uint8Array, theirs: Uint8Array): boolean => Buffer.compare(mine, theirs) > 0;
 
 const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, i) => byte === b[i]);
-
-function candidate(type: CandidateType, endpoint: Endpoint, foundation: number, preference?: number): Candidate {
-  return { foundation: String(foundation), component: 1, transport: 'udp', priority: candidatePriority(type, preference), endpoint, type };
-}
-
-/** Where the peer may be: where the server sees it, and where it is at home. */
-function candidatesOf({ hosts, reflexive }: Description, observed: Endpoint | undefined): Candidate[] {
-  const outside = [...(observed ? [observed] : []), ...reflexive].filter((each, i, all) => all.findIndex((other) => sameEndpoint(other, each)) === i);
-  const inside = hosts.filter(({ address }) => !isAnyAddress(address)).filter((host) => !outside.some((each) => sameEndpoint(each, host)));
-  return [...inside.map((host, i) => candidate('host', host, 10 + i, 0xffff - i)), ...outside.map((each, i) => candidate('srflx', each, 30 + i, 0xffff - i))];
-}
-

@@ -1,0 +1,86 @@
+/** What goes into a session and what comes out. */
+import type { Endpoint, Family } from '../net/address.ts';
+import type { Datagram, NetError } from '../net/ports.ts';
+import type { PairView } from '../ice/agent.ts';
+import type { Decoded } from '../stun/message.ts';
+import type { Channel } from './channel.ts';
+import type { Secret } from './code.ts';
+import type { Profile } from './profile.ts';
+import type { Signal, SignalStatus } from './signal/signal.ts';
+import type { Socket } from './sockets.ts';
+import type { Judgement } from './strategy.ts';
+import type { Timeline } from './timeline.ts';
+
+/** `crossed` paths are direct too. */
+export type PathKind = 'lan' | 'direct' | 'predicted' | 'birthday' | 'relay';
+
+export interface Path {
+  readonly kind: PathKind;
+  readonly socket: Socket;
+  /** Where to send. */
+  readonly remote: Endpoint;
+  /** Of ours, as the peer sees it. */
+  readonly public: Endpoint;
+  readonly rttMs: number | undefined;
+}
+
+export type Failure =
+  /** Nobody came within the time. */
+  | { readonly kind: 'nobody-came' }
+  | { readonly kind: 'signal'; readonly status: SignalStatus }
+  /** The judgement says why no way was worth trying. */
+  | { readonly kind: 'hopeless'; readonly judgement: Judgement; readonly reason: string }
+  /** Everything that might work was tried. */
+  | { readonly kind: 'no-path'; readonly judgement: Judgement | undefined; readonly reason: string }
+  | { readonly kind: 'peer-left' }
+  | { readonly kind: 'network'; readonly error: NetError };
+
+export interface SignalParts {
+  readonly main: Socket;
+  readonly member: Uint8Array;
+  /** To be called with each answer that shows where the server sees the main socket. */
+  readonly observed: (seen: { readonly mapped: Endpoint; readonly alternates: readonly Endpoint[]; readonly rttMs: number }) => void;
+}
+
+/** A signal that also shares the main socket with its server. */
+export interface SocketSignal extends Signal {
+  accept?(datagram: Datagram, message: Decoded): boolean;
+  failed?(error: NetError): void;
+  refresh?(): void;
+}
+
+export interface SessionOptions {
+  readonly family: Family;
+  readonly port?: number | undefined;
+  readonly source?: string | undefined;
+  /** Asked for mappings. */
+  readonly server: Endpoint;
+  /** It is a nat-tool server. */
+  readonly trusted: boolean;
+  readonly secret: Secret;
+  /** The peer's place in time: how long to wait until it comes. */
+  readonly waitMs: number;
+  /** How long the plain way is tried, from the peer's coming on; 12 s when absent. People who carry signals by hand are not there at once. */
+  readonly plainMs?: number | undefined;
+  readonly makeSignal: (parts: SignalParts) => SocketSignal;
+  readonly timeline: Timeline;
+  readonly signal: AbortSignal;
+}
+
+/** What two peers have when all went well. */
+export interface Session {
+  readonly channel: Channel;
+  readonly path: Path;
+  readonly judgement: Judgement | undefined;
+  readonly profiles: { readonly mine: Profile | undefined; readonly theirs: Profile | undefined };
+  pairs(): readonly PairView[];
+  /** Settles when the path has died (`lost`), the peer has said goodbye, or {@link close} was called. */
+  readonly ended: Promise<'lost' | 'bye' | 'closed'>;
+  /** The smoothed view of the path now; its round trip is renewed by consent checks. */
+  current(): Path;
+  close(): void;
+  /** Frees everything but leaves the path's socket open for its new owner. */
+  release(): Socket;
+}
+
+export type Established = { readonly kind: 'connected'; readonly session: Session } | { readonly kind: 'failed'; readonly failure: Failure; readonly profiles: Session['profiles']; readonly pairs: readonly PairView[] };
