@@ -2,7 +2,7 @@
  * One attempt of two peers to find a path: gathers, meets the peer, checks all plain pairs at once, measures beside that,
  * and lets the hard strategies run beside the plain one as soon as both sides know what they are up against.
  */
-import { type Endpoint, familyOf, formatEndpoint, sameEndpoint, scopeOf } from '../net/address.ts';
+import { type Endpoint, familyOf, formatEndpoint, sameEndpoint } from '../net/address.ts';
 import { type Driver, drive } from '../net/machine.ts';
 import { type Datagram, type Env, NetError } from '../net/ports.ts';
 import { deferred, Gate } from '../net/wait.ts';
@@ -14,6 +14,7 @@ import { Channel } from './channel.ts';
 import { MEMBER_BYTES } from './code.ts';
 import { type Aim, decodeDescription, type Description, encodeDescription } from './description.ts';
 import { isEnvelope, Opener, Sealer } from './envelope.ts';
+import { gatherHosts, routedAddress } from './gather.ts';
 import { Governor } from './governor.ts';
 import { Measurement } from './measure.ts';
 import { isSymmetric, type Profile } from './profile.ts';
@@ -148,7 +149,7 @@ class Run implements SignalListener {
   async #gather(): Promise<void> {
     const { clock, random, udp } = this.#env;
     const { family, source, port, server, trusted, makeSignal } = this.#options;
-    const routed = await this.#route();
+    const routed = await routedAddress({ udp }, server, family, source, this.#waits);
     const sockets = new Sockets({
       env: { udp }, family, source, routed, governor: this.#governor,
       heard: (id, datagram, message) => this.#heard(id, datagram, message),
@@ -157,7 +158,9 @@ class Run implements SignalListener {
     this.#sockets = sockets;
     const main = await sockets.open(this.#waits, { port });
     this.#main = main;
-    const hosts = [main.local, ...(await this.#otherHosts(main, sockets))];
+    // Who names a source address wants to be reached there alone.
+    const { endpoints: hosts, six } = source === undefined ? await gatherHosts(this.#env, main, family, sockets, this.#waits) : { endpoints: [main.local], six: undefined };
+    this.#six = six;
     this.#mine = { ...this.#mine, hosts };
     for (const host of hosts) this.#note('candidate', { type: 'host', address: formatEndpoint(host) });
     this.#measurement = new Measurement({
@@ -174,33 +177,6 @@ class Run implements SignalListener {
     this.#signal.subscribe(this);
     this.#publish();
     this.#measure(this.#measurement).catch((error: unknown) => this.#outcome.reject(error));
-  }
-
-  /** The address of the interface that leads to the server. */
-  async #route(): Promise<string> {
-    const { family, source, server } = this.#options;
-    const socket = await this.#env.udp.open({ family, address: source, remote: server }, this.#options.signal);
-    const { address } = socket.local;
-    socket.close();
-    return address;
-  }
-
-  /** Other addresses that the peer may reach us at: further interfaces, and IPv6 on a socket of its own. */
-  async #otherHosts(main: Socket, sockets: Sockets): Promise<Endpoint[]> {
-    const { family, source } = this.#options;
-    if (source !== undefined) return [];
-    const usable = this.#env.interfaces().filter(({ internal, address }) => !internal && !['loopback', 'link-local', 'multicast', 'unspecified'].includes(scopeOf(address)));
-    const same = usable.filter((each) => each.family === family && each.address !== main.local.address).map(({ address }) => ({ address, port: main.local.port }));
-    const six = family === 4 ? usable.filter((each) => each.family === 6).slice(0, 3) : [];
-    if (six.length === 0) return same;
-    try {
-      const other = await sockets.open(this.#waits, { family: 6 });
-      this.#six = other;
-      return [...same, ...six.map(({ address }) => ({ address, port: other.local.port }))];
-    } catch (error) {
-      if (error instanceof NetError) return same;
-      throw error;
-    }
   }
 
   #observed({ mapped, alternates, rttMs }: Parameters<SignalParts['observed']>[0]): void {
@@ -577,7 +553,12 @@ class Run implements SignalListener {
         this.#publish();
       },
       peerAim: async (round) => {
-        const ready = (): boolean => (peer.description.aim?.round ?? 0) >= round;
+        // Only where the peer is seen: it must not have us send to others.
+        const seenAt = (address: string): boolean => (peer.observed ? [peer.observed] : peer.description.reflexive).some((each) => each.address === address);
+        const ready = (): boolean => {
+          const { aim } = peer.description;
+          return aim !== undefined && aim.round >= round && seenAt(aim.address);
+        };
         while (!(await this.#gate.wait(ready, 60_000, signal)));
         return peer.description.aim as Aim;
       },
