@@ -107,7 +107,8 @@ export class Measurement {
       return { mapping: onAddressOnly ? 'address-dependent' : 'address-and-port-dependent', dependent: true };
     }
     if (sameEndpoint(sight.mapped, main.local)) return { mapping: 'none', dependent: false };
-    return { mapping: farMapped ? 'endpoint-independent' : 'unknown', dependent: false };
+    // Alike on two ports of one address, it might still differ by address; few NATs do so, and nothing is lost by trying.
+    return { mapping: farMapped || nearMapped ? 'endpoint-independent' : 'unknown', dependent: false };
   }
 
   async #allocation({ alternates }: Sight): Promise<PortAllocation> {
@@ -133,7 +134,9 @@ export class Measurement {
       if (!firsts.has(socket)) first.push(sample);
       firsts.add(socket);
     }
-    return classifyAllocation(first, all);
+    const found = classifyAllocation(first, all);
+    // The counter towards the peer is another one, and has not been seen.
+    return found.perDestination ? { pattern: 'random' } : found;
   }
 
   /** Public ports that were seen in use. */

@@ -7,6 +7,8 @@ export interface PortAllocation {
   readonly pattern: AllocationPattern;
   /** Ports from one new mapping to the next; negative when the NAT counts down. Only for `sequential`. */
   readonly step?: number;
+  /** There is a counter for each destination, so that what one server sees does not tell the port towards a peer. Only for `sequential`. */
+  readonly perDestination?: true;
   /** First and last port of the estimated block. Only for `block`. */
   readonly range?: readonly [from: number, to: number];
 }
@@ -42,6 +44,9 @@ export function classifyAllocation(first: readonly AllocationSample[], all: read
   if (ports.length < FEWEST) return { pattern: 'unknown' };
   const step = sequentialStep(ports);
   if (step !== undefined) return { pattern: 'sequential', step };
+  const towardsOne = [...groupByAddress(first).values()].sort((a, b) => b.length - a.length)[0] ?? [];
+  const stepTowardsOne = towardsOne.length < FEWEST || first === all ? undefined : sequentialStep(towardsOne);
+  if (stepTowardsOne !== undefined) return { pattern: 'sequential', step: stepTowardsOne, perDestination: true };
   const span = Math.max(...ports) - Math.min(...ports);
   if (span <= widestBlock(ports.length)) return { pattern: 'block', range: blockOf(ports, span) };
   return { pattern: span > LARGEST_BLOCK ? 'random' : 'unknown' };
@@ -62,33 +67,38 @@ const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
 
 /**
  * The step of a counter, or undefined. A counter fills a dense run whatever the order of arrival; where other hosts'
- * flows lie between ours the run is looser, and then it must also be monotone.
+ * flows lie between ours the run is looser, and then it must also be monotone. One that wrapped round its range shows as two runs.
  */
 function sequentialStep(ports: readonly number[]): number | undefined {
-  const line = unwrap(ports);
-  const sorted = [...line].sort((a, b) => a - b);
-  const gaps = sorted.slice(1).map((port, i) => port - (sorted[i] as number));
-  // Every gap is a multiple of the step, whoever else used the counter between; the gap at the wrap need not be.
-  const unit = gaps.filter((_, i) => (sorted[i] as number) > MOST_PORT || (sorted[i + 1] as number) <= MOST_PORT).reduce(gcd, 0);
-  const span = (sorted[sorted.length - 1] as number) - (sorted[0] as number);
-  const rising = line.slice(1).filter((port, i) => port > (line[i] as number)).length;
-  const steady = Math.max(rising, ports.length - 1 - rising) / (ports.length - 1);
-  const dense = span / unit <= ports.length + 3 && span <= 64 * ports.length;
-  const loose = steady >= 0.75 && span / unit <= 4 * ports.length + 16;
-  const crowded = steady >= 0.95 && ports.length >= 8 && span <= LARGEST_BLOCK / 4;
-  if (!dense && !loose && !crowded) return undefined;
-  return rising * 2 >= ports.length - 1 ? unit : -unit;
+  return stepOf(ports, 0) ?? stepOf(joined(ports), 0.9);
 }
 
-/** The same ports on a line: where a counter wrapped round, what follows goes on above the top. */
-function unwrap(ports: readonly number[]): readonly number[] {
+function stepOf(line: readonly number[], leastSteady: number): number | undefined {
+  const { gaps, sorted } = spread(line);
+  const unit = gaps.reduce(gcd, 0);
+  const span = (sorted[sorted.length - 1] as number) - (sorted[0] as number);
+  const rising = line.slice(1).filter((port, i) => port > (line[i] as number)).length;
+  const steady = Math.max(rising, line.length - 1 - rising) / (line.length - 1);
+  const dense = span / unit <= line.length + 3 && span <= 64 * line.length;
+  const loose = steady >= 0.75 && span / unit <= 4 * line.length + 16;
+  const crowded = steady >= 0.95 && line.length >= 8 && span <= LARGEST_BLOCK / 4;
+  if (steady < leastSteady || !(dense || loose || crowded)) return undefined;
+  return rising * 2 >= line.length - 1 ? unit : -unit;
+}
+
+function spread(ports: readonly number[]): { sorted: readonly number[]; gaps: readonly number[] } {
   const sorted = [...ports].sort((a, b) => a - b);
-  const gaps = sorted.slice(1).map((port, i) => port - (sorted[i] as number));
-  const widest = Math.max(...gaps);
-  const cut = sorted[gaps.indexOf(widest) + 1] as number;
-  // NATs count within a range such as 1024–65535: a counter wraps only from near its top to near its bottom.
-  const wraps = (sorted[sorted.length - 1] as number) > 60_000 && (sorted[0] as number) < 6_000 && widest > 32_768;
-  return wraps ? ports.map((port) => (port < cut ? port + MOST_PORT + 1 - LEAST_PORT : port)) : ports;
+  return { sorted, gaps: sorted.slice(1).map((port, i) => port - (sorted[i] as number)) };
+}
+
+/** The ports as if the range of the counter, whatever it is, had no end: the lower run goes on a step above the upper one. */
+function joined(ports: readonly number[]): readonly number[] {
+  const { sorted, gaps } = spread(ports);
+  const widest = gaps.indexOf(Math.max(...gaps));
+  const unit = gaps.filter((_, i) => i !== widest).reduce(gcd, 0);
+  const cut = sorted[widest + 1] as number;
+  const lift = (sorted[sorted.length - 1] as number) + unit - (sorted[0] as number);
+  return ports.map((port) => (port < cut ? port + lift : port));
 }
 
 /** The aligned block that the ports lie in: the unbiased estimate of its size, span·(n+1)/(n−1), snapped to the next power of two that holds them all. */
@@ -98,6 +108,7 @@ function blockOf(ports: readonly number[], span: number): readonly [number, numb
   const estimate = (span * (ports.length + 1)) / (ports.length - 1);
   for (let size = 16; size <= LARGEST_BLOCK; size *= 2) {
     const start = low - (low % size);
+    if (size > 2 * estimate) break; // no block that is aligned, then
     if (size >= estimate * 0.8 && high < start + size) return [start, start + size - 1];
   }
   const slack = Math.round((estimate - span) / 2);

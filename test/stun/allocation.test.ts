@@ -52,6 +52,27 @@ describe('classifyAllocation', () => {
     expect(classifyAllocation(samples(list))).toEqual({ pattern: 'sequential', step: 2 });
   });
 
+  it('sees a counter that wraps round within any range, up or down', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom([1024, 65_535], [32_768, 49_152], [49_152, 65_535], [10_000, 12_000]),
+        fc.integer({ min: 1, max: 6 }),
+        fc.integer({ min: 2, max: 8 }),
+        fc.constantFrom(1, -1),
+        ([low, high], step, before, sign) => {
+          const up = Array.from({ length: 11 }, (_, i) => (i < before ? (high as number) - step * (before - 1 - i) : (low as number) + step * (i - before)));
+          expect(classifyAllocation(samples(sign > 0 ? up : [...up].reverse()))).toEqual({ pattern: 'sequential', step: sign * step });
+        },
+      ),
+    );
+  });
+
+  it('sees counters of their own for each destination', () => {
+    const towards = (start: number, count: number) => Array.from({ length: count }, (_, i) => start + i);
+    const first = samples(towards(20_000, 8));
+    expect(classifyAllocation(first, [...first, ...samples([41_000, 52_001, 60_007])])).toEqual({ pattern: 'sequential', step: 1, perDestination: true });
+  });
+
   it('finds the block that random ports lie in', () => {
     fc.assert(
       fc.property(fc.constantFrom(256, 512, 1024), fc.integer({ min: 8, max: 40 }), fc.infiniteStream(fc.nat()), (size, index, random) => {
