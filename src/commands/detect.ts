@@ -72,8 +72,8 @@ const TONES: Readonly<Partial<Record<Behaviour['type'], Tone>>> = {
   unknown: 'warn',
 };
 
-function allocationInWords({ portAllocation: { pattern, step, range } }: Behaviour): string {
-  if (step !== undefined) return `${pattern}, step ${step}`;
+function allocationInWords({ portAllocation: { pattern, step, perDestination, range } }: Behaviour): string {
+  if (step !== undefined) return `${pattern}, step ${step}${perDestination ? ', a counter for each destination' : ''}`;
   if (range) return `${pattern} ${range[0]}–${range[1]}`;
   return pattern;
 }
