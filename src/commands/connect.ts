@@ -90,7 +90,7 @@ async function codeFor(args: Args, context: Context<ConnectEvent>, lines: Lines)
   try {
     return { code: parseCode(given), fresh: false };
   } catch (error) {
-    if (error instanceof CodeError) throw new UsageError(`CODE: ${error.message}`, 'The code stands on the other host, such as k7qf2-m9x4t-03bsd-v8hw6.');
+    if (error instanceof CodeError) throw new UsageError(`CODE: ${error.message}`, 'The code stands on the other host, such as k7qf2-m9x4t-03bsd-v8hwd.');
     throw error;
   }
 }
@@ -346,7 +346,7 @@ export default defineCommand({
   options,
   examples: [
     { command: 'nat-tool connect --server stun.example.net', explain: 'On one host: prints a code' },
-    { command: 'nat-tool connect k7qf2-m9x4t-03bsd-v8hw6 --server stun.example.net', explain: 'On the other one' },
+    { command: 'nat-tool connect k7qf2-m9x4t-03bsd-v8hwd --server stun.example.net', explain: 'On the other one' },
     { command: 'nat-tool connect --generate', explain: 'A code for a script that starts both sides' },
     { command: 'nat-tool connect --check --json', explain: 'With NAT_TOOL_CODE and NAT_TOOL_SERVER set: prove the path, as JSON' },
     { command: 'nat-tool connect --forward 51820', explain: 'WireGuard through the hole' },

@@ -30,6 +30,9 @@ interface Tallies extends Counters {
   readonly connections: number;
 }
 
+/** Requests that may wait to be shown under -v; those beyond are answered and counted, but not shown: a slow reader of standard output must not fill the memory. */
+const MOST_WAITING = 10_000;
+
 export type ServeEvent =
   | { readonly event: 'listening'; readonly transport: 'udp' | 'tcp'; readonly address: string; readonly role: Role | null }
   | { readonly event: 'request'; readonly from: string; readonly role: Role; readonly transport: 'udp' | 'tcp'; readonly answeredFrom: Role | null }
@@ -113,10 +116,14 @@ const inWords = ({ received, answered, refused, limited, malformed, ignored, con
 async function run(args: Args, context: Context<ServeEvent>) {
   const { env, signal } = context;
   const close = startReport(env.clock, 'nat-tool/serve@1');
+  let waiting = 0;
   const observe: ListenOptions['observe'] =
     context.verbosity > 0
-      ? ({ role, from, transport = 'udp' }, answer) =>
-          void context.emit({ event: 'request', from: formatEndpoint(from), role, transport, answeredFrom: answer?.viaRole ?? null })
+      ? ({ role, from, transport = 'udp' }, answer) => {
+          if (waiting >= MOST_WAITING) return;
+          waiting++;
+          void context.emit({ event: 'request', from: formatEndpoint(from), role, transport, answeredFrom: answer?.viaRole ?? null }).finally(() => waiting--);
+        }
       : undefined;
   const running = await start(env, args, observe, signal);
   try {
@@ -163,6 +170,7 @@ export default defineCommand({
   description: [
     'Answers STUN Binding requests over UDP and TCP until interrupted. On two addresses of one host it also does the NAT behaviour discovery of RFC 5780, so that nat-tool detect and other tools can test filtering against it.',
     'It is safe to leave open to the world: it keeps no state for clients, limits the rate of each source in fixed memory, and never sends more to an unproven source than a plain answer or than it received.',
+    'Two hosts that run nat-tool connect meet here, on the same UDP port: it tells each where it sees the other, and passes on what only they can read. On one address alone the next port (3479) answers plain STUN too, for without it a symmetric NAT looks like any other.',
     'SIGUSR2 prints the counters; an interrupt stops it and prints them a last time.',
   ],
   positionals: {},

@@ -20,7 +20,7 @@ export class CodeError extends Error {
   }
 }
 
-/** A fresh code: 95 random bits and a check symbol, as four groups of five, such as `k7qf2-m9x4t-03bsd-v8hw6`. */
+/** A fresh code: 95 random bits and a check symbol, as four groups of five, such as `k7qf2-m9x4t-03bsd-v8hwd`. */
 export function generateCode(random: Random): string {
   const symbols = Array.from({ length: SYMBOLS - 1 }, () => random.below(32));
   return spell([...symbols, checkSymbol(symbols)]);

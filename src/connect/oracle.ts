@@ -77,7 +77,7 @@ function adviceFor(judgement: Judgement, a: Party, b: Party): string[] {
   for (const { name } of symmetric) {
     advice.push(`${name}: let the router map endpoint-independently (often called "full cone" or "NAT type open"), or forward a UDP port, by hand or by UPnP, NAT-PMP or PCP: then a direct path is certain.`);
   }
-  const filtered = [a, b].filter((each) => isPortFiltered(each.profile) && (symmetric.length === 2 || !symmetric.includes(each)));
+  const filtered = symmetric.length === 1 ? [a, b].filter((each) => isPortFiltered(each.profile) && !symmetric.includes(each)) : [];
   for (const { name } of filtered) advice.push(`${name}: a filter by address instead of address and port would save the guess.`);
   advice.push('IPv6 on both sides needs no guess.');
   return advice;

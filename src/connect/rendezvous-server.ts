@@ -297,8 +297,9 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
   }
 }
 
+/** A wildcard address means: the address where you asked. */
 function alternatesOf(endpoints: RendezvousOptions['endpoints'], role: Role): Endpoint[] {
-  return (Object.entries(endpoints) as [Role, Endpoint][]).filter(([each, { address }]) => each !== role && address !== '0.0.0.0' && address !== '::').map(([, endpoint]) => endpoint);
+  return (Object.entries(endpoints) as [Role, Endpoint][]).filter(([each]) => each !== role).map(([, endpoint]) => endpoint);
 }
 
 /** Without zone, and as IPv4 where a dual-stack socket shows it IPv4-mapped. */

@@ -106,6 +106,16 @@ describe('paths', () => {
   });
 });
 
+describe('a server on one address', () => {
+  const servers = [{ name: 'stun.example.net', addresses: ['40.30.20.10'] }];
+  it('can still tell a symmetric NAT by its next port', async () => {
+    for (const [nat, nat2, path] of [['symmetric,ports=random', 'port-restricted-cone', 'birthday'], ['port-restricted-cone', 'symmetric', 'predicted'], ['port-restricted-cone', 'full-cone', 'direct']] as const) {
+      const { a, b } = await runPair({ nat, nat2, seed: 3, laterMs: 500, servers });
+      expect([a.path, b.path]).toEqual([path, path]);
+    }
+  });
+});
+
 describe('security', () => {
   it('a wrong code meets nobody', async () => {
     const lab = labOf();

@@ -32,7 +32,19 @@ export const withoutTimes = (text: string): string =>
     .replace(/^(startedAt|durationMs|\S*(?:rttMs|elapsedMs))\t.+$/gm, '$1\t<varies>')
     .replace(/\b\d+(?:\.\d+)? ms\b/g, '<ms> ms');
 
+const reportOf = (type: string, mapping: string, filtering: string, portAllocation: object, seen: string): string =>
+  JSON.stringify({ schema: 'nat-tool/detect@1', startedAt: '2024-01-01T00:00:00.000Z', durationMs: 600, outcome: 'complete', data: { type, mapping, filtering, portAllocation, public: seen, evidence: [{ rttMs: 40 }] }, findings: [] });
+
+const REPORTS: Readonly<Record<string, string>> = {
+  'cone.json': reportOf('port-restricted-cone', 'endpoint-independent', 'address-and-port-dependent', { pattern: 'preserving' }, '12.13.14.15:42301'),
+  'sequential.json': reportOf('symmetric', 'address-and-port-dependent', 'address-and-port-dependent', { pattern: 'sequential', step: 2 }, '22.23.24.25:24604'),
+  'random.json': reportOf('symmetric', 'address-and-port-dependent', 'address-and-port-dependent', { pattern: 'random' }, '32.33.34.35:50123'),
+  'other.json': '{"schema":"nat-tool/stun@1","data":{}}',
+};
+
 export const SETUPS: Readonly<Record<string, () => Setup | Promise<Setup>>> = {
+  /** No network, but what detect said on some hosts. */
+  reports: () => ({ env: stillEnv, files: REPORTS }),
   /** No network, and no time passes. */
   still: () => ({ env: stillEnv }),
   /** The same, with the tests' own command, which answers from its arguments. */

@@ -1,5 +1,5 @@
 /** Signalling by way of a rendezvous server, on the very socket whose mapping the peer will be told. */
-import { type Endpoint, sameEndpoint } from '../../net/address.ts';
+import { type Endpoint, isAnyAddress, sameEndpoint } from '../../net/address.ts';
 import type { Clock, Datagram, NetError, Random } from '../../net/ports.ts';
 import { type Decoded, encode, get, mappedAddress, METHOD } from '../../stun/message.ts';
 import type { StunMux } from '../../stun/mux.ts';
@@ -125,7 +125,7 @@ export class RendezvousSignal implements Signal {
     const state = decodeState(message);
     if (!state) return this.#end('unsupported');
     const mapped = mappedAddress(message);
-    if (mapped) this.#options.observed({ mapped, alternates: state.alternates, rttMs, at });
+    if (mapped) this.#options.observed({ mapped, alternates: state.alternates.map((each) => (isAnyAddress(each.address) ? { address: this.#options.server.address, port: each.port } : each)), rttMs, at });
     this.#take(state, false);
   }
 
