@@ -5,15 +5,20 @@ import { type Decoded, decode, looksLikeStun, StunFormatError, transactionKey } 
 
 export type { Reply } from './channel.ts';
 
+/** Transactions remembered past their end. A retransmitted one is often answered twice, and the second answer is no news. */
+const MOST_ENDED = 256;
+
 /** Shares one UDP socket among any number of STUN transactions, by transaction ID. */
 export class StunMux implements StunChannel {
   readonly reliable = false;
   readonly socket: UdpSocket;
-  /** What is no awaited response: requests, indications, late or stray responses, and datagrams that are not STUN (message undefined). */
+  /** What is no awaited response: requests, indications, responses to nothing that was asked of late, and datagrams that are not STUN (message undefined). */
   onOther: ((datagram: Datagram, message: Decoded | undefined) => void) | undefined;
   /** An asynchronous error of the socket, such as ICMP port unreachable on a connected one. */
   onError: ((error: NetError) => void) | undefined;
   readonly #awaited = new Map<string, (reply: Reply) => void>();
+  /** In the order in which they ended. */
+  readonly #ended = new Set<string>();
   readonly #watchers = new Set<(error: NetError) => void>();
 
   /** Takes over the socket's listener; the socket stays the caller's to close. */
@@ -37,23 +42,25 @@ export class StunMux implements StunChannel {
     return () => this.#watchers.delete(fail);
   }
 
-  /** Hands every success or error response that bears this ID to `reply`, until the returned function is called. */
+  /** Hands every success or error response that bears this ID to `reply`, until the returned function is called; what comes later is dropped. */
   expect(transactionId: Uint8Array, reply: (reply: Reply) => void): () => void {
     const key = transactionKey(transactionId);
     this.#awaited.set(key, reply);
     return () => {
-      if (this.#awaited.get(key) === reply) this.#awaited.delete(key);
+      if (this.#awaited.get(key) !== reply) return;
+      this.#awaited.delete(key);
+      this.#ended.add(key);
+      const [oldest] = this.#ended;
+      if (oldest !== undefined && this.#ended.size > MOST_ENDED) this.#ended.delete(oldest);
     };
   }
 
   #receive(datagram: Datagram): void {
     const message = tryDecode(datagram.data);
-    const waiter =
-      message && (message.class === 'success' || message.class === 'error')
-        ? this.#awaited.get(transactionKey(message.transactionId))
-        : undefined;
+    const key = message && (message.class === 'success' || message.class === 'error') ? transactionKey(message.transactionId) : undefined;
+    const waiter = key === undefined ? undefined : this.#awaited.get(key);
     if (message && waiter) waiter({ message, from: datagram.from, at: datagram.at });
-    else this.onOther?.(datagram, message);
+    else if (key === undefined || !this.#ended.has(key)) this.onOther?.(datagram, message);
   }
 }
 

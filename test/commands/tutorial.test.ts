@@ -2,6 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { createLab, type Lab, type LabOptions } from '../../src/lab/topology.ts';
 import type { Env } from '../../src/net/ports.ts';
+import { attribute } from '../../src/stun/attributes.ts';
+import { decode, encode, METHOD } from '../../src/stun/message.ts';
 import { interruptible, play, run, tell } from './worlds.ts';
 
 const STUN = ['--stun', 'stun.example.net'];
@@ -358,6 +360,33 @@ describe('listen', () => {
         { event: 'public', private: '192.168.1.3:12001', public: `${N}:24604`, remote: '40.30.20.10:3478' },
       ]);
       expect(report.data).toMatchObject({ public: `${N}:24604`, table: lab.table() });
+    });
+  });
+
+  it.each([120, 200, 400, 3500])('--stun at a round trip of %i ms: a second answer, or a late one, is no payload', async (rttMs) => {
+    const lab = world({ rttMs });
+    const { status, stdout } = await play(lab, (on) => run(['listen', '-p', '12001', ...STUN, '--keepalive=1', '-w', '9', '-c', '1'], { env: on('A') }));
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+  });
+
+  it('--stun: what the server sends unasked is payload, STUN or not', async () => {
+    const lab = world({ nat: 'none' });
+    await play(lab, async (on, later) => {
+      const server = await on('B').udp.open({ family: 4, address: B, port: 3478 });
+      const write = (transactionId: Uint8Array) => encode({ class: 'success', method: METHOD.binding, transactionId, attributes: [attribute('XOR-MAPPED-ADDRESS', { address: N, port: 12001 })] });
+      server.listen({
+        datagram: ({ data, from }) => {
+          const answer = write(decode(data).transactionId);
+          for (const each of [answer, answer, write(new Uint8Array(12)), Buffer.from('hello')]) void server.send(each, from);
+        },
+      });
+      const { signal, interrupt } = interruptible();
+      const listening = tell(on('A'), ['listen', '-p', '12001', '--stun', B], { signal });
+      await later(1000);
+      server.close();
+      interrupt();
+      const { report } = await listening;
+      expect(report.data).toMatchObject({ public: `${N}:12001`, datagrams: 2, bytes: 32 + 5, senders: [{ address: `${B}:3478` }] });
     });
   });
 

@@ -305,12 +305,14 @@ describe('StunMux', () => {
     expect(outcomes.map((outcome) => outcome.kind === 'answered' && get(outcome.message, 'SOFTWARE'))).toEqual(['1', '2', '3']);
   });
 
-  it('passes on what nobody awaits: requests, late answers, and what is not STUN', async () => {
+  it('passes on what nobody awaits: requests, answers to others, and what is not STUN, but no second answer', async () => {
     const on = stage((arrived) => {
       arrived.reply(success(arrived), 10);
       arrived.reply(success(arrived), 20);
+      arrived.reply(answer('error', arrived.request, [attribute('ERROR-CODE', { code: 400, reason: 'late' })]), 21);
       arrived.reply(encode({ class: 'request', method: 1, transactionId: arrived.request.transactionId, attributes: [] }), 5);
       arrived.reply(Uint8Array.of(1, 2, 3), 6);
+      arrived.reply(encode({ class: 'success', method: 1, transactionId: new Uint8Array(12), attributes: [] }), 30);
     });
     const heard: (string | undefined)[] = [];
     on.mux.onOther = (_, message) => heard.push(message?.class);
@@ -319,5 +321,20 @@ describe('StunMux', () => {
       await new Promise<void>((resolve) => on.clock.after(100, resolve));
     });
     expect(heard).toEqual(['request', undefined, 'success']);
+  });
+
+  it('does not remember for ever what it asked', async () => {
+    const id = (n: number) => Uint8Array.of(n >> 8, n & 0xff, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10);
+    const on = stage((arrived) => {
+      for (const n of [0, 1, 256]) arrived.reply(encode({ class: 'success', method: METHOD.binding, transactionId: id(n), attributes: [] }), 10);
+    });
+    const heard: (number | undefined)[] = [];
+    on.mux.onOther = (_, message) => heard.push(message?.transactionId[1]);
+    for (let n = 0; n < 257; n++) on.mux.expect(id(n), () => {})();
+    await on.world.run(async () => {
+      await on.mux.send(encode({ class: 'request', method: METHOD.binding, transactionId: id(999), attributes: [] }), SERVER);
+      await new Promise<void>((resolve) => on.clock.after(100, resolve));
+    });
+    expect(heard).toEqual([0]);
   });
 });
