@@ -2,8 +2,7 @@
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../net/address.ts';
 import type { Datagram, UdpSocket } from '../net/ports.ts';
 import { deferred } from '../net/wait.ts';
-import { ignoreNetError } from '../probe/hole-keeping.ts';
-import { punchAnswer, readPunch } from '../probe/punch-packet.ts';
+import { answerPunch, ignoreNetError } from '../probe/hole-keeping.ts';
 import type { DatagramEvent, DatagramOutput } from './datagram-output.ts';
 
 export type ListenEvent =
@@ -87,17 +86,15 @@ export class Listener {
     if (this.datagrams === count) this.done.resolve();
   }
 
-  #takePunch(socket: UdpSocket, { data, from }: Datagram): boolean {
-    const packet = readPunch(data);
-    if (!packet) return false;
-    if (packet.kind === 'request') {
-      socket.send(punchAnswer(packet.message, from, 'listen'), from).catch(ignoreNetError);
-      const name = formatEndpoint(from);
+  #takePunch(socket: UdpSocket, datagram: Datagram): boolean {
+    const punch = answerPunch(socket, datagram, 'listen');
+    if (punch === 'request') {
+      const name = formatEndpoint(datagram.from);
       if (!this.punched.has(name)) {
         this.punched.add(name);
         this.#tell({ event: 'punched', from: name });
       }
     }
-    return true;
+    return punch !== undefined;
   }
 }

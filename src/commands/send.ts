@@ -1,6 +1,7 @@
 import { type Endpoint, type Family, familyOf, formatEndpoint } from '../net/address.ts';
 import { type Env, NetError, type UdpSocket } from '../net/ports.ts';
 import { type Deferred, deferred, Gate, sleep } from '../net/wait.ts';
+import { answerPunch } from '../probe/hole-keeping.ts';
 import { type Block, note } from '../render/block.ts';
 import { type Finding, finding } from '../report/finding.ts';
 import { type Report, startReport } from '../report/report.ts';
@@ -175,10 +176,17 @@ async function run(args: Args, context: Context<DatagramEvent>): Promise<Report<
   const output = new DatagramOutput(context, mannerOf(context, { raw: false, hex: false }), false);
   const gate = new Gate(env.clock);
   let replies = 0;
+  let punched = false;
   let refused = false;
   let interrupted = false;
   socket.listen({
     datagram: (datagram) => {
+      const punch = answerPunch(socket, datagram, 'listen');
+      if (punch === 'request' && !punched) {
+        punched = true;
+        if (args.timeout !== undefined) context.note(`a punch of ${formatEndpoint(datagram.from)} came in and was answered`);
+      }
+      if (punch) return;
       replies++;
       if (args.timeout !== undefined) output.put(datagram);
       gate.notify();
@@ -234,6 +242,7 @@ export default defineCommand({
   description: [
     'Sends standard input as one datagram, or cut by --line or --size; on a terminal each line as it is typed. What does not fit is an error, never cut silently.',
     'With --wait replies are printed: as lines with time, sender and size on a terminal, otherwise their bytes alone. When a host answers that nothing listens there (ICMP port unreachable), that is reported.',
+    'The probes of nat-tool punch and nat-tool listen --punch are recognised and answered; they are no replies.',
     'The local port may be shared with a running nat-tool listen.',
   ],
   positionals,

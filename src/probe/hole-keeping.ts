@@ -1,12 +1,12 @@
 /** Keeping what a listener needs open: its public side at a STUN server, and a hole to a remote end. */
 import { type Endpoint, familyOf, formatEndpoint, isAnyAddress, sameEndpoint } from '../net/address.ts';
-import { type Env, NetError, type UdpSocket } from '../net/ports.ts';
+import { type Datagram, type Env, NetError, type UdpSocket } from '../net/ports.ts';
 import { sleep } from '../net/wait.ts';
 import { transact } from '../stun/client.ts';
 import { mappedAddress } from '../stun/message.ts';
 import type { Reply, StunMux } from '../stun/mux.ts';
 import { briskSchedule } from '../stun/schedule.ts';
-import { punchIndication, punchRequest } from './punch-packet.ts';
+import { type PunchPacket, punchAnswer, punchIndication, punchRequest, readPunch, type Speaker } from './punch-packet.ts';
 
 const STUN_TIMEOUT_MS = 3000;
 /** Probes to the remote end until it answers. */
@@ -50,6 +50,13 @@ export async function punchFrom(env: Env, mux: StunMux, remote: Endpoint, everyM
   } finally {
     for (const release of releases) release();
   }
+}
+
+/** Answers a probe of the other side. What it was, or undefined for a payload. */
+export function answerPunch(socket: UdpSocket, { data, from }: Datagram, speaker: Speaker): PunchPacket['kind'] | undefined {
+  const packet = readPunch(data);
+  if (packet?.kind === 'request') socket.send(punchAnswer(packet.message, from, speaker), from).catch(ignoreNetError);
+  return packet?.kind;
 }
 
 /** The socket as it appears on the interface that leads to `remote`. */

@@ -5,7 +5,7 @@ import { Gate, scope, sleep } from '../net/wait.ts';
 import { type Decoded, mappedAddress } from '../stun/message.ts';
 import type { StunMux } from '../stun/mux.ts';
 import type { LocalPort, Way } from './local-port.ts';
-import { ignoreNetError } from './hole-keeping.ts';
+import { answerPunch, ignoreNetError } from './hole-keeping.ts';
 import { answeredBy, punchAnswer, punchIndication, punchRequest, readPunch } from './punch-packet.ts';
 
 export interface PunchOptions {
@@ -210,11 +210,8 @@ export interface KeepOptions {
 /** Keeps a hole open until the signal aborts: one small packet every so often. Resolves to the packets sent. */
 export async function keepOpen(env: Pick<Env, 'clock' | 'random'>, port: LocalPort, to: Endpoint, options: KeepOptions, signal: AbortSignal): Promise<number> {
   const answer = ({ mux }: Way): void => {
-    mux.onOther = ({ data, from }) => {
-      const packet = readPunch(data);
-      if (packet?.kind !== 'request') return;
-      void mux.socket.send(punchAnswer(packet.message, from, 'punch'), from).catch(ignoreNetError);
-      options.onHeard?.(from);
+    mux.onOther = (datagram) => {
+      if (answerPunch(mux.socket, datagram, 'punch') === 'request') options.onHeard?.(datagram.from);
     };
   };
   let sent = 0;

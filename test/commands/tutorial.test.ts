@@ -514,6 +514,23 @@ describe('send', () => {
     expect(silent.report.findings.map(({ kind }) => kind)).toEqual(['no-reply']);
   });
 
+  it.each([
+    ['punch', ['punch', '-p', '7', '--no-stun', '-w', '3', N, '12003'], 'open'],
+    ['listen --punch', ['listen', '-p', '7', '-w', '3', '--punch', `${N}:12003`], undefined],
+  ] as const)('a probe of %s is answered, and is no reply', async (_, peer, hole) => {
+    const lab = world({ nat: 'none' });
+    await play(lab, async (on) => {
+      const probing = tell(on('B'), peer);
+      const { status, events, report, stderr } = await tell(on('A'), ['send', '-p', '12003', '--data', 'x', '-w', '1', B, '7']);
+      expect({ status, events }).toEqual({ status: 1, events: [] });
+      expect(report.data).toMatchObject({ replies: 0 });
+      expect(stderr.match(/a punch of 50\.60\.70\.80:7 came in and was answered/g)).toHaveLength(1);
+      const other = await probing;
+      if (hole) expect(other.report.data).toMatchObject({ hole });
+      else expect(other.events.map(({ event }) => event)).toContain('open');
+    });
+  });
+
   it('no network, and a name that does not resolve', async () => {
     const lost = await play(world({ offline: true }), (on) => run(['send', '--data', 'x', '192.0.2.1', '9'], { env: on('A') }));
     expect(lost).toMatchObject({ status: 1, stdout: '' });
