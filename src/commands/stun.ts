@@ -236,7 +236,7 @@ export default defineCommand({
   summary: 'ask STUN servers how they see this host',
   description: [
     'Sends a STUN Binding request to each server and shows the public side of the mapping, the round-trip time, the server software and its other address. Requests are repeated quickly, and answers are believed only from the address that was asked.',
-    'With --count it sends single requests at an interval and counts the losses. With --vet it finds out whether a server truly supports RFC 5780: it must have a second IP address, honour CHANGE-REQUEST, and answer from the address it should. Behind a NAT that would filter such answers the verdict may be "unknown".',
+    'With --count it sends single requests at an interval and counts the losses. With --vet it finds out whether a server truly supports RFC 5780: it must have a second IP address, honour CHANGE-REQUEST, and answer from the address it should. Behind a symmetric NAT that takes RESPONSE-PORT too; without it the verdict may be "unknown".',
     'A server that asks for credentials gets those in the environment variables NAT_TOOL_USERNAME and NAT_TOOL_PASSWORD. With no server named, those in NAT_TOOL_SERVER or built-in public servers are asked and the first answer counts.',
   ],
   positionals,

@@ -4,7 +4,7 @@
  * the server has been seen to honour the same request on an open path (reported erratum 7971).
  */
 import { type Endpoint, sameEndpoint } from '../net/address.ts';
-import { attribute } from '../stun/attributes.ts';
+import { type Attribute, attribute } from '../stun/attributes.ts';
 import { mappedAddress } from '../stun/message.ts';
 import type { Passage } from './classify.ts';
 import { FEWEST_SENDS, MOST_SENDS, sendsForSilence } from './loss.ts';
@@ -76,20 +76,26 @@ function answerWindow(session: ProbeSession): number {
 }
 
 /**
- * The positive control: the same change asked for from the mapping socket, which has already sent to `opened`, so that no
- * filter is in the way. Where the NAT maps by destination the answer is directed to the mapping towards `opened` by
- * RESPONSE-PORT (RFC 5780 §7.5); a server without it cannot be proven behind such a NAT. Resolves to whether the server honours the change.
+ * A request for an answer from `opened`, from a socket that has sent there itself, so that no filter is in the way. Where the NAT maps by
+ * destination (`here` is how the asked endpoint sees the socket, `there` how `opened` does) RESPONSE-PORT directs the answer to the
+ * mapping towards `opened` (RFC 5780 §7.5). Undefined where the two differ in address too: nothing directs an answer there.
+ */
+export function changeToOpened(change: Change, here: Endpoint, there: Endpoint): readonly Attribute[] | undefined {
+  if (here.address !== there.address) return undefined;
+  return [attribute('CHANGE-REQUEST', change), ...(here.port === there.port ? [] : [attribute('RESPONSE-PORT', there.port)])];
+}
+
+/**
+ * The positive control: the same change asked for from the mapping socket, which has already sent to `opened`. A server without
+ * RESPONSE-PORT cannot be proven where the NAT maps by destination. Resolves to whether the server honours the change.
  */
 export async function changeControl(session: ProbeSession, socket: ProbeSocket, server: Endpoint, opened: Endpoint, change: Change, signal: AbortSignal): Promise<boolean> {
   const seenAs = (remote: Endpoint) => session.observations(socket).find((each) => sameEndpoint(each.remote, remote))?.mapped;
   const here = seenAs(server);
   const there = seenAs(opened);
-  if (!here || !there || here.address !== there.address) return false;
-  const redirected = here.port !== there.port;
-  const control = session.begin(`control-${changeName(change)}`, socket, server, [
-    attribute('CHANGE-REQUEST', change),
-    ...(redirected ? [attribute('RESPONSE-PORT', there.port)] : []),
-  ]);
+  const attributes = here && there && changeToOpened(change, here, there);
+  if (!attributes) return false;
+  const control = session.begin(`control-${changeName(change)}`, socket, server, attributes);
   const honoured = () => control.replies.some(({ message, from }) => message.class === 'success' && sameEndpoint(from, opened) && mappedAddress(message) !== undefined);
   const over = () => honoured() || control.errorAnswer !== undefined || control.answer !== undefined;
   const gaps = [...Array.from({ length: 2 * FEWEST_SENDS }, () => ROUND_MS), answerWindow(session)];

@@ -132,8 +132,32 @@ describe('vetting', () => {
     expect(await vetted({ nat })).toMatchObject({ rfc5780: 'yes', other: '40.30.20.11:3479', change: all('honoured') });
   });
 
-  it('does not blame an honest server for a symmetric NAT', async () => {
-    expect((await vetted({ nat: 'symmetric' })).rfc5780).toBe('unknown');
+  it.each(['symmetric', 'symmetric,ports=random', 'symmetric,mapping=ad,filtering=ad', 'cgnat'])('proves an honest server behind %s, with RESPONSE-PORT where it must', async (nat) => {
+    expect(await vetted({ nat })).toMatchObject({ rfc5780: 'yes', change: all('honoured') });
+  });
+
+  it('does not blame a server without RESPONSE-PORT for a symmetric NAT', async () => {
+    expect(await vetted({ nat: 'symmetric', servers: faulty('no-response-port') })).toMatchObject({ rfc5780: 'unknown', change: all('unknown') });
+    expect(await vetted({ nat: 'symmetric,filtering=ei', servers: faulty('no-response-port') })).toMatchObject({ rfc5780: 'yes', change: all('honoured') });
+  });
+
+  it.each<[ServerFault, ChangeVerdict]>([
+    ['change-ignored', 'ignored'],
+    ['change-420', 'rejected'],
+    ['change-400', 'rejected'],
+    ['change-dropped', 'unknown'],
+  ])('finds %s behind a symmetric NAT too, as far as it shows', async (fault, verdict) => {
+    expect((await vetted({ nat: 'symmetric', servers: faulty(fault) })).change).toEqual(all(verdict));
+  });
+
+  it.each<[ServerFault]>([['change-dropped'], ['change-port-only'], ['other-address-dead'], ['other-address-private']])('%s costs less than a second', async (fault) => {
+    const { result, tookMs } = await ask('40.30.20.10', { nat: 'port-restricted-cone', servers: faulty(fault) }, { vet: true });
+    expect(result.vetting?.rfc5780).toBe('no');
+    expect(tookMs).toBeLessThanOrEqual(800);
+  });
+
+  it('gives a slow path its time', async () => {
+    for (const rttMs of [300, 600]) for (const nat of ['port-restricted-cone', 'symmetric']) expect(await vetted({ nat, rttMs }), `${rttMs} ${nat}`).toMatchObject({ rfc5780: 'yes', change: all('honoured') });
   });
 
   it.each<[ServerFault, Partial<Record<'addressAndPort' | 'port' | 'address', ChangeVerdict>>]>([
@@ -159,7 +183,7 @@ describe('vetting', () => {
     for (const nat of ['none', 'port-restricted-cone', 'symmetric', 'symmetric,filtering=ei,ports=random', 'cgnat']) {
       for (let seed = 0; seed < 10; seed++) {
         expect((await vetted({ nat, seed, loss: 0.05 })).rfc5780, `${nat} ${seed}`).not.toBe('no');
-        for (const fault of ['change-ignored', 'change-dropped', 'other-address-dead'] as const) {
+        for (const fault of ['change-ignored', 'change-dropped', 'change-port-only', 'other-address-dead'] as const) {
           expect((await vetted({ nat, seed, loss: 0.05, servers: faulty(fault) })).rfc5780, `${nat} ${seed} ${fault}`).not.toBe('yes');
         }
       }
