@@ -10,7 +10,11 @@ declare const NAT_TOOL_VERSION: string;
 const argv = process.argv.slice(2);
 if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
   // The quick way: nothing is loaded for it, not even the stream of standard output.
-  writeSync(1, `nat-tool ${NAT_TOOL_VERSION}\n`);
+  try {
+    writeSync(1, `nat-tool ${NAT_TOOL_VERSION}\n`);
+  } catch (error) {
+    if (!isBrokenPipe(error)) cannotWrite(error);
+  }
 } else {
   await main();
 }
@@ -27,7 +31,7 @@ async function main(): Promise<void> {
 
   // The first signal asks the command to stop and say what it knows; the second does not ask.
   const stop = () => {
-    if (interrupt.signal.aborted) process.exit(130);
+    if (interrupt.signal.aborted) dieAtOnce();
     interrupt.abort(new DOMException('interrupted', 'AbortError'));
   };
   process.on('SIGINT', stop);
@@ -36,7 +40,8 @@ async function main(): Promise<void> {
 
   // Whoever reads us has had enough: stop quietly, as if the rest had been written.
   let pipeBroken = false;
-  const broken = () => {
+  const broken = (error: Error) => {
+    if (!isBrokenPipe(error)) cannotWrite(error);
     pipeBroken = true;
     if (!interrupt.signal.aborted) interrupt.abort(new DOMException('nobody reads the output', 'AbortError'));
   };
@@ -54,9 +59,12 @@ async function main(): Promise<void> {
       stderrIsTTY: isatty(2),
       columns: process.stdout.isTTY ? process.stdout.columns || 80 : undefined,
       stdout,
+      // What cannot be said there is lost; the answer is not.
       stderr: lazyWriter(() => writer(process.stderr, () => {}), () => pipeBroken),
     },
-    readFile: async (path) => (await import('node:fs/promises')).readFile(path),
+    readFile: async function* (path) {
+      yield* (await import('./node/files.ts')).readInPieces(path);
+    },
     shell: async (command, variables, signal) => {
       const { spawn } = await import('node:child_process');
       return new Promise((resolve) => {
@@ -73,20 +81,18 @@ async function main(): Promise<void> {
     },
   });
   // Everything is written; what is still open, such as standard input, must not keep the user waiting.
+  // Should the system hold up the end all the same, the next signal is final.
+  process.off('SIGINT', stop).off('SIGTERM', stop);
   process.exit(pipeBroken && status === 130 ? 0 : status);
 }
 
-function writer(stream: NodeJS.WriteStream, broken: () => void): Writer {
+/** Writes no more after the first failure, which `failed` hears of. */
+function writer(stream: NodeJS.WriteStream, failed: (error: Error) => void): Writer {
   let closed = false;
-  const fail = (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_DESTROYED') {
-      writeSync(2, `nat-tool: cannot write: ${error.message}\n`);
-      process.exit(1);
-    }
+  stream.on('error', (error) => {
+    if (!closed) failed(error);
     closed = true;
-    broken();
-  };
-  stream.on('error', fail);
+  });
   return {
     write: (data) =>
       new Promise((resolve) => {
@@ -102,8 +108,32 @@ function lazyWriter(open: () => Writer, muted: () => boolean): Writer {
   return { write: async (data) => (muted() ? undefined : (opened ??= open()).write(data)) };
 }
 
+function isBrokenPipe(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED');
+}
+
+function cannotWrite(error: unknown): never {
+  say(`nat-tool: cannot write: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+}
+
+/** Straight to standard error. Where that takes nothing either, nobody is left to tell. */
+function say(text: string): void {
+  try {
+    writeSync(2, text);
+  } catch {
+    // The exit status has to say it all.
+  }
+}
+
+/** By the signal itself: an ordinary exit would wait for what the system still does for us, such as the opening of a pipe that nobody writes to. */
+function dieAtOnce(): void {
+  process.removeAllListeners('SIGINT');
+  process.kill(process.pid, 'SIGINT');
+}
+
 function crash(error: unknown): never {
-  writeSync(2, `nat-tool: internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\nThis is a bug in nat-tool. Please report it.\n`);
+  say(`nat-tool: internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\nThis is a bug in nat-tool. Please report it.\n`);
   const bug: ExitStatus = 70;
   process.exit(bug);
 }

@@ -1,7 +1,10 @@
 /** One command line from its words to its exit status: parse, run, view, print. */
+import { SOURCE } from '../commands/arguments.ts';
 import { type Command, type Context, type ExitStatus, type Form, type Invocation, type InvokeOptions, type Io, type Theme, UsageError } from '../commands/command.ts';
 import type { CommandList } from '../commands/index.ts';
+import { familyOf, scopeOf } from '../net/address.ts';
 import { type Env, NetError } from '../net/ports.ts';
+import { untilAborted } from '../net/wait.ts';
 import type { Block } from '../render/block.ts';
 import { renderJson, renderJsonLine } from '../render/json.ts';
 import { plainPairs, renderPlain } from '../render/plain.ts';
@@ -23,8 +26,8 @@ export interface Host {
   readonly signal: AbortSignal;
   readonly io: Io;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Rejects with the system's error. */
-  readFile(path: string): Promise<Uint8Array>;
+  /** Fails with the system's error. */
+  readFile(path: string): AsyncIterable<Uint8Array>;
   /** See Context; null where there is no shell. */
   shell?(command: string, variables: Readonly<Record<string, string>>, signal: AbortSignal): Promise<number | null>;
   /** Calls `handler` on SIGUSR2 until the returned function is called. */
@@ -142,6 +145,7 @@ async function run(command: Command, args: Args, globals: Globals, host: Host, w
   };
 
   try {
+    if (command.options['source'] === SOURCE) await checkSource(args, env, host.signal);
     const report = await command.run(args, context);
     progress.stop();
     const status = host.signal.aborted && report.outcome !== 'complete' ? 130 : command.exitStatus(report, args);
@@ -158,6 +162,24 @@ async function run(command: Command, args: Args, globals: Globals, host: Host, w
     for (const end of endings) end();
   }
 }
+
+/** A local address that cannot be used is a wrong argument, whatever the command would make of the failure. */
+async function checkSource(args: Args, env: Env, signal: AbortSignal): Promise<void> {
+  const source: unknown = args['source'];
+  const family: unknown = args['family'];
+  if (typeof source !== 'string') return;
+  if (family !== undefined && familyOf(source) !== family) throw new UsageError(`--source: ${source} is not an IPv${String(family)} address, as -${String(family)} demands`);
+  if (lacksZone(source)) throw new UsageError(`--source: a link-local address needs its interface: ${source}%eth0`);
+  try {
+    (await env.udp.open({ family: familyOf(source), address: source }, signal)).close();
+  } catch (error) {
+    if (error instanceof NetError && error.kind === 'not-available') throw new UsageError(`--source: ${source} is not an address of this host`);
+    // Whatever else is wrong the command will meet again, and say in its own words.
+    if (!(error instanceof NetError)) throw error;
+  }
+}
+
+const lacksZone = (address: string): boolean => familyOf(address) === 6 && scopeOf(address) === 'link-local' && !address.includes('%');
 
 function lineOf(command: Command, event: unknown, theme: Theme): string | undefined {
   const line = command.line?.(event, theme);
@@ -220,17 +242,23 @@ async function explain(error: unknown, who: string, verbose: boolean, host: Host
   return 70;
 }
 
+/** Larger than any list or report; whatever goes on longer, such as a device, was named by mistake. */
+const LARGEST_FILE = 64 * 1024 * 1024;
+
 async function readFile(path: string, host: Host): Promise<Uint8Array> {
-  if (path === '-') {
-    const parts: Uint8Array[] = [];
-    for await (const part of host.io.stdin) parts.push(part);
-    return Buffer.concat(parts);
-  }
+  const parts: Uint8Array[] = [];
+  let size = 0;
   try {
-    return await host.readFile(path);
+    for await (const part of untilAborted(path === '-' ? host.io.stdin : host.readFile(path), host.signal)) {
+      parts.push(part);
+      size += part.length;
+      if (size > LARGEST_FILE) throw new UsageError(`${path === '-' ? 'standard input' : `'${path}'`} is too large: more than ${LARGEST_FILE / 1024 / 1024} MiB`);
+    }
   } catch (error) {
-    throw new UsageError(`cannot read '${path}': ${error instanceof Error ? error.message : String(error)}`);
+    if (host.signal.aborted || error instanceof UsageError) throw error;
+    throw new UsageError(`cannot read ${path === '-' ? 'standard input' : `'${path}'`}: ${error instanceof Error ? error.message : String(error)}`);
   }
+  return Buffer.concat(parts);
 }
 
 /** Runs a command line with its output collected; it looks as it would here, but for the spinner. */

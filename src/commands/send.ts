@@ -1,6 +1,6 @@
 import { type Endpoint, type Family, familyOf, formatEndpoint } from '../net/address.ts';
 import { type Env, NetError, type UdpSocket } from '../net/ports.ts';
-import { type Deferred, deferred, Gate, sleep } from '../net/wait.ts';
+import { type Deferred, deferred, Gate, sleep, untilAborted } from '../net/wait.ts';
 import { answerPunch } from '../probe/hole-keeping.ts';
 import { type Block, note } from '../render/block.ts';
 import { type Finding, finding } from '../report/finding.ts';
@@ -138,27 +138,6 @@ async function sendAll(sender: Sender, batches: AsyncIterable<Uint8Array[]>, rat
   await sender.settled();
 }
 
-/** Ends by rejecting with the signal's reason, at once: standard input cannot be told to give up, so it is left waiting. */
-async function* untilAborted<T>(input: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
-  const iterator = input[Symbol.asyncIterator]();
-  let stop = (): void => {};
-  const aborted = (): void => stop();
-  signal.addEventListener('abort', aborted, { once: true });
-  try {
-    for (;;) {
-      const result = await new Promise<IteratorResult<T>>((resolve, reject) => {
-        if (signal.aborted) return reject(signal.reason);
-        stop = () => reject(signal.reason);
-        iterator.next().then(resolve, reject);
-      });
-      if (result.done) return;
-      yield result.value;
-    }
-  } finally {
-    signal.removeEventListener('abort', aborted);
-  }
-}
-
 async function run(args: Args, context: Context<DatagramEvent>): Promise<Report<Sent>> {
   const { env, signal } = context;
   const finish = startReport(env.clock, 'nat-tool/send@1');
@@ -231,8 +210,8 @@ async function run(args: Args, context: Context<DatagramEvent>): Promise<Report<
 }
 
 /** Standard output is for replies. */
-function view({ data }: Report<Sent>): Block[] {
-  if (data.datagrams === 0) return [note(data.refused ? `Nothing was taken by ${data.remote}.` : 'Nothing was sent: standard input was empty.')];
+function view({ data, outcome }: Report<Sent>): Block[] {
+  if (data.datagrams === 0) return [note(data.refused ? `Nothing was taken by ${data.remote}.` : outcome === 'partial' ? 'Nothing was sent.' : 'Nothing was sent: standard input was empty.')];
   return [note(`${data.datagrams} datagram${data.datagrams === 1 ? '' : 's'}, ${bytesInWords(data.bytes)}, from ${data.local} to ${data.remote}${data.replies > 0 ? `; ${data.replies} came back` : ''}.`)];
 }
 

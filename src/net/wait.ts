@@ -156,3 +156,24 @@ export async function mapBounded<T, R>(items: readonly T[], limit: number, work:
   await Promise.all(Array.from({ length: Math.min(limit, items.length) }, lane));
   return results;
 }
+
+/** The same items, until the signal aborts: then rejects with its reason at once. An input that cannot be told to give up, such as standard input, is left waiting. */
+export async function* untilAborted<T>(input: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
+  const iterator = input[Symbol.asyncIterator]();
+  let stop = (): void => {};
+  const aborted = (): void => stop();
+  signal.addEventListener('abort', aborted, { once: true });
+  try {
+    for (;;) {
+      const result = await new Promise<IteratorResult<T>>((resolve, reject) => {
+        if (signal.aborted) return reject(signal.reason);
+        stop = () => reject(signal.reason);
+        iterator.next().then(resolve, reject);
+      });
+      if (result.done) return;
+      yield result.value;
+    }
+  } finally {
+    signal.removeEventListener('abort', aborted);
+  }
+}

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { FAMILY, SOURCE } from '../../src/commands/arguments.ts';
 import { type Context, defineCommand } from '../../src/commands/command.ts';
+import { createLab } from '../../src/lab/topology.ts';
 import { NetError, type NetErrorKind } from '../../src/net/ports.ts';
 import { note, raw, text } from '../../src/render/block.ts';
 import { finding } from '../../src/report/finding.ts';
@@ -118,6 +120,34 @@ describe('interruption', () => {
   });
 });
 
+describe('a local address', () => {
+  const commands = listOf(
+    defineCommand({
+      name: 'do', summary: 'do something', description: ['Does something.'], positionals: {}, options: { source: SOURCE, family: FAMILY }, examples: [],
+      run: async (_, context) => startReport(context.env.clock, 'nat-tool/do@1')('complete', {}),
+      view: () => [text('Done.')],
+      short: () => '',
+      exitStatus: () => 0,
+    }),
+  );
+  const inLab = (argv: readonly string[]) => {
+    const lab = createLab();
+    return lab.run((env) => run(argv, { env, commands }));
+  };
+
+  it('of this host is taken', async () => {
+    expect(await inLab(['do', '-s', '192.168.1.3'])).toMatchObject({ status: 0 });
+  });
+
+  it.each([
+    [['-s', '9.9.9.9'], '--source: 9.9.9.9 is not an address of this host'],
+    [['-4', '-s', '::1'], '--source: ::1 is not an IPv4 address, as -4 demands'],
+    [['-s', 'fe80::1'], '--source: a link-local address needs its interface: fe80::1%eth0'],
+  ])('that cannot be used is misuse, and named: %j', async (words, said) => {
+    expect(await inLab(['do', ...words])).toMatchObject({ status: 2, stdout: '', stderr: expect.stringContaining(said) });
+  });
+});
+
 describe('failures', () => {
   const failing = (error: unknown) =>
     doing(async () => {
@@ -170,6 +200,33 @@ describe('what a command may use', () => {
     });
     await run(['do'], { commands, files: { list: 'a b' }, stdin: 'c d' });
     expect(seen).toEqual(['a b', 'c d']);
+  });
+
+  it('gives up reading when interrupted, though standard input never ends', async () => {
+    const interrupt = new AbortController();
+    const commands = doing(async (context) => {
+      const reading = context.readFile('-');
+      interrupt.abort(new DOMException('interrupted', 'AbortError'));
+      await reading;
+      return 'complete';
+    });
+    const stdin = (async function* () {
+      yield Buffer.from('a');
+      await new Promise(() => {});
+    })();
+    expect(await run(['do'], { commands, stdin, signal: interrupt.signal })).toMatchObject({ status: 130, stderr: 'nat-tool do: interrupted\n' });
+  });
+
+  it('does not read what has no end', async () => {
+    const commands = doing(async (context) => {
+      await context.readFile('-');
+      return 'complete';
+    });
+    const piece = new Uint8Array(1 << 20);
+    const stdin = (async function* () {
+      for (;;) yield piece;
+    })();
+    expect(await run(['do'], { commands, stdin })).toMatchObject({ status: 2, stderr: expect.stringContaining('standard input is too large: more than 64 MiB') });
   });
 
   it('runs another command line in another world', async () => {

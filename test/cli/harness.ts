@@ -74,10 +74,10 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
       stdout: writer('stdout'),
       stderr: writer('stderr'),
     },
-    readFile: async (path) => {
+    readFile: async function* (path) {
       const text = options.files?.[path];
       if (text === undefined) throw new Error(`ENOENT: no such file or directory, open '${path}'`);
-      return Buffer.from(text);
+      yield Buffer.from(text);
     },
     onUsr2: () => () => {},
   };
