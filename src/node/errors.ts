@@ -1,4 +1,5 @@
 /** What the system says went wrong, in the tool's words. */
+import { familyOf, scopeOf } from '../net/address.ts';
 import { NetError, type NetErrorKind } from '../net/ports.ts';
 
 const KINDS: ReadonlyMap<string, NetErrorKind> = new Map<string, NetErrorKind>([
@@ -40,6 +41,7 @@ const WORDS: Readonly<Partial<Record<NetErrorKind, string>>> = {
   'in-use': 'the local port is taken by another program',
   'not-available': 'the local address is not one of this host',
   resolver: 'the name server gave no answer',
+  denied: 'the system does not permit it',
 };
 
 /** Wraps whatever Node threw or emitted; a NetError stays itself. */
@@ -50,6 +52,24 @@ export function toNetError(cause: unknown, fallback: NetErrorKind = 'other'): Ne
   const words = WORDS[kind];
   const message = words !== undefined && code !== undefined ? `${words} (${code})` : cause instanceof Error ? cause.message : String(cause);
   return new NetError(kind, message, code, cause);
+}
+
+/** As {@link toNetError}, for a connect whose local address, if any was asked for, is known to be good: so the remote one is to blame. */
+export function toConnectError(cause: unknown, remote: string): NetError {
+  const error = toNetError(cause);
+  const say = (kind: NetErrorKind, message: string): NetError => new NetError(kind, message, error.code, cause);
+  switch (error.code) {
+    case 'EADDRNOTAVAIL':
+      return say('unreachable', `this host has no address to reach ${remote} from (EADDRNOTAVAIL)`);
+    case 'EACCES':
+      return say('denied', `the system does not permit sending to ${remote}; is it a broadcast address? (EACCES)`);
+    case 'EINVAL':
+      if (familyOf(remote) !== 6 || scopeOf(remote) !== 'link-local') return error;
+      // Node turns the name of an interface that does not exist into no interface.
+      return say('other', remote.includes('%') ? `this host has no interface '${remote.slice(remote.indexOf('%') + 1)}' (EINVAL)` : `a link-local address needs its interface: ${remote}%eth0 (EINVAL)`);
+    default:
+      return error;
+  }
 }
 
 export function codeOf(cause: unknown): string | undefined {

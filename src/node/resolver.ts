@@ -46,7 +46,10 @@ export const nodeResolver: Resolver = createResolver();
 
 async function allAddresses(options: ResolverOptions, host: string, family: Family | undefined, signal: AbortSignal | undefined): Promise<string[]> {
   const literal = canonicalAddress(host);
-  if (literal !== undefined) return [literal];
+  if (literal !== undefined) {
+    if (family !== undefined && familyOf(literal) !== family) throw new NetError('not-found', `${literal} is not an IPv${family} address`);
+    return [literal];
+  }
   const inHosts = addressesInHosts(await readHosts(options.hostsFile ?? hostsPath()), host).filter((address) => family === undefined || familyOf(address) === family);
   signal?.throwIfAborted();
   if (inHosts.length > 0) return inHosts;
@@ -115,7 +118,8 @@ async function bySystem(host: string, family: Family | undefined, signal: AbortS
     return found.map(({ address }) => nodeAddress(address));
   } catch (error) {
     signal?.throwIfAborted();
-    if (kindOf(codeOf(error)) === 'not-found') throw new NetError('not-found', `${host} has no address`, codeOf(error), error);
+    const code = codeOf(error);
+    if (kindOf(code) === 'not-found') throw new NetError('not-found', `${host} has no address`, code, error);
     throw toNetError(error, 'resolver');
   }
 }

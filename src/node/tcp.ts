@@ -3,7 +3,7 @@ import type { ConnectionOptions } from 'node:tls';
 import { type Endpoint, isAddress } from '../net/address.ts';
 import { type ByteStream, NetError, type Tcp, type TcpListener } from '../net/ports.ts';
 import { nodeEndpoint } from './address.ts';
-import { closedError, codeOf, kindOf, toNetError } from './errors.ts';
+import { closedError, codeOf, kindOf, toConnectError, toNetError } from './errors.ts';
 
 /** How long a closed stream may take to hand over what was written, in milliseconds. */
 const LINGER_MS = 1000;
@@ -15,7 +15,7 @@ export const nodeTcp: Tcp = {
     const { tls } = options;
     const target = { host: remote.address, port: remote.port, localAddress: options.address, localPort: options.port, noDelay: true };
     const opened = tls ? process.getBuiltinModule('node:tls').connect(secure(target, tls.serverName)) : process.getBuiltinModule('node:net').connect(definite(target));
-    await established(opened, tls ? 'secureConnect' : 'connect', signal);
+    await established(opened, tls ? 'secureConnect' : 'connect', (error) => (options.address === undefined ? toConnectError(error, remote.address) : toNetError(error)), signal);
     return new NodeByteStream(opened);
   },
   listen: async ({ address, port }, accept) => {
@@ -39,7 +39,7 @@ function secure(target: object, serverName: string): ConnectionOptions {
   };
 }
 
-const established = (socket: Socket, event: 'connect' | 'secureConnect', signal: AbortSignal | undefined): Promise<void> =>
+const established = (socket: Socket, event: 'connect' | 'secureConnect', worded: (error: Error) => NetError, signal: AbortSignal | undefined): Promise<void> =>
   new Promise((resolve, reject) => {
     let reached = false;
     const settle = (act: () => void) => {
@@ -49,7 +49,7 @@ const established = (socket: Socket, event: 'connect' | 'secureConnect', signal:
     };
     const ready = () => settle(resolve);
     // Once TCP stands, whatever breaks the handshake is a matter of TLS, a reset included.
-    const failed = (error: Error) => settle(() => reject(reached ? new NetError('tls', error.message, codeOf(error), error) : toNetError(error)));
+    const failed = (error: Error) => settle(() => reject(reached ? new NetError('tls', error.message, codeOf(error), error) : worded(error)));
     const stop = () =>
       settle(() => {
         socket.on('error', () => {}).destroy();

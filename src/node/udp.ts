@@ -2,7 +2,7 @@ import type { Socket } from 'node:dgram';
 import { anyAddress, type Endpoint } from '../net/address.ts';
 import { NetError, type Udp, type UdpListener, type UdpOptions, type UdpSocket } from '../net/ports.ts';
 import { nodeAddress, nodeEndpoint } from './address.ts';
-import { closedError, toNetError } from './errors.ts';
+import { closedError, toConnectError, toNetError } from './errors.ts';
 
 /** Every address that reaches a socket is a literal: nothing is looked up, so a send leaves in the turn in which it began. */
 const literal = (address: string, family: unknown, done: (error: null, address: string, family: unknown) => void): void =>
@@ -53,7 +53,7 @@ const connect = (socket: Socket, { address, port }: Endpoint): Promise<void> =>
     // The callback hears the failure too, although the types do not say so.
     socket.connect(port, address, ((error?: Error) => {
       socket.off('error', reject);
-      if (error) reject(error);
+      if (error) reject(toConnectError(error, address));
       else resolve();
     }) as () => void);
   });

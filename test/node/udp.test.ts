@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Datagram, NetError, UdpOptions, UdpSocket } from '../../src/net/ports.ts';
+import { toConnectError } from '../../src/node/errors.ts';
 import { nodeUdp } from '../../src/node/udp.ts';
 import { hasIpv6 } from './support.ts';
 
@@ -154,5 +155,22 @@ describe('UDP', () => {
     const six = await open({ family: 6 });
     const four = await open({ family: 4, port: six.local.port });
     expect(four.local.port).toBe(six.local.port);
+  });
+});
+
+describe('what a system says of an address', () => {
+  it.skipIf(!hasIpv6())('a link-local one needs an interface, and one that exists', async () => {
+    await expect(open({ family: 6, remote: { address: 'fe80::1', port: 9 } })).rejects.toThrow('needs its interface: fe80::1%eth0');
+    await expect(open({ family: 6, remote: { address: 'fe80::1%none0', port: 9 } })).rejects.toThrow("no interface 'none0'");
+  });
+
+  it.each([
+    ['EADDRNOTAVAIL', 'unreachable', 'no address to reach ::1 from'],
+    ['EACCES', 'denied', 'does not permit sending to ::1'],
+    ['ECONNREFUSED', 'refused', 'connect ECONNREFUSED'],
+  ])('%s at a connect is of the remote end', (code, kind, words) => {
+    const error = toConnectError(Object.assign(new Error(`connect ${code}`), { code }), '::1');
+    expect(error).toMatchObject({ kind, code });
+    expect(error.message).toContain(words);
   });
 });
