@@ -1,10 +1,10 @@
 /** From a byte stream to datagrams. */
 import { NetError } from '../net/ports.ts';
+import { joined } from './payload.ts';
 
 /** `arrival`: each piece as it comes, which on a terminal is a line; `whole`: everything is one datagram. */
 export type Cutting = { readonly by: 'line' } | { readonly by: 'size'; readonly size: number } | { readonly by: 'arrival' } | { readonly by: 'whole' };
 
-const EMPTY = new Uint8Array();
 const LINE_FEED = 10;
 
 export function tooBig(size: number, most: number, advice: string): NetError {
@@ -16,7 +16,7 @@ export async function* datagramsOf(input: AsyncIterable<Uint8Array>, cutting: Cu
   let held: Uint8Array[] = [];
   let size = 0;
   const take = (): Uint8Array => {
-    const all = held.length === 1 ? (held[0] as Uint8Array) : joined(held, size);
+    const all = joined(held);
     held = [];
     size = 0;
     return all;
@@ -60,15 +60,4 @@ export async function* datagramsOf(input: AsyncIterable<Uint8Array>, cutting: Cu
     if (ready.length > 0) yield ready;
   }
   if (size > 0) yield [take()];
-}
-
-function joined(parts: readonly Uint8Array[], size: number): Uint8Array {
-  if (parts.length === 0) return EMPTY;
-  const all = new Uint8Array(size);
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

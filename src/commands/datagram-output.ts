@@ -3,7 +3,7 @@ import { formatEndpoint } from '../net/address.ts';
 import type { Clock, Datagram } from '../net/ports.ts';
 import type { Theme } from '../render/theme.ts';
 import type { Context, Io } from './command.ts';
-import { base64Of, bytesInWords, glimpse, hexDump, hexOf, textOf } from './payload.ts';
+import { base64Of, bytesInWords, glimpse, hexDump, hexOf, joined, textOf } from './payload.ts';
 
 /** `raw`: the payload, byte for byte, with nothing between two datagrams; `plain`: a key, a tab, and the particulars. */
 export type Manner = 'lines' | 'plain' | 'events' | 'raw';
@@ -34,6 +34,8 @@ export function mannerOf(context: Pick<Context, 'form' | 'io'>, options: { reado
 
 /** Bytes that may wait for standard output before more are dropped: the kernel cannot be told to hold them. */
 const MOST_WAITING = 64 * 1024 * 1024;
+/** What one more line or event costs while it waits, beside its payload: empty datagrams fill the memory too. */
+const EVENT_COST = 1024;
 
 export class DatagramOutput {
   /** Datagrams thrown away, for whoever reads standard output was too slow. */
@@ -69,7 +71,7 @@ export class DatagramOutput {
       return;
     }
     if (this.#manner !== 'raw') {
-      this.#track(data.length, this.#emit(this.#event(datagram)));
+      this.#track(data.length + EVENT_COST, this.#emit(this.#event(datagram)));
       return;
     }
     if (data.length === 0) return;
@@ -87,9 +89,8 @@ export class DatagramOutput {
   }
 
   #flush(): void {
-    const [first] = this.#batch;
-    if (!first) return;
-    const all = this.#batch.length === 1 ? first : concat(this.#batch, this.#size);
+    if (this.#batch.length === 0) return;
+    const all = joined(this.#batch);
     this.#batch = [];
     this.#size = 0;
     this.#track(all.length, this.#io.stdout.write(all));
@@ -115,14 +116,4 @@ export class DatagramOutput {
 export function datagramLine({ at, from, size, shown = '', plain = false }: DatagramEvent, theme: Theme): string {
   if (plain) return `datagram\t${at} ${from} ${size} ${shown}`.trimEnd();
   return `${theme.paint(at.slice(11, 23), 'dim')}  ${theme.paint(from, 'strong')}  ${bytesInWords(size)}${size === 0 ? '' : shown.startsWith('\n') ? shown : `  ${shown}`}`;
-}
-
-function concat(parts: readonly Uint8Array[], size: number): Uint8Array {
-  const all = new Uint8Array(size);
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

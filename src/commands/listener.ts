@@ -15,6 +15,9 @@ export type ListenEvent =
   /** Our own probe was answered: the hole is open both ways. */
   | { readonly event: 'open'; readonly remote: string; readonly rttMs: number };
 
+/** Senders told apart: a flood of forged sources must not fill the memory. Those beyond count in the sums alone. */
+const MOST_SENDERS = 10_000;
+
 interface Tally {
   datagrams: number;
   bytes: number;
@@ -74,7 +77,7 @@ export class Listener {
     if (!tally || !sameEndpoint(tally.endpoint, from)) {
       const name = formatEndpoint(from);
       tally = this.tallies.get(name) ?? { endpoint: from, datagrams: 0, bytes: 0 };
-      this.tallies.set(name, tally);
+      if (this.tallies.size < MOST_SENDERS) this.tallies.set(name, tally);
       this.#tally = tally;
       this.last = { socket, from };
     }
@@ -90,7 +93,7 @@ export class Listener {
     const punch = answerPunch(socket, datagram, 'listen');
     if (punch === 'request') {
       const name = formatEndpoint(datagram.from);
-      if (!this.punched.has(name)) {
+      if (!this.punched.has(name) && this.punched.size < MOST_SENDERS) {
         this.punched.add(name);
         this.#tell({ event: 'punched', from: name });
       }
