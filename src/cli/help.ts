@@ -33,7 +33,7 @@ export function commandHelp(command: Command, columns: number | undefined): stri
   const positionals = Object.entries(command.positionals).filter(([, spec]) => !spec.hidden);
   return sections([
     ['', `Usage: ${usageLine(command)}`],
-    ['', `nat-tool ${command.name} - ${command.summary}`],
+    ['', wrap(`nat-tool ${command.name} - ${command.summary}`, width).join('\n')],
     ...command.description.map((paragraph): Section => ['', wrap(paragraph, width).join('\n')]),
     ['Arguments', list(positionals.map(([name, spec]) => [positionalUsage(name, { ...spec, required: true }), spec.describe]), width)],
     ['Options', list(optionRows(command.options), width)],

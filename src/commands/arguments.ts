@@ -29,7 +29,7 @@ export function parseLocalPort(text: string, argument: string): number {
 /** Seconds, fractions allowed, as milliseconds. More than zero, at most a day. */
 export function parseSeconds(text: string, argument: string): number {
   const seconds = /^(?:\d+\.?\d*|\.\d+)$/.test(text) ? Number(text) : Number.NaN;
-  if (!(seconds > 0 && seconds <= 86_400)) throw UsageError.expected(argument, 'seconds, such as 2 or 0.5', text);
+  if (!(seconds > 0 && seconds <= 86_400)) throw UsageError.expected(argument, Number.isNaN(seconds) ? 'seconds, such as 2 or 0.5' : 'seconds, more than 0 and at most 86400', text);
   return seconds * 1000;
 }
 

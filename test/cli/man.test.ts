@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { loadAll } from '../../src/cli/execute.ts';
+import { commandHelp } from '../../src/cli/help.ts';
 import { manPages } from '../../src/cli/man.ts';
 import { allCommands } from './harness.ts';
 import { sample } from './sample-command.ts';
@@ -34,5 +35,12 @@ describe('the man pages', () => {
     expect(text).toMatch(/\(default:\s+2\)/);
     expect(text).toContain('$ nat-tool sample -c 2 192.0.2.1 3478');
     expect(text).not.toContain('udp');
+  });
+});
+
+describe('the help', () => {
+  it.each(await loadAll(allCommands()))('of $name fits into 80 columns, but for what is to be typed', (command) => {
+    const wide = commandHelp(command, 80).split('\n').filter((line) => line.length > 80 && !line.startsWith('  $ '));
+    expect(wide).toEqual([]);
   });
 });
