@@ -2,7 +2,7 @@ import { type Endpoint, familyOf, formatEndpoint, sameEndpoint, scopeOf } from '
 import { NetError } from '../net/ports.ts';
 import type { Mapping, Observation } from '../probe/classify.ts';
 import { LocalPort } from '../probe/local-port.ts';
-import { learnOwnSide, type OwnSide, type ServerView } from '../probe/own-side.ts';
+import { type Learning, learnOwnSide, type OwnSide, type ServerView } from '../probe/own-side.ts';
 import { keepOpen, punch, type Punched } from '../probe/punching.ts';
 import { defaultServers } from '../probe/servers.ts';
 import { type Block, fields, forwardingGrid, grid, text } from '../render/block.ts';
@@ -93,7 +93,8 @@ interface Knowledge {
   readonly expected: Endpoint | undefined;
 }
 
-async function learn({ env, environment }: Pick<Context, 'env' | 'environment'>, port: LocalPort, args: Args, remote: Endpoint, signal: AbortSignal): Promise<Knowledge> {
+async function learn(context: Pick<Context, 'env' | 'environment'>, port: LocalPort, args: Args, remote: Endpoint, signal: AbortSignal): Promise<Knowledge & { readonly side: Learning }> {
+  const { env, environment } = context;
   const { servers, why } = serversFor(args, remote, environment);
   const side = await learnOwnSide(env, port, { servers, timeoutMs: STUN_TIMEOUT_MS }, signal);
   const first = side.observations[0];
@@ -150,10 +151,13 @@ async function run(args: Args, context: Context): Promise<Report<PunchReport>> {
   const port = await LocalPort.open(env, { family: familyOf(remote.address), address: args.source, port: args.port }, signal);
   const waitMs = args.timeout ?? (port.shared || args.count !== undefined ? 0 : WAIT_MS);
   let knowledge: Knowledge | undefined;
+  let settle = async (): Promise<OwnSide | undefined> => undefined;
   let punched: Punched | undefined;
   try {
     context.progress('asking STUN servers for the public side of the port');
-    knowledge = await learn(context, port, args, remote, signal);
+    const learnt = await learn(context, port, args, remote, signal);
+    knowledge = learnt;
+    settle = learnt.side.settle;
     // Otherwise the report, which says the same, is about to be printed.
     if (waitMs > 0 || args.keepalive !== undefined) announce(context, knowledge, remote);
     context.progress(waitMs > 0 ? `punching ${formatEndpoint(remote)}; waiting for the other side` : `punching ${formatEndpoint(remote)}`);
@@ -175,7 +179,8 @@ async function run(args: Args, context: Context): Promise<Report<PunchReport>> {
   } catch (error) {
     if (!signal.aborted) throw worded(error, remote);
   } finally {
-    port.close();
+    const side = await settle().finally(() => port.close());
+    if (knowledge && side) knowledge = { ...knowledge, side };
   }
   if (punched?.failure && punched.sent > 0 && !punched.peer && !punched.heard && punched.failure.kind !== 'refused') throw worded(punched.failure, remote);
   const { data, findings } = conclude(remote, port, knowledge, punched, waitMs, args);

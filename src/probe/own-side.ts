@@ -27,6 +27,12 @@ export interface OwnSide {
   readonly verdict: MappingVerdict;
 }
 
+/** An answer, while that which would only refine it may still be on its way. */
+export interface Learning extends OwnSide {
+  /** Ends the asking. With what has been learnt since; must be called. */
+  settle(): Promise<OwnSide>;
+}
+
 export interface OwnSideOptions {
   readonly servers: readonly StunServerName[];
   /** Bound on everything, ms. */
@@ -39,9 +45,14 @@ export interface OwnSideOptions {
 
 /** After the first answer, how long one from another address is waited for, at least. */
 const SECOND_MS = 300;
+/** How much later than the answer from the other address the one from the other port may come, where both were asked at once. */
+const PORT_GRACE_MS = 50;
 
-/** Never rejects for what the network does, nor when aborted. */
-export async function learnOwnSide(env: Pick<Env, 'clock' | 'random' | 'udp' | 'resolver'>, port: LocalPort, options: OwnSideOptions, signal: AbortSignal): Promise<OwnSide> {
+/**
+ * Never rejects for what the network does, nor when aborted. What a symmetric NAT depends on takes two ports of one server: unless that
+ * is known as soon as the rest, it is left to `settle`.
+ */
+export async function learnOwnSide(env: Pick<Env, 'clock' | 'random' | 'udp' | 'resolver'>, port: LocalPort, options: OwnSideOptions, signal: AbortSignal): Promise<Learning> {
   const { timeoutMs } = options;
   const bounds = scope(env.clock, signal, timeoutMs);
   const gate = new Gate(env.clock);
@@ -98,8 +109,11 @@ export async function learnOwnSide(env: Pick<Env, 'clock' | 'random' | 'udp' | '
     if (!remote) return;
     try {
       const other = await ask(server, remote);
-      // Two addresses of one server tell as much as two servers.
-      if (other && !enough()) await ask(server, other);
+      // Two addresses of one server tell as much as two servers, and two ports of one address tell symmetric NATs apart.
+      if (other && (!enough() || undetermined())) {
+        const otherPort = other.port === remote.port ? undefined : { address: remote.address, port: other.port };
+        await Promise.all([otherPort && ask(server, otherPort), enough() ? undefined : ask(server, other)]);
+      }
     } catch (error) {
       if (!bounds.signal.aborted && !(error instanceof NetError)) throw error;
       views.push({ server, address: formatEndpoint(remote), mapped: null, rttMs: null, error: error instanceof NetError ? error.message : 'given up' });
@@ -107,6 +121,16 @@ export async function learnOwnSide(env: Pick<Env, 'clock' | 'random' | 'udp' | '
   };
 
   const enough = (): boolean => options.first ? observations.length > 0 : new Set(observations.map(({ remote }) => remote.address)).size > 1;
+  const result = (): OwnSide => ({ views: [...views], observations: [...observations], verdict: classifyMapping(withoutDoubles(observations)) });
+  const undetermined = (): boolean => {
+    const { dependent, mapping } = classifyMapping(observations);
+    return dependent && mapping === 'unknown';
+  };
+  const settle = async (): Promise<OwnSide> => {
+    bounds.abort();
+    await lanes;
+    return result();
+  };
   let open = options.servers.length;
   const lanes = Promise.all(
     options.servers.map((name) =>
@@ -120,13 +144,14 @@ export async function learnOwnSide(env: Pick<Env, 'clock' | 'random' | 'udp' | '
   try {
     await gate.wait(() => observations.length > 0 || open === 0, timeoutMs, bounds.signal);
     await gate.wait(() => enough() || open === 0, Math.max(SECOND_MS, 3 * firstRttMs), bounds.signal);
+    if (options.servers.length === 1 && undetermined()) await gate.wait(() => !undetermined() || open === 0, PORT_GRACE_MS, bounds.signal);
   } catch (error) {
-    if (!bounds.signal.aborted) throw error;
-  } finally {
-    bounds.abort();
-    await lanes;
+    if (!bounds.signal.aborted) {
+      bounds.abort();
+      throw error;
+    }
   }
-  return { views, observations, verdict: classifyMapping(withoutDoubles(observations)) };
+  return { ...(undetermined() && open > 0 ? result() : await settle()), settle };
 }
 
 const withoutDoubles = (all: readonly Observation[]): Observation[] => all.filter((each, i) => all.findIndex((other) => sameEndpoint(each.remote, other.remote) && sameEndpoint(each.mapped, other.mapped)) === i);

@@ -141,6 +141,25 @@ describe('punch', () => {
     }
   });
 
+  it.each([
+    ['apd', 'address-and-port-dependent'],
+    ['ad', 'address-dependent'],
+  ])('says on what a symmetric NAT (mapping=%s) depends, and takes no longer for it', async (mapping, word) => {
+    const two = ['40.30.20.10', '60.1.1.1'].map((address, i) => ({ name: `stun${i}.example.net`, addresses: [address, `${address}1`] }));
+    const nat = `symmetric,mapping=${mapping}`;
+    const punched = async (words: readonly string[], options: LabOptions = {}) => {
+      const { report } = await play(world({ nat, ...options }), (on) => tell(on('A'), ['punch', '-p', '12001', ...words, B, '12003']));
+      expect(report.findings.map(({ kind }) => kind)).toContain('symmetric-punch');
+      return { mapping: report.data['mapping'], tookMs: report.durationMs };
+    };
+    // One server: its other port is asked together with its other address.
+    expect(await punched([...STUN, '-c', '1'])).toEqual({ mapping: word, tookMs: 80 });
+    // Two: the other port is asked while the packets go out.
+    const names = ['--stun', 'stun0.example.net', '--stun', 'stun1.example.net:3479'];
+    expect(await punched([...names, '-w', '2'], { servers: two })).toEqual({ mapping: word, tookMs: 2040 });
+    expect((await punched([...names, '-c', '1'], { servers: two })).tookMs).toBe(40);
+  });
+
   it('prints the command for the other side, which then works', async () => {
     // A counting NAT: the public port is not the local one.
     const lab = world({ nat: 'port-restricted-cone' });
