@@ -1,27 +1,27 @@
 /**
  * One attempt of two peers to find a path: gathers, meets the peer, checks all plain pairs at once, measures beside that,
- * and lets the hard strategies run beside the plain one as soon as both sides know what they are up against.
+ * and lets the hard ways run beside the plain one as soon as both sides know what they are up against.
  */
 import { type Endpoint, familyOf, formatEndpoint, sameEndpoint } from '../net/address.ts';
-import { type Driver, drive } from '../net/machine.ts';
+import { drive } from '../net/machine.ts';
 import { type Datagram, type Env, NetError } from '../net/ports.ts';
-import { deferred, Gate } from '../net/wait.ts';
-import { BRISK_PACING, type IceAction, IceAgent, type IceEvent, type IceLog, type PairView } from '../ice/agent.ts';
+import { deferred } from '../net/wait.ts';
+import { BRISK_PACING, type IceAction, IceAgent, type IceLog, type PairView } from '../ice/agent.ts';
 import type { Decoded } from '../stun/message.ts';
-import { attempt, type Means } from './attempts.ts';
-import { candidate, candidatesOf, isNear } from './candidates.ts';
+import { candidate, candidatesOf } from './candidates.ts';
 import { Channel } from './channel.ts';
 import { MEMBER_BYTES } from './code.ts';
-import { type Aim, decodeDescription, type Description, encodeDescription } from './description.ts';
+import { decodeDescription, type Description, encodeDescription } from './description.ts';
 import { isEnvelope, Opener, Sealer } from './envelope.ts';
 import { gatherHosts, routedAddress } from './gather.ts';
 import { Governor } from './governor.ts';
+import { HardWays, type Opposite } from './hard-ways.ts';
 import { Measurement } from './measure.ts';
-import { isSymmetric, type Profile } from './profile.ts';
-import type { Established, Failure, Path, PathKind, Session, SessionOptions, SignalParts, SocketSignal } from './session-api.ts';
+import type { Profile } from './profile.ts';
+import type { Established, Failure, Path, Session, SessionOptions, SignalParts, SocketSignal } from './session-api.ts';
 import { isFinal, type PeerNews, type SignalListener, type SignalStatus } from './signal/signal.ts';
 import { type Socket, Sockets } from './sockets.ts';
-import { canJudge, type Judgement, judge, LOW_TTL, MOST_PER_SECOND, reasonOf } from './strategy.ts';
+import { MOST_PER_SECOND, reasonOf } from './strategy.ts';
 import { Waits } from './waits.ts';
 
 export * from './session-api.ts';
@@ -54,11 +54,10 @@ export async function establish(env: Env, options: SessionOptions): Promise<Esta
   }
 }
 
-interface Peer {
+interface Peer extends Opposite {
   readonly member: Uint8Array;
   readonly opener: Opener;
   readonly channel: Channel;
-  readonly agent: Driver<IceEvent>;
   readonly ice: IceAgent;
   observed: Endpoint | undefined;
   description: Description;
@@ -70,12 +69,7 @@ class Run implements SignalListener {
   readonly #member: Uint8Array;
   readonly #sealer: Sealer;
   readonly #waits = new Waits();
-  /** Of the hard ways: ends when there is a path. */
-  readonly #hard = new Waits();
-  readonly #gate: Gate;
   readonly #governor: Governor;
-  /** Sockets that listen to one endpoint alone. */
-  readonly #narrow = new Map<number, Endpoint>();
   readonly #outcome = deferred<Failure | 'connected'>();
   readonly #ended = deferred<'lost' | 'bye' | 'closed'>();
   readonly #early: { readonly socket: number; readonly datagram: Datagram; readonly message: Decoded }[] = [];
@@ -88,12 +82,10 @@ class Run implements SignalListener {
   #measurement: Measurement | undefined;
   #mine: Description = { hosts: [], reflexive: [], late: undefined, profile: undefined, aim: undefined };
   #peer: Peer | undefined;
-  #late: Socket | undefined;
-  #lateStarted = false;
+  #hard: HardWays | undefined;
   #metAt = 0;
   /** To the server. */
   #rttMs = 0;
-  #judgement: Judgement | undefined;
   #path: Path | undefined;
   #final = false;
   #closed = false;
@@ -104,7 +96,6 @@ class Run implements SignalListener {
     this.#options = options;
     this.#member = env.random.bytes(MEMBER_BYTES);
     this.#sealer = new Sealer(options.secret.descriptionKey(this.#member));
-    this.#gate = new Gate(env.clock);
     this.#governor = new Governor(env.clock, MOST_PER_SECOND);
     // It may fail before anybody waits for it.
     this.#outcome.promise.catch(() => {});
@@ -163,20 +154,31 @@ class Run implements SignalListener {
     this.#six = six;
     this.#mine = { ...this.#mine, hosts };
     for (const host of hosts) this.#note('candidate', { type: 'host', address: formatEndpoint(host) });
-    this.#measurement = new Measurement({
+    const measurement = new Measurement({
       clock, random, sockets, main, server, trusted, waits: this.#waits,
       early: (profile) => this.#measured(profile),
       late: (socket, mapped) => {
-        this.#late = socket;
         this.#mine = { ...this.#mine, late: mapped };
         this.#publish();
-        this.#tryLate();
+        this.#hard?.late(socket, this.#rttMs);
       },
+    });
+    this.#measurement = measurement;
+    this.#hard = new HardWays({
+      clock, random, governor: this.#governor, sockets, main, measurement,
+      mine: () => this.#mine,
+      announce: (aim) => {
+        this.#mine = { ...this.#mine, aim };
+        this.#publish();
+      },
+      after: (ms, wake) => this.#after(ms, wake),
+      note: (event, details) => this.#note(event, details),
+      broken: (error) => this.#outcome.reject(error),
     });
     this.#signal = makeSignal({ main, member: this.#member, observed: (seen) => this.#observed(seen) });
     this.#signal.subscribe(this);
     this.#publish();
-    this.#measure(this.#measurement).catch((error: unknown) => this.#outcome.reject(error));
+    this.#measure(measurement).catch((error: unknown) => this.#outcome.reject(error));
   }
 
   #observed({ mapped, alternates, rttMs }: Parameters<SignalParts['observed']>[0]): void {
@@ -232,8 +234,7 @@ class Run implements SignalListener {
       // Checks of the peer that were here before its credentials.
       for (const { socket, datagram, message } of this.#early.splice(0)) this.#toAgent(met, socket, datagram, message);
     }
-    this.#gate.notify();
-    this.#tryLate();
+    this.#hard?.peer(met, this.#rttMs);
     this.#judge();
   }
 
@@ -241,14 +242,15 @@ class Run implements SignalListener {
     this.#note('signal', { status });
     if (this.#closed || this.#path) return;
     if (isFinal(status) && !(this.#peer && status === 'silent')) this.#fail({ kind: 'signal', status });
-    else if (status === 'peer-left') this.#deadline(LEFT_MS, () => (this.#judgement?.kind === 'hopeless' ? this.#giveUp() : this.#fail({ kind: 'peer-left' })));
+    else if (status === 'peer-left') this.#deadline(LEFT_MS, () => (this.#hard?.judgement?.kind === 'hopeless' ? this.#giveUp() : this.#fail({ kind: 'peer-left' })));
   }
 
   #meet(member: Uint8Array, opener: Opener, description: Description, observed: Endpoint | undefined): Peer {
     const { clock, random } = this.#env;
     const { secret } = this.#options;
+    const first = isFirst(this.#member, member) ? 'a' : 'b';
     const ice = new IceAgent({
-      role: isFirst(this.#member, member) ? 'controlling' : 'controlled',
+      role: first === 'a' ? 'controlling' : 'controlled',
       ...secret.iceOf(this.#member),
       random,
       pacing: BRISK_PACING,
@@ -271,7 +273,7 @@ class Run implements SignalListener {
       },
     });
     this.#metAt = clock.now();
-    this.#peer = { member, opener, channel, agent, ice, observed, description };
+    this.#peer = { member, first, opener, channel, agent, ice, observed, description };
     this.#note('peer', { observed: observed && formatEndpoint(observed), role: ice.role });
     this.#note('attempt', { strategy: 'plain', reason: 'All candidates of both sides, at once and always.' });
     agent.feed({ kind: 'local-candidate', socket: this.#main?.id ?? 0, candidate: candidate('host', this.#mine.hosts[0] ?? { address: '0.0.0.0', port: 0 }, 1) });
@@ -289,7 +291,7 @@ class Run implements SignalListener {
     if (this.#closed) return;
     if (message) {
       if (this.#signal?.accept?.(datagram, message)) return;
-      const only = this.#narrow.get(id);
+      const only = this.#hard?.only(id);
       if (only && !sameEndpoint(only, datagram.from)) return;
       // Many probes of the peer may come in where they were not meant to; it repeats those that matter.
       if (!only && message.class === 'request' && this.#governor.aheadMs > MOST_AHEAD_MS) return;
@@ -360,32 +362,12 @@ class Run implements SignalListener {
     const socket = this.#sockets?.get(Number(pair.socket));
     if (!socket) return;
     const remote = pair.remote.endpoint;
-    const kind = this.#kindOf(pair);
+    const kind = this.#hard?.kindOf(pair) ?? 'direct';
     this.#path = { kind, socket, remote, public: pair.local.endpoint, rttMs: rttMs ?? this.#path?.rttMs };
     this.#note('path', { path: kind, local: formatEndpoint(socket.local), remote: formatEndpoint(remote), rttMs: rttMs ?? null });
-    this.#hard.end();
+    this.#hard?.end();
     this.#peer?.channel.start();
     this.#connectedIfSo();
-  }
-
-  #kindOf({ remote, local, socket, speculative }: PairView): PathKind {
-    if (remote.type === 'relay' || local.type === 'relay') return 'relay';
-    if (this.#peer && isNear(remote.endpoint, this.#peer.description)) return 'lan';
-    const judgement = this.#judgement;
-    if (judgement?.kind !== 'guess' && judgement?.kind !== 'meet') return 'direct';
-    const late = this.#peer?.description.late;
-    if (Number(socket) === this.#late?.id && late && sameEndpoint(remote.endpoint, late)) return 'direct';
-    // Judged before the filter was known, it may be the plain way after all.
-    if (!this.#certain() && !speculative && Number(socket) === this.#main?.id && remote.type !== 'prflx') return 'direct';
-    const exact = judgement.kind === 'guess' ? judgement.foresight.kind === 'exact' : judgement.a.kind === 'exact' && judgement.b.kind === 'exact';
-    return exact ? 'predicted' : 'birthday';
-  }
-
-  /** The filter that makes a guess necessary is known, not assumed. */
-  #certain(): boolean {
-    const { mine, theirs } = this.profiles;
-    if (!mine || !theirs) return false;
-    return (isSymmetric(mine) || mine.complete) && (isSymmetric(theirs) || theirs.complete);
   }
 
   #connectedIfSo(): void {
@@ -413,7 +395,7 @@ class Run implements SignalListener {
     if (!path || this.#closed) return;
     const keep = new Set([path.socket.id]);
     for (const id of this.#sockets?.closeOthers(keep) ?? []) this.#peer?.agent.feed({ kind: 'socket-closed', socket: id });
-    if (this.#judgement?.kind === 'crossed') this.#keepMapping(path.socket);
+    if (this.#hard?.judgement?.kind === 'crossed') this.#keepMapping(path.socket);
   }
 
   /** A crossed path comes in by the mapping towards the server, which only packets to the server keep. */
@@ -432,7 +414,7 @@ class Run implements SignalListener {
     return {
       channel: peer.channel,
       path: view(),
-      judgement: this.#judgement,
+      judgement: this.#hard?.judgement,
       profiles: this.profiles,
       pairs: () => peer.ice.pairs(),
       ended: this.#ended.promise,
@@ -459,7 +441,7 @@ class Run implements SignalListener {
     this.#peer?.channel.stop();
     this.#peer?.agent.feed({ kind: 'close' });
     this.#peer?.agent.stop();
-    this.#hard.end();
+    this.#hard?.end();
     this.#waits.end();
   }
 
@@ -468,12 +450,10 @@ class Run implements SignalListener {
   }
 
   #giveUp(): void {
-    const judgement = this.#judgement;
+    const judgement = this.#hard?.judgement;
     const reason = judgement ? reasonOf(judgement, 'this side', 'the peer') : 'The NAT of one side could not be measured.';
     this.#fail(judgement?.kind === 'hopeless' ? { kind: 'hopeless', judgement, reason } : { kind: 'no-path', judgement, reason });
   }
-
-  /* ---- the harder ways ---- */
 
   /** The checks of the list end after some seconds; until the end of all, a filter is kept open for a peer that is late. */
   #nudge(peer: Peer): void {
@@ -485,33 +465,10 @@ class Run implements SignalListener {
     });
   }
 
-  /** Sockets whose first packets die on the way: where a router answers early packets, and so poisons the flow, this pair still works. */
-  #tryLate(): void {
-    const peer = this.#peer;
-    const to = peer?.description.late;
-    const socket = this.#late;
-    if (!peer || !to || !socket || this.#lateStarted || this.#path) return;
-    this.#lateStarted = true;
-    this.#note('attempt', { strategy: 'low-ttl', reason: `First packets that die on the way open our own NAT, and the peer's cannot refuse what never came there.`, to: formatEndpoint(to) });
-    const shoot = (ttl?: number): void => {
-      if (!this.#path && !this.#closed) peer.agent.feed({ kind: 'speculate', socket: socket.id, to, ttl });
-    };
-    // A little further each time: a carrier's NAT may lie behind our own.
-    for (const [i, ttl] of [LOW_TTL, LOW_TTL + 1, LOW_TTL + 2].entries()) this.#after(i * 40, () => shoot(ttl));
-    // The peer may hear of our socket a round trip later than we of its; after that both have sent.
-    const later = Math.max(250, 1.5 * this.#rttMs + 50);
-    for (const ms of [0, 150, 450, 950, 1_750, 2_750]) this.#after(later + ms, () => shoot());
-  }
-
   #judge(): void {
-    const { mine, theirs } = this.profiles;
-    const peer = this.#peer;
-    if (!mine || !theirs || !peer || this.#judgement || this.#final || !canJudge(mine, theirs)) return;
-    const judgement = judge(mine, theirs, isFirst(this.#member, peer.member) ? 'a' : 'b');
-    this.#judgement = judgement;
-    if (this.#path) return;
-    const reason = reasonOf(judgement, 'this side', 'the peer');
-    this.#note('judged', { kind: judgement.kind, reason, ...('odds' in judgement && { odds: judgement.odds }) });
+    const judgement = this.#final ? undefined : this.#hard?.judge();
+    if (!judgement || this.#path) return;
+    this.#note('judged', { kind: judgement.kind, reason: reasonOf(judgement, 'this side', 'the peer'), ...('odds' in judgement && { odds: judgement.odds }) });
     if (judgement.kind === 'direct' || judgement.kind === 'unknown') return;
     if (judgement.kind === 'hopeless') {
       // As long as the plain way was given a chance, there is nothing to wait for.
@@ -519,51 +476,7 @@ class Run implements SignalListener {
       return this.#deadline(Math.max(left, 500), () => this.#giveUp());
     }
     this.#deadline(Math.max(HARD_MS, this.#options.plainMs ?? 0), () => this.#giveUp());
-    this.#note('attempt', { strategy: judgement.kind, reason });
-    const self = this.#mine.reflexive[0] ?? this.#mine.hosts[0];
-    const target = peer.observed ?? peer.description.reflexive[0];
-    if (!self || !target) return;
-    this.#hard
-      .run((signal) => attempt(judgement, { mine, theirs, peer: target, self }, this.#means(peer, signal)))
-      .catch((error: unknown) => {
-        if (!this.#hard.ended && !(error instanceof NetError)) this.#outcome.reject(error);
-      });
-  }
-
-  #means(peer: Peer, signal: AbortSignal): Means {
-    const { clock, random } = this.#env;
-    const sockets = this.#sockets as Sockets;
-    const measurement = this.#measurement as Measurement;
-    return {
-      clock, random, signal,
-      main: this.#main?.id ?? 0,
-      open: () => sockets.open(this.#hard),
-      close: (id) => {
-        sockets.close(id);
-        this.#narrow.delete(id);
-        peer.agent.feed({ kind: 'socket-closed', socket: id });
-      },
-      turn: () => this.#governor.turn(signal),
-      expectOnly: (socket, from) => this.#narrow.set(socket, from),
-      probe: (socket, to, ttl) => peer.agent.feed({ kind: 'speculate', socket, to, ttl }),
-      sample: (socket) => measurement.sample(socket),
-      usedPorts: () => measurement.usedPorts(),
-      announce: (aim) => {
-        this.#mine = { ...this.#mine, aim };
-        this.#publish();
-      },
-      peerAim: async (round) => {
-        // Only where the peer is seen: it must not have us send to others.
-        const seenAt = (address: string): boolean => (peer.observed ? [peer.observed] : peer.description.reflexive).some((each) => each.address === address);
-        const ready = (): boolean => {
-          const { aim } = peer.description;
-          return aim !== undefined && aim.round >= round && seenAt(aim.address);
-        };
-        while (!(await this.#gate.wait(ready, 60_000, signal)));
-        return peer.description.aim as Aim;
-      },
-      note: (event, details) => this.#note(event, details),
-    };
+    this.#hard?.start(judgement);
   }
 
   /* ---- little things ---- */
