@@ -9,7 +9,8 @@ import { allCommands } from './harness.ts';
 import { sample } from './sample-command.ts';
 
 const MAN = fileURLToPath(new URL('../../man/', import.meta.url));
-const pages = manPages(await loadAll(allCommands()));
+const commands = await loadAll(allCommands());
+const pages = manPages(commands);
 const linter = spawnSync('mandoc', ['-Tlint', '/dev/null']).error === undefined;
 
 describe('the man pages', () => {
@@ -39,7 +40,7 @@ describe('the man pages', () => {
 });
 
 describe('the help', () => {
-  it.each(await loadAll(allCommands()))('of $name fits into 80 columns, but for what is to be typed', (command) => {
+  it.each(commands)('of $name fits into 80 columns, but for what is to be typed', (command) => {
     const wide = commandHelp(command, 80).split('\n').filter((line) => line.length > 80 && !line.startsWith('  $ '));
     expect(wide).toEqual([]);
   });
