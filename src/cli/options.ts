@@ -17,7 +17,7 @@ export const GLOBAL_OPTIONS = {
 /** `maxRate` in the code is `max-rate` on the command line. */
 export const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
-export const aliasesOf = (spec: OptionSpec): readonly string[] => (spec.alias === undefined ? [] : typeof spec.alias === 'string' ? [spec.alias] : spec.alias);
+const aliasesOf = (spec: OptionSpec): readonly string[] => (spec.alias === undefined ? [] : typeof spec.alias === 'string' ? [spec.alias] : spec.alias);
 
 const dashed = (name: string): string => (name.length === 1 ? `-${name}` : `--${name}`);
 

@@ -13,7 +13,7 @@ export interface HostPort {
 const whole = (text: string): number => (/^\d{1,15}$/.test(text) ? Number(text) : Number.NaN);
 
 /** A port to send to, 1–65535. */
-export function parsePort(text: string, argument: string): number {
+function parsePort(text: string, argument: string): number {
   const port = whole(text);
   if (!(port >= 1 && port <= 65535)) throw UsageError.expected(argument, 'a port from 1 to 65535', text);
   return port;
@@ -64,16 +64,21 @@ export function parseHostPort(text: string, argument: string): HostPort {
   return { host, port: match[3] === undefined ? undefined : parsePort(match[3], `port in ${argument}`) };
 }
 
-/** A STUN server to ask over UDP. */
-export function parseStun(text: string, argument: string): StunServerName {
+/** A STUN server, `stuns:` for TLS included. */
+export function parseAnyStun(text: string, argument: string): StunServerName {
   try {
-    const server = parseStunServer(text);
-    if (server.secure) throw new UsageError(`${argument}: stuns: is STUN over TLS, and this is about UDP`, 'Name the server without stuns:.');
-    return server;
+    return parseStunServer(text);
   } catch (error) {
     if (error instanceof StunUriError) throw UsageError.expected(argument, error.expected, text);
     throw error;
   }
+}
+
+/** A STUN server to ask over UDP. */
+export function parseStun(text: string, argument: string): StunServerName {
+  const server = parseAnyStun(text, argument);
+  if (server.secure) throw new UsageError(`${argument}: stuns: is STUN over TLS, and this is about UDP`, 'Name the server without stuns:.');
+  return server;
 }
 
 /** As {@link parseHostPort}, where the port may not be left out. */

@@ -7,23 +7,12 @@ import { defaultServers } from '../probe/servers.ts';
 import { type Block, type Cell, fields, forwardingGrid, grid, heading, text, type Tone } from '../render/block.ts';
 import { finding } from '../report/finding.ts';
 import { startReport } from '../report/report.ts';
-import { parseStunServer, StunUriError } from '../stun/uri.ts';
-import { FAMILY, parseLocalPort, SOURCE, TIMEOUT } from './arguments.ts';
+import type { StunServerName } from '../stun/uri.ts';
+import { FAMILY, parseLocalPort, parseStun, SOURCE, TIMEOUT } from './arguments.ts';
 import { type Context, defineCommand, UsageError } from './command.ts';
 
 /** More are not asked at once: the first ones to answer are enough. */
 const BATCH = 5;
-
-function parseServer(value: string, argument: string) {
-  try {
-    const name = parseStunServer(value);
-    if (name.secure) throw new UsageError(`${argument}: detect tests how UDP passes the NAT; stuns: is TLS`, 'Name the server without stuns:.');
-    return name;
-  } catch (error) {
-    if (error instanceof StunUriError) throw UsageError.expected(argument, error.expected, value);
-    throw error;
-  }
-}
 
 function parseExpected(value: string, argument: string): readonly string[] {
   const words = value.split(',').map((word) => word.trim());
@@ -32,10 +21,10 @@ function parseExpected(value: string, argument: string): readonly string[] {
   return words;
 }
 
-async function run(args: { server: readonly ReturnType<typeof parseServer>[]; family: Family | undefined; port: number | undefined; source: string | undefined; timeout: number }, context: Context) {
+async function run(args: { server: readonly StunServerName[]; family: Family | undefined; port: number | undefined; source: string | undefined; timeout: number }, context: Context) {
   const { env, signal } = context;
   const close = startReport(env.clock, 'nat-tool/detect@1');
-  const builtIn = defaultServers(context.environment).map(({ server }) => parseServer(server, 'NAT_TOOL_SERVER'));
+  const builtIn = defaultServers(context.environment).map(({ server }) => parseStun(server, 'NAT_TOOL_SERVER'));
   const batches = args.server.length > 0 ? [args.server] : [builtIn.slice(0, BATCH), builtIn.slice(BATCH, 2 * BATCH)].filter((batch) => batch.length > 0);
   const deadline = env.clock.now() + args.timeout;
   const left = () => Math.max(1, deadline - env.clock.now());
@@ -130,7 +119,7 @@ export default defineCommand({
     'With a server that supports RFC 5780 everything is tested; two or more plain servers still tell the mapping. With no server named, those in NAT_TOOL_SERVER or built-in public servers are asked, and those that answer are used.',
   ],
   positionals: {
-    server: { describe: 'STUN server: host, host:port, host port, [v6]:port or stun:host[:port]', parse: parseServer, array: true, joinPort: true, valueName: 'SERVER' },
+    server: { describe: 'STUN server: host, host:port, host port, [v6]:port or stun:host[:port]', parse: parseStun, array: true, joinPort: true, valueName: 'SERVER' },
   },
   options: {
     expect: { type: 'string', valueName: 'WORD[,WORD…]', parse: parseExpected, suggestions: EXPECTABLE, describe: `exit 1 unless the type is among these words; also cone (any of the three) and p2p (hole punching works)` },

@@ -6,8 +6,8 @@ import { type Block, type Cell, fields, grid, heading, text } from '../render/bl
 import { type Finding, finding } from '../report/finding.ts';
 import { startReport } from '../report/report.ts';
 import type { Credentials } from '../stun/client.ts';
-import { parseStunServer, type StunServerName, StunUriError } from '../stun/uri.ts';
-import { FAMILY, parseSeconds, parseWhole, PORT, SOURCE, TIMEOUT } from './arguments.ts';
+import type { StunServerName } from '../stun/uri.ts';
+import { FAMILY, parseAnyStun, parseSeconds, parseWhole, PORT, SOURCE, TIMEOUT } from './arguments.ts';
 import { type ArgsOf, type Context, defineCommand, type ExitStatus, UsageError } from './command.ts';
 
 /** Servers asked at the same time; each costs one or two sockets. */
@@ -17,17 +17,8 @@ const FEW = 8;
 /** Built-in servers asked when none is named; the first answer ends it. */
 const BUILT_IN = 5;
 
-function parseServer(value: string, argument: string): StunServerName {
-  try {
-    return parseStunServer(value);
-  } catch (error) {
-    if (error instanceof StunUriError) throw UsageError.expected(argument, error.expected, value);
-    throw error;
-  }
-}
-
 const positionals = {
-  server: { describe: 'STUN server: host, host:port, host port, [v6]:port, stun:host[:port] or stuns:host[:port]', parse: parseServer, array: true, joinPort: true, valueName: 'SERVER' },
+  server: { describe: 'STUN server: host, host:port, host port, [v6]:port, stun:host[:port] or stuns:host[:port]', parse: parseAnyStun, array: true, joinPort: true, valueName: 'SERVER' },
 } as const;
 
 const options = {
@@ -56,7 +47,7 @@ export function parseServerList(content: string, file: string): StunServerName[]
     const [host, port, ...more] = line.replace(/(^|\s)#.*$/, '').trim().split(/\s+/);
     if (!host) continue;
     if (more.length > 0) throw UsageError.expected(`${file}, line ${i + 1}`, 'one server', line.trim());
-    names.push(parseServer(port === undefined ? host : `${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`, `${file}, line ${i + 1}`));
+    names.push(parseAnyStun(port === undefined ? host : `${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`, `${file}, line ${i + 1}`));
   }
   return names;
 }
@@ -122,7 +113,7 @@ async function all(names: readonly StunServerName[], options: QueryOptions, { en
 /** The first of the built-in servers that answers, or, when none does, what became of each. */
 async function anyBuiltIn(options: QueryOptions, context: Context): Promise<QueryResult[]> {
   const rest = scope(context.env.clock, context.signal);
-  const names = defaultServers(context.environment).filter(({ rfc5780 }) => rfc5780 || !options.vet).slice(0, BUILT_IN).map(({ server }) => parseServer(server, 'NAT_TOOL_SERVER'));
+  const names = defaultServers(context.environment).filter(({ rfc5780 }) => rfc5780 || !options.vet).slice(0, BUILT_IN).map(({ server }) => parseAnyStun(server, 'NAT_TOOL_SERVER'));
   context.progress('asking public servers');
   let first: QueryResult | undefined;
   const results = await Promise.all(

@@ -1,5 +1,5 @@
 /** ICE candidates (RFC 8445 §5.1): what they are, how they rank, which belong together. Pure. */
-import { type Endpoint, type Family, familyOf, sameEndpoint, scopeOf } from '../net/address.ts';
+import { type Endpoint, type Family, familyOf, scopeOf } from '../net/address.ts';
 
 export type CandidateType = 'host' | 'srflx' | 'prflx' | 'relay';
 
@@ -61,5 +61,3 @@ export function canPair(local: Endpoint, remote: Endpoint): boolean {
   if (family !== familyOf(remote.address)) return false;
   return family === 4 || (scopeOf(local.address) === 'link-local') === (scopeOf(remote.address) === 'link-local');
 }
-
-export const sameCandidate = (a: Candidate, b: Candidate): boolean => a.type === b.type && sameEndpoint(a.endpoint, b.endpoint);

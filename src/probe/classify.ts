@@ -1,5 +1,5 @@
 /** Observations in, the field's words out (RFC 4787 §4 and §5, RFC 3489 §5). Pure. */
-import { type Endpoint, formatEndpoint, sameEndpoint } from '../net/address.ts';
+import { type Endpoint, sameEndpoint } from '../net/address.ts';
 
 export type Dependence = 'endpoint-independent' | 'address-dependent' | 'address-and-port-dependent';
 export type Mapping = Dependence | 'none' | 'unknown';
@@ -74,6 +74,3 @@ export function natType({ mapping, dependent }: MappingVerdict, filtering: Filte
   if (mapping === 'none') return filtering === 'endpoint-independent' ? 'open-internet' : 'udp-firewall';
   return CONES[filtering];
 }
-
-export const describeObservation = ({ local, remote, mapped }: Observation): string =>
-  `${formatEndpoint(local)} → ${formatEndpoint(remote)} seen as ${formatEndpoint(mapped)}`;

@@ -12,7 +12,7 @@ import { DnsFormatError } from '../net/dns-message.ts';
 import { queryDns } from './dns-query.ts';
 import { httpGet } from './http-get.ts';
 import { HttpFormatError } from './http-response.ts';
-import { addressIn, type DnsSource, type HttpsSource, type Method, mayServe, type Source, sourceName, type StunSource } from './public-sources.ts';
+import { addressIn, type DnsSource, type HttpsSource, type Method, type Source, sourceName, type StunSource } from './public-sources.ts';
 
 export type SurveyEnv = Pick<Env, 'clock' | 'random' | 'udp' | 'tcp' | 'resolver'>;
 
@@ -226,9 +226,6 @@ async function askWeb(env: SurveyEnv, { url }: HttpsSource, family: Family, { so
   if (address === undefined) throw new NoAddress('the answer holds no address');
   return { address, port: null, rttMs };
 }
-
-/** Sources whose literal address can be of a family, as {@link mayServe} says. */
-export const servable = (sources: readonly Source[], family: Family): Source[] => sources.filter((source) => mayServe(source, family));
 
 /** Whether all answers of each family name the same address. */
 export const agree = (answers: readonly Answer[]): boolean =>

@@ -73,7 +73,7 @@ export async function findServers(
 }
 
 /** Why a name could not be looked up, without the system's jargon around its code. */
-export const lookupFailure = (error: NetError | TimeoutError): string =>
+const lookupFailure = (error: NetError | TimeoutError): string =>
   `no name server answered${error instanceof NetError && error.code !== undefined ? ` (${error.code})` : ''}`;
 
 export interface LookupFailure {
