@@ -32,7 +32,7 @@ export function connect(env: Env, options: ConnectOptions): Promise<Connected> {
     ...options,
     trusted: true,
     makeSignal: ({ main, member, observed }: SignalParts) =>
-      new RendezvousSignal({ mux: main.mux, server, room: secret.room(generation), member, clock: env.clock, random: env.random, observed }),
+      new RendezvousSignal({ mux: main.mux, server, room: secret.room(generation), member, clock: env.clock, random: env.random, proven: (generation ?? 0) > 0, observed }),
   });
 }
 

@@ -21,7 +21,7 @@ import type { Profile } from './profile.ts';
 import type { Established, Failure, Path, Session, SessionOptions, SignalParts, SocketSignal } from './session-api.ts';
 import { isFinal, type PeerNews, type SignalListener, type SignalStatus } from './signal/signal.ts';
 import { type Socket, Sockets } from './sockets.ts';
-import { MOST_PER_SECOND, reasonOf } from './strategy.ts';
+import { MOST_PER_SECOND, patienceMs, reasonOf } from './strategy.ts';
 import { Waits } from './waits.ts';
 
 export * from './session-api.ts';
@@ -30,8 +30,6 @@ export * from './session-api.ts';
 const PLAIN_MS = 12_000;
 /** And where the odds are that nothing will come of it. */
 const HOPELESS_MS = 3_000;
-/** How long hard ways are tried. */
-const HARD_MS = 13_000;
 /** How long the choice of a pair may take from when one works. */
 const SELECTED_MS = 15_000;
 const NUDGE_MS = 3_000;
@@ -475,7 +473,7 @@ class Run implements SignalListener {
       const left = this.#metAt + HOPELESS_MS - this.#env.clock.now();
       return this.#deadline(Math.max(left, 500), () => this.#giveUp());
     }
-    this.#deadline(Math.max(HARD_MS, this.#options.plainMs ?? 0), () => this.#giveUp());
+    this.#deadline(Math.max(patienceMs(judgement) + 4 * this.#rttMs, this.#options.plainMs ?? 0), () => this.#giveUp());
     this.#hard?.start(judgement);
   }
 

@@ -6,6 +6,8 @@ import { isPortFiltered, isSymmetric, type Profile } from './profile.ts';
 
 /** Packets a second that one side sends at most while it tries. */
 export const MOST_PER_SECOND = 280;
+/** How long hard ways are tried where they can be tried again and again. */
+const HARD_MS = 13_000;
 /** What a birthday may take. */
 export const BIRTHDAY_MS = 10_000;
 /**
@@ -78,20 +80,33 @@ export function judge(a: Profile, b: Profile, first: Side = 'a'): Judgement {
   const [openA, openB] = [a.filtering === 'endpoint-independent', b.filtering === 'endpoint-independent'];
   if ((openA && !isPortFiltered(b)) || (openB && !isPortFiltered(a))) return { kind: 'crossed' };
   const [seenA, seenB] = [foresightOf(a), foresightOf(b)];
-  // Filters by address alone: whoever's port is hit can answer from any other one.
-  if (!isPortFiltered(a) && !isPortFiltered(b)) {
+  const [opensA, opensB] = [canOpenFor(a, b), canOpenFor(b, a)];
+  if (opensA || opensB) {
     const rank = RANK[seenA.kind] - RANK[seenB.kind];
-    return (rank === 0 ? first === 'a' : rank < 0) ? guess('a', seenA) : guess('b', seenB);
+    const chosen = opensA && (!opensB || (rank === 0 ? first === 'a' : rank < 0));
+    return chosen ? guess('a', seenA, mappingsOf(b)) : guess('b', seenB, mappingsOf(a));
   }
   return meet(seenA, seenB);
 }
 
-function guess(opener: Side, foresight: Foresight): Judgement {
+/**
+ * Of two symmetric sides: whether a hit on one of the opener's ports is enough. It has to let in a port of the other side that
+ * nobody knew, and the answer has to pass: from any port, or from the one that was hit, which a mapping by address alone keeps.
+ */
+const canOpenFor = (opener: Profile, other: Profile): boolean => !isPortFiltered(opener) && (!isPortFiltered(other) || opener.mapping === 'address-dependent');
+
+/** How many mappings a side can have at once: where each probe needs one of its own, a block is soon used up. */
+function mappingsOf(prober: Profile): number {
+  const foresight = foresightOf(prober);
+  return prober.mapping === 'address-and-port-dependent' && foresight.kind === 'block' ? Math.floor(foresight.size * 0.9) : Number.POSITIVE_INFINITY;
+}
+
+function guess(opener: Side, foresight: Foresight, mostProbes = Number.POSITIVE_INFINITY): Judgement {
   if (foresight.kind === 'exact') return { kind: 'guess', opener, foresight, sockets: 1, probes: 32, odds: 0.99, expectedMs: 200 };
   const size = foresight.kind === 'block' ? foresight.size : ALL_PORTS;
   // Half of a block is left to the others behind the same NAT.
   const sockets = Math.max(1, Math.min(foresight.kind === 'block' ? 128 : BIRTHDAY_SOCKETS, size >> 1));
-  const probes = Math.min(size, Math.round((BIRTHDAY_MS / 1000) * MOST_PER_SECOND));
+  const probes = Math.min(size, mostProbes, Math.round((BIRTHDAY_MS / 1000) * MOST_PER_SECOND));
   const odds = oddsOfBirthday(sockets, probes, size);
   return { kind: 'guess', opener, foresight, sockets, probes, odds, expectedMs: Math.round((Math.LN2 * size * 1000) / (sockets * MOST_PER_SECOND)) };
 }
@@ -104,6 +119,13 @@ function meet(a: Foresight, b: Foresight): Judgement {
   const odds = share(a) * share(b);
   if (odds < 0.3) return { kind: 'hopeless', odds: (Math.min(1, Math.max(share(a), 0)) * Math.min(1, share(b))) };
   return { kind: 'meet', a, b, sockets, odds, expectedMs: 200 + Math.round((Math.max(sockets.a, sockets.b) * 1000) / MOST_PER_SECOND) };
+}
+
+/** How long an attempt may take, milliseconds: then there is nothing left that was not tried. */
+export function patienceMs(judgement: Judgement): number {
+  // A block is used up after one round, and nothing can be opened for a second one.
+  const once = judgement.kind === 'meet' && (judgement.a.kind === 'block' || judgement.b.kind === 'block');
+  return once ? 2_000 + 3 * judgement.expectedMs : HARD_MS;
 }
 
 /** How many sockets one side opens towards the other's aim: a window around a counter, nearly all of a block. */

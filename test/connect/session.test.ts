@@ -106,6 +106,23 @@ describe('paths', () => {
   });
 });
 
+describe('two symmetric NATs, of which one maps and filters by address alone', () => {
+  it.each([
+    ['random', 'birthday', 10_000],
+    ['sequential:1', 'predicted', 2_000],
+  ])('with %s ports: %s', async (ports, path, withinMs) => {
+    for (let seed = 1; seed <= 4; seed++) {
+      const pair = [`symmetric,ports=random`, `symmetric,mapping=ad,filtering=ad,ports=${ports}`] as const;
+      const [nat, nat2] = seed % 2 === 0 ? pair : ([pair[1], pair[0]] as const);
+      const { a, b, mostPerSecond } = await runPair({ nat, nat2, seed, loss: seed > 2 ? 0.05 : 0, laterMs: 500 });
+      expect([a.path, b.path]).toEqual([path, path]);
+      expect([a.received, b.received].map((each) => each[0])).toEqual(['hello', 'hello']);
+      expect(b.elapsedMs).toBeLessThan(withinMs);
+      expect(mostPerSecond).toBeLessThanOrEqual(300);
+    }
+  });
+});
+
 describe('a server on one address', () => {
   const servers = [{ name: 'stun.example.net', addresses: ['40.30.20.10'] }];
   it('can still tell a symmetric NAT by its next port', async () => {
@@ -267,6 +284,21 @@ describe('what may go wrong', () => {
       if (atMs >= 181) expect(outcomes).toEqual(['connected', 'connected']);
       else for (const each of outcomes) expect(['connected', 'silent', 'no-path', 'refused', 'network']).toContain(each);
     }
+  });
+
+  it('a network without UDP is told after two and a half seconds', async () => {
+    const { a, b } = await runPair({ nat: 'blocked', nat2: 'full-cone', seed: 1, waitMs: 20_000 });
+    expect([a.path, a.elapsedMs]).toEqual(['signal', 2_500]);
+    // Nobody can tell the other side.
+    expect([b.path, b.elapsedMs]).toEqual(['nobody-came', 20_000]);
+  });
+
+  it('a block that is used up is not tried again', async () => {
+    // Most of so small a block is taken by what came before.
+    const results = await Promise.all(Array.from({ length: 12 }, (_, i) => runPair({ nat: 'symmetric', nat2: 'symmetric,ports=block:64', seed: i + 1, laterMs: ((i + 1) * 137) % 1500 })));
+    const failed = results.filter(({ connected }) => !connected);
+    expect(failed.length).toBeGreaterThan(0);
+    for (const { a, b } of failed) for (const each of [a, b]) expect([each.path, each.elapsedMs < 6_000]).toEqual(['no-path', true]);
   });
 
   it('an interrupt frees everything at any instant', async () => {

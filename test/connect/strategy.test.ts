@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { verdictOf } from '../../src/connect/oracle.ts';
 import { type Dependence, type Profile, UNKNOWN_PROFILE } from '../../src/connect/profile.ts';
-import { type Judgement, judge, oddsOfBirthday, percent, reasonOf } from '../../src/connect/strategy.ts';
+import { type Judgement, judge, oddsOfBirthday, patienceMs, percent, reasonOf } from '../../src/connect/strategy.ts';
 import type { PortAllocation } from '../../src/stun/allocation.ts';
 
 const [EI, AD, APD] = ['endpoint-independent', 'address-dependent', 'address-and-port-dependent'] as const;
@@ -52,11 +52,26 @@ describe('the judgement', () => {
     ['both symmetric, by address', symmetric(AD, RANDOM), symmetric(AD, RANDOM), 'guess'],
     ['both symmetric and sequential', symmetric(APD, SEQUENTIAL), symmetric(APD, SEQUENTIAL), 'meet'],
     ['sequential and block', symmetric(APD, SEQUENTIAL), symmetric(AD, BLOCK), 'meet'],
+    ['both symmetric, one maps and filters by address', symmetric(APD, RANDOM), profile(AD, AD, RANDOM), 'guess'],
+    ['both symmetric, one maps by address and lets all in', symmetric(APD, RANDOM), profile(AD, EI, RANDOM), 'guess'],
+    ['both symmetric, one maps by address and filters by port', symmetric(AD, RANDOM), profile(AD, APD, RANDOM), 'hopeless'],
     ['sequential and random', symmetric(APD, SEQUENTIAL), symmetric(APD, RANDOM), 'hopeless'],
     ['both random', symmetric(APD, RANDOM), symmetric(APD, RANDOM), 'hopeless'],
     ['an unknown one', UNKNOWN_PROFILE, symmetric(APD, RANDOM), 'unknown'],
   ])('of %s', (_, a, b, kind) => {
     expect(judge(a, b).kind).toBe(kind);
+  });
+
+  it('lets the side open whose one port holds for all of the other\'s', () => {
+    expect(judge(symmetric(APD, SEQUENTIAL), profile(AD, AD, RANDOM))).toMatchObject({ opener: 'b', foresight: { kind: 'random' }, sockets: 256, probes: 2800 });
+    expect(judge(profile(AD, AD, RANDOM), symmetric(APD, SEQUENTIAL))).toMatchObject({ opener: 'a' });
+    // Each probe of a side with a block takes one of its ports.
+    expect(judge(symmetric(APD, BLOCK), profile(AD, AD, RANDOM))).toMatchObject({ opener: 'b', probes: 460, odds: expect.closeTo(0.84, 2) as number });
+  });
+
+  it('is patient only where another round may bring more', () => {
+    expect(patienceMs(judge(symmetric(APD, SEQUENTIAL), symmetric(APD, SEQUENTIAL)))).toBe(13_000);
+    expect(patienceMs(judge(symmetric(APD, SEQUENTIAL), symmetric(APD, BLOCK)))).toBeLessThan(8_000);
   });
 
   it('has the odds of the field', () => {

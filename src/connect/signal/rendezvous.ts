@@ -13,13 +13,17 @@ export interface RendezvousOptions {
   readonly member: Uint8Array;
   readonly clock: Clock;
   readonly random: Random;
+  /** The server answered in an earlier session: its silence may be a passing one. */
+  readonly proven?: boolean | undefined;
   /** Each answer is a STUN answer too: where the server sees this socket, and where else it answers. */
   readonly observed: (seen: { readonly mapped: Endpoint; readonly alternates: readonly Endpoint[]; readonly rttMs: number; readonly at: number }) => void;
 }
 
 /** Waits before a register is sent again, as long as it is not answered. */
 const RETRY_MS: readonly number[] = [100, 200, 400, 800, 1000];
-/** The server is given up after so long without an answer. */
+/** A server that has never answered is given up after so long: five registers, and a second for the answer to the last. */
+const FIRST_SILENT_MS = 2_500;
+/** And one that has answered before, or whose network is just coming back. */
 const SILENT_MS = 6_000;
 /** Answers to the latest requests that are waited for. */
 const MOST_OUTSTANDING = 8;
@@ -88,8 +92,9 @@ export class RendezvousSignal implements Signal {
   }
 
   #try(): void {
-    const { clock } = this.#options;
-    if (this.#unansweredSince !== undefined && clock.now() - this.#unansweredSince >= SILENT_MS) return this.#end('silent');
+    const { clock, proven } = this.#options;
+    const patience = proven || this.#status !== undefined ? SILENT_MS : FIRST_SILENT_MS;
+    if (this.#unansweredSince !== undefined && clock.now() - this.#unansweredSince >= patience) return this.#end('silent');
     this.#send(false);
     const wait = RETRY_MS[Math.min(this.#tries++, RETRY_MS.length - 1)] as number;
     this.#arm(wait, () => this.#try());
