@@ -234,6 +234,8 @@ function addressFindings(m: Measurement, answered: readonly Series[]): Finding[]
   const seen = m.session.observations();
   const addresses = [...new Set(seen.map(({ mapped }) => mapped.address))];
   if (addresses.length > 1) findings.push(finding('address-pooling', { addresses }));
+  const untranslated = seen.find(({ local: own, mapped }) => own.address === mapped.address && scopeOf(mapped.address) !== 'public');
+  if (untranslated) findings.push(finding('server-on-this-side', { address: untranslated.mapped.address }));
   const inner = seen.find(({ local: own, mapped }) => own.address !== mapped.address && ['private', 'shared'].includes(scopeOf(mapped.address)));
   if (inner && answered.length > 0) findings.push(finding('private-public-side', { public: inner.mapped.address }));
   return findings;

@@ -71,7 +71,7 @@ const HALVES: Readonly<Partial<Record<Mapping, { readonly words: string; readonl
   },
   none: {
     words: 'unknown: no NAT, but perhaps a firewall',
-    advice: 'This host has a public address. Whether a firewall lets in more than answers could not be told; a direct path works when this host sends first.',
+    advice: 'No NAT translates on the way to that server. Whether a firewall lets in more than answers could not be told; a direct path works when this host sends first.',
   },
 };
 

@@ -20,6 +20,8 @@ const TEXTS = {
     `Something on the way rewrites addresses inside packets (an ALG): MAPPED-ADDRESS arrived as ${mapped}, XOR-MAPPED-ADDRESS as ${xorMapped}.`,
   'shared-address-space': ({ local }: { local: string }) =>
     `The local address ${local} is in 100.64.0.0/10, the space between a carrier's NAT and its customers (RFC 6598): there is a carrier-grade NAT ahead.`,
+  'server-on-this-side': ({ address }: { address: string }) =>
+    `The server saw ${address}, which is not a public address, untranslated: it is on this side of any NAT towards the internet, which this says nothing of.`,
   'private-public-side': ({ public: seen }: { public: string }) =>
     `The server saw ${seen}, which is not a public address: the server is on the inside of a further NAT, whose behaviour this does not show.`,
   'address-pooling': ({ addresses }: { addresses: readonly string[] }) =>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { SERVER_FAULTS, type ServerFault } from '../../src/lab/stun-service.ts';
+import { SERVER_FAULTS, type ServerFault, startStunService } from '../../src/lab/stun-service.ts';
 import { Lab, type LabOptions, type ServerSpec } from '../../src/lab/topology.ts';
 import { NetError, type UdpSocket } from '../../src/net/ports.ts';
 import { measureBehaviour } from '../../src/probe/behaviour.ts';
@@ -232,4 +232,15 @@ describe('politeness', () => {
       expect(most).toBeLessThanOrEqual(10);
     },
   );
+});
+
+describe('where the server is', () => {
+  it('says so when it is on this side of any NAT', async () => {
+    const lab = new Lab({ nat: 'port-restricted-cone' });
+    const address = lab.host('Ab').interfaces().find(({ internal }) => !internal)?.address ?? '';
+    lab.serve('Ab', (env) => startStunService(env, { endpoints: { A1P1: { address, port: 3478 } } }));
+    const measurement = await lab.run((env, signal) => measureBehaviour(env, 4, { servers: [{ address, port: 3478 }], timeoutMs: 8000 }, signal));
+    expect(kinds(conclude(measurement).findings)).toContain('server-on-this-side');
+    expect(kinds((await measure({ nat: 'none' })).findings)).toEqual([]);
+  });
 });
