@@ -27,9 +27,18 @@ export function parseLocalPort(text: string, argument: string): number {
 }
 
 /** Seconds, fractions allowed, as milliseconds. More than zero, at most a day. */
-export function parseSeconds(text: string, argument: string): number {
+export const parseSeconds = (text: string, argument: string): number => secondsOf(text, argument, 0);
+
+/** As {@link parseSeconds}, but not less than `least` seconds: what goes to servers of others must not flood them. */
+export const parseSecondsFrom =
+  (least: number) =>
+  (text: string, argument: string): number =>
+    secondsOf(text, argument, least);
+
+function secondsOf(text: string, argument: string, least: number): number {
   const seconds = /^(?:\d+\.?\d*|\.\d+)$/.test(text) ? Number(text) : Number.NaN;
-  if (!(seconds > 0 && seconds <= 86_400)) throw UsageError.expected(argument, Number.isNaN(seconds) ? 'seconds, such as 2 or 0.5' : 'seconds, more than 0 and at most 86400', text);
+  const bounds = `seconds, ${least > 0 ? `at least ${least}` : 'more than 0'} and at most 86400`;
+  if (!(seconds > 0 && seconds >= least && seconds <= 86_400)) throw UsageError.expected(argument, Number.isNaN(seconds) ? 'seconds, such as 2 or 0.5' : bounds, text);
   return seconds * 1000;
 }
 

@@ -7,7 +7,7 @@ import { type Block, fields, forwardingGrid, grid } from '../render/block.ts';
 import { type Finding, finding } from '../report/finding.ts';
 import type { ForwardingRow } from '../report/forwarding.ts';
 import { type Report, startReport } from '../report/report.ts';
-import { FAMILY, parseHostPort, parseSeconds, parseStun, PORT, SOURCE, TIMEOUT } from './arguments.ts';
+import { FAMILY, parseHostPort, parseSecondsFrom, parseStun, PORT, SOURCE, TIMEOUT } from './arguments.ts';
 import { type ArgsOf, type Context, defineCommand, UsageError } from './command.ts';
 
 interface PublicIp {
@@ -63,7 +63,7 @@ const options = {
   stun: { type: 'string', array: true, valueName: 'SERVER', parse: parseStun, describe: 'ask this STUN server' },
   dns: { type: 'string', array: true, valueName: 'NAME@SERVER', parse: parseDns, describe: 'ask this name server for this name; txt:NAME@SERVER where the answer is a TXT record' },
   url: { type: 'string', array: true, valueName: 'URL', parse: parseUrl, describe: 'ask this web page, which answers with the address alone or in a line ip=ADDRESS' },
-  watch: { type: 'string', bare: '60', valueName: 'SECONDS', parse: parseSeconds, describe: 'ask again so often (60 s when left out), and print a line when the address changes' },
+  watch: { type: 'string', bare: '60', valueName: 'SECONDS', parse: parseSecondsFrom(1), describe: 'ask again so often (60 s when left out, at least 1), and print a line when the address changes' },
   exec: { type: 'string', valueName: 'COMMAND', describe: 'run this by the shell on each change, with the addresses in NAT_TOOL_ADDRESS and NAT_TOOL_PREVIOUS; implies --watch' },
   family: FAMILY,
   port: { ...PORT, describe: 'local port of the STUN queries' },

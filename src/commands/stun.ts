@@ -7,7 +7,7 @@ import { type Finding, finding } from '../report/finding.ts';
 import { startReport } from '../report/report.ts';
 import type { Credentials } from '../stun/client.ts';
 import type { StunServerName } from '../stun/uri.ts';
-import { FAMILY, parseAnyStun, parseSeconds, parseWhole, PORT, SOURCE, TIMEOUT } from './arguments.ts';
+import { FAMILY, parseAnyStun, parseSecondsFrom, parseWhole, PORT, SOURCE, TIMEOUT } from './arguments.ts';
 import { type ArgsOf, type Context, defineCommand, type ExitStatus, UsageError } from './command.ts';
 
 /** Servers asked at the same time; each costs one or two sockets. */
@@ -16,6 +16,9 @@ const AT_ONCE = 128;
 const FEW = 8;
 /** Built-in servers asked when none is named; the first answer ends it. */
 const BUILT_IN = 5;
+/** Exchanges with one server are this far apart at least; with public servers that nobody named, as an unprivileged ping has it. */
+const LEAST_INTERVAL_MS = 10;
+const LEAST_PUBLIC_INTERVAL_MS = 200;
 
 const positionals = {
   server: { describe: 'STUN server: host, host:port, host port, [v6]:port, stun:host[:port] or stuns:host[:port]', parse: parseAnyStun, array: true, joinPort: true, valueName: 'SERVER' },
@@ -25,7 +28,7 @@ const options = {
   servers: { type: 'string', valueName: 'FILE', describe: 'read more servers from a file, one a line, # for comments; - is standard input' },
   vet: { type: 'boolean', describe: 'find out whether the server supports RFC 5780 (another IP, CHANGE-REQUEST honoured)' },
   count: { type: 'string', alias: 'c', valueName: 'N', parse: parseWhole(1, 100_000), default: '1', describe: 'exchanges; more than one are sent once each, to count the losses' },
-  interval: { type: 'string', alias: 'i', valueName: 'SECONDS', parse: parseSeconds, default: '1', describe: 'time between exchanges' },
+  interval: { type: 'string', alias: 'i', valueName: 'SECONDS', parse: parseSecondsFrom(LEAST_INTERVAL_MS / 1000), default: '1', describe: 'time between exchanges, at least 0.01; 0.2 when no server is named' },
   tcp: { type: 'boolean', describe: 'over TCP instead of UDP' },
   credential: { type: 'string', choices: ['long-term', 'short-term'], default: 'long-term', describe: 'how NAT_TOOL_USERNAME and NAT_TOOL_PASSWORD are meant' },
   family: FAMILY,
@@ -67,6 +70,10 @@ async function run(args: Args, context: Context) {
   const named = [...args.server, ...listed];
   if (named.length === 0 && args.servers !== undefined) throw new UsageError(`--servers: there is no server in ${args.servers === '-' ? 'standard input' : args.servers}`);
   if (args.vet && (args.tcp || named.some(({ secure }) => secure))) throw new UsageError('--vet: RFC 5780 is tested over UDP only');
+  const unnamed = named.length === 0 && !context.environment['NAT_TOOL_SERVER'];
+  if (unnamed && args.count > 1 && args.interval < LEAST_PUBLIC_INTERVAL_MS) {
+    throw new UsageError(`--interval: public servers are asked at most every ${LEAST_PUBLIC_INTERVAL_MS / 1000} s, not every ${args.interval / 1000} s`, 'Name a server of your own for less.');
+  }
   const queried: QueryOptions = {
     transport: args.tcp ? 'tcp' : 'udp',
     family: args.family,

@@ -172,6 +172,7 @@ describe('public-ip', () => {
     [['--stun', 'stuns:x.example.net'], 'stuns: is STUN over TLS'],
     [['--via', 'dns', '--stun', 'x'], '--via leaves out stun'],
     [['--watch', '0'], '--watch: expected seconds'],
+    [['--watch=0.0001'], '--watch: expected seconds, at least 1 '],
   ])('misuse %j', async (words, message) => {
     const { status, stdout, stderr } = await run(['public-ip', ...words]);
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });

@@ -42,7 +42,7 @@ describe('nat-tool serve', () => {
   });
 
   it('limits the rate of a source', async () => {
-    const { server } = await serve(['--address', '40.30.20.60', '--json', '--rate', '1', '--burst', '3'], ['40.30.20.60'], ['stun', '-c', '10', '-i', '0.001', '-w', '0.2', '40.30.20.60']);
+    const { server } = await serve(['--address', '40.30.20.60', '--json', '--rate', '1', '--burst', '3'], ['40.30.20.60'], ['stun', '-c', '10', '-i', '0.01', '-w', '0.2', '40.30.20.60']);
     expect(events(server.stdout).at(-1)).toMatchObject({ data: { counters: { received: 10, answered: 3, limited: 7 } } });
   });
 

@@ -55,6 +55,8 @@ describe('nat-tool stun', () => {
     [['stuns:192.0.2.1'], /host name after stuns/],
     [['--vet', '--tcp', 'x'], /--vet/],
     [['-c', '0', 'x'], /--count/],
+    [['-c', '100000', '-i', '0.0001', 'x'], /--interval: expected seconds, at least 0\.01 /],
+    [['-c', '20', '-i', '0.05'], /--interval: public servers .* 0\.2 s, not every 0\.05 s/],
   ])('refuses %j', async (words, message) => {
     const { status, stderr } = await stun(words, {}, { files: { 'empty.txt': '# nothing\n', 'bad.txt': 'a\nhost:99999\n' } });
     expect(status).toBe(2);
@@ -87,6 +89,16 @@ describe('nat-tool stun', () => {
   it('asks the built-in servers when none is named, and shows the first answer', async () => {
     const servers = [{ name: 'stun.cloudflare.com', addresses: ['40.30.20.10'] }];
     expect((await stun(['--short'], { servers })).stdout).toBe('12.13.14.15:24604\n');
+  });
+});
+
+describe('how often stun asks', () => {
+  it('does not bound a single exchange, nor servers of one\'s own', async () => {
+    const servers = [{ name: 'stun.cloudflare.com', addresses: ['40.30.20.10'] }];
+    expect((await stun(['--short', '-i', '0.05'], { servers })).status).toBe(0);
+    expect((await stun(['--short', '-c', '3', '-i', '0.01', 'stun.example.net'])).status).toBe(0);
+    expect((await stun(['--short', '-c', '3', '-i', '0.05'], {}, { environment: { NAT_TOOL_SERVER: 'stun.example.net' } })).status).toBe(0);
+    expect((await stun(['--short', '-c', '3', '-i', '0.2'], { servers })).status).toBe(0);
   });
 });
 
