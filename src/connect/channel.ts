@@ -6,6 +6,8 @@ const TYPE = { data: 0, hello: 1, ping: 2, pong: 3, bye: 4, end: 5 } as const;
 
 /** Waits before a hello is said again, as long as the peer has not said that it heard one. */
 const HELLO_MS: readonly number[] = [50, 100, 200, 400];
+/** Waits before a changed word is said again: nobody acknowledges it. */
+const RETELL_MS: readonly number[] = [50, 150];
 const PING_MS = 5_000;
 /** How often the end of our data is told. */
 const END_MS = 300;
@@ -18,6 +20,10 @@ export interface ChannelOptions {
   readonly clock: Clock;
   /** Sends by the best path there is; false where there is none. */
   readonly transmit: (packet: Uint8Array) => boolean;
+  /** One byte about the path that the peer is told with each hello; 0 for nothing. */
+  readonly word: () => number;
+  /** The peer's, with each of its hellos. */
+  readonly told: (word: number) => void;
   /** The peer's first hello came in: what it sends reaches us, sealed with the keys that only it can have. */
   readonly heard: () => void;
   readonly bye: () => void;
@@ -85,6 +91,23 @@ export class Channel {
     this.#hello();
   }
 
+  /** Our word has changed. */
+  retell(): void {
+    if (this.#closed || !this.#peerHeard) return;
+    this.#cancelHello();
+    this.#repeat(0);
+  }
+
+  #repeat(times: number): void {
+    this.#sayHello(this.#heardHello);
+    const wait = RETELL_MS[times];
+    if (wait !== undefined) this.#cancelHello = this.#options.clock.after(wait, () => this.#repeat(times + 1));
+  }
+
+  #sayHello(heard: boolean): void {
+    this.#options.transmit(this.#sealer.seal(TYPE.hello, Uint8Array.of(heard ? 1 : 0, this.#options.word())));
+  }
+
   /** False where there is no path. */
   send(data: Uint8Array): boolean {
     if (this.#closed) return false;
@@ -121,7 +144,7 @@ export class Channel {
         else if (this.#early.length < 64) this.#early.push({ data: opened.body, at });
         return;
       case TYPE.hello:
-        return this.#onHello(opened.body[0] === 1);
+        return this.#onHello(opened.body[0] === 1, opened.body[1] ?? 0);
       case TYPE.ping:
         this.#options.transmit(this.#sealer.seal(TYPE.pong, opened.body));
         return;
@@ -153,13 +176,14 @@ export class Channel {
   }
 
   #hello(): void {
-    this.#options.transmit(this.#sealer.seal(TYPE.hello, Uint8Array.of(this.#heardHello ? 1 : 0)));
+    this.#sayHello(this.#heardHello);
     if (this.#peerHeard) return;
     const wait = HELLO_MS[Math.min(this.#helloes++, HELLO_MS.length - 1)] as number;
     this.#cancelHello = this.#options.clock.after(wait, () => this.#hello());
   }
 
-  #onHello(heardUs: boolean): void {
+  #onHello(heardUs: boolean, word: number): void {
+    this.#options.told(word);
     const first = !this.#heardHello;
     this.#heardHello = true;
     if (heardUs && !this.#peerHeard) {
@@ -169,8 +193,7 @@ export class Channel {
     }
     const proven = first || heardUs;
     // One that did not know yet that we hear it wants to know; two that know are silent.
-    if (!heardUs) this.#options.transmit(this.#sealer.seal(TYPE.hello, Uint8Array.of(1)));
-    else if (first) this.#options.transmit(this.#sealer.seal(TYPE.hello, Uint8Array.of(1)));
+    if (!heardUs || first) this.#sayHello(true);
     if (first) this.#options.heard();
     if (proven && this.proven) this.#options.proven?.();
   }

@@ -163,7 +163,7 @@ export class HardWays {
     if (remote.type === 'relay' || local.type === 'relay') return 'relay';
     const description = this.#peer?.description;
     if (description && isNear(remote.endpoint, description)) return 'lan';
-    const judgement = this.#judgement;
+    const judgement = this.#now();
     if (judgement?.kind !== 'guess' && judgement?.kind !== 'meet') return 'direct';
     const late = description?.late;
     if (Number(socket) === this.#late?.id && late && sameEndpoint(remote.endpoint, late)) return 'direct';
@@ -171,6 +171,14 @@ export class HardWays {
     if (!this.#certain() && !speculative && Number(socket) === this.#options.main.id && remote.type !== 'prflx') return 'direct';
     const exact = judgement.kind === 'guess' ? judgement.foresight.kind === 'exact' : judgement.a.kind === 'exact' && judgement.b.kind === 'exact';
     return exact ? 'predicted' : 'birthday';
+  }
+
+  /** What the judgement would be with all that is known by now; what was tried does not change. */
+  #now(): Judgement | undefined {
+    const mine = this.#options.mine().profile;
+    const peer = this.#peer;
+    const theirs = peer?.description.profile;
+    return this.#judgement && mine && theirs && peer ? judge(mine, theirs, peer.first) : this.#judgement;
   }
 
   /** The filter that makes a guess necessary is known, not assumed. */

@@ -17,8 +17,9 @@ import { gatherHosts, routedAddress } from './gather.ts';
 import { Governor } from './governor.ts';
 import { HardWays, type Opposite } from './hard-ways.ts';
 import { Measurement } from './measure.ts';
+import { agreedKind, kindIn, wordOf } from './path-kind.ts';
 import type { Profile } from './profile.ts';
-import type { Established, Failure, Path, Session, SessionOptions, SignalParts, SocketSignal } from './session-api.ts';
+import type { Established, Failure, Path, PathKind, Session, SessionOptions, SignalParts, SocketSignal } from './session-api.ts';
 import { isFinal, type PeerNews, type SignalListener, type SignalStatus } from './signal/signal.ts';
 import { type Socket, Sockets } from './sockets.ts';
 import { MOST_PER_SECOND, patienceMs, reasonOf } from './strategy.ts';
@@ -85,6 +86,10 @@ class Run implements SignalListener {
   /** To the server. */
   #rttMs = 0;
   #path: Path | undefined;
+  #pair: PairView | undefined;
+  /** What the path looks like from here, and what the peer says. */
+  #kind: PathKind | undefined;
+  #theirKind: PathKind | undefined;
   #final = false;
   #closed = false;
   #cancelDeadline: () => void = () => {};
@@ -204,6 +209,7 @@ class Run implements SignalListener {
     this.#note('measured', { ...profile });
     this.#publish();
     this.#judge();
+    this.#rename();
   }
 
   #publish(): void {
@@ -264,6 +270,11 @@ class Run implements SignalListener {
       receiveKey: secret.dataKey(member, this.#member),
       clock,
       transmit: (packet) => this.#transmit(packet),
+      word: () => wordOf(this.#kind),
+      told: (word) => {
+        this.#theirKind = kindIn(word);
+        this.#agree();
+      },
       heard: () => this.#connectedIfSo(),
       bye: () => {
         if (this.#final) this.#ended.resolve('bye');
@@ -360,12 +371,30 @@ class Run implements SignalListener {
     const socket = this.#sockets?.get(Number(pair.socket));
     if (!socket) return;
     const remote = pair.remote.endpoint;
-    const kind = this.#hard?.kindOf(pair) ?? 'direct';
+    const before = this.#kind;
+    this.#pair = pair;
+    this.#kind = this.#hard?.kindOf(pair) ?? 'direct';
+    const kind = agreedKind(this.#kind, this.#theirKind);
     this.#path = { kind, socket, remote, public: pair.local.endpoint, rttMs: rttMs ?? this.#path?.rttMs };
     this.#note('path', { path: kind, local: formatEndpoint(socket.local), remote: formatEndpoint(remote), rttMs: rttMs ?? null });
     this.#hard?.end();
     this.#peer?.channel.start();
+    if (this.#kind !== before) this.#peer?.channel.retell();
     this.#connectedIfSo();
+  }
+
+  /** The filter may have turned out easy after the path was found. */
+  #rename(): void {
+    const kind = this.#pair && this.#hard?.kindOf(this.#pair);
+    if (kind === undefined || kind === this.#kind) return;
+    this.#kind = kind;
+    this.#agree();
+    this.#peer?.channel.retell();
+  }
+
+  /** Both sides call the path the same. */
+  #agree(): void {
+    if (this.#path && this.#kind) this.#path = { ...this.#path, kind: agreedKind(this.#kind, this.#theirKind) };
   }
 
   #connectedIfSo(): void {

@@ -65,6 +65,7 @@ function check(result: PairResult, demand: Demand, nat: string, nat2: string): s
   if (b.elapsedMs > demand.withinMs) return `${where}: after ${b.elapsedMs} ms`;
   if (connected) {
     if (!a.received.includes('hello') || !b.received.includes('hello')) return `${where}: a path that carries nothing`;
+    if (a.path !== b.path) return `${where}: each calls it otherwise`;
     if (!demand.paths.includes(a.path) && demand.share > 0) return `${where}: not ${demand.paths.join(', ')}`;
     return undefined;
   }

@@ -62,7 +62,7 @@ export async function runPair({ laterMs = 0, waitMs = 60_000, prepare, nat2, ...
 function sideResult(each: Connected, received: readonly string[]): SideResult {
   const timeline = each.timeline.events;
   const elapsedMs = timeline.find(({ event }) => event === 'connected' || event === 'failed')?.atMs ?? Number.POSITIVE_INFINITY;
-  if (each.kind === 'connected') return { kind: each.kind, path: each.session.path.kind, reason: undefined, elapsedMs, timeline, received };
+  if (each.kind === 'connected') return { kind: each.kind, path: each.session.current().kind, reason: undefined, elapsedMs, timeline, received };
   return { kind: each.kind, path: each.failure.kind, reason: 'reason' in each.failure ? each.failure.reason : undefined, elapsedMs, timeline, received };
 }
 
