@@ -20,6 +20,7 @@ const update = process.env['UPDATE_TRANSCRIPTS'] === '1';
 /** As a terminal shows it: both streams in the order of their writing, and no exit status. */
 async function replay(markdown: string): Promise<string> {
   const parts: Part[] = [];
+  const files: Record<string, string> = {};
   for (const part of parseTranscript(markdown)) {
     if (part.kind === 'prose') {
       parts.push(part);
@@ -27,12 +28,14 @@ async function replay(markdown: string): Promise<string> {
     }
     const steps = [];
     for (const { command } of part.steps) {
-      const { argv, stdin } = shellWords(command, {});
-      if (argv[0] !== 'lab' && !argv.includes('--help')) throw new Error(`not in the simulated network: ${command}`);
+      const [, line = command, file] = /^(.+) > (\S+)$/.exec(command) ?? [];
+      const { argv, stdin } = shellWords(line, {});
+      if (argv[0] !== 'lab' && argv[0] !== 'pair' && !argv.includes('--help')) throw new Error(`not in the simulated network: ${command}`);
       let shown = '';
       const show = (text: string): void => void (shown += text);
-      const { status, stderr } = await run(argv, { onStdout: show, onStderr: show, ...(stdin !== undefined && { stdin }) });
+      const { status, stdout, stderr } = await run(argv, { files, onStderr: show, ...(file === undefined && { onStdout: show }), ...(stdin !== undefined && { stdin }) });
       if (status === 2 || status === 70) throw new Error(`${command}: exit ${status}\n${stderr}`);
+      if (file !== undefined) files[file] = stdout;
       steps.push({ command, expected: shown.replace(/\n$/, '') });
     }
     parts.push({ kind: 'steps', steps });
@@ -87,17 +90,23 @@ describe('the README', () => {
 
   it('names every type and every exit status', () => {
     const types = EXPECTABLE.filter((word) => word !== 'cone' && word !== 'p2p');
-    expect([...README.matchAll(/^\| `([a-z-]+)` \|/gm)].map(([, word]) => word).slice(1)).toEqual(types);
+    const meaning = README.slice(README.indexOf('\n## What the results mean'));
+    expect([...meaning.matchAll(/^\| `([a-z-]+)` \|/gm)].map(([, word]) => word).slice(1)).toEqual(types);
     expect([...README.matchAll(/^\| (\d+) \|/gm)].map(([, status]) => Number(status))).toEqual(exitStatuses(undefined).map(([status]) => status));
   });
 
-  it('has a library example that does what it says', async () => {
-    const [, code] = /```js\n([\s\S]*?)```/.exec(README) ?? expect.fail('no example');
-    const [, names] = /^import \{ (.+) \} from 'nat-tool';$/m.exec(code ?? '') ?? expect.fail('it imports nothing');
-    const [, promised] = /console\.log\(.*\/\/ (.*)$/m.exec(code ?? '') ?? expect.fail('it prints nothing');
+  const examples = [...README.matchAll(/```js\n([\s\S]*?)```/g)].map(([, code]) => code ?? '');
+
+  it('has library examples, with connect', () => {
+    expect(examples.flatMap((code) => [...code.matchAll(/^import \{ (.+) \} from 'nat-tool';$/gm)].flatMap(([, names]) => names?.split(', ')))).toContain('connect');
+  });
+
+  it.each(examples)('has a library example that does what it says: %#', async (code) => {
+    const [, names] = /^import \{ (.+) \} from 'nat-tool';$/m.exec(code) ?? expect.fail('it imports nothing');
+    const [, promised] = /console\.log\(.*\/\/ (.*)$/m.exec(code) ?? expect.fail('it prints nothing');
     const printed: string[] = [];
     const AsyncFunction = (async () => {}).constructor as new (...parts: string[]) => (...values: unknown[]) => Promise<void>;
-    const body = (code ?? '').replace(/^import .*$/m, '');
+    const body = code.replace(/^import .*$/m, '');
     await new AsyncFunction('library', 'console', `const { ${names} } = library;\n${body}`)(library, { log: (...words: unknown[]) => printed.push(words.join(' ')) });
     expect(printed).toEqual([promised]);
   });
