@@ -2,7 +2,10 @@
  * What the README shows is what the tool prints: each `console` block is executed, in process and in the simulated network.
  * UPDATE_TRANSCRIPTS=1 writes what was really printed; read the difference before committing it.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { loadAll } from '../../src/cli/execute.ts';
@@ -71,6 +74,19 @@ function strangers(markdown: string): string[] {
   ];
 }
 
+/** What the compiler says of them, as modules of their own that import this package; the package itself has a check of its own. */
+function complaints(modules: readonly string[]): string {
+  const directory = mkdtempSync(join(tmpdir(), 'nat-tool-readme-'));
+  try {
+    for (const [i, code] of modules.entries()) writeFileSync(join(directory, `${i}.mts`), code);
+    const compilerOptions = { paths: { 'nat-tool': [`${ROOT}src/index.ts`] }, typeRoots: [`${ROOT}node_modules/@types`], types: ['node'] };
+    writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify({ extends: `${ROOT}tsconfig.json`, compilerOptions: { ...compilerOptions, rootDir: '/' }, include: ['*.mts'] }));
+    return spawnSync(process.execPath, [`${ROOT}node_modules/typescript/bin/tsc`, '-p', directory], { encoding: 'utf8' }).stdout.split('\n').filter((line) => /^error|\.mts\(/.test(line)).join('\n');
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
 describe('the README', () => {
   it('shows what the commands print', async () => {
     const actual = await replay(README);
@@ -100,6 +116,11 @@ describe('the README', () => {
   it('has library examples, with connect', () => {
     expect(examples.flatMap((code) => [...code.matchAll(/^import \{ (.+) \} from 'nat-tool';$/gm)].flatMap(([, names]) => names?.split(', ')))).toContain('connect');
   });
+
+  it('has library examples that compile', () => {
+    expect(complaints(examples)).toBe('');
+    expect(complaints([`${examples[0] ?? ''}\ncreateLab({ nut: 'symmetric' });`])).toContain('nut');
+  }, 60_000);
 
   it.each(examples)('has a library example that does what it says: %#', async (code) => {
     const [, names] = /^import \{ (.+) \} from 'nat-tool';$/m.exec(code) ?? expect.fail('it imports nothing');
