@@ -1,5 +1,5 @@
 /** The arguments that several commands share: what they look like, and one wording when they are wrong. */
-import { canonicalAddress } from '../net/address.ts';
+import { canonicalAddress, type Family, familyOf } from '../net/address.ts';
 import { parseStunServer, type StunServerName, StunUriError } from '../stun/uri.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -95,6 +95,13 @@ export function parseRemote(text: string, argument: string): { readonly host: st
   const { host, port } = parseHostPort(text, argument);
   if (port === undefined) throw new UsageError(`${argument}: '${text}' needs a port: write host:port or host port`);
   return { host, port };
+}
+
+/** A literal address must be of the family that -4 or -6, or the source address, demands; a name may turn out to be. Throws UsageError. */
+export function checkFamily(argument: string, hosts: readonly { readonly host: string }[], { family, source }: { readonly family?: Family | undefined; readonly source?: string | undefined }): void {
+  const wanted = family ?? (source === undefined ? undefined : familyOf(source));
+  const foreign = wanted === undefined ? undefined : hosts.map(({ host }) => canonicalAddress(host)).find((address) => address !== undefined && familyOf(address) !== wanted);
+  if (foreign !== undefined) throw new UsageError(`${argument}: ${foreign} is not an IPv${wanted} address, as ${family === undefined ? '--source' : `-${family}`} demands`);
 }
 
 /** `-4`, `-6`: `args.family` is 4, 6 or undefined. */

@@ -8,7 +8,7 @@ import { type Block, type Cell, fields, forwardingGrid, grid, heading, text, typ
 import { finding } from '../report/finding.ts';
 import { startReport } from '../report/report.ts';
 import type { StunServerName } from '../stun/uri.ts';
-import { FAMILY, parseLocalPort, parseStun, SOURCE, TIMEOUT } from './arguments.ts';
+import { checkFamily, FAMILY, parseLocalPort, parseStun, SOURCE, TIMEOUT } from './arguments.ts';
 import { type Context, defineCommand, UsageError } from './command.ts';
 
 /** More are not asked at once: the first ones to answer are enough. */
@@ -23,6 +23,7 @@ function parseExpected(value: string, argument: string): readonly string[] {
 
 async function run(args: { server: readonly StunServerName[]; family: Family | undefined; port: number | undefined; source: string | undefined; timeout: number }, context: Context) {
   const { env, signal } = context;
+  checkFamily('server', args.server, args);
   const close = startReport(env.clock, 'nat-tool/detect@1');
   const builtIn = defaultServers(context.environment).map(({ server }) => parseStun(server, 'NAT_TOOL_SERVER'));
   const batches = args.server.length > 0 ? [args.server] : [builtIn.slice(0, BATCH), builtIn.slice(BATCH, 2 * BATCH)].filter((batch) => batch.length > 0);

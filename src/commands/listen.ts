@@ -10,7 +10,7 @@ import { type Report, startReport } from '../report/report.ts';
 import { discover } from '../stun/discovery.ts';
 import { StunMux } from '../stun/mux.ts';
 import type { StunServerName } from '../stun/uri.ts';
-import { FAMILY, parseLocalPort, parseRemote, parseSeconds, parseStun, parseWhole, PORT, SOURCE } from './arguments.ts';
+import { checkFamily, FAMILY, parseLocalPort, parseRemote, parseSeconds, parseStun, parseWhole, PORT, SOURCE } from './arguments.ts';
 import { type ArgsOf, type Context, defineCommand, UsageError } from './command.ts';
 import { datagramsOf } from './datagram-input.ts';
 import { type DatagramEvent, datagramLine, DatagramOutput, type Manner, mannerOf } from './datagram-output.ts';
@@ -103,6 +103,8 @@ async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Li
   const { env, signal } = context;
   if (args.localPort !== undefined && args.port !== undefined && args.localPort !== args.port) throw new UsageError(`-p ${args.port} and ${args.localPort} name two ports`);
   if (args.hex && args.raw) throw new UsageError('--hex and --raw exclude each other');
+  checkFamily('--stun', args.stun ? [args.stun] : [], args);
+  checkFamily('--punch', args.punch ? [args.punch] : [], args);
   const finish = startReport(env.clock, 'nat-tool/listen@1');
   const manner = mannerOf(context, args);
   const sockets = await open(env, args, args.port ?? args.localPort ?? 0, signal);
@@ -141,7 +143,10 @@ async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Li
       if (!(error instanceof NetError) || all.aborted) throw error;
       context.note(`nat-tool listen: the public side is unknown: ${error.message}`);
     }));
-    if (args.punch) inBackground(openHole(args.punch));
+    if (args.punch) inBackground(openHole(args.punch).catch((error: unknown) => {
+      if (!(error instanceof NetError) || all.aborted) throw error;
+      context.note(`nat-tool listen: no hole is punched: ${error.message}`);
+    }));
     if (!args.echo) listener.onFirst = () => inBackground(feed());
     if (args.timeout !== undefined) inBackground(watchIdle(args.timeout));
 

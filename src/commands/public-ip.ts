@@ -7,7 +7,7 @@ import { type Block, fields, forwardingGrid, grid } from '../render/block.ts';
 import { type Finding, finding } from '../report/finding.ts';
 import type { ForwardingRow } from '../report/forwarding.ts';
 import { type Report, startReport } from '../report/report.ts';
-import { FAMILY, parseHostPort, parseSecondsFrom, parseStun, PORT, SOURCE, TIMEOUT } from './arguments.ts';
+import { checkFamily, FAMILY, parseHostPort, parseSecondsFrom, parseStun, PORT, SOURCE, TIMEOUT } from './arguments.ts';
 import { type ArgsOf, type Context, defineCommand, UsageError } from './command.ts';
 
 interface PublicIp {
@@ -77,6 +77,7 @@ const DEFAULT_WATCH_MS = 60_000;
 
 /** Servers named by the user are the only ones asked, unless --via names further methods. */
 function plans(args: Args, environment: Context['environment']): { readonly family: Family; readonly methods: readonly MethodPlan[] }[] {
+  checkFamily('--stun', args.stun, args);
   const ownStun: readonly Source[] = environment['NAT_TOOL_SERVER'] ? defaultServers(environment).map(({ server }) => ({ method: 'stun', server: parseStun(server, 'NAT_TOOL_SERVER') })) : [];
   const named: readonly Source[] = [...args.stun.map((server): Source => ({ method: 'stun', server })), ...args.dns, ...args.url];
   const chosen = new Set(args.via.flat());

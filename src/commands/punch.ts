@@ -10,7 +10,7 @@ import { type Finding, finding } from '../report/finding.ts';
 import { type ForwardingRow, ForwardingTable } from '../report/forwarding.ts';
 import { type Report, startReport } from '../report/report.ts';
 import type { StunServerName } from '../stun/uri.ts';
-import { FAMILY, parseRemote, parseSeconds, parseStun, parseWhole, PORT, SOURCE } from './arguments.ts';
+import { checkFamily, FAMILY, parseRemote, parseSeconds, parseStun, parseWhole, PORT, SOURCE } from './arguments.ts';
 import { type ArgsOf, type Context, defineCommand, UsageError } from './command.ts';
 import { largestDatagram, parseHex, sized } from './payload.ts';
 import { resolveRemote } from './send.ts';
@@ -146,6 +146,8 @@ function tableOf(observations: readonly Observation[], punched: Punched | undefi
 async function run(args: Args, context: Context): Promise<Report<PunchReport>> {
   const { env, signal } = context;
   const finish = startReport(env.clock, 'nat-tool/punch@1');
+  checkFamily('remote', [args.remote], args);
+  checkFamily('--stun', args.stun, args);
   const remote = await resolveRemote(env, args.remote, args.family ?? (args.source === undefined ? undefined : familyOf(args.source)), signal);
   const payload = payloadOf(args, remote);
   const port = await LocalPort.open(env, { family: familyOf(remote.address), address: args.source, port: args.port }, signal);

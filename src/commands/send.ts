@@ -5,7 +5,7 @@ import { answerPunch } from '../probe/hole-keeping.ts';
 import { type Block, note } from '../render/block.ts';
 import { type Finding, finding } from '../report/finding.ts';
 import { type Report, startReport } from '../report/report.ts';
-import { FAMILY, parseRemote, parseSeconds, parseWhole, PORT, SOURCE } from './arguments.ts';
+import { checkFamily, FAMILY, parseRemote, parseSeconds, parseWhole, PORT, SOURCE } from './arguments.ts';
 import { type ArgsOf, type Context, defineCommand, UsageError } from './command.ts';
 import { type Cutting, datagramsOf, tooBig } from './datagram-input.ts';
 import { type DatagramEvent, DatagramOutput, datagramLine, mannerOf } from './datagram-output.ts';
@@ -141,6 +141,7 @@ async function sendAll(sender: Sender, batches: AsyncIterable<Uint8Array[]>, rat
 async function run(args: Args, context: Context<DatagramEvent>): Promise<Report<Sent>> {
   const { env, signal } = context;
   const finish = startReport(env.clock, 'nat-tool/send@1');
+  checkFamily('remote', [args.remote], args);
   const remote = await resolveRemote(env, args.remote, args.family ?? (args.source === undefined ? undefined : familyOf(args.source)), signal);
   const batches = source(args, context, largestDatagram(remote.address));
   let socket: UdpSocket;

@@ -7,7 +7,7 @@ import { type Finding, finding } from '../report/finding.ts';
 import { startReport } from '../report/report.ts';
 import type { Credentials } from '../stun/client.ts';
 import type { StunServerName } from '../stun/uri.ts';
-import { FAMILY, parseAnyStun, parseSecondsFrom, parseWhole, PORT, SOURCE, TIMEOUT } from './arguments.ts';
+import { checkFamily, FAMILY, parseAnyStun, parseSecondsFrom, parseWhole, PORT, SOURCE, TIMEOUT } from './arguments.ts';
 import { type ArgsOf, type Context, defineCommand, type ExitStatus, UsageError } from './command.ts';
 
 /** Servers asked at the same time; each costs one or two sockets. */
@@ -66,6 +66,7 @@ async function run(args: Args, context: Context) {
   const { env, signal } = context;
   const close = startReport(env.clock, 'nat-tool/stun@1');
   const credentials = credentialsOf(context, args.credential);
+  checkFamily('server', args.server, args);
   const listed = args.servers === undefined ? [] : parseServerList(new TextDecoder().decode(await context.readFile(args.servers)), args.servers === '-' ? 'standard input' : args.servers);
   const named = [...args.server, ...listed];
   if (named.length === 0 && args.servers !== undefined) throw new UsageError(`--servers: there is no server in ${args.servers === '-' ? 'standard input' : args.servers}`);
