@@ -190,6 +190,7 @@ export default defineCommand({
       title: 'Limits',
       paragraphs: [
         'A source is an IPv4 address or an IPv6 /64. RESPONSE-PORT, which sends an answer to another port of the source, has a narrower limit of its own and is refused below port 1024. SOFTWARE is sent over UDP only where the request was at least as long as the answer.',
+        'TCP: 16 connections of one source at a time and 1000 in all; one that says nothing for 30 s is closed.',
       ],
     },
   ],

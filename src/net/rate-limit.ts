@@ -70,6 +70,14 @@ export function sourceKey(address: string): number {
   return mix(view.getInt32(0)) ^ Math.imul(view.getInt32(4), 0x27d4eb2f);
 }
 
+/** The same source as {@link sourceKey}, but told apart from every other: for what is counted one by one. The text itself where it is no address. */
+export function sourceName(address: string): string {
+  const bytes = addressBytes(address);
+  if (!bytes) return address;
+  const part = bytes.length === 4 ? bytes : address.startsWith('::ffff:') ? bytes.subarray(12) : bytes.subarray(0, 8);
+  return part.join('.');
+}
+
 /** A well-formed dotted quad, as the system writes it, as a signed 32-bit number; undefined for anything else. Allocates nothing: it is on servers' hot path. */
 export function v4Number(text: string): number | undefined {
   let value = 0;

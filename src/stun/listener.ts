@@ -1,7 +1,7 @@
 /** The server on real, or simulated, sockets: a thin loop that carries datagrams and streams to the responder and its answers back. */
 import { type Endpoint, familyOf } from '../net/address.ts';
 import { type ByteStream, type Env, NetError, type TcpListener, type UdpSocket } from '../net/ports.ts';
-import type { RateLimit } from '../net/rate-limit.ts';
+import { type RateLimit, sourceName } from '../net/rate-limit.ts';
 import { Deframer } from './framing.ts';
 import { StunFormatError } from './message.ts';
 import { type Counters, createStunServer, isBindingRequest, respond, type Role, type ServerAnswer, type ServerPacket, type StunServer } from './server.ts';
@@ -41,6 +41,8 @@ export interface Listening {
 /** A connection that says nothing for so long is closed (RFC 8489 §6.2.2 leaves it to the server). */
 const IDLE_MS = 30_000;
 const MOST_CONNECTIONS = 1000;
+/** Of one IPv4 address or IPv6 /64, so that one source cannot take them all. */
+const MOST_OF_A_SOURCE = 16;
 /** Absorbs bursts while JavaScript is busy. */
 const RECEIVE_BUFFER = 1 << 20;
 
@@ -49,6 +51,8 @@ export async function listen(env: Pick<Env, 'udp' | 'tcp' | 'clock' | 'random'>,
   const sockets = new Map<Role, UdpSocket>();
   const listeners: TcpListener[] = [];
   const streams = new Set<ByteStream>();
+  /** Open connections by source. */
+  const held = new Map<string, number>();
   let connections = 0;
   let closed = false;
   let companion: Companion | undefined;
@@ -61,9 +65,12 @@ export async function listen(env: Pick<Env, 'udp' | 'tcp' | 'clock' | 'random'>,
   };
 
   const serveStream = async (server: StunServer, role: Role, stream: ByteStream): Promise<void> => {
-    if (closed || streams.size >= MOST_CONNECTIONS) return stream.close();
+    const source = sourceName(stream.remote.address);
+    const before = held.get(source) ?? 0;
+    if (closed || streams.size >= MOST_CONNECTIONS || before >= MOST_OF_A_SOURCE) return stream.close();
     connections++;
     streams.add(stream);
+    held.set(source, before + 1);
     let cancel = () => {};
     const rearm = () => {
       cancel();
@@ -87,6 +94,9 @@ export async function listen(env: Pick<Env, 'udp' | 'tcp' | 'clock' | 'random'>,
     } finally {
       cancel();
       streams.delete(stream);
+      const left = (held.get(source) ?? 1) - 1;
+      if (left > 0) held.set(source, left);
+      else held.delete(source);
       stream.close();
     }
   };

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SourceLimiter, sourceKey, v4Number } from '../../src/net/rate-limit.ts';
+import { SourceLimiter, sourceKey, sourceName, v4Number } from '../../src/net/rate-limit.ts';
 import type { Random } from '../../src/net/ports.ts';
 
 const random: Random = { bytes: (length) => new Uint8Array(length), below: () => 12345 };
@@ -66,6 +66,16 @@ describe('sourceKey', () => {
   it('takes an IPv6 /64 for one source', () => {
     expect(sourceKey('2001:db8:0:1::1')).toBe(sourceKey('2001:db8:0:1:ffff::2'));
     expect(sourceKey('2001:db8:0:1::1')).not.toBe(sourceKey('2001:db8:0:2::1'));
+  });
+});
+
+describe('sourceName', () => {
+  it('takes the same for one source as sourceKey', () => {
+    expect(sourceName('::ffff:192.0.2.1')).toBe(sourceName('192.0.2.1'));
+    expect(sourceName('192.0.2.2')).not.toBe(sourceName('192.0.2.1'));
+    expect(sourceName('2001:db8:0:1::1')).toBe(sourceName('2001:db8:0:1:ffff::2'));
+    expect(sourceName('2001:db8:0:1::1')).not.toBe(sourceName('2001:db8:0:2::1'));
+    expect(sourceName('fe80::1%eth0')).toBe(sourceName('fe80::2%eth0'));
   });
 });
 

@@ -64,6 +64,37 @@ describe('listen', () => {
     });
   });
 
+  it('takes sixteen connections of one source, and leaves the rest to others', async () => {
+    await withServer({}, async (env, server, signal) => {
+      const streams = await Promise.all(Array.from({ length: 20 }, () => env.tcp.connect(AT, {}, signal)));
+      let ended = 0;
+      const reading = streams.map((stream) => heard(stream).then(() => ended++));
+      await sleep(env.clock, 1000, signal);
+      expect({ taken: server.connections, ended }).toEqual({ taken: 16, ended: 4 });
+      // A place that becomes free is given out again.
+      streams[0]?.close();
+      await sleep(env.clock, 1000, signal);
+      streams.push(await env.tcp.connect(AT, {}, signal));
+      await sleep(env.clock, 1000, signal);
+      expect(server.connections).toBe(17);
+      for (const stream of streams) stream.close();
+      await Promise.all(reading);
+    });
+  });
+
+  it('counts each source by itself', async () => {
+    const lab = new Lab({ nat: 'full-cone' });
+    const host = lab.addHost('T', [AT.address]);
+    await lab.run(async (env, signal) => {
+      const server = await listen(host, { addresses: [AT.address], ports: [3478, 3479], tcp: true }, signal);
+      const streams = await Promise.all([env, lab.host('B')].flatMap((each) => Array.from({ length: 17 }, () => each.tcp.connect(AT, {}, signal))));
+      await sleep(env.clock, 1000, signal);
+      expect(server.connections).toBe(32);
+      for (const stream of streams) stream.close();
+      server.close();
+    });
+  });
+
   it('drops a connection that does not speak STUN, at once', async () => {
     await withServer({}, async (env, _, signal) => {
       const stream = await env.tcp.connect(AT, {}, signal);
