@@ -93,7 +93,7 @@ const METHODS = new Map<number, string>(Object.entries(METHOD).map(([name, numbe
 
 function contentOf(payload: Packet['payload']): string {
   if (payload.protocol === 'icmp') return 'ICMP port unreachable';
-  if (payload.protocol === 'tcp') return `TCP ${payload.flag}${payload.data.length ? ` ${payload.data.length} bytes` : ''}`;
+  if (payload.protocol === 'tcp') return `TCP ${payload.flag}${payload.data.length ? ` ${bytes(payload.data)}` : ''}`;
   if (looksLikeStun(payload.data)) {
     try {
       const message = decode(payload.data);
@@ -104,5 +104,7 @@ function contentOf(payload: Packet['payload']): string {
       if (!(error instanceof StunFormatError)) throw error;
     }
   }
-  return `${payload.data.length} bytes`;
+  return bytes(payload.data);
 }
+
+const bytes = ({ length }: Uint8Array): string => `${length} byte${length === 1 ? '' : 's'}`;

@@ -2,7 +2,7 @@
  * A NAT for one transport and one address family as a pure machine: mapping key × filter key × port choice ×
  * lifetimes × hairpin × pooling × limit (RFC 4787). It keeps no clock and draws only from the stream that it is given.
  */
-import { type Endpoint, formatEndpoint } from '../net/address.ts';
+import type { Endpoint } from '../net/address.ts';
 import type { Machine } from '../net/machine.ts';
 import { rewriteAddress } from './alg.ts';
 import type { Dependence, NatParts } from './nat-parts.ts';
@@ -303,6 +303,3 @@ export class Nat implements Machine<NatEvent, NatAction> {
 }
 
 const drop = (reason: DropReason): NatAction => ({ kind: 'drop', reason, answered: false });
-
-/** For messages and tests. */
-export const describeRow = (row: NatRow): string => `${formatEndpoint(row.private)} | ${formatEndpoint(row.public)} | ${formatEndpoint(row.remote)}`;

@@ -84,7 +84,7 @@ export class TcpStack implements Transport {
 
   #listen(asked: Endpoint, accept: (stream: ByteStream) => void, owner: Owner): TcpListener {
     if (!isAnyAddress(asked.address) && !this.host.owns(asked.address)) throw new NetError('not-available', `${asked.address} is not an address of this host`, 'EADDRNOTAVAIL');
-    const free = (port: number): boolean => !this.#listeners.some((each) => each.local.port === port && (each.local.address === asked.address || isAnyAddress(each.local.address) || isAnyAddress(asked.address)));
+    const free = (port: number): boolean => !this.#listeners.some((each) => each.local.port === port && clash(each.local.address, asked.address));
     const port = asked.port || this.host.ephemeral(free);
     if (!free(port)) throw new NetError('in-use', `TCP port ${port} is in use`, 'EADDRINUSE');
     const listening: Listening = { local: { address: asked.address, port }, accept, owner };
@@ -100,6 +100,9 @@ export class TcpStack implements Transport {
     };
   }
 }
+
+/** The two families have ports of their own, as IPv6-only sockets have them. */
+const clash = (one: string, other: string): boolean => familyOf(one) === familyOf(other) && (one === other || isAnyAddress(one) || isAnyAddress(other));
 
 class Connection {
   readonly local: Endpoint;

@@ -32,6 +32,16 @@ describe('the ladder', () => {
     });
   });
 
+  it('counts in the singular too', async () => {
+    const lab = createLab({ nat: 'none', trace: true });
+    await lab.run(async (env) => {
+      const socket = await env.udp.open({ family: 4 });
+      await socket.send(Uint8Array.of(1), { address: '50.60.70.80', port: 9 });
+      socket.close();
+    });
+    expect(diagram(lab.trace).steps.flatMap((step) => (step.kind === 'packet' ? [step.label] : []))[0]).toMatch(/ 1 byte$/);
+  });
+
   it('puts a carrier between router and server', async () => {
     expect((await said('cgnat')).participants).toEqual(['A', 'N', 'CGN', 'S']);
   });

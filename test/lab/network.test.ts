@@ -441,6 +441,17 @@ describe('TCP', () => {
     });
   });
 
+  it('has ports of its own in each family', async () => {
+    const lab = createLab({ ipv6: true });
+    await lab.run(async (env) => {
+      const listen = (address: string) => env.tcp.listen({ address, port: 80 }, (stream) => stream.close());
+      const both = [await listen('0.0.0.0'), await listen('::')];
+      expect(await kindOf(listen('127.0.0.1'))).toBe('in-use');
+      expect(await kindOf(listen('::1'))).toBe('in-use');
+      for (const each of both) each.close();
+    });
+  });
+
   it('cannot be opened to A from outside', async () => {
     const lab = createLab();
     await lab.run(async (env) => {
