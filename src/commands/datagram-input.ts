@@ -7,6 +7,10 @@ export type Cutting = { readonly by: 'line' } | { readonly by: 'size'; readonly 
 
 const LINE_FEED = 10;
 
+/** Of input that is not read to its end: how long it is nobody knows. */
+const tooLong = (what: string, most: number, advice: string): NetError =>
+  new NetError('too-big', `${what} is longer than the ${most} bytes that one datagram carries: ${advice}`, 'EMSGSIZE');
+
 export function tooBig(size: number, most: number, advice: string): NetError {
   return new NetError('too-big', `${size > most ? `${size} bytes do` : 'this does'} not fit into one datagram, which carries at most ${most} bytes${advice && `: ${advice}`}`, 'EMSGSIZE');
 }
@@ -31,7 +35,7 @@ export async function* datagramsOf(input: AsyncIterable<Uint8Array>, cutting: Cu
     switch (cutting.by) {
       case 'whole':
         hold(chunk);
-        if (size > most) throw tooBig(size, most, 'cut the input with --line or --size');
+        if (size > most) throw tooLong('standard input', most, 'cut it with --line or --size');
         continue;
       case 'arrival':
         for (let at = 0; at < chunk.length; at += most) ready.push(chunk.subarray(at, at + most));
@@ -49,12 +53,12 @@ export async function* datagramsOf(input: AsyncIterable<Uint8Array>, cutting: Cu
         let start = 0;
         for (let at = chunk.indexOf(LINE_FEED); at >= 0; at = chunk.indexOf(LINE_FEED, start)) {
           hold(chunk.subarray(start, at + 1));
-          if (size > most) throw tooBig(size, most, 'the line is too long; cut the input with --size');
+          if (size > most) throw tooLong('a line of standard input', most, 'cut the input with --size');
           ready.push(take());
           start = at + 1;
         }
         hold(chunk.subarray(start));
-        if (size > most) throw tooBig(size, most, 'the line is too long; cut the input with --size');
+        if (size > most) throw tooLong('a line of standard input', most, 'cut the input with --size');
       }
     }
     if (ready.length > 0) yield ready;

@@ -435,6 +435,16 @@ describe('listen', () => {
     });
   });
 
+  it('--punch goes on listening when its name is unknown', async () => {
+    await play(world({ nat: 'none' }), async (on, later) => {
+      const { heard, result } = listener(on('A'), ['-c', '1', '--punch', 'nobody.example.net:9']);
+      await later(1000);
+      await run(['send', '-q', '--data', 'x', N, '12001'], { env: on('B') });
+      expect((await result).stderr).toContain('no hole is punched: nobody.example.net has no address');
+      expect(heard.text).toBe('x');
+    });
+  });
+
   it('--echo answers everybody', async () => {
     const lab = world({ nat: 'none' });
     await play(lab, async (on, later) => {
@@ -520,7 +530,7 @@ describe('send', () => {
   it('oversize is an error, and nothing is cut', async () => {
     const { status, stderr, arrived } = await sent([], 'x'.repeat(65_508));
     expect({ status, arrived }).toEqual({ status: 1, arrived: [] });
-    expect(stderr).toContain('65508 bytes do not fit into one datagram, which carries at most 65507 bytes: cut the input with --line or --size');
+    expect(stderr).toContain('standard input is longer than the 65507 bytes that one datagram carries: cut it with --line or --size');
     expect((await sent(['--data', 'x'.repeat(65_508)])).status).toBe(1);
   });
 
