@@ -13,6 +13,13 @@ export type ConnectEvent = DatagramEvent | { readonly event: 'code'; readonly co
 
 export type Purpose = 'check' | 'talk' | 'forward' | 'exec';
 
+export interface Used {
+  readonly sent: number;
+  readonly received: number;
+  /** Of the command that was run; null where a signal ended it or it could not start, undefined where there was none. */
+  readonly status?: number | null;
+}
+
 export interface UseOptions {
   readonly forward: Endpoint | undefined;
   readonly exec: string | undefined;
@@ -27,7 +34,7 @@ const LARGEST = 1200 - ENVELOPE_OVERHEAD;
 const LINGER_MS = 300;
 
 /** Does with the path what it was opened for, until that is done, the path ends, or an interrupt. Rejects with the signal's reason where there is nothing to tell. */
-export async function use(link: Line, purpose: Purpose, { forward: local, exec, line, input }: UseOptions, context: Context<ConnectEvent>, ended: (how: LinkEnd) => void): Promise<{ sent: number; received: number }> {
+export async function use(link: Line, purpose: Purpose, { forward: local, exec, line, input }: UseOptions, context: Context<ConnectEvent>, ended: (how: LinkEnd) => void): Promise<Used> {
   const over = link.ended.then((how) => {
     ended(how);
     return how;
@@ -69,7 +76,7 @@ async function carry(link: Line, over: Promise<LinkEnd>, local: Endpoint, contex
   return { sent: forwarding.counts.outbound, received: forwarding.counts.inbound };
 }
 
-async function handOver(link: Line, command: string, context: Context<ConnectEvent>): Promise<{ sent: number; received: number }> {
+async function handOver(link: Line, command: string, context: Context<ConnectEvent>): Promise<Used> {
   const { env, signal } = context;
   await link.settled(signal);
   await sleep(env.clock, LINGER_MS, signal);
@@ -78,8 +85,8 @@ async function handOver(link: Line, command: string, context: Context<ConnectEve
   const socket = link.release();
   const local = formatEndpoint(socket.local);
   socket.mux.socket.close();
-  await context.shell(command, { NAT_TOOL_LOCAL: local, NAT_TOOL_REMOTE: formatEndpoint(remote) });
-  return { sent, received };
+  const status = await context.shell(command, { NAT_TOOL_LOCAL: local, NAT_TOOL_REMOTE: formatEndpoint(remote) });
+  return { sent, received, status };
 }
 
 /** Standard input to the peer, the peer to standard output. */

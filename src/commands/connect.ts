@@ -13,7 +13,7 @@ import { type Report, startReport } from '../report/report.ts';
 import { discover } from '../stun/discovery.ts';
 import { FAMILY, parseHostPort, parseSeconds, parseStun, PORT, SOURCE } from './arguments.ts';
 import { type ArgsOf, type Context, defineCommand, UsageError } from './command.ts';
-import { type ConnectEvent, type Purpose, use } from './connect-use.ts';
+import { type ConnectEvent, type Purpose, type Used, use } from './connect-use.ts';
 import { datagramLine } from './datagram-output.ts';
 import { Lines } from './lines.ts';
 
@@ -143,11 +143,11 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
   const elapsedMs = timeline.events.find(({ event }) => event === 'connected')?.atMs ?? timeline.elapsedMs;
   context.note(`Connected: ${pathInWords(path.kind)}, ${formatEndpoint(path.socket.local)} (${formatEndpoint(path.public)}) to ${formatEndpoint(path.remote)}${path.rttMs === undefined ? '' : `, ${Math.round(path.rttMs)} ms`}.`);
   const findings: Finding[] = [];
-  let counts = { sent: 0, received: 0 };
+  let used: Used = { sent: 0, received: 0 };
   let interrupted = false;
   let end: LinkEnd | undefined;
   try {
-    counts = await use(link, purpose, { forward: args.forward, exec: args.exec, line: args.line, input: lines.rest() }, context, (how) => (end = how));
+    used = await use(link, purpose, { forward: args.forward, exec: args.exec, line: args.line, input: lines.rest() }, context, (how) => (end = how));
   } catch (error) {
     if (!signal.aborted) throw error;
     interrupted = true;
@@ -155,7 +155,9 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
   const last = link.path;
   const pairs = pairsOf(link.pairs());
   link.close();
+  const { sent, received, status = 0 } = used;
   if (interrupted) findings.push(finding('interrupted'));
+  else if (status !== 0 && !signal.aborted) findings.push(finding('command-failed', { status }));
   if (end === 'lost') findings.push(finding('path-lost', { remote: formatEndpoint(last.remote) }));
   return finish(
     interrupted && purpose === 'check' ? 'partial' : 'complete',
@@ -167,7 +169,8 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
       rttMs: rounded(last.rttMs),
       elapsedMs,
       sincePeerMs: sincePeer(timeline.events),
-      ...counts,
+      sent,
+      received,
       repairs: link.repairs,
       pairs,
       timeline: events,
@@ -362,12 +365,12 @@ export default defineCommand({
     },
   ],
   seeAlso: ['serve', 'detect', 'pair', 'punch'],
-  exitMeanings: { 0: 'there was a path', 1: 'no path' },
+  exitMeanings: { 0: 'there was a path, and the command of --exec succeeded', 1: 'no path, or that command failed' },
   run,
   view: (report, verbosity) => view(report, verbosity),
   short: ({ data }) => (data.path === null ? '' : `${data.path} ${data.remote ?? ''}`),
   line: (event, theme) => (event.event === 'datagram' ? datagramLine(event, theme) : undefined),
   streams: (args) => !isCheck(args) && !args.generate,
-  exitStatus: ({ data }, args) => (args.generate || data.path !== null ? 0 : 1),
+  exitStatus: ({ data, findings }, args) => (args.generate || (data.path !== null && !findings.some(({ kind }) => kind === 'command-failed')) ? 0 : 1),
 });
 

@@ -50,6 +50,7 @@ const TEXTS = {
   'no-hole': ({ reason }: { reason: string }) => `There is no way through these two NATs. ${reason} A relay, a port forwarding on one router, or IPv6 would help.`,
   'no-path': ({ reason }: { reason: string }) => `No path was found in time. ${reason} Something on the way may drop UDP between the two hosts.`,
   'path-lost': ({ remote }: { remote: string }) => `The path to ${remote} died.`,
+  'command-failed': ({ status }: { status: number | null }) => (status === null ? 'The command was ended by a signal, or could not be started.' : `The command ended with status ${status}.`),
   'code-taken': () => 'Two other hosts are using this code. Make a fresh one.',
   'code-used': () => 'This code has been used: it serves two hosts once. Make a fresh one.',
   'rendezvous-busy': ({ server }: { server: string }) => `${server} takes no more meetings at the moment.`,

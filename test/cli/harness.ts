@@ -16,6 +16,7 @@ export interface RunOptions {
   /** Called after each write to standard output. */
   readonly onStdout?: (text: string) => void;
   readonly onStderr?: (text: string) => void;
+  readonly shell?: Host['shell'];
 }
 
 export interface RunResult {
@@ -79,6 +80,7 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
       if (text === undefined) throw new Error(`ENOENT: no such file or directory, open '${path}'`);
       yield Buffer.from(text);
     },
+    ...(options.shell && { shell: options.shell }),
     onUsr2: () => () => {},
   };
   return { status: await execute(argv, host), ...written };

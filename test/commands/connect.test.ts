@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseCode } from '../../src/connect/code.ts';
 import { Lab, type LabOptions } from '../../src/lab/topology.ts';
+import { formatEndpoint, parseEndpoint, sameEndpoint } from '../../src/net/address.ts';
 import type { Env } from '../../src/net/ports.ts';
 import { run, type RunOptions, type RunResult } from '../cli/harness.ts';
 
@@ -101,6 +102,36 @@ describe('nat-tool connect', () => {
     });
     expect(heard).toEqual(['echo one', 'echo two']);
     expect(results.map(({ status }) => status)).toEqual([0, 0]);
+  });
+
+  it('hands the open port to a command, and says how that ended', async () => {
+    const code = await aFreshCode();
+    const heard: string[] = [];
+    const lab = new Lab({ nat: 'port-restricted-cone', second: { nat: 'port-restricted-cone' }, patienceMs: 5000 });
+    /** A command that takes the port over, greets the other one and hears it. */
+    const program = (env: Env, ends: number | null): NonNullable<RunOptions['shell']> => async (command, { NAT_TOOL_LOCAL: local = '', NAT_TOOL_REMOTE: remote = '' }) => {
+      const [at, to] = [parseEndpoint(local), parseEndpoint(remote)];
+      if (!at || !to) throw new Error('no endpoints');
+      const socket = await env.udp.open({ family: 4, port: at.port });
+      socket.listen({ datagram: ({ data, from }) => heard.push(`${new TextDecoder().decode(data)} from ${formatEndpoint(from)}, as told: ${sameEndpoint(from, to)}`) });
+      for (let i = 0; i < 5; i++) {
+        await socket.send(new TextEncoder().encode(command), to);
+        await sleep(env, 200);
+      }
+      socket.close();
+      return ends;
+    };
+    const [a, b] = await lab.run((env) => {
+      const other = lab.host('C2');
+      return Promise.all([
+        run(['connect', code, ...SERVER, '--exec', 'greet-a', '--json'], { env, shell: program(env, 0) }),
+        run(['connect', code, ...SERVER, '--exec', 'greet-b', '--json'], { env: other, shell: program(other, 7) }),
+      ]);
+    });
+    expect(heard).toContain('greet-a from 12.13.14.15:24604, as told: true');
+    expect(heard).toContain('greet-b from 22.23.24.25:24604, as told: true');
+    expect([a.status, json(a).data['path'], json(a).findings]).toEqual([0, 'direct', []]);
+    expect([b.status, json(b).data['path'], json(b).findings]).toEqual([1, 'direct', [expect.objectContaining({ kind: 'command-failed', status: 7 })]]);
   });
 
   /** Standard input that says what it is told, when it is told. */
