@@ -32,6 +32,8 @@ export interface Host {
   shell?(command: string, variables: Readonly<Record<string, string>>, signal: AbortSignal): Promise<number | null>;
   /** Calls `handler` on SIGUSR2 until the returned function is called. */
   onUsr2(handler: () => void): () => void;
+  /** Words to suggest beside the commands' names. */
+  readonly alsoKnown?: readonly string[] | undefined;
   /** Colour as decided outside; the command line can still overrule it. */
   readonly colour?: boolean;
 }
@@ -101,7 +103,7 @@ async function help(name: string | undefined, host: Host): Promise<ExitStatus> {
 export const loadAll = (commands: CommandList): Promise<Command[]> => Promise.all(Object.values(commands).map((load) => load()));
 
 function unknownCommand(name: string, host: Host): UsageError {
-  const near = nearest(name, [...Object.keys(host.commands), 'help']);
+  const near = nearest(name, [...Object.keys(host.commands), 'help', ...(host.alsoKnown ?? [])]);
   return new UsageError(`unknown command '${name}'`, near === undefined ? undefined : `Did you mean '${near}'?`);
 }
 
@@ -277,6 +279,7 @@ async function invoke(argv: readonly string[], options: InvokeOptions, host: Hos
   const { status, report } = await perform(argv, {
     ...host,
     colour: theme.colour,
+    alsoKnown: options.alsoKnown,
     env: async () => options.env,
     signal: options.signal ?? host.signal,
     environment: { ...host.environment, ...options.environment },

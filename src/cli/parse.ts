@@ -1,6 +1,6 @@
 /** Words of the command line to typed arguments. The only place that knows the parser. */
 import { Parser as yargsParser } from 'yargs/helpers';
-import { type ArgsOf, type Command, type Form, type OptionSpec, type Options, type Positionals, UsageError } from '../commands/command.ts';
+import { type ArgsOf, type Command, type Form, type OptionSpec, type Options, type Positionals, type PositionalSpec, UsageError } from '../commands/command.ts';
 import * as common from '../commands/arguments.ts';
 import { canonicalAddress } from '../net/address.ts';
 import { GLOBAL_OPTIONS, kebab, positionalUsage, spellings, takesValue, usageLine } from './options.ts';
@@ -55,7 +55,7 @@ interface Words {
 }
 
 function read(command: Command | undefined, specs: Options, argv: readonly string[]): Words {
-  const rest = Object.values(command?.positionals ?? {}).some((spec) => spec.rest);
+  const rest = Object.values(command?.positionals ?? {}).find((spec) => spec.rest);
   const names = (wanted: (spec: OptionSpec) => boolean) => Object.entries(specs).flatMap(([name, spec]) => (wanted(spec) ? [kebab(name)] : []));
   const family = Object.values(specs).some((spec) => spec.type === 'family') ? ['4', '6'] : [];
   const { options, halted } = canonical(specs, argv, rest, Object.keys(command?.positionals ?? {}).length === 0);
@@ -79,20 +79,24 @@ function read(command: Command | undefined, specs: Options, argv: readonly strin
 /**
  * Rewrites options as getopt reads them, to `--name` and `--name="value"`: the parser alone guesses from the looks of a word,
  * and so takes `-s127.0.0.1` for nine options, a value that begins with a dash for an option, and strips a value's own quotes.
- * With `rest`, what begins with the first positional is left alone. `lone`: there are no positionals, so that a number after an
+ * With `rest`, what begins with the first positional is left alone, unless that is one of its own words. `lone`: there are no positionals, so that a number after an
  * option whose value may be left out is its value.
  */
-function canonical(specs: Options, argv: readonly string[], rest: boolean, lone: boolean): { readonly options: string[]; readonly halted: readonly string[] } {
+function canonical(specs: Options, argv: readonly string[], restSpec: PositionalSpec | undefined, lone: boolean): { readonly options: string[]; readonly halted: readonly string[] } {
   const known = new Map<string, { readonly name: string; readonly spec: OptionSpec }>();
   for (const [name, spec] of Object.entries(specs)) {
     if (spec.type === 'family') for (const digit of ['4', '6']) known.set(`-${digit}`, { name: digit, spec });
     else for (const spelling of spellings(name, spec)) known.set(spelling, { name: kebab(name), spec });
   }
   const options: string[] = [];
+  let rest = restSpec !== undefined;
   for (let i = 0; i < argv.length; i++) {
     const word = argv[i] ?? '';
     if (word === '--') return rest ? { options, halted: argv.slice(i + 1) } : { options: [...options, ...argv.slice(i)], halted: [] };
-    if (rest && !word.startsWith('-')) return { options, halted: argv.slice(i) };
+    if (rest && !word.startsWith('-')) {
+      if (!restSpec?.ownWords?.includes(word)) return { options, halted: argv.slice(i) };
+      rest = false;
+    }
     const value = (name: string, spelling: string, { bare }: OptionSpec): string => {
       if (bare !== undefined && !(lone && /^\d/.test(argv[i + 1] ?? ''))) return `--${name}="${bare}"`;
       const next = argv[++i];

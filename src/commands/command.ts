@@ -45,6 +45,8 @@ export interface PositionalSpec extends Valued {
   readonly joinPort?: boolean;
   /** With `array`: from the first word on, everything belongs to it, options too. */
   readonly rest?: boolean;
+  /** With `rest`: first words after which the options are still the command's own. */
+  readonly ownWords?: readonly string[];
   readonly hidden?: boolean;
 }
 
@@ -113,6 +115,8 @@ export interface InvokeOptions {
   readonly signal?: AbortSignal;
   /** On top of this one's. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** Words that whoever runs it would take in place of a command: suggested to those who mistype. */
+  readonly alsoKnown?: readonly string[];
   /** Nothing when absent. */
   readonly stdin?: AsyncIterable<Uint8Array>;
   /** Called with each piece of standard output and error as it comes, beside being collected. */

@@ -30,6 +30,9 @@ const EVERY_NAT: readonly string[] = [
   'blocked',
 ];
 
+/** What lab takes in place of a command: its options may follow these, and are its own. */
+const OWN_WORDS = ['tutorial', 'matrix'];
+
 /** Real milliseconds that a file or a part of the program may take to load while virtual time stands still. */
 const PATIENCE_MS = 5_000;
 
@@ -105,7 +108,7 @@ async function runOnce(options: LabOptions & { readonly nat: string }, command: 
   const output: Chunk[] = [];
   const lab = createLab({ ...options, names, addressServices: true, patienceMs: PATIENCE_MS });
   const invocation = await inside(
-    () => lab.run((env, signal) => context.invoke(command, { env, signal, environment: { NAT_TOOL_SERVER: DEFAULT_SERVER.name }, onOutput: (stream, text) => void output.push({ stream, text }), ...(context.io.stdinIsTTY ? {} : { stdin: context.io.stdin }) }), { signal: context.signal }),
+    () => lab.run((env, signal) => context.invoke(command, { env, signal, environment: { NAT_TOOL_SERVER: DEFAULT_SERVER.name }, alsoKnown: OWN_WORDS, onOutput: (stream, text) => void output.push({ stream, text }), ...(context.io.stdinIsTTY ? {} : { stdin: context.io.stdin }) }), { signal: context.signal }),
     `'${command.join(' ')}'`,
   );
   const { status, stdout, report } = invocation;
@@ -149,7 +152,7 @@ interface Args {
 
 /** `lab connect --nat X`: nobody else has options of these names, so they may stand there too. */
 function withHoisted(args: Args): Args {
-  if (args.command[0] !== 'connect' && args.command[0] !== 'matrix') return args;
+  if (args.command[0] !== 'connect') return args;
   const { rest, options } = hoist(args.command, ['nat', 'nat2', 'rtt', 'jitter', 'loss', 'reorder', 'seed', 'trace']);
   const given = <T>(name: string, parse: (value: string, argument: string) => T, otherwise: T): T => {
     const value = options.get(name);
@@ -175,6 +178,8 @@ async function run(written: Args, context: Context): Promise<Report<Data>> {
   if (command[0] === 'lab') throw new UsageError('lab cannot run inside lab');
   if (args.script === undefined && command.length === 0) throw new UsageError('missing argument: COMMAND...', 'Usage: nat-tool lab [options] COMMAND...');
   if (args.script !== undefined && command.length > 0) throw new UsageError(`--script plays a file; '${command[0]}' is one command more`);
+  const [word = '', ...more] = command;
+  if (OWN_WORDS.includes(word) && more.length > 0) throw new UsageError(`lab ${word} takes options only, not '${more[0]}'`);
   if (all && trace) throw new UsageError('--trace shows one NAT; --all tries every one');
   const close = startReport(context.env.clock, 'nat-tool/lab@1');
   const options: LabOptions = {
@@ -189,7 +194,7 @@ async function run(written: Args, context: Context): Promise<Report<Data>> {
     ...(args.nat2 !== undefined && { second: { nat: args.nat2 } }),
     ...(args.fault && { servers: [{ ...DEFAULT_SERVER, faults: args.fault }] }),
   };
-  if (args.script !== undefined || (command[0] === 'tutorial' && command.length === 1)) {
+  if (args.script !== undefined || word === 'tutorial') {
     if (all) throw new UsageError('--all tries one command; a script is more');
     const where = args.script ?? 'the tutorial';
     const lines = parseScript(args.script === undefined ? TUTORIAL : new TextDecoder().decode(await context.readFile(args.script)), where);
@@ -198,12 +203,12 @@ async function run(written: Args, context: Context): Promise<Report<Data>> {
     const script = await inside(() => playScript(lines, lab, context, where), where);
     return close(context.signal.aborted ? 'partial' : 'complete', { runs: [], verdicts: null, trace: null, script, pairs: null });
   }
-  if (command[0] === 'matrix' && command.length === 1) {
+  if (word === 'matrix') {
     if (trace || all) throw new UsageError('matrix tries every pair of NATs; --trace and --all do not go with it');
     const pairs = await inside(() => playMatrix({ ...options, names, patienceMs: PATIENCE_MS }, context), 'connect');
     return close('complete', { runs: [], verdicts: null, trace: null, script: null, pairs });
   }
-  if (command[0] === 'connect' && !all && !command.includes('--generate') && !command.includes('--help')) {
+  if (word === 'connect' && !all && !command.includes('--generate') && !command.includes('--help')) {
     const nat2 = args.nat2 ?? 'port-restricted-cone';
     const words = command.slice(1);
     // Without anything to pipe it is a check.
@@ -276,7 +281,7 @@ export default defineCommand({
     'A command without a server that would ask a public one finds S instead.',
   ],
   positionals: {
-    command: { describe: 'the command to run, with its own options', array: true, rest: true, valueName: 'COMMAND' },
+    command: { describe: 'the command to run, with its own options', array: true, rest: true, ownWords: OWN_WORDS, valueName: 'COMMAND' },
   },
   options: {
     nat: { type: 'string', valueName: 'NAT', parse: parseNatText, suggestions: NAT_KINDS, default: 'port-restricted-cone', describe: 'A\'s NAT and its modifiers (see NATs below)' },

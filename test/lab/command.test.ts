@@ -90,6 +90,11 @@ describe('nat-tool lab', () => {
     [['--all', '--trace', 'detect'], '--trace shows one NAT', ''],
     [['lab', 'detect'], 'lab cannot run inside lab', ''],
     [['detekt'], "unknown command 'detekt'", "Did you mean 'detect'?"],
+    [['tutoral'], "unknown command 'tutoral'", "Did you mean 'tutorial'?"],
+    [['matix'], "unknown command 'matix'", "Did you mean 'matrix'?"],
+    [['tutorial', 'detect'], "lab tutorial takes options only, not 'detect'", ''],
+    [['tutorial', '--jsn'], "unknown option '--jsn'", "Did you mean '--json'?"],
+    [['tutorial', '--all'], '--all tries one command', ''],
   ])('refuses %j', async (argv, message, hint) => {
     const { status, stderr } = await run(['lab', ...argv]);
     expect(status).toBe(2);

@@ -40,6 +40,13 @@ describe('the tutorial', () => {
     expect(printed('C2').includes('Open both ways')).toBe(meet);
   });
 
+  it('takes options of lab, and those of every command, after its name too', async () => {
+    const [before, after] = await Promise.all([run(['lab', '--json', '--nat', 'symmetric', '--seed', '3', 'tutorial']), run(['lab', 'tutorial', '--json', '--nat', 'symmetric', '--seed', '3'])]);
+    const dataOf = ({ stdout }: { readonly stdout: string }): unknown => JSON.parse(stdout).data;
+    expect(dataOf(after)).toEqual(dataOf(before));
+    expect(await run(['lab', 'tutorial', '-q', '--short'])).toMatchObject({ status: 0, stdout: '', stderr: '' });
+  });
+
   it('is the same every time', async () => {
     const runs = await Promise.all([run(['lab', 'tutorial']), run(['lab', 'tutorial'])]);
     expect(runs[0]).toEqual(runs[1]);
