@@ -11,7 +11,7 @@ import { plainPairs, renderPlain } from '../render/plain.ts';
 import { createProgress, noProgress } from '../render/progress.ts';
 import { renderNote, renderText } from '../render/text.ts';
 import { createTheme, wantsColour, wantsUnicode } from '../render/theme.ts';
-import { visible } from '../render/words.ts';
+import { typography, visible } from '../render/words.ts';
 import { type Report, startReport } from '../report/report.ts';
 import { type Globals, parseCommand, parseGlobals, splitCommand } from './parse.ts';
 import { nearest } from './suggest.ts';
@@ -79,7 +79,7 @@ async function withoutCommand(words: readonly string[], host: Host): Promise<Exi
   if (globals.help) return help(undefined, host);
   // Nothing was asked: that is misuse, and standard output is for answers.
   const { toolHelp } = await import('./help.ts');
-  await host.io.stderr.write(toolHelp(await loadAll(host.commands), host.io.columns));
+  await host.io.stderr.write(localised(host, toolHelp(await loadAll(host.commands), host.io.columns)));
   return 2;
 }
 
@@ -91,14 +91,16 @@ async function version(host: Host): Promise<ExitStatus> {
 async function help(name: string | undefined, host: Host): Promise<ExitStatus> {
   const { commandHelp, toolHelp } = await import('./help.ts');
   if (name === undefined || name === 'help') {
-    await host.io.stdout.write(toolHelp(await loadAll(host.commands), host.io.columns));
+    await host.io.stdout.write(localised(host, toolHelp(await loadAll(host.commands), host.io.columns)));
     return 0;
   }
   const load = Object.hasOwn(host.commands, name) ? host.commands[name] : undefined;
   if (!load) throw unknownCommand(name, host);
-  await host.io.stdout.write(commandHelp(await load(), host.io.columns));
+  await host.io.stdout.write(localised(host, commandHelp(await load(), host.io.columns)));
   return 0;
 }
+
+const localised = ({ environment }: Host, text: string): string => typography(wantsUnicode(environment))(text);
 
 export const loadAll = (commands: CommandList): Promise<Command[]> => Promise.all(Object.values(commands).map((load) => load()));
 
@@ -114,6 +116,7 @@ async function run(command: Command, args: Args, globals: Globals, host: Host, w
   const env = await host.env();
   const colour = globals.colour ?? host.colour;
   const unicode = wantsUnicode(host.environment);
+  const inLocale = typography(unicode);
   const [theme, errorTheme] = await Promise.all([
     createTheme(wantsColour(colour, host.environment, io.stdoutIsTTY), unicode),
     createTheme(wantsColour(colour, host.environment, io.stderrIsTTY), unicode),
@@ -132,9 +135,9 @@ async function run(command: Command, args: Args, globals: Globals, host: Host, w
     form,
     io,
     environment: host.environment,
-    progress: (text) => progress.show(visible(text)),
+    progress: (text) => progress.show(visible(inLocale(text))),
     note: (text) => {
-      if (!quiet) void progress.aside(() => io.stderr.write(`${visible(text)}\n`));
+      if (!quiet) void progress.aside(() => io.stderr.write(`${visible(inLocale(text))}\n`));
     },
     emit: (event) => {
       const line = form === 'json' ? renderJsonLine(event) : lineOf(command, event, theme);
@@ -185,7 +188,7 @@ const lacksZone = (address: string): boolean => familyOf(address) === 6 && scope
 
 function lineOf(command: Command, event: unknown, theme: Theme): string | undefined {
   const line = command.line?.(event, theme);
-  return line === undefined ? undefined : `${line}\n`;
+  return line === undefined ? undefined : `${typography(theme.unicode)(line)}\n`;
 }
 
 interface Manner {
@@ -224,7 +227,7 @@ async function print(command: Command, report: Report, { form, streams, status, 
 
 /** Words the error, and says which status it is. */
 async function explain(error: unknown, who: string, verbose: boolean, host: Host): Promise<ExitStatus> {
-  const { stderr } = host.io;
+  const stderr = { write: (text: string) => host.io.stderr.write(localised(host, text)) };
   if (error instanceof UsageError) {
     await stderr.write(`${who}: ${visible(error.message, true)}\n${error.hint ? `${visible(error.hint, true)}\n` : ''}Try '${who} --help'.\n`);
     return 2;

@@ -123,7 +123,7 @@ export default defineCommand({
     server: { describe: 'STUN server: host, host:port, host port, [v6]:port or stun:host[:port]', parse: parseStun, array: true, joinPort: true, valueName: 'SERVER' },
   },
   options: {
-    expect: { type: 'string', valueName: 'WORD[,WORD…]', parse: parseExpected, suggestions: EXPECTABLE, describe: `exit 1 unless the type is among these words; also cone (any of the three) and p2p (hole punching works)` },
+    expect: { type: 'string', valueName: 'WORD[,WORD...]', parse: parseExpected, suggestions: EXPECTABLE, describe: `exit 1 unless the type is among these words; also cone (any of the three) and p2p (hole punching works)` },
     family: FAMILY,
     port: { type: 'string', alias: 'p', valueName: 'PORT', parse: parseLocalPort, describe: 'local port of the mapping test; the others use ports of their own' },
     source: SOURCE,

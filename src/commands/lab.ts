@@ -291,7 +291,7 @@ export default defineCommand({
     loss: { type: 'string', valueName: 'PERCENT', parse: parsePercent, default: '0', describe: 'packets lost on each crossing of the internet, per cent' },
     reorder: { type: 'string', valueName: 'PERCENT', parse: parsePercent, default: '0', describe: 'packets held back so that later ones overtake them, per cent' },
     seed: { type: 'string', valueName: 'N', parse: parseWhole(0, 4_294_967_295), default: '1', describe: 'of all chance in the network' },
-    fault: { type: 'string', valueName: 'FAULT[,FAULT…]', parse: parseFaults, suggestions: SERVER_FAULTS, describe: 'what the STUN server does wrong (see Faults below)' },
+    fault: { type: 'string', valueName: 'FAULT[,FAULT...]', parse: parseFaults, suggestions: SERVER_FAULTS, describe: 'what the STUN server does wrong (see Faults below)' },
     ipv6: { type: 'boolean', describe: 'IPv6 too, behind a firewall with the same filter' },
     offline: { type: 'boolean', describe: 'A has no network' },
     trace: { type: 'boolean', describe: 'also draw every packet, with the NAT\'s table whenever it changes' },

@@ -2,7 +2,7 @@
 import type { Block, Cell } from './block.ts';
 import { renderLadder } from './ladder.ts';
 import type { Theme } from './theme.ts';
-import { indented, visible, wrap } from './words.ts';
+import { indented, typography, visible, wrap } from './words.ts';
 
 /** Prose is wrapped here even where the terminal is wider, or there is none. */
 const READABLE = 100;
@@ -14,13 +14,33 @@ const READABLE = 100;
 export async function renderText(blocks: readonly Block[], theme: Theme, columns: number | undefined): Promise<string> {
   const parts: string[] = [];
   for (const [i, block] of blocks.entries()) {
-    const part = await renderBlock(block, theme, columns);
+    const part = await renderBlock(theme.unicode ? block : inAscii(block), theme, columns);
     if (part === '') continue;
     const previous = blocks[i - 1];
     const apart = parts.length > 0 && previous?.kind !== 'heading' && block.kind !== 'raw';
     parts.push((apart ? '\n' : '') + (part.endsWith('\n') ? part : `${part}\n`));
   }
   return parts.join('');
+}
+
+/** All text of a block; not that of `raw`, which has been rendered before. */
+function inAscii(block: Block): Block {
+  const ascii = typography(false);
+  const cell = (each: Cell): Cell => (typeof each === 'string' ? ascii(each) : { ...each, text: ascii(each.text) });
+  switch (block.kind) {
+    case 'heading':
+    case 'text':
+      return { ...block, text: ascii(block.text) };
+    case 'fields':
+      return { ...block, rows: block.rows.map(([label, value]) => [ascii(label), cell(value)] as const) };
+    case 'grid':
+      return { ...block, columns: block.columns.map((column) => ({ ...column, title: ascii(column.title) })), rows: block.rows.map((row) => row.map(cell)) };
+    case 'ladder':
+      return { ...block, steps: block.steps.map((step) => (step.kind === 'packet' ? { ...step, label: ascii(step.label) } : { ...step, text: ascii(step.text) })) };
+    case 'note':
+    case 'raw':
+      return block;
+  }
 }
 
 async function renderBlock(block: Block, theme: Theme, columns: number | undefined): Promise<string> {
@@ -62,6 +82,6 @@ function renderFields(rows: readonly (readonly [label: string, value: Cell])[], 
 
 /** A note as it goes to standard error, with its line break. */
 export function renderNote(text: string, theme: Theme, columns: number | undefined): string {
-  const lines = indented(visible(text, true), 6, Math.min(columns ?? READABLE, READABLE), 'note: ');
+  const lines = indented(visible(typography(theme.unicode)(text), true), 6, Math.min(columns ?? READABLE, READABLE), 'note: ');
   return `${theme.paint('note:', 'warn')}${lines.slice('note:'.length)}\n`;
 }

@@ -7,6 +7,16 @@ export function visible(text: string, lines = false): string {
   );
 }
 
+const ASCII: Readonly<Record<string, string>> = {
+  '–': '-', '—': '-', '−': '-', '…': '...', '→': '->', '←': '<-', '×': 'x', '≥': '>=', '≤': '<=', '§': 'section ', '‘': "'", '’': "'", '“': '"', '”': '"', '\u00a0': ' ',
+};
+
+/** Our own typography in ASCII, for terminals that show no more; letters of other scripts, which are somebody's data, stay. */
+export const toAscii = (text: string): string => text.replace(/[–—−…→←×≥≤§‘’“”\u00a0]/g, (char) => ASCII[char] ?? char);
+
+/** {@link toAscii} where the terminal needs it: before layout, for the widths change. */
+export const typography = (unicode: boolean): ((text: string) => string) => (unicode ? (text) => text : toAscii);
+
 /** Breaks between words into lines of at most `width`; a longer word keeps a line to itself, unbroken, so that addresses can be copied. */
 export function wrap(text: string, width: number): string[] {
   return text.split('\n').flatMap((paragraph) => {

@@ -5,7 +5,7 @@ import { renderJson } from '../../src/render/json.ts';
 import { flatten, renderPlain } from '../../src/render/plain.ts';
 import { renderNote, renderText } from '../../src/render/text.ts';
 import { createTheme, plainTheme, wantsUnicode } from '../../src/render/theme.ts';
-import { visible, wrap } from '../../src/render/words.ts';
+import { toAscii, visible, wrap } from '../../src/render/words.ts';
 
 const theme = plainTheme(true);
 const show = (blocks: Block[], columns?: number) => renderText(blocks, theme, columns);
@@ -163,6 +163,37 @@ describe('plain and JSON', () => {
     const value = { a: '\u009b\u007f\u001bé' };
     expect(renderJson(value)).toBe('{\n  "a": "\\u009b\\u007f\\u001bé"\n}\n');
     expect(JSON.parse(renderJson(value))).toEqual(value);
+  });
+});
+
+describe('where the terminal has ASCII only', () => {
+  const dumb = plainTheme(false);
+  const blocks: Block[] = [
+    heading('One → two'),
+    text('RFC 4787 §4.1: 1…3'),
+    fields([['Ports – all', 'block 2560–3071'], ['Least', { text: '≥ 1', tone: 'good' }]]),
+    grid(['A → B', 'C'], [['2–3', { text: '4…', tone: 'bad' }]]),
+    ladder(['A', 'B'], [{ kind: 'packet', from: 'A', to: 'B', label: '1.2.3.4 → 5.6.7.8' }, { kind: 'packet', from: 'B', to: 'A', label: 'x', lost: true }, { kind: 'remark', text: 'a → b' }]),
+  ];
+
+  it.each([undefined, 40])('no block prints more, and columns stay straight, at width %s', async (columns) => {
+    const shown = await renderText(blocks, dumb, columns);
+    expect(shown).toMatch(/^[\x20-\x7e\n]+$/);
+    expect(shown).toContain('RFC 4787 section 4.1: 1...3');
+    expect(shown).toContain('block 2560-3071');
+    expect(shown).toContain('| A -> B | C    |\n|--------|------|\n| 2-3    | 4... |');
+    expect(shown).toContain('1.2.3.4 -> 5.6.7.8');
+    expect(await renderText(blocks, theme, columns)).toContain('2560–3071');
+  });
+
+  it('nor does a note', () => {
+    expect(renderNote('a → b', dumb, 80)).toBe('note: a -> b\n');
+    expect(renderNote('a → b', theme, 80)).toBe('note: a → b\n');
+  });
+
+  it('the data of others stays as it is', async () => {
+    expect(toAscii('müller→é')).toBe('müller->é');
+    expect(await renderText([raw('a → b')], dumb, 80)).toBe('a → b\n');
   });
 });
 
