@@ -7,7 +7,7 @@ import { bin, here, note, requireBuilt, requireKernel, round } from '../measure.
 
 const [SERVER, A, B] = ['40.30.20.10', '12.13.14.15', '22.23.24.25'];
 const [HELD, PORT, SIZE, SECONDS] = [51820, 12001, 1200, 2];
-const RATES = [1000, 2000, 4000, 6000, 8000, 11_000, 15_000, 20_000, 27_000, 36_000, 48_000];
+const RATES = [1000, 2000, 4000, 6000, 8000, 11_000, 15_000, 20_000, 27_000, 36_000, 48_000, 64_000, 85_000, 110_000];
 const TRIES = 3;
 /** Longer than a path lives whose consent checks get no answer (RFC 7675). */
 const STEADY = { perSecond: 1000, seconds: 20 };
