@@ -72,19 +72,24 @@ function check(result: PairResult, demand: Demand, nat: string, nat2: string): s
   return demand.share === 0 && a.path === 'hopeless' && a.reason?.includes('odds') ? undefined : `${where}: no path`;
 }
 
+/** Where a share of the runs may have none. */
+const isMiss = (complaint: string, { share }: Demand): boolean => share > 0 && share < 1 && (complaint.endsWith('no path') || / after [\d.]+ ms$/.test(complaint));
+
 async function tally(pairs: readonly (readonly [string, string])[], seeds: number, loss: number, from: number): Promise<string[]> {
   const wrong: string[] = [];
   for (const [nat, nat2] of pairs) {
     const demand = demandOf(truthOf(parseNat(nat)), truthOf(parseNat(nat2)));
     const bad: string[] = [];
+    // A path that comes late is a miss too. Of few runs one may be.
+    const allowed = Math.max(seeds < 20 ? 1 : 0, Math.floor((1 - demand.share) * seeds));
     let unhappy = 0;
     for (let seed = from; seed < from + seeds; seed++) {
       const result = await runPair({ nat, nat2, seed, loss, laterMs: (seed * 137) % 1500 });
       const complaint = check(result, demand, nat, nat2);
       if (complaint === undefined) continue;
-      if (!result.connected && complaint.endsWith('no path')) unhappy++;
+      if (isMiss(complaint, demand)) unhappy++;
       else bad.push(`seed ${seed}: ${complaint}`);
-      if (unhappy > (1 - demand.share) * seeds) bad.push(`seed ${seed}: ${complaint}, ${unhappy} of ${seeds}`);
+      if (unhappy > allowed) bad.push(`seed ${seed}: ${complaint}, ${unhappy} of ${seeds}`);
     }
     wrong.push(...bad);
   }
@@ -101,7 +106,7 @@ describe.runIf(whole === 0)('a sample of the matrix of NATs', () => {
       const result = await runPair({ nat, nat2, seed: 1000 + i, loss, laterMs: (i * 137) % 1500 });
       const complaint = check(result, demand, nat, nat2);
       if (complaint === undefined) continue;
-      if (demand.share < 1 && complaint.endsWith('no path')) misses++;
+      if (isMiss(complaint, demand)) misses++;
       else wrong.push(complaint);
     }
     expect(wrong).toEqual([]);
