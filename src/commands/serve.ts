@@ -1,4 +1,4 @@
-import { startRendezvous } from '../connect/rendezvous-service.ts';
+import { type RendezvousService, startRendezvous } from '../connect/rendezvous-service.ts';
 import { anyAddress, familyOf, formatEndpoint, isAnyAddress } from '../net/address.ts';
 import { type Env, NetError } from '../net/ports.ts';
 import type { RateLimit } from '../net/rate-limit.ts';
@@ -28,6 +28,9 @@ type Args = ArgsOf<Record<never, never>, typeof options>;
 
 interface Tallies extends Counters {
   readonly connections: number;
+  /** Of hosts that run connect: packets, and rooms where two met. */
+  readonly registers: number;
+  readonly meetings: number;
 }
 
 /** Requests that may wait to be shown under -v; those beyond are answered and counted, but not shown: a slow reader of standard output must not fill the memory. */
@@ -60,17 +63,22 @@ function groups({ address, alternate, family }: Args): ListenOptions['addresses'
   return [[first, second]];
 }
 
-async function start(env: Env, args: Args, observe: ListenOptions['observe'], signal: AbortSignal): Promise<Listening[]> {
+async function start(env: Env, args: Args, observe: ListenOptions['observe'], rendezvous: RendezvousService[], signal: AbortSignal): Promise<Listening[]> {
   const wanted = groups(args);
   if (wanted[0]?.[1] !== undefined && args.port === args.alternatePort && args.port !== 0) {
     throw new UsageError(`--alternate-port: must differ from --port ${args.port}`);
   }
   const limit: RateLimit = { perSecond: args.rate === 0 ? Number.POSITIVE_INFINITY : args.rate, burst: args.burst };
   const running: Listening[] = [];
+  const companion: ListenOptions['companion'] = (sockets) => {
+    const service = startRendezvous(env, sockets);
+    rendezvous.push(service);
+    return service;
+  };
   try {
     for (const addresses of wanted) {
       try {
-        running.push(await listen(env, { addresses, ports: [args.port, args.alternatePort], tcp: !args.udpOnly, software: args.software || undefined, limit, observe, companion: (sockets) => startRendezvous(env, sockets) }, signal));
+        running.push(await listen(env, { addresses, ports: [args.port, args.alternatePort], tcp: !args.udpOnly, software: args.software || undefined, limit, observe, companion }, signal));
       } catch (error) {
         // A host without IPv6 serves IPv4, unless IPv6 was asked for.
         if (!(error instanceof NetError)) throw error;
@@ -101,17 +109,21 @@ function inContext(error: NetError, addresses: ListenOptions['addresses'], { por
   }
 }
 
-function tally(running: readonly Listening[]): Tallies {
-  const sum = { ...noCounts(), connections: 0 };
+function tally(running: readonly Listening[], rendezvous: readonly RendezvousService[]): Tallies {
+  const sum = { ...noCounts(), connections: 0, registers: 0, meetings: 0 };
   for (const { counters, connections } of running) {
     for (const name of Object.keys(noCounts()) as (keyof Counters)[]) sum[name] += counters[name];
     sum.connections += connections;
   }
+  for (const { counters } of rendezvous) {
+    sum.registers += counters.received;
+    sum.meetings += counters.paired;
+  }
   return sum;
 }
 
-const inWords = ({ received, answered, refused, limited, malformed, ignored, connections }: Tallies): string =>
-  `received ${received}, answered ${answered}, refused ${refused}, over the rate limit ${limited}, malformed ${malformed}, other ${ignored}, TCP connections ${connections}`;
+const inWords = ({ received, answered, refused, limited, malformed, ignored, connections, registers, meetings }: Tallies): string =>
+  `received ${received}, answered ${answered}, refused ${refused}, over the rate limit ${limited}, malformed ${malformed}, other ${ignored}, TCP connections ${connections}, rendezvous packets ${registers}, meetings ${meetings}`;
 
 async function run(args: Args, context: Context<ServeEvent>) {
   const { env, signal } = context;
@@ -125,7 +137,8 @@ async function run(args: Args, context: Context<ServeEvent>) {
           void context.emit({ event: 'request', from: formatEndpoint(from), role, transport, answeredFrom: answer?.viaRole ?? null }).finally(() => waiting--);
         }
       : undefined;
-  const running = await start(env, args, observe, signal);
+  const rendezvous: RendezvousService[] = [];
+  const running = await start(env, args, observe, rendezvous, signal);
   try {
     const listening: string[] = [];
     for (const each of running) {
@@ -138,13 +151,13 @@ async function run(args: Args, context: Context<ServeEvent>) {
         await context.emit({ event: 'listening', transport: 'tcp', address: formatEndpoint(endpoint), role: null });
       }
     }
-    context.onUsr2(() => void context.emit({ event: 'counters', ...tally(running) }));
+    context.onUsr2(() => void context.emit({ event: 'counters', ...tally(running, rendezvous) }));
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       else signal.addEventListener('abort', () => resolve(), { once: true });
     });
     await context.emit({ event: 'stopped' });
-    const data: Served = { listening, rfc5780: running.some((each) => each.endpoints.A2P2), counters: tally(running) };
+    const data: Served = { listening, rfc5780: running.some((each) => each.endpoints.A2P2), counters: tally(running, rendezvous) };
     return close('complete', data);
   } finally {
     for (const each of running) each.close();
@@ -206,6 +219,8 @@ export default defineCommand({
       ['Malformed', String(counters.malformed)],
       ['Other', String(counters.ignored)],
       ['TCP connections', String(counters.connections)],
+      ['Rendezvous', String(counters.registers)],
+      ['Meetings', String(counters.meetings)],
     ]),
   ],
   short: ({ data }) => String(data.counters.answered),

@@ -46,6 +46,24 @@ describe('nat-tool serve', () => {
     expect(events(server.stdout).at(-1)).toMatchObject({ data: { counters: { received: 10, answered: 3, limited: 7 } } });
   });
 
+  it('counts the hosts that meet at it', async () => {
+    const code = 'k7qf2-m9x4t-03bsd-v8hwd';
+    const lab = new Lab({ nat: 'full-cone', second: { nat: 'full-cone' }, patienceMs: 5000 });
+    const host = lab.addHost('T', ['40.30.20.60']);
+    const stop = new AbortController();
+    const { stdout } = await lab.run(async (env) => {
+      const server = run(['serve', '--address', '40.30.20.60', '--json'], { env: host, signal: stop.signal });
+      const words = ['connect', code, '--server', '40.30.20.60', '--check'];
+      const both = await Promise.all([run(words, { env }), run(words, { env: lab.host('C2') })]);
+      expect(both.map(({ status }) => status)).toEqual([0, 0]);
+      stop.abort(new DOMException('interrupted', 'AbortError'));
+      return server;
+    });
+    const { data } = events(stdout).at(-1) as { data: { counters: Record<string, number> } };
+    expect(data.counters['meetings']).toBe(1);
+    expect(data.counters['registers']).toBeGreaterThan(2);
+  });
+
   it.each([
     [['--address', '1.2.3.4', '--address', '::1'], /one family/],
     [['--address', '1.2.3.4', '--address', '1.2.3.4'], /given twice/],
