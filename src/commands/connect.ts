@@ -86,6 +86,7 @@ function portOf(value: string, argument: string): number {
 
 async function codeFor(args: Args, context: Context<ConnectEvent>, lines: Lines): Promise<{ readonly code: string; readonly fresh: boolean }> {
   const given = args.code === '-' ? await lines.next() : (args.code ?? (context.environment['NAT_TOOL_CODE'] || undefined));
+  if (args.code === '-' && given === undefined) throw new UsageError('CODE: no code on standard input');
   if (given === undefined) return { code: generateCode(context.env.random), fresh: true };
   try {
     return { code: parseCode(given), fresh: false };

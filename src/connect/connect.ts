@@ -3,6 +3,7 @@ import { type Endpoint, familyOf } from '../net/address.ts';
 import type { Env } from '../net/ports.ts';
 import type { Secret } from './code.ts';
 import { establish, type Established, type SessionOptions, type SignalParts } from './session.ts';
+import { watchRefusal } from './signal/refusal.ts';
 import { RendezvousSignal } from './signal/rendezvous.ts';
 import { Timeline, type TimelineEvent } from './timeline.ts';
 
@@ -32,7 +33,10 @@ export function connect(env: Env, options: ConnectOptions): Promise<Connected> {
     ...options,
     trusted: true,
     makeSignal: ({ main, member, observed }: SignalParts) =>
-      new RendezvousSignal({ mux: main.mux, server, room: secret.room(generation), member, clock: env.clock, random: env.random, proven: (generation ?? 0) > 0, observed }),
+      new RendezvousSignal({
+        mux: main.mux, server, room: secret.room(generation), member, clock: env.clock, random: env.random, proven: (generation ?? 0) > 0, observed,
+        watchRefusal: (refused) => watchRefusal(env, server, options.source, refused),
+      }),
   });
 }
 

@@ -193,6 +193,7 @@ describe('nat-tool connect', () => {
   it.each([
     [[''], /CODE: a code has/],
     [['nonsense'], /CODE: a code has/],
+    [['-', '--server', '127.0.0.1'], /CODE: no code on standard input/],
     [['k7qf2-m9x4t-03bsd-v8hw7'], /mistyped/],
     [['--check', '--forward', '1'], /exclude each other/],
     [['--forward', '70000'], /--forward/],
@@ -213,6 +214,7 @@ describe('nat-tool connect', () => {
     const dead = await new Lab({ patienceMs: 5000, servers: [{ name: 'stun.example.net', addresses: ['40.30.20.10'], state: 'dead' }] }).run((env) => run(['connect', code, '--check', '--json', ...SERVER], { env }));
     expect([dead.status, json(dead).findings[0]?.kind]).toEqual([1, 'no-answer']);
     const closed = await new Lab({ patienceMs: 5000, servers: [{ name: 'stun.example.net', addresses: ['40.30.20.10'], state: 'closed' }] }).run((env) => run(['connect', code, '--check', '--json', ...SERVER], { env }));
-    expect(closed.status).toBe(1);
+    expect([closed.status, json(closed).findings[0]?.kind]).toEqual([1, 'server-refused']);
+    expect(json(closed).data['elapsedMs']).toBeLessThan(400);
   });
 });

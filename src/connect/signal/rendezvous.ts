@@ -15,12 +15,16 @@ export interface RendezvousOptions {
   readonly random: Random;
   /** The server answered in an earlier session: its silence may be a passing one. */
   readonly proven?: boolean | undefined;
+  /** Begins to look out for a closed port on the server's side, where it is silent; the returned function ends that. */
+  readonly watchRefusal?: ((refused: (error: NetError) => void) => () => void) | undefined;
   /** Each answer is a STUN answer too: where the server sees this socket, and where else it answers. */
   readonly observed: (seen: { readonly mapped: Endpoint; readonly alternates: readonly Endpoint[]; readonly rttMs: number; readonly at: number }) => void;
 }
 
 /** Waits before a register is sent again, as long as it is not answered. */
 const RETRY_MS: readonly number[] = [100, 200, 400, 800, 1000];
+/** After so many registers without an answer, 300 ms, it may be that nobody is there. */
+const DOUBT_TRIES = 2;
 /** A server that has never answered is given up after so long: five registers, and a second for the answer to the last. */
 const FIRST_SILENT_MS = 2_500;
 /** And one that has answered before, or whose network is just coming back. */
@@ -41,6 +45,7 @@ export class RendezvousSignal implements Signal {
   #tries = 0;
   #unansweredSince: number | undefined;
   #cancel: () => void = () => {};
+  #endWatch: (() => void) | undefined;
   readonly #expected: (() => void)[] = [];
   #closed = false;
 
@@ -95,6 +100,7 @@ export class RendezvousSignal implements Signal {
     const { clock, proven } = this.#options;
     const patience = proven || this.#status !== undefined ? SILENT_MS : FIRST_SILENT_MS;
     if (this.#unansweredSince !== undefined && clock.now() - this.#unansweredSince >= patience) return this.#end('silent');
+    if (this.#tries === DOUBT_TRIES && !proven && this.#status === undefined) this.#endWatch ??= this.#options.watchRefusal?.((error) => this.failed(error));
     this.#send(false);
     const wait = RETRY_MS[Math.min(this.#tries++, RETRY_MS.length - 1)] as number;
     this.#arm(wait, () => this.#try());
@@ -126,6 +132,7 @@ export class RendezvousSignal implements Signal {
 
   #answered(message: Decoded, at: number, rttMs: number): void {
     if (this.#closed) return;
+    this.#endWatch?.();
     if (message.class === 'error') return this.#end((get(message, 'ERROR-CODE')?.code ?? 0) === 420 ? 'unsupported' : 'refused');
     const state = decodeState(message);
     if (!state) return this.#end('unsupported');
@@ -170,6 +177,7 @@ export class RendezvousSignal implements Signal {
   #stop(): void {
     this.#closed = true;
     this.#cancel();
+    this.#endWatch?.();
     for (const release of this.#expected) release();
   }
 }
