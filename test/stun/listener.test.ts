@@ -66,7 +66,7 @@ describe('listen', () => {
 
   it('takes sixteen connections of one source, and leaves the rest to others', async () => {
     await withServer({}, async (env, server, signal) => {
-      const streams = await Promise.all(Array.from({ length: 20 }, () => env.tcp.connect(AT, {}, signal)));
+      const streams = await Promise.all(Array.from({ length: 20 }, () => env.tcp.connect(AT, {})));
       let ended = 0;
       const reading = streams.map((stream) => heard(stream).then(() => ended++));
       await sleep(env.clock, 1000, signal);
@@ -87,7 +87,7 @@ describe('listen', () => {
     const host = lab.addHost('T', [AT.address]);
     await lab.run(async (env, signal) => {
       const server = await listen(host, { addresses: [AT.address], ports: [3478, 3479], tcp: true }, signal);
-      const streams = await Promise.all([env, lab.host('B')].flatMap((each) => Array.from({ length: 17 }, () => each.tcp.connect(AT, {}, signal))));
+      const streams = await Promise.all([env, lab.host('B')].flatMap((each) => Array.from({ length: 17 }, () => each.tcp.connect(AT, {}))));
       await sleep(env.clock, 1000, signal);
       expect(server.connections).toBe(32);
       for (const stream of streams) stream.close();
