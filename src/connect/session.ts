@@ -302,8 +302,9 @@ class Run implements SignalListener {
       if (this.#signal?.accept?.(datagram, message)) return;
       const only = this.#hard?.only(id);
       if (only && !sameEndpoint(only, datagram.from)) return;
-      // Many probes of the peer may come in where they were not meant to; it repeats those that matter.
-      if (!only && message.class === 'request' && this.#governor.aheadMs > MOST_AHEAD_MS) return;
+      // Many probes of the peer may come in where they were not meant to; it repeats those that matter. Those on the path keep consent, whatever else it carries.
+      const onPath = this.#path !== undefined && sameEndpoint(this.#path.remote, datagram.from);
+      if (!only && !onPath && message.class === 'request' && this.#governor.aheadMs > MOST_AHEAD_MS) return;
       if (this.#peer) this.#toAgent(this.#peer, id, datagram, message);
       else if (message.class === 'request') {
         if (this.#early.length < MOST_EARLY) this.#early.push({ socket: id, datagram, message });

@@ -5,6 +5,9 @@ import { StunMux } from '../stun/mux.ts';
 import type { Governor } from './governor.ts';
 import type { Waits } from './waits.ts';
 
+/** Bytes: what comes in while JavaScript is busy must wait somewhere. */
+const RECEIVE_BUFFER = 1 << 21;
+
 export interface Socket {
   readonly id: number;
   readonly mux: StunMux;
@@ -56,7 +59,7 @@ export class Sockets {
   async open(waits: Waits, at: { readonly port?: number | undefined; readonly family?: Family; readonly address?: string } = {}): Promise<Socket> {
     const { env, family, source } = this.#options;
     const id = this.#next++;
-    const socket: UdpSocket = await waits.run((signal) => env.udp.open({ family: at.family ?? family, address: at.address ?? source, port: at.port }, signal));
+    const socket: UdpSocket = await waits.run((signal) => env.udp.open({ family: at.family ?? family, address: at.address ?? source, port: at.port, receiveBuffer: RECEIVE_BUFFER }, signal));
     if (this.#closed || waits.ended) {
       socket.close();
       throw new NetError('closed', 'the sockets are closed');

@@ -360,6 +360,25 @@ describe('a link', () => {
     }
   });
 
+  it('keeps its path while it carries far more than its own rate', async () => {
+    const lab = labOf({ nat: 'port-restricted-cone' });
+    const got = await lab.run(async (env) => {
+      const [a, b] = await Promise.all([open(lab, env), open(lab, lab.host('C2'))]);
+      let received = 0;
+      b.onData(() => received++);
+      for (let i = 0; i < 4000; i++) {
+        for (const end of [a, b]) for (let each = 0; each < 4; each++) end.send(new Uint8Array(100));
+        await sleep(env, 10);
+      }
+      await sleep(env, 200);
+      const result = [received, a.repairs + b.repairs];
+      a.close();
+      b.close();
+      return result;
+    });
+    expect(got).toEqual([16_000, 0]);
+  }, 60_000);
+
   it('finds a new path when a router forgets everything', async () => {
     const lab = labOf({ nat: 'port-restricted-cone,ports=random' });
     const got = await lab.run(async (env) => {
