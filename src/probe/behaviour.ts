@@ -10,7 +10,9 @@ import { filteringOf, type Measurement, type ServerTest } from './measurement.ts
 import { sample, sampleAndHairpin, SAMPLES_AT_ONCE } from './sampling.ts';
 import { best, CHOICE_GRACE_MS, searchServers, usableOther, watchRefusal } from './search.ts';
 import { type Series, sendUntil, settled } from './series.ts';
-import { type ProbeEnv, ProbeSession, type ProbeSocket } from './session.ts';
+import { isControl, type ProbeEnv, ProbeSession, type ProbeSocket } from './session.ts';
+
+const LAST_ANSWERS_MS = 30;
 
 export interface BehaviourOptions {
   /** At least one, all of one family; the first with RFC 5780 support that answers is used for filtering. */
@@ -92,6 +94,8 @@ class Run {
       if (first) {
         this.#options.onProgress?.('testing mapping and filtering');
         await Promise.all([this.#testServers(x, bindings, early && filtering && { test: early, filtering }), sampleAndHairpin(this.#m, first, samples, this.#signal)]);
+        // The table is of all flows: those opened last are given the time to be answered.
+        await session.gate.wait(() => session.series.every((each) => each.sent === 0 || !isControl(each) || settled(each)), Math.max(LAST_ANSWERS_MS, session.roundTripMs()), this.#signal);
       }
       search.abort();
       await Promise.allSettled([filtering?.finished, samples, watches]);
