@@ -159,7 +159,7 @@ describeKernel('the tutorial', ['nat-tool', 'nc', 'hping3'], () => {
     const { client, router } = await site({ kind: 'symmetric' });
     const { code, report: punched } = await report(client, ['punch', '-p', '12001', '--stun', STUN, '-c', '1', R, '12003']);
     expect(code).toBe(3);
-    expect(punched.data).toMatchObject({ hole: 'sent', mapping: 'unknown', public: null, otherSide: null });
+    expect(punched.data).toMatchObject({ hole: 'sent', mapping: 'address-and-port-dependent', public: null, otherSide: null });
     expect(punched.findings.map(({ kind }) => kind)).toContain('symmetric-punch');
     const kernel = await own(router, 12001);
     for (const row of rowsOf(punched.data['table'])) expect(kernel).toContainEqual(row);
