@@ -93,12 +93,12 @@ interface Line {
   close(): void;
 }
 
-async function openLine(env: QueryEnv, name: StunServerName, transport: StunTransport, to: Endpoint, options: QueryOptions, signal: AbortSignal): Promise<Line> {
+async function openLine(env: QueryEnv, domain: string, transport: StunTransport, to: Endpoint, options: QueryOptions, signal: AbortSignal): Promise<Line> {
   const { source: address, port } = options;
   const strays = { garbage: 0, wrongId: 0 };
   if (transport !== 'udp') {
     const bounds = scope(env.clock, signal, options.timeoutMs);
-    const stream = await env.tcp.connect(to, { address, port, ...(transport === 'tls' && { tls: { serverName: name.host } }) }, bounds.signal).finally(() => bounds.end());
+    const stream = await env.tcp.connect(to, { address, port, ...(transport === 'tls' && { tls: { serverName: domain } }) }, bounds.signal).finally(() => bounds.end());
     return { channel: new StreamChannel(stream, env.clock), local: stream.local, strays, close: () => stream.close() };
   }
   const where = { family: familyOf(to.address), address, port, remote: to };
@@ -123,8 +123,8 @@ async function openLine(env: QueryEnv, name: StunServerName, transport: StunTran
 
 async function ask(env: QueryEnv, name: StunServerName, transport: StunTransport, endpoint: Endpoint, options: QueryOptions, signal: AbortSignal): Promise<Asked> {
   const lines: Line[] = [];
-  const open = async (to: Endpoint) => {
-    const line = await openLine(env, name, transport, to, options, signal);
+  const open = async (to: Endpoint, domain = name.host) => {
+    const line = await openLine(env, domain, transport, to, options, signal);
     lines.push(line);
     return line;
   };
@@ -138,7 +138,7 @@ async function ask(env: QueryEnv, name: StunServerName, transport: StunTransport
         schedule,
         freshIds: true,
         credentials: options.credentials,
-        ...(!options.vet && { redirect: async (to: Endpoint) => (await open(to)).channel }),
+        ...(!options.vet && { redirect: async (to: Endpoint, domain: string | undefined) => (await open(to, domain)).channel }),
         clock: env.clock,
         random: env.random,
         signal: within,

@@ -25,8 +25,8 @@ export interface TransactOptions {
   readonly credentials?: Credentials | undefined;
   /** A new transaction for each send instead of retransmissions: RTT and loss become exact. */
   readonly freshIds?: boolean | undefined;
-  /** Opens a channel to an ALTERNATE-SERVER; when absent a 300 is an error answer like any other, as RFC 5780 §4 wants it. */
-  readonly redirect?: ((to: Endpoint) => Promise<StunChannel>) | undefined;
+  /** Opens a channel to an ALTERNATE-SERVER, whose certificate is for ALTERNATE-DOMAIN where the answer has one (RFC 8489 §10); when absent a 300 is an error answer like any other, as RFC 5780 §4 wants it. */
+  readonly redirect?: ((to: Endpoint, domain: string | undefined) => Promise<StunChannel>) | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly signal: AbortSignal;
@@ -94,7 +94,7 @@ export async function transact(channel: StunChannel, question: Question, options
     const alternate = code === 300 ? trustedAlternate(message, sealing, options) : undefined;
     if (alternate && options.redirect && !visited.has(formatEndpoint(alternate)) && visited.size <= MOST_REDIRECTIONS) {
       visited.add(formatEndpoint(alternate));
-      through = await options.redirect(alternate);
+      through = await options.redirect(alternate, get(message, 'ALTERNATE-DOMAIN'));
       to = alternate;
       acceptFrom = undefined;
       // A nonce belongs to the server that gave it.

@@ -261,6 +261,22 @@ describe('300 and ALTERNATE-SERVER', () => {
     expect(outcome).toMatchObject({ kind: 'answered', from: other, sent: 2 });
   });
 
+  it('comes with the domain that the certificate is for', async () => {
+    const asked: (string | undefined)[] = [];
+    const on = stage((arrived) =>
+      arrived.reply(
+        arrived.to.address === other.address ? success(arrived) : error(arrived, 300, [attribute('ALTERNATE-SERVER', other), attribute('ALTERNATE-DOMAIN', 'other.example.net')]),
+      ),
+    );
+    const redirect = (_: unknown, domain: string | undefined) => {
+      asked.push(domain);
+      return Promise.resolve(on.mux);
+    };
+    const signal = new AbortController().signal;
+    await on.world.run(() => transact(on.mux, {}, { to: SERVER, schedule: briskSchedule(1000), redirect, clock: on.clock, random: on.world.random('client'), signal }));
+    expect(asked).toEqual(['other.example.net']);
+  });
+
   it('is not followed in a circle', async () => {
     const outcome = await follow((arrived) => arrived.reply(moved(arrived, arrived.to.address === other.address ? SERVER : other)));
     expect(outcome).toMatchObject({ kind: 'error-answer', code: 300, sent: 2 });
