@@ -2,7 +2,8 @@
 import { type Endpoint, formatEndpoint } from '../net/address.ts';
 import { type ByteStream, NetError } from '../net/ports.ts';
 import { scope, TimeoutError } from '../net/wait.ts';
-import { encode, mappedAddress, METHOD, transactionKey } from '../stun/message.ts';
+import { Deframer } from '../stun/framing.ts';
+import { encode, mappedAddress, METHOD, StunFormatError, transactionKey } from '../stun/message.ts';
 import { tryDecode } from '../stun/mux.ts';
 import type { Evidence } from './series.ts';
 import type { ProbeEnv } from './session.ts';
@@ -42,23 +43,23 @@ export async function tcpControl(env: ProbeEnv, server: Endpoint, source: string
     local = formatEndpoint(stream.local);
     const transactionId = env.random.bytes(12);
     await stream.write(encode({ class: 'request', method: METHOD.binding, transactionId, attributes: [] }));
-    let heard = new Uint8Array(0);
+    const deframer = new Deframer();
+    let heard = 0;
     for await (const chunk of stream) {
-      const joined = new Uint8Array(heard.length + chunk.length);
-      joined.set(heard);
-      joined.set(chunk, heard.length);
-      heard = joined;
-      const message = tryDecode(heard);
+      const [first] = deframer.push(chunk);
+      const message = first && tryDecode(first);
       if (message) {
         const ours = transactionKey(message.transactionId) === transactionKey(transactionId);
         return result(ours && mappedAddress(message) ? 'answered' : 'silent');
       }
-      if (heard.length > LONGEST_ANSWER) break;
+      heard += chunk.length;
+      if (heard > LONGEST_ANSWER) break;
     }
     return result('silent');
   } catch (error) {
     if (error instanceof NetError) return result(error.kind === 'refused' ? 'refused' : 'silent');
-    if (error instanceof TimeoutError || bounds.signal.aborted) return result('silent');
+    // Whoever speaks something else there answers no Binding request.
+    if (error instanceof StunFormatError || error instanceof TimeoutError || bounds.signal.aborted) return result('silent');
     throw error;
   } finally {
     bounds.signal.removeEventListener('abort', stop);
