@@ -1,6 +1,6 @@
 import { type Endpoint, familyOf, formatEndpoint, sameEndpoint, scopeOf } from '../net/address.ts';
 import { NetError } from '../net/ports.ts';
-import type { Mapping, Observation } from '../probe/classify.ts';
+import type { Mapping, Observation } from '../stun/classify.ts';
 import { LocalPort } from '../probe/local-port.ts';
 import { type Learning, learnOwnSide, type OwnSide, type ServerView } from '../probe/own-side.ts';
 import { keepOpen, punch, type Punched } from '../probe/punching.ts';

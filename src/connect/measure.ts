@@ -5,6 +5,7 @@
 import { type Endpoint, sameEndpoint } from '../net/address.ts';
 import type { Clock, Random } from '../net/ports.ts';
 import { deferred } from '../net/wait.ts';
+import { classifyFiltering, type Passage } from '../stun/classify.ts';
 import { type AllocationSample, classifyAllocation, type PortAllocation } from '../stun/allocation.ts';
 import { type Attribute, attribute } from '../stun/attributes.ts';
 import { exchange } from '../stun/exchange.ts';
@@ -44,7 +45,6 @@ const CHANGE_AT_MS: readonly number[] = [0, 60, 120, 180, 240];
 const CHANGE_WAIT_MS = 300;
 
 type Answer = { readonly message: Decoded; readonly from: Endpoint; readonly mapped: Endpoint | undefined };
-type Passage = 'passed' | 'dropped' | 'unknown';
 
 export class Measurement {
   readonly #options: MeasureOptions;
@@ -146,9 +146,7 @@ export class Measurement {
 
   async #filtering(): Promise<Profile['filtering']> {
     const [anywhere, anyPort] = await Promise.all([this.#passage(true), this.#passage(false)]);
-    if (anywhere === 'passed') return 'endpoint-independent';
-    if (anyPort === 'dropped') return 'address-and-port-dependent';
-    return anywhere === 'dropped' && anyPort === 'passed' ? 'address-dependent' : 'unknown';
+    return classifyFiltering(anywhere, anyPort);
   }
 
   /** RFC 5780 §4.4: whether an answer from another address and port, or only another port, comes in. */

@@ -17,7 +17,7 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   });
 }
 
-/** The reason of a signal that {@link deadline} ended. */
+/** The reason of a signal that {@link scope} ended. */
 export class TimeoutError extends Error {
   readonly afterMs: number;
   constructor(afterMs: number) {

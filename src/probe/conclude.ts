@@ -7,7 +7,7 @@ import { get, mappedAddress, unknownRequired } from '../stun/message.ts';
 import { type AllocationSample, classifyAllocation, type PortAllocation } from '../stun/allocation.ts';
 import { filteringOf, type Measurement, mappingOf, type ServerTest } from './measurement.ts';
 import { otherAddress, plausibleOther } from './search.ts';
-import { type Filtering, type Mapping, natType, type NatType } from './classify.ts';
+import { type Filtering, type Mapping, natType, type NatType } from '../stun/classify.ts';
 import type { Hairpin } from './hairpin.ts';
 import { type Evidence, type Series, settled } from './series.ts';
 import { isControl } from './session.ts';

@@ -6,7 +6,7 @@
 import { type Endpoint, sameEndpoint } from '../net/address.ts';
 import { type Attribute, attribute } from '../stun/attributes.ts';
 import { mappedAddress } from '../stun/message.ts';
-import type { Passage } from './classify.ts';
+import type { Passage } from '../stun/classify.ts';
 import { FEWEST_SENDS, MOST_SENDS, sendsForSilence } from './loss.ts';
 import { type Series, sendUntil } from './series.ts';
 import { isControl, type ProbeSession, type ProbeSocket } from './session.ts';

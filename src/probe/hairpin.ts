@@ -7,7 +7,7 @@ import { attribute } from '../stun/attributes.ts';
 import { encode, METHOD, transactionKey } from '../stun/message.ts';
 import { NetError } from '../net/ports.ts';
 import { Gate } from '../net/wait.ts';
-import type { Observation } from './classify.ts';
+import type { Observation } from '../stun/classify.ts';
 import { MOST_SENDS, sendsForSilence } from './loss.ts';
 import type { Evidence } from './series.ts';
 import { isControl, type ProbeSession, type ProbeSocket } from './session.ts';

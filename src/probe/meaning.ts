@@ -1,5 +1,5 @@
 /** What a verdict means for its reader: the type in words, and with whom a direct path will work. One table, so that a new type does not compile until it is worded. */
-import type { Mapping, NatType } from './classify.ts';
+import type { Mapping, NatType } from '../stun/classify.ts';
 
 interface Meaning {
   readonly words: string;

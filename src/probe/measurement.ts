@@ -1,7 +1,7 @@
 /** What a measurement has seen so far, as data that grows while it runs. */
 import type { Endpoint } from '../net/address.ts';
 import type { NetError } from '../net/ports.ts';
-import { classifyFiltering, classifyMapping, type Filtering, type MappingVerdict } from './classify.ts';
+import { classifyFiltering, classifyMapping, type Filtering, type MappingVerdict } from '../stun/classify.ts';
 import { type FilteringOutcome, passage } from './filtering.ts';
 import type { HairpinProbe } from './hairpin.ts';
 import type { ProbeSession, ProbeSocket } from './session.ts';

@@ -7,7 +7,7 @@ import { discover } from '../stun/discovery.ts';
 import { get, mappedAddress } from '../stun/message.ts';
 import { briskSchedule } from '../stun/schedule.ts';
 import { formatStunServer, type StunServerName } from '../stun/uri.ts';
-import { classifyMapping, type MappingVerdict, type Observation } from './classify.ts';
+import { classifyMapping, type MappingVerdict, type Observation } from '../stun/classify.ts';
 import type { LocalPort } from './local-port.ts';
 
 export interface ServerView {

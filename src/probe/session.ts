@@ -5,7 +5,7 @@ import type { Attribute } from '../stun/attributes.ts';
 import { Gate } from '../net/wait.ts';
 import { mappedAddress } from '../stun/message.ts';
 import { StunMux } from '../stun/mux.ts';
-import type { Observation } from './classify.ts';
+import type { Observation } from '../stun/classify.ts';
 import { Series } from './series.ts';
 
 export interface ProbeSocket {

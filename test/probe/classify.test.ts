@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseEndpoint } from '../../src/net/address.ts';
 import { isExpected } from '../../src/probe/meaning.ts';
-import { classifyFiltering, classifyMapping, natType, type Observation } from '../../src/probe/classify.ts';
+import { classifyFiltering, classifyMapping, natType, type Observation } from '../../src/stun/classify.ts';
 
 const endpoint = (text: string) => {
   const parsed = parseEndpoint(text);
