@@ -24,7 +24,9 @@ const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 
 if (only !== 'cli') {
   rmSync('dist', { recursive: true, force: true });
-  const tsc = createRequire(import.meta.url).resolve('typescript/package.json').replace('package.json', 'bin/tsc');
+  const tsc = createRequire(import.meta.url)
+    .resolve('typescript/package.json')
+    .replace('package.json', 'bin/tsc');
   execFileSync(process.execPath, [tsc, '-p', 'src/tsconfig.json'], { stdio: 'inherit' });
 }
 

@@ -7,9 +7,29 @@ export * from './net/wait.ts';
 export { ATTRIBUTES, type Attribute, type AttributeName, type AttributeValue, attribute } from './stun/attributes.ts';
 export { type Question, type TransactOptions, type TransactOutcome, transact } from './stun/client.ts';
 export { type DiscoverOptions, discover } from './stun/discovery.ts';
-export { type Decoded, METHOD, type Message, type MessageClass, type Seal, StunFormatError, decode, encode, get, getAll, looksLikeStun, mappedAddress } from './stun/message.ts';
+export {
+  type Decoded,
+  METHOD,
+  type Message,
+  type MessageClass,
+  type Seal,
+  StunFormatError,
+  decode,
+  encode,
+  get,
+  getAll,
+  looksLikeStun,
+  mappedAddress,
+} from './stun/message.ts';
 export { StunMux } from './stun/mux.ts';
-export { type ServerAnswer, type ServerOptions, type ServerPacket, type StunServer, createStunServer, respond } from './stun/server.ts';
+export {
+  type ServerAnswer,
+  type ServerOptions,
+  type ServerPacket,
+  type StunServer,
+  createStunServer,
+  respond,
+} from './stun/server.ts';
 export { type StunServerName, StunUriError, formatStunServer, parseStunServer } from './stun/uri.ts';
 
 export { type BehaviourOptions, measureBehaviour } from './probe/behaviour.ts';

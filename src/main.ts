@@ -20,7 +20,11 @@ if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
 }
 
 async function main(): Promise<void> {
-  const [{ execute, loadAll }, { COMMANDS }, { isatty }] = await Promise.all([import('./cli/execute.ts'), import('./commands/index.ts'), import('node:tty')]);
+  const [{ execute, loadAll }, { COMMANDS }, { isatty }] = await Promise.all([
+    import('./cli/execute.ts'),
+    import('./commands/index.ts'),
+    import('node:tty'),
+  ]);
   // Many things wait on one signal; that is no leak.
   setMaxListeners(0);
   const interrupt = new AbortController();
@@ -60,7 +64,10 @@ async function main(): Promise<void> {
       columns: process.stdout.isTTY ? process.stdout.columns || 80 : undefined,
       stdout,
       // What cannot be said there is lost; the answer is not.
-      stderr: lazyWriter(() => writer(process.stderr, () => {}), () => pipeBroken),
+      stderr: lazyWriter(
+        () => writer(process.stderr, () => {}),
+        () => pipeBroken,
+      ),
     },
     readFile: async function* (path) {
       yield* (await import('./node/files.ts')).readInPieces(path);
@@ -69,7 +76,12 @@ async function main(): Promise<void> {
       const { spawn } = await import('node:child_process');
       return new Promise((resolve) => {
         // Standard output is for the answer alone.
-        const child = spawn(command, { shell: true, env: { ...process.env, ...variables }, stdio: ['ignore', 2, 2], signal });
+        const child = spawn(command, {
+          shell: true,
+          env: { ...process.env, ...variables },
+          stdio: ['ignore', 2, 2],
+          signal,
+        });
         child.on('error', () => resolve(null));
         child.on('close', (code) => resolve(code));
       });
@@ -133,7 +145,9 @@ function dieAtOnce(): void {
 }
 
 function crash(error: unknown): never {
-  say(`nat-tool: internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\nThis is a bug in nat-tool. Please report it.\n`);
+  say(
+    `nat-tool: internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\nThis is a bug in nat-tool. Please report it.\n`,
+  );
   const bug: ExitStatus = 70;
   process.exit(bug);
 }

@@ -4,7 +4,18 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
 /** Directories of src by floor. Imports only go down, or stay on their floor where that makes no circle. */
-const FLOORS: Readonly<Record<string, number>> = { net: 0, stun: 1, turn: 2, ice: 2, connect: 2, report: 3, probe: 3, render: 4, commands: 4, cli: 5 };
+const FLOORS: Readonly<Record<string, number>> = {
+  net: 0,
+  stun: 1,
+  turn: 2,
+  ice: 2,
+  connect: 2,
+  report: 3,
+  probe: 3,
+  render: 4,
+  commands: 4,
+  cli: 5,
+};
 /** The worlds: they stand on floors 0–2, and only these may know them. */
 const LEAVES: Readonly<Record<string, readonly string[]>> = {
   node: ['main.ts', 'index.ts'],
@@ -27,7 +38,8 @@ const AMBIENT: readonly (readonly [name: string, pattern: RegExp])[] = [
 ];
 /** Built-in modules without effects on the world. */
 const PURE_MODULES = new Set(['node:crypto', 'node:util', 'node:buffer']);
-const MAY_TOUCH_THE_WORLD = (file: string): boolean => file.startsWith('node/') || file === 'lab/world.ts' || file === 'main.ts';
+const MAY_TOUCH_THE_WORLD = (file: string): boolean =>
+  file.startsWith('node/') || file === 'lab/world.ts' || file === 'main.ts';
 
 type Sources = ReadonlyMap<string, string>;
 
@@ -35,14 +47,18 @@ const SPECIFIER = /(?:\bfrom\s*|\bimport\s*\(\s*|\bimport\s+)(['"])([^'"\n]+)\1/
 
 /** Comments and the contents of plain strings do not count as code. */
 const code = (source: string): string =>
-  source.replace(/\/\*[\s\S]*?\*\/|(?<=^|[\s;,{}()])\/\/[^\n]*|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"/g, (match) => (match.startsWith('/') ? ' ' : "''"));
+  source.replace(/\/\*[\s\S]*?\*\/|(?<=^|[\s;,{}()])\/\/[^\n]*|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"/g, (match) =>
+    match.startsWith('/') ? ' ' : "''",
+  );
 
 const uncommented = (source: string): string => source.replace(/\/\*[\s\S]*?\*\/|(?<=^|[\s;,{}()])\/\/[^\n]*/g, ' ');
 
 function importsOf(file: string, source: string): { readonly inner: string[]; readonly outer: string[] } {
   const all = [...uncommented(source).matchAll(SPECIFIER)].map((match) => match[2] ?? '');
   return {
-    inner: all.filter((name) => name.startsWith('.')).map((name) => posix.normalize(posix.join(posix.dirname(file), name))),
+    inner: all
+      .filter((name) => name.startsWith('.'))
+      .map((name) => posix.normalize(posix.join(posix.dirname(file), name))),
     outer: all.filter((name) => !name.startsWith('.')),
   };
 }
@@ -64,7 +80,8 @@ function breaches(sources: Sources): string[] {
       }
       const floor = FLOORS[to];
       const limit = from in LEAVES ? HIGHEST_UNDER_LEAF : FLOORS[from];
-      if (floor === undefined || limit === undefined) found.push(`${file} imports ${target}: no floor is known for one of them`);
+      if (floor === undefined || limit === undefined)
+        found.push(`${file} imports ${target}: no floor is known for one of them`);
       else if (floor > limit) found.push(`${file} imports ${target}, on a higher floor`);
     }
     if (MAY_TOUCH_THE_WORLD(file)) continue;
@@ -101,7 +118,9 @@ function circles(sources: Sources): string[][] {
 
 function readSources(): Sources {
   const root = join(dirname(fileURLToPath(import.meta.url)), '..', 'src');
-  const files = readdirSync(root, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile() && entry.name.endsWith('.ts'));
+  const files = readdirSync(root, { recursive: true, withFileTypes: true }).filter(
+    (entry) => entry.isFile() && entry.name.endsWith('.ts'),
+  );
   return new Map(
     files.map((entry) => {
       const path = join(entry.parentPath, entry.name);
@@ -127,14 +146,62 @@ describe('the checker', () => {
   });
 
   it.each([
-    ['up', [['net/b.ts', "import '../stun/c.ts';"], ['stun/c.ts', '']]],
-    ['up, by type', [['net/b.ts', "import type { C } from '../stun/c.ts';"], ['stun/c.ts', '']]],
-    ['up, lazily', [['net/b.ts', "await import('../stun/c.ts');"], ['stun/c.ts', '']]],
-    ['up, by re-export', [['net/b.ts', "export * from '../stun/c.ts';"], ['stun/c.ts', '']]],
-    ['into a leaf', [['probe/b.ts', "import '../lab/c.ts';"], ['lab/c.ts', '']]],
-    ['out of a leaf, too high', [['lab/b.ts', "import '../probe/c.ts';"], ['probe/c.ts', '']]],
-    ['nowhere', [['net/b.ts', "import './gone.ts';"], ['net/c.ts', '']]],
-    ['without a floor', [['net/b.ts', "import '../attic/c.ts';"], ['attic/c.ts', '']]],
+    [
+      'up',
+      [
+        ['net/b.ts', "import '../stun/c.ts';"],
+        ['stun/c.ts', ''],
+      ],
+    ],
+    [
+      'up, by type',
+      [
+        ['net/b.ts', "import type { C } from '../stun/c.ts';"],
+        ['stun/c.ts', ''],
+      ],
+    ],
+    [
+      'up, lazily',
+      [
+        ['net/b.ts', "await import('../stun/c.ts');"],
+        ['stun/c.ts', ''],
+      ],
+    ],
+    [
+      'up, by re-export',
+      [
+        ['net/b.ts', "export * from '../stun/c.ts';"],
+        ['stun/c.ts', ''],
+      ],
+    ],
+    [
+      'into a leaf',
+      [
+        ['probe/b.ts', "import '../lab/c.ts';"],
+        ['lab/c.ts', ''],
+      ],
+    ],
+    [
+      'out of a leaf, too high',
+      [
+        ['lab/b.ts', "import '../probe/c.ts';"],
+        ['probe/c.ts', ''],
+      ],
+    ],
+    [
+      'nowhere',
+      [
+        ['net/b.ts', "import './gone.ts';"],
+        ['net/c.ts', ''],
+      ],
+    ],
+    [
+      'without a floor',
+      [
+        ['net/b.ts', "import '../attic/c.ts';"],
+        ['attic/c.ts', ''],
+      ],
+    ],
   ] satisfies [string, [string, string][]][])('finds an import that goes %s', (_, files) => {
     expect(check(...files)).toHaveLength(1);
   });
@@ -144,12 +211,26 @@ describe('the checker', () => {
   });
 
   it('finds circles, on one floor too', () => {
-    expect(check(['render/b.ts', "import '../commands/c.ts';"], ['commands/c.ts', "import type { B } from '../render/b.ts';"])).toEqual([
-      'circle: render/b.ts -> commands/c.ts -> render/b.ts',
-    ]);
+    expect(
+      check(
+        ['render/b.ts', "import '../commands/c.ts';"],
+        ['commands/c.ts', "import type { B } from '../render/b.ts';"],
+      ),
+    ).toEqual(['circle: render/b.ts -> commands/c.ts -> render/b.ts']);
   });
 
-  it.each(['Date.now()', 'new Date()', 'performance.now()', 'Math.random()', 'setTimeout(f, 1)', 'setImmediate(f)', "process.env['X']", 'process\n.exit()', 'console.log(1)', 'fetch(url)'])('finds %s', (text) => {
+  it.each([
+    'Date.now()',
+    'new Date()',
+    'performance.now()',
+    'Math.random()',
+    'setTimeout(f, 1)',
+    'setImmediate(f)',
+    "process.env['X']",
+    'process\n.exit()',
+    'console.log(1)',
+    'fetch(url)',
+  ])('finds %s', (text) => {
     expect(check(['probe/b.ts', text])).toHaveLength(1);
     expect(check(['node/b.ts', text])).toEqual([]);
     expect(check(['lab/world.ts', text])).toEqual([]);
@@ -160,6 +241,11 @@ describe('the checker', () => {
   });
 
   it('does not mind words in comments, strings and names', () => {
-    expect(check(['stun/b.ts', "// Date.now is banned\n/* setTimeout */ const text = 'process.exit'; preprocess.x; new Date(0); a.process.b;"])).toEqual([]);
+    expect(
+      check([
+        'stun/b.ts',
+        "// Date.now is banned\n/* setTimeout */ const text = 'process.exit'; preprocess.x; new Date(0); a.process.b;",
+      ]),
+    ).toEqual([]);
   });
 });

@@ -14,7 +14,11 @@ interface Word {
 }
 
 const wordsOf = (command: Command): Word[] =>
-  [...shown(command.options), ...shown(GLOBAL_OPTIONS)].map(([name, spec]) => ({ name, spec, spellings: spellings(name, spec) }));
+  [...shown(command.options), ...shown(GLOBAL_OPTIONS)].map(([name, spec]) => ({
+    name,
+    spec,
+    spellings: spellings(name, spec),
+  }));
 
 const wordsFor = (spec: OptionSpec): readonly string[] => spec.choices ?? spec.suggestions ?? [];
 /** A port or a number of seconds is no file. */
@@ -29,16 +33,28 @@ export function completionScript(shell: Shell, commands: readonly Command[]): st
 
 function bash(commands: readonly Command[]): string {
   const names = commands.map((command) => command.name).join(' ');
-  const cases = commands.map((command) => `    ${command.name}) words=${quoted(wordsOf(command).flatMap((word) => word.spellings).join(' '))} ;;`);
+  const cases = commands.map(
+    (command) =>
+      `    ${command.name}) words=${quoted(
+        wordsOf(command)
+          .flatMap((word) => word.spellings)
+          .join(' '),
+      )} ;;`,
+  );
   // What follows an option: words, a file name, or what only the user knows, but not another option.
   const values = commands.flatMap((command) =>
     wordsOf(command)
       .filter(({ spec }) => takesValue(spec))
-      .map((word) => `    ${word.spellings.map((spelling) => `${command.name}:${spelling}`).join('|')}) values=${quoted(isFile(word.spec) ? '/' : wordsFor(word.spec).join(' '))} ;;`),
+      .map(
+        (word) =>
+          `    ${word.spellings.map((spelling) => `${command.name}:${spelling}`).join('|')}) values=${quoted(isFile(word.spec) ? '/' : wordsFor(word.spec).join(' '))} ;;`,
+      ),
   );
   const positionals = commands.flatMap((command) => {
     const choices = Object.values(command.positionals).flatMap((spec) => spec.choices ?? []);
-    return choices.length === 0 ? [] : [`    ${command.name}) COMPREPLY=($(compgen -W ${quoted(choices.join(' '))} -- "$current")) ;;`];
+    return choices.length === 0
+      ? []
+      : [`    ${command.name}) COMPREPLY=($(compgen -W ${quoted(choices.join(' '))} -- "$current")) ;;`];
   });
   return `# nat-tool completion for bash: eval "$(nat-tool completion bash)"
 _nat_tool() {
@@ -48,12 +64,19 @@ _nat_tool() {
     case $word in
       -*|help) ;;
       lab) command=lab ;;
-      ${commands.map((command) => command.name).filter((name) => name !== 'lab').join('|')}) command=$word; break ;;
+      ${commands
+        .map((command) => command.name)
+        .filter((name) => name !== 'lab')
+        .join('|')}) command=$word; break ;;
       *) if [[ -z $command ]]; then command=$word; break; fi ;;
     esac
   done
   if [[ -z $command ]]; then
-    if [[ $current == -* ]]; then words=${quoted(shown(GLOBAL_OPTIONS).flatMap(([name, spec]) => spellings(name, spec)).join(' '))}; else words=${quoted(`${names} help`)}; fi
+    if [[ $current == -* ]]; then words=${quoted(
+      shown(GLOBAL_OPTIONS)
+        .flatMap(([name, spec]) => spellings(name, spec))
+        .join(' '),
+    )}; else words=${quoted(`${names} help`)}; fi
     COMPREPLY=($(compgen -W "$words" -- "$current"))
     return
   fi
@@ -81,15 +104,22 @@ complete -F _nat_tool nat-tool
 
 function zsh(commands: readonly Command[]): string {
   const bracketed = (text: string): string => text.replace(/[[\]\\:]/g, (char) => `\\${char}`);
-  const argument = ({ name, spec }: Word): string => (takesValue(spec) ? `:${name}:${isFile(spec) ? '_files' : wordsFor(spec).length > 0 ? `(${wordsFor(spec).join(' ')})` : ' '}` : '');
+  const argument = ({ name, spec }: Word): string =>
+    takesValue(spec)
+      ? `:${name}:${isFile(spec) ? '_files' : wordsFor(spec).length > 0 ? `(${wordsFor(spec).join(' ')})` : ' '}`
+      : '';
   const specs = (command: Command): string[] =>
     wordsOf(command).flatMap((word) => {
       const repeat = word.spec.array || word.spec.type === 'count' ? '*' : '';
-      return word.spellings.map((spelling) => quoted(`${repeat}${spelling}[${bracketed(word.spec.describe)}]${argument(word)}`));
+      return word.spellings.map((spelling) =>
+        quoted(`${repeat}${spelling}[${bracketed(word.spec.describe)}]${argument(word)}`),
+      );
     });
   const positionals = (command: Command): string => {
     const choices = Object.values(command.positionals).flatMap((spec) => spec.choices ?? []);
-    return command.name === 'lab' ? quoted('*::command:_nat_tool') : quoted(`*:argument:${choices.length === 0 ? '_hosts' : `(${choices.join(' ')})`}`);
+    return command.name === 'lab'
+      ? quoted('*::command:_nat_tool')
+      : quoted(`*:argument:${choices.length === 0 ? '_hosts' : `(${choices.join(' ')})`}`);
   };
   return `#compdef nat-tool
 # nat-tool completion for zsh: eval "$(nat-tool completion zsh)"
@@ -116,14 +146,25 @@ compdef _nat_tool nat-tool
 
 function fish(commands: readonly Command[]): string {
   const lines = ['# nat-tool completion for fish: nat-tool completion fish | source', 'complete -c nat-tool -f'];
-  for (const command of commands) lines.push(`complete -c nat-tool -n __fish_use_subcommand -a ${command.name} -d ${quoted(command.summary)}`);
+  for (const command of commands)
+    lines.push(`complete -c nat-tool -n __fish_use_subcommand -a ${command.name} -d ${quoted(command.summary)}`);
   lines.push("complete -c nat-tool -n __fish_use_subcommand -a help -d 'show help'");
-  lines.push(`complete -c nat-tool -n '__fish_seen_subcommand_from help lab' -a ${quoted(commands.map((command) => command.name).join(' '))}`);
+  lines.push(
+    `complete -c nat-tool -n '__fish_seen_subcommand_from help lab' -a ${quoted(commands.map((command) => command.name).join(' '))}`,
+  );
   for (const command of commands) {
     const when = `-n ${quoted(`__fish_seen_subcommand_from ${command.name}`)}`;
     for (const { spec, spellings: all } of wordsOf(command)) {
-      const flags = all.map((spelling) => (spelling.startsWith('--') ? `-l ${spelling.slice(2)}` : `-s ${spelling.slice(1)}`)).join(' ');
-      const value = takesValue(spec) ? (isFile(spec) ? ' -r -F' : wordsFor(spec).length > 0 ? ` -x -a ${quoted(wordsFor(spec).join(' '))}` : ' -x') : '';
+      const flags = all
+        .map((spelling) => (spelling.startsWith('--') ? `-l ${spelling.slice(2)}` : `-s ${spelling.slice(1)}`))
+        .join(' ');
+      const value = takesValue(spec)
+        ? isFile(spec)
+          ? ' -r -F'
+          : wordsFor(spec).length > 0
+            ? ` -x -a ${quoted(wordsFor(spec).join(' '))}`
+            : ' -x'
+        : '';
       lines.push(`complete -c nat-tool ${when} ${flags}${value} -d ${quoted(spec.describe)}`);
     }
     const choices = Object.values(command.positionals).flatMap((spec) => spec.choices ?? []);
@@ -137,7 +178,9 @@ export const completionCommand = (load: () => Promise<readonly Command[]>): Comm
   defineCommand({
     name: 'completion',
     summary: 'print a completion script for a shell',
-    description: ['Prints a script that teaches the shell the commands and options of nat-tool. Load it from the file that your shell reads at its start.'],
+    description: [
+      'Prints a script that teaches the shell the commands and options of nat-tool. Load it from the file that your shell reads at its start.',
+    ],
     positionals: { shell: { required: true, choices: SHELLS, describe: 'bash, zsh or fish' } },
     options: {},
     examples: [

@@ -1,6 +1,16 @@
 /** One command line from its words to its exit status: parse, run, view, print. */
 import { SOURCE } from '../commands/arguments.ts';
-import { type Command, type Context, type ExitStatus, type Form, type Invocation, type InvokeOptions, type Io, type Theme, UsageError } from '../commands/command.ts';
+import {
+  type Command,
+  type Context,
+  type ExitStatus,
+  type Form,
+  type Invocation,
+  type InvokeOptions,
+  type Io,
+  type Theme,
+  UsageError,
+} from '../commands/command.ts';
 import type { CommandList } from '../commands/index.ts';
 import { familyOf, scopeOf } from '../net/address.ts';
 import { type Env, NetError } from '../net/ports.ts';
@@ -58,7 +68,13 @@ async function perform(argv: readonly string[], host: Host): Promise<Outcome> {
     if (name === undefined) return plainly(await withoutCommand(before, host));
     // Before the command stand only options that every command takes; a value there would pass for the command.
     if (before.length > 0) parseGlobals(before);
-    if (name === 'help') return plainly(await help(rest.find((word) => !word.startsWith('-')), host));
+    if (name === 'help')
+      return plainly(
+        await help(
+          rest.find((word) => !word.startsWith('-')),
+          host,
+        ),
+      );
     const load = Object.hasOwn(host.commands, name) ? host.commands[name] : undefined;
     if (!load) throw unknownCommand(name, host);
     const command = await load();
@@ -102,7 +118,8 @@ async function help(name: string | undefined, host: Host): Promise<ExitStatus> {
 
 const localised = ({ environment }: Host, text: string): string => typography(wantsUnicode(environment))(text);
 
-export const loadAll = (commands: CommandList): Promise<Command[]> => Promise.all(Object.values(commands).map((load) => load()));
+export const loadAll = (commands: CommandList): Promise<Command[]> =>
+  Promise.all(Object.values(commands).map((load) => load()));
 
 function unknownCommand(name: string, host: Host): UsageError {
   const near = nearest(name, [...Object.keys(host.commands), 'help', ...(host.alsoKnown ?? [])]);
@@ -124,7 +141,10 @@ async function run(command: Command, args: Args, globals: Globals, host: Host, w
   const quiet = globals.verbosity < 0;
   const shows = io.stderrIsTTY && !quiet && host.environment['TERM'] !== 'dumb';
   const progress = shows ? createProgress(env.clock) : noProgress;
-  const form: Form = globals.form === 'text' && command.shortWhenPiped && !io.stdoutIsTTY && globals.verbosity === 0 ? 'short' : globals.form;
+  const form: Form =
+    globals.form === 'text' && command.shortWhenPiped && !io.stdoutIsTTY && globals.verbosity === 0
+      ? 'short'
+      : globals.form;
   const endings: (() => void)[] = [];
   const failed = startReport(env.clock, 'nat-tool/error@1');
 
@@ -154,12 +174,19 @@ async function run(command: Command, args: Args, globals: Globals, host: Host, w
     const report = await command.run(args, context);
     progress.stop();
     const status = host.signal.aborted && report.outcome !== 'complete' ? 130 : command.exitStatus(report, args);
-    await print(command, report, { form, streams: command.streams?.(args) ?? false, status, verbosity: globals.verbosity }, { theme, errorTheme, io });
+    await print(
+      command,
+      report,
+      { form, streams: command.streams?.(args) ?? false, status, verbosity: globals.verbosity },
+      { theme, errorTheme, io },
+    );
     return { status, report };
   } catch (error) {
     progress.stop();
     if (form === 'json' && error instanceof NetError) {
-      await io.stdout.write(renderJson(failed('failed', { error: { kind: error.kind, code: error.code ?? null, message: error.message } })));
+      await io.stdout.write(
+        renderJson(failed('failed', { error: { kind: error.kind, code: error.code ?? null, message: error.message } })),
+      );
     }
     return plainly(await explain(error, who, globals.verbosity > 0, host));
   } finally {
@@ -173,18 +200,21 @@ async function checkSource(args: Args, env: Env, signal: AbortSignal): Promise<v
   const source: unknown = args['source'];
   const family: unknown = args['family'];
   if (typeof source !== 'string') return;
-  if (family !== undefined && familyOf(source) !== family) throw new UsageError(`--source: ${source} is not an IPv${String(family)} address, as -${String(family)} demands`);
+  if (family !== undefined && familyOf(source) !== family)
+    throw new UsageError(`--source: ${source} is not an IPv${String(family)} address, as -${String(family)} demands`);
   if (lacksZone(source)) throw new UsageError(`--source: a link-local address needs its interface: ${source}%eth0`);
   try {
     (await env.udp.open({ family: familyOf(source), address: source }, signal)).close();
   } catch (error) {
-    if (error instanceof NetError && error.kind === 'not-available') throw new UsageError(`--source: ${source} is not an address of this host`);
+    if (error instanceof NetError && error.kind === 'not-available')
+      throw new UsageError(`--source: ${source} is not an address of this host`);
     // Whatever else is wrong the command will meet again, and say in its own words.
     if (!(error instanceof NetError)) throw error;
   }
 }
 
-const lacksZone = (address: string): boolean => familyOf(address) === 6 && scopeOf(address) === 'link-local' && !address.includes('%');
+const lacksZone = (address: string): boolean =>
+  familyOf(address) === 6 && scopeOf(address) === 'link-local' && !address.includes('%');
 
 function lineOf(command: Command, event: unknown, theme: Theme): string | undefined {
   const line = command.line?.(event, theme);
@@ -198,7 +228,12 @@ interface Manner {
   readonly verbosity: number;
 }
 
-async function print(command: Command, report: Report, { form, streams, status, verbosity }: Manner, out: { readonly theme: Theme; readonly errorTheme: Theme; readonly io: Io }): Promise<void> {
+async function print(
+  command: Command,
+  report: Report,
+  { form, streams, status, verbosity }: Manner,
+  out: { readonly theme: Theme; readonly errorTheme: Theme; readonly io: Io },
+): Promise<void> {
   const { io, theme, errorTheme } = out;
   let blocks: readonly Block[] = [];
   let text: string;
@@ -221,29 +256,42 @@ async function print(command: Command, report: Report, { form, streams, status, 
   if (text !== '') await io.stdout.write(text);
   // JSON and plain lines carry the findings themselves; beside a short answer they matter only when it is not a yes.
   if (verbosity < 0 || !(form === 'text' || (form === 'short' && status !== 0))) return;
-  const notes = [...blocks.flatMap((block) => (block.kind === 'note' ? [block.text] : [])), ...report.findings.map((finding) => finding.text)];
-  for (const note of notes) await io.stderr.write(renderNote(note, errorTheme, io.stderrIsTTY ? io.columns : undefined));
+  const notes = [
+    ...blocks.flatMap((block) => (block.kind === 'note' ? [block.text] : [])),
+    ...report.findings.map((finding) => finding.text),
+  ];
+  for (const note of notes)
+    await io.stderr.write(renderNote(note, errorTheme, io.stderrIsTTY ? io.columns : undefined));
 }
 
 /** Words the error, and says which status it is. */
 async function explain(error: unknown, who: string, verbose: boolean, host: Host): Promise<ExitStatus> {
   const stderr = { write: (text: string) => host.io.stderr.write(localised(host, text)) };
   if (error instanceof UsageError) {
-    await stderr.write(`${who}: ${visible(error.message, true)}\n${error.hint ? `${visible(error.hint, true)}\n` : ''}Try '${who} --help'.\n`);
+    await stderr.write(
+      `${who}: ${visible(error.message, true)}\n${error.hint ? `${visible(error.hint, true)}\n` : ''}Try '${who} --help'.\n`,
+    );
     return 2;
   }
-  if (host.signal.aborted && (error === host.signal.reason || (error instanceof Error && error.name === 'AbortError'))) {
+  if (
+    host.signal.aborted &&
+    (error === host.signal.reason || (error instanceof Error && error.name === 'AbortError'))
+  ) {
     await stderr.write(`${who}: interrupted\n`);
     return 130;
   }
   if (error instanceof NetError) {
-    await stderr.write(`${who}: ${visible(error.message)}\n${verbose && error.code ? `  ${error.kind} (${error.code})\n` : ''}`);
+    await stderr.write(
+      `${who}: ${visible(error.message)}\n${verbose && error.code ? `  ${error.kind} (${error.code})\n` : ''}`,
+    );
     // An address that this host does not have is a wrong argument.
     return error.kind === 'not-available' ? 2 : 1;
   }
   const message = error instanceof Error ? error.message : String(error);
   const stack = verbose && error instanceof Error ? `${error.stack ?? ''}\n` : '';
-  await stderr.write(`${who}: internal error: ${visible(message, true)}\nThis is a bug in nat-tool. Please report it, with the output of the same command under -v.\n${stack}`);
+  await stderr.write(
+    `${who}: internal error: ${visible(message, true)}\nThis is a bug in nat-tool. Please report it, with the output of the same command under -v.\n${stack}`,
+  );
   return 70;
 }
 
@@ -257,11 +305,16 @@ async function readFile(path: string, host: Host): Promise<Uint8Array> {
     for await (const part of untilAborted(path === '-' ? host.io.stdin : host.readFile(path), host.signal)) {
       parts.push(part);
       size += part.length;
-      if (size > LARGEST_FILE) throw new UsageError(`${path === '-' ? 'standard input' : `'${path}'`} is too large: more than ${LARGEST_FILE / 1024 / 1024} MiB`);
+      if (size > LARGEST_FILE)
+        throw new UsageError(
+          `${path === '-' ? 'standard input' : `'${path}'`} is too large: more than ${LARGEST_FILE / 1024 / 1024} MiB`,
+        );
     }
   } catch (error) {
     if (host.signal.aborted || error instanceof UsageError) throw error;
-    throw new UsageError(`cannot read ${path === '-' ? 'standard input' : `'${path}'`}: ${error instanceof Error ? error.message : String(error)}`);
+    throw new UsageError(
+      `cannot read ${path === '-' ? 'standard input' : `'${path}'`}: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
   return Buffer.concat(parts);
 }
@@ -287,7 +340,16 @@ async function invoke(argv: readonly string[], options: InvokeOptions, host: Hos
     signal: options.signal ?? host.signal,
     environment: { ...host.environment, ...options.environment },
     onUsr2: () => () => {},
-    io: { ...host.io, stdin: options.stdin ?? nothing(), stdinIsTTY: false, stdoutIsTTY: host.io.stdoutIsTTY, stderrIsTTY: false, columns: host.io.columns, stdout: collector('stdout'), stderr: collector('stderr') },
+    io: {
+      ...host.io,
+      stdin: options.stdin ?? nothing(),
+      stdinIsTTY: false,
+      stdoutIsTTY: host.io.stdoutIsTTY,
+      stderrIsTTY: false,
+      columns: host.io.columns,
+      stdout: collector('stdout'),
+      stderr: collector('stderr'),
+    },
   });
   return { status, report, ...collected };
 }

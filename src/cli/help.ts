@@ -1,7 +1,16 @@
 /** Help texts. Pure, from the same data as parser, man pages and completion. */
 import type { Command, OptionSpec, Options } from '../commands/command.ts';
 import { indented, wrap } from '../render/words.ts';
-import { GLOBAL_OPTIONS, exitStatuses, positionalUsage, shown, spellings, takesValue, usageLine, valueName } from './options.ts';
+import {
+  GLOBAL_OPTIONS,
+  exitStatuses,
+  positionalUsage,
+  shown,
+  spellings,
+  takesValue,
+  usageLine,
+  valueName,
+} from './options.ts';
 
 /** Help is set for reading: never wider than this. */
 const WIDEST = 100;
@@ -10,21 +19,36 @@ const widthOf = (columns: number | undefined): number => Math.min(columns ?? 80,
 /** `nat-tool help`. */
 export function toolHelp(commands: readonly Command[], columns: number | undefined): string {
   const width = widthOf(columns);
-  return sections([
+  return `${sections([
     ['', 'Usage: nat-tool COMMAND [options] [arguments...]'],
-    ['', wrap('The command-line toolkit for NATs: which NAT is this, what does it hold now, and will two hosts connect through it.', width).join('\n')],
-    ['Commands', list(commands.map((command) => [command.name, command.summary]), width)],
+    [
+      '',
+      wrap(
+        'The command-line toolkit for NATs: which NAT is this, what does it hold now, and will two hosts connect through it.',
+        width,
+      ).join('\n'),
+    ],
+    [
+      'Commands',
+      list(
+        commands.map((command) => [command.name, command.summary]),
+        width,
+      ),
+    ],
     ['Options of every command', list(optionRows(GLOBAL_OPTIONS), width)],
     ['Exit status', statuses(undefined, width)],
     ['Examples', examples(TOOL_EXAMPLES, width)],
-  ]) + "\nMore about a command: nat-tool help COMMAND, or man nat-tool-COMMAND.\n";
+  ])}\nMore about a command: nat-tool help COMMAND, or man nat-tool-COMMAND.\n`;
 }
 
 /** Examples of the tool as a whole. */
 export const TOOL_EXAMPLES = [
   { command: 'nat-tool detect', explain: 'which NAT is this, and what does it hold now?' },
   { command: 'nat-tool lab detect', explain: 'the same behind a simulated NAT, without a network' },
-  { command: 'nat-tool stun --short stun.example.org', explain: 'the public address and port of this host, for a script' },
+  {
+    command: 'nat-tool stun --short stun.example.org',
+    explain: 'the public address and port of this host, for a script',
+  },
 ] as const;
 
 /** `nat-tool help COMMAND`. */
@@ -35,10 +59,21 @@ export function commandHelp(command: Command, columns: number | undefined): stri
     ['', `Usage: ${usageLine(command)}`],
     ['', wrap(`nat-tool ${command.name} - ${command.summary}`, width).join('\n')],
     ...command.description.map((paragraph): Section => ['', wrap(paragraph, width).join('\n')]),
-    ['Arguments', list(positionals.map(([name, spec]) => [positionalUsage(name, { ...spec, required: true }), spec.describe]), width)],
+    [
+      'Arguments',
+      list(
+        positionals.map(([name, spec]) => [positionalUsage(name, { ...spec, required: true }), spec.describe]),
+        width,
+      ),
+    ],
     ['Options', list(optionRows(command.options), width)],
     ['Options of every command', list(optionRows(GLOBAL_OPTIONS), width)],
-    ...(command.notes ?? []).map(({ title, paragraphs }): Section => [title, paragraphs.map((paragraph) => indented(paragraph, 2, width)).join('\n\n')]),
+    ...(command.notes ?? []).map(
+      ({ title, paragraphs }): Section => [
+        title,
+        paragraphs.map((paragraph) => indented(paragraph, 2, width)).join('\n\n'),
+      ],
+    ),
     ['Exit status', statuses(command, width)],
     ['See also', command.seeAlso ? `  ${command.seeAlso.map((name) => `nat-tool ${name}`).join(', ')}` : ''],
     ['Examples', examples(command.examples, width)],
@@ -65,7 +100,10 @@ function optionUsage(name: string, spec: OptionSpec): string {
 
 /** What is not in the description: the default, and that it may be repeated. */
 export function suffix(spec: OptionSpec): string {
-  const remarks = [...(spec.default === undefined ? [] : [`default: ${spec.default}`]), ...(spec.array ? ['may be repeated'] : [])];
+  const remarks = [
+    ...(spec.default === undefined ? [] : [`default: ${spec.default}`]),
+    ...(spec.array ? ['may be repeated'] : []),
+  ];
   return remarks.length === 0 ? '' : ` (${remarks.join('; ')})`;
 }
 
@@ -75,13 +113,18 @@ function list(rows: readonly (readonly [string, string])[], width: number): stri
   return rows
     .map(([left, right]) => {
       const first = `  ${left}`.padEnd(column);
-      return left.length + 4 > column ? `  ${left}\n${indented(right, column, width)}` : indented(right, column, width, first);
+      return left.length + 4 > column
+        ? `  ${left}\n${indented(right, column, width)}`
+        : indented(right, column, width, first);
     })
     .join('\n');
 }
 
-const statuses = (command: Command | undefined, width: number): string => list(exitStatuses(command).map(([status, meaning]) => [String(status), meaning]), width);
+const statuses = (command: Command | undefined, width: number): string =>
+  list(
+    exitStatuses(command).map(([status, meaning]) => [String(status), meaning]),
+    width,
+  );
 
 const examples = (all: readonly { readonly command: string; readonly explain: string }[], width: number): string =>
   all.map(({ command, explain }) => `  $ ${command}\n${indented(explain, 6, width)}`).join('\n');
-

@@ -9,7 +9,10 @@ const DATE = 'November 23, 2026';
 
 /** File name to text: `nat-tool.1` and one `nat-tool-COMMAND.1` each. */
 export function manPages(commands: readonly Command[]): Map<string, string> {
-  return new Map([['nat-tool.1', toolPage(commands)], ...commands.map((command): [string, string] => [`nat-tool-${command.name}.1`, commandPage(command)])]);
+  return new Map([
+    ['nat-tool.1', toolPage(commands)],
+    ...commands.map((command): [string, string] => [`nat-tool-${command.name}.1`, commandPage(command)]),
+  ]);
 }
 
 function toolPage(commands: readonly Command[]): string {
@@ -19,23 +22,35 @@ function toolPage(commands: readonly Command[]): string {
       'DESCRIPTION',
       [
         '.Nm',
-        escape('says which NAT a host is behind and what that NAT holds now, and connects two hosts through their NATs. Each command prints its answer on standard output, and progress, notes and errors on standard error.'),
+        escaped(
+          'says which NAT a host is behind and what that NAT holds now, and connects two hosts through their NATs. Each command prints its answer on standard output, and progress, notes and errors on standard error.',
+        ),
         '.Pp',
         'The commands are:',
-        ...list(commands.map((command) => [[`Xr nat-tool-${command.name} 1`], escape(command.summary)])),
+        ...list(commands.map((command) => [[`Xr nat-tool-${command.name} 1`], escaped(command.summary)])),
       ],
     ],
     ['OPTIONS', ['Every command takes these.', ...optionList(GLOBAL_OPTIONS)]],
-    ['ENVIRONMENT', list(ENVIRONMENT.map(([names, text]) => [[`Ev ${names}`], escape(text)]))],
+    ['ENVIRONMENT', list(ENVIRONMENT.map(([names, text]) => [[`Ev ${names}`], escaped(text)]))],
     ['EXIT STATUS', statuses()],
     ['EXAMPLES', examples(TOOL_EXAMPLES)],
     ['SEE ALSO', seeAlso(commands.map((command) => `nat-tool-${command.name}`))],
-    ['STANDARDS', [escape('RFC 8489 (STUN), RFC 5780 (NAT behaviour discovery), RFC 4787 (NAT behaviour for UDP), RFC 3489 (classic NAT types).')]],
+    [
+      'STANDARDS',
+      [
+        escaped(
+          'RFC 8489 (STUN), RFC 5780 (NAT behaviour discovery), RFC 4787 (NAT behaviour for UDP), RFC 3489 (classic NAT types).',
+        ),
+      ],
+    ],
   ]);
 }
 
 const ENVIRONMENT = [
-  ['NAT_TOOL_SERVER', 'the STUN servers to ask when none is named, separated by commas, instead of the built-in ones; and where connect meets'],
+  [
+    'NAT_TOOL_SERVER',
+    'the STUN servers to ask when none is named, separated by commas, instead of the built-in ones; and where connect meets',
+  ],
   ['NO_COLOR', 'no colour, when not empty'],
   ['FORCE_COLOR', 'colour even where there is no terminal, unless 0'],
   ['TERM', 'with dumb neither colour nor characters beyond ASCII'],
@@ -50,17 +65,36 @@ function commandPage(command: Command): string {
       [
         `.Nm nat-tool ${command.name}`,
         '.Op Ar options',
-        ...positionals.map(([name, spec]) => `.${spec.required ? '' : 'Op '}${argument(name, spec.valueName)}${spec.array ? ' ...' : ''}`),
+        ...positionals.map(
+          ([name, spec]) =>
+            `.${spec.required ? '' : 'Op '}${argument(name, spec.valueName)}${spec.array ? ' ...' : ''}`,
+        ),
       ],
     ],
     [
       'DESCRIPTION',
       [
         ...paragraphs(command.description),
-        ...(positionals.length === 0 ? [] : ['.Pp', 'The arguments are:', ...list(positionals.map(([name, spec]) => [[argument(name, spec.valueName)], escape(sentence(spec.describe))]))]),
+        ...(positionals.length === 0
+          ? []
+          : [
+              '.Pp',
+              'The arguments are:',
+              ...list(
+                positionals.map(([name, spec]) => [[argument(name, spec.valueName)], escaped(sentence(spec.describe))]),
+              ),
+            ]),
       ],
     ],
-    ['OPTIONS', [...(shown(command.options).length === 0 ? [] : optionList(command.options)), ...(shown(command.options).length === 0 ? [] : ['.Pp']), 'Every command takes these.', ...optionList(GLOBAL_OPTIONS)]],
+    [
+      'OPTIONS',
+      [
+        ...(shown(command.options).length === 0 ? [] : optionList(command.options)),
+        ...(shown(command.options).length === 0 ? [] : ['.Pp']),
+        'Every command takes these.',
+        ...optionList(GLOBAL_OPTIONS),
+      ],
+    ],
     ...(command.notes ?? []).map(({ title, paragraphs: texts }): Section => [title.toUpperCase(), paragraphs(texts)]),
     ['EXIT STATUS', statuses(command)],
     ['EXAMPLES', examples(command.examples)],
@@ -78,14 +112,14 @@ function page(name: string, summary: string, sections: readonly Section[]): stri
     '.Os',
     '.Sh NAME',
     `.Nm ${name}`,
-    `.Nd ${escape(summary)}`,
+    `.Nd ${escaped(summary)}`,
     ...sections.flatMap(([title, lines]) => (lines.length === 0 ? [] : [`.Sh ${title}`, ...lines])),
     '',
   ].join('\n');
 }
 
 /** Text safe at any place of a line: backslashes and leading dots mean something to the formatter, and lines end with sentences. */
-function escape(text: string): string {
+function escaped(text: string): string {
   return text
     .replaceAll('\\', '\\e')
     .replaceAll('-', '\\-')
@@ -96,27 +130,41 @@ function escape(text: string): string {
     .join('\n');
 }
 
-const sentence = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
+const sentence = (text: string): string =>
+  `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
 
-const paragraphs = (texts: readonly string[]): string[] => texts.flatMap((text, i) => [...(i === 0 ? [] : ['.Pp']), escape(text)]);
+const paragraphs = (texts: readonly string[]): string[] =>
+  texts.flatMap((text, i) => [...(i === 0 ? [] : ['.Pp']), escaped(text)]);
 
 function list(items: readonly (readonly [heads: readonly string[], body: string])[]): string[] {
   return ['.Bl -tag -width Ds', ...items.flatMap(([heads, body]) => [`.It ${heads.join(' , ')}`, body]), '.El'];
 }
 
 function optionList(options: Options): string[] {
-  return list(shown(options).map(([name, spec]) => [spellings(name, spec).map((spelling) => flag(spelling, name, spec)), escape(sentence(spec.describe + suffix(spec)))]));
+  return list(
+    shown(options).map(([name, spec]) => [
+      spellings(name, spec).map((spelling) => flag(spelling, name, spec)),
+      escaped(sentence(spec.describe + suffix(spec))),
+    ]),
+  );
 }
 
 function flag(spelling: string, name: string, spec: OptionSpec): string {
-  const text = spelling.startsWith('--') ? `Fl \\-${spelling.slice(2).replaceAll('-', '\\-')}` : `Fl ${spelling.slice(1)}`;
+  const text = spelling.startsWith('--')
+    ? `Fl \\-${spelling.slice(2).replaceAll('-', '\\-')}`
+    : `Fl ${spelling.slice(1)}`;
   return takesValue(spec) ? `${text} Ar ${valueName(name, spec)}` : text;
 }
 
-const statuses = (command?: Command): string[] => list(exitStatuses(command).map(([status, meaning]) => [[String(status)], escape(sentence(meaning))]));
+const statuses = (command?: Command): string[] =>
+  list(exitStatuses(command).map(([status, meaning]) => [[String(status)], escaped(sentence(meaning))]));
 
 const examples = (all: readonly { readonly command: string; readonly explain: string }[]): string[] =>
-  all.flatMap(({ command, explain }, i) => [...(i === 0 ? [] : ['.Pp']), escape(sentence(explain)).replace(/\.$/, ':'), `.Dl $ ${escape(command)}`]);
+  all.flatMap(({ command, explain }, i) => [
+    ...(i === 0 ? [] : ['.Pp']),
+    escaped(sentence(explain)).replace(/\.$/, ':'),
+    `.Dl $ ${escaped(command)}`,
+  ]);
 
 const seeAlso = (names: readonly string[]): string[] => {
   const sorted = [...names].sort();

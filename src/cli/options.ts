@@ -17,7 +17,8 @@ export const GLOBAL_OPTIONS = {
 /** `maxRate` in the code is `max-rate` on the command line. */
 export const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
-const aliasesOf = (spec: OptionSpec): readonly string[] => (spec.alias === undefined ? [] : typeof spec.alias === 'string' ? [spec.alias] : spec.alias);
+const aliasesOf = (spec: OptionSpec): readonly string[] =>
+  spec.alias === undefined ? [] : typeof spec.alias === 'string' ? [spec.alias] : spec.alias;
 
 const dashed = (name: string): string => (name.length === 1 ? `-${name}` : `--${name}`);
 
@@ -26,16 +27,21 @@ export const takesValue = (spec: OptionSpec): boolean => spec.type === 'string' 
 /** Every spelling of an option, short ones first. */
 export function spellings(name: string, spec: OptionSpec): string[] {
   if (spec.type === 'family') return ['-4', '-6'];
-  return [...aliasesOf(spec), kebab(name)].map(dashed).sort((a, b) => Number(a.startsWith('--')) - Number(b.startsWith('--')));
+  return [...aliasesOf(spec), kebab(name)]
+    .map(dashed)
+    .sort((a, b) => Number(a.startsWith('--')) - Number(b.startsWith('--')));
 }
 
 export function valueName(name: string, spec: OptionSpec): string {
-  const value = spec.valueName ?? (spec.choices ? spec.choices.join('|') : spec.type === 'number' ? 'N' : kebab(name).toUpperCase());
+  const value =
+    spec.valueName ??
+    (spec.choices ? spec.choices.join('|') : spec.type === 'number' ? 'N' : kebab(name).toUpperCase());
   return spec.bare === undefined ? value : `[${value}]`;
 }
 
 /** The options that a user should see, the command's own first. */
-export const shown = (options: Options): [name: string, spec: OptionSpec][] => Object.entries(options).filter(([, spec]) => !spec.hidden);
+export const shown = (options: Options): [name: string, spec: OptionSpec][] =>
+  Object.entries(options).filter(([, spec]) => !spec.hidden);
 
 /** `server…`, `[server…]`, `remote`. */
 export function positionalUsage(name: string, spec: PositionalSpec): string {
@@ -45,7 +51,12 @@ export function positionalUsage(name: string, spec: PositionalSpec): string {
 
 export function usageLine(command: Command): string {
   const positionals = Object.entries(command.positionals).filter(([, spec]) => !spec.hidden);
-  return ['nat-tool', command.name, '[options]', ...positionals.map(([name, spec]) => positionalUsage(name, spec))].join(' ');
+  return [
+    'nat-tool',
+    command.name,
+    '[options]',
+    ...positionals.map(([name, spec]) => positionalUsage(name, spec)),
+  ].join(' ');
 }
 
 /** What exit statuses mean everywhere; a command may say more about 0, 1 and 3. */
@@ -59,4 +70,7 @@ export const EXIT_STATUSES = [
 ] as const;
 
 export const exitStatuses = (command?: Command): [status: number, meaning: string][] =>
-  EXIT_STATUSES.map(([status, meaning]) => [status, (status === 0 || status === 1 || status === 3 ? command?.exitMeanings?.[status] : undefined) ?? meaning]);
+  EXIT_STATUSES.map(([status, meaning]) => [
+    status,
+    (status === 0 || status === 1 || status === 3 ? command?.exitMeanings?.[status] : undefined) ?? meaning,
+  ]);

@@ -1,6 +1,15 @@
 /** Words of the command line to typed arguments. The only place that knows the parser. */
 import { Parser as yargsParser } from 'yargs/helpers';
-import { type ArgsOf, type Command, type Form, type OptionSpec, type Options, type Positionals, type PositionalSpec, UsageError } from '../commands/command.ts';
+import {
+  type ArgsOf,
+  type Command,
+  type Form,
+  type OptionSpec,
+  type Options,
+  type Positionals,
+  type PositionalSpec,
+  UsageError,
+} from '../commands/command.ts';
 import * as common from '../commands/arguments.ts';
 import { canonicalAddress } from '../net/address.ts';
 import { GLOBAL_OPTIONS, kebab, positionalUsage, spellings, takesValue, usageLine } from './options.ts';
@@ -17,13 +26,22 @@ export interface Globals {
 }
 
 /** Splits the words before the command from the command and its own words. */
-export function splitCommand(argv: readonly string[]): { readonly before: readonly string[]; readonly name: string | undefined; readonly rest: readonly string[] } {
+export function splitCommand(argv: readonly string[]): {
+  readonly before: readonly string[];
+  readonly name: string | undefined;
+  readonly rest: readonly string[];
+} {
   const at = argv.findIndex((word) => !word.startsWith('-'));
-  return at < 0 ? { before: argv, name: undefined, rest: [] } : { before: argv.slice(0, at), name: argv[at], rest: argv.slice(at + 1) };
+  return at < 0
+    ? { before: argv, name: undefined, rest: [] }
+    : { before: argv.slice(0, at), name: argv[at], rest: argv.slice(at + 1) };
 }
 
 /** Parses the words after the command's name (and global options written before it). Throws UsageError. */
-export function parseCommand(command: Command, argv: readonly string[]): { readonly args: ArgsOf<Positionals, Options>; readonly globals: Globals } {
+export function parseCommand(
+  command: Command,
+  argv: readonly string[],
+): { readonly args: ArgsOf<Positionals, Options>; readonly globals: Globals } {
   const specs: Options = { ...GLOBAL_OPTIONS, ...command.options };
   const words = read(command, specs, argv);
   const globals = globalsOf(words);
@@ -56,7 +74,8 @@ interface Words {
 
 function read(command: Command | undefined, specs: Options, argv: readonly string[]): Words {
   const rest = Object.values(command?.positionals ?? {}).find((spec) => spec.rest);
-  const names = (wanted: (spec: OptionSpec) => boolean) => Object.entries(specs).flatMap(([name, spec]) => (wanted(spec) ? [kebab(name)] : []));
+  const names = (wanted: (spec: OptionSpec) => boolean) =>
+    Object.entries(specs).flatMap(([name, spec]) => (wanted(spec) ? [kebab(name)] : []));
   const family = Object.values(specs).some((spec) => spec.type === 'family') ? ['4', '6'] : [];
   const { options, halted } = canonical(specs, argv, rest, Object.keys(command?.positionals ?? {}).length === 0);
   const parsed = yargsParser(options, {
@@ -82,7 +101,12 @@ function read(command: Command | undefined, specs: Options, argv: readonly strin
  * With `rest`, what begins with the first positional is left alone, unless that is one of its own words. `lone`: there are no positionals, so that a number after an
  * option whose value may be left out is its value.
  */
-function canonical(specs: Options, argv: readonly string[], restSpec: PositionalSpec | undefined, lone: boolean): { readonly options: string[]; readonly halted: readonly string[] } {
+function canonical(
+  specs: Options,
+  argv: readonly string[],
+  restSpec: PositionalSpec | undefined,
+  lone: boolean,
+): { readonly options: string[]; readonly halted: readonly string[] } {
   const known = new Map<string, { readonly name: string; readonly spec: OptionSpec }>();
   for (const [name, spec] of Object.entries(specs)) {
     if (spec.type === 'family') for (const digit of ['4', '6']) known.set(`-${digit}`, { name: digit, spec });
@@ -92,7 +116,8 @@ function canonical(specs: Options, argv: readonly string[], restSpec: Positional
   let rest = restSpec !== undefined;
   for (let i = 0; i < argv.length; i++) {
     const word = argv[i] ?? '';
-    if (word === '--') return rest ? { options, halted: argv.slice(i + 1) } : { options: [...options, ...argv.slice(i)], halted: [] };
+    if (word === '--')
+      return rest ? { options, halted: argv.slice(i + 1) } : { options: [...options, ...argv.slice(i)], halted: [] };
     if (rest && !word.startsWith('-')) {
       if (!restSpec?.ownWords?.includes(word)) return { options, halted: argv.slice(i) };
       rest = false;
@@ -111,7 +136,10 @@ function canonical(specs: Options, argv: readonly string[], restSpec: Positional
       else if (!takesValue(option.spec)) {
         if (long[2] !== undefined) throw new UsageError(`${spelling} takes no value`);
         options.push(dash(option.name));
-      } else options.push(long[2] === undefined ? value(option.name, spelling, option.spec) : `--${option.name}="${long[2]}"`);
+      } else
+        options.push(
+          long[2] === undefined ? value(option.name, spelling, option.spec) : `--${option.name}="${long[2]}"`,
+        );
       continue;
     }
     if (!/^-[^-]/.test(word)) {
@@ -164,13 +192,18 @@ function optionValue(name: string, spec: OptionSpec, { options }: Words): unknow
   if (spec.type === 'count') return Number(given ?? 0);
   const texts = given === undefined ? [] : [given].flat().map(String);
   const convert = (text: string): unknown => convertText(spec, text, `--${key}`);
-  if (spec.array) return (texts.length === 0 && spec.default !== undefined ? [String(spec.default)] : texts).map(convert);
+  if (spec.array)
+    return (texts.length === 0 && spec.default !== undefined ? [String(spec.default)] : texts).map(convert);
   // The last one counts, so that an alias in the shell can be overruled.
   const text = texts.at(-1) ?? (spec.default === undefined ? undefined : String(spec.default));
   return text === undefined ? undefined : convert(text);
 }
 
-function convertText(spec: { readonly type?: string; readonly parse?: OptionSpec['parse']; readonly choices?: readonly string[] }, text: string, argument: string): unknown {
+function convertText(
+  spec: { readonly type?: string; readonly parse?: OptionSpec['parse']; readonly choices?: readonly string[] },
+  text: string,
+  argument: string,
+): unknown {
   if (spec.choices && !spec.choices.includes(text)) {
     const near = nearest(text, spec.choices);
     const wrong = UsageError.expected(argument, `one of ${spec.choices.join(', ')}`, text);
@@ -218,7 +251,10 @@ function positionalValues(command: Command, words: readonly string[]): Record<st
 }
 
 const missing = (command: Command, name: string): UsageError =>
-  new UsageError(`missing argument: ${positionalUsage(name, { ...command.positionals[name], describe: '', required: true })}`, `Usage: ${usageLine(command)}`);
+  new UsageError(
+    `missing argument: ${positionalUsage(name, { ...command.positionals[name], describe: '', required: true })}`,
+    `Usage: ${usageLine(command)}`,
+  );
 
 /** `host:port`, `[v6]:port`, but not a bare IPv6 address. */
 const hasPort = (word: string): boolean => (canonicalAddress(word) ? false : /:\d+$/.test(word));
@@ -228,12 +264,20 @@ const COMMON: Options = { family: common.FAMILY, port: common.PORT, source: comm
 
 function unknownOption(word: string, specs: Options, command: Command | undefined): UsageError {
   const given = word.replace(/=[\s\S]*$/, '');
-  const foreign = Object.entries(COMMON).some(([name, spec]) => spellings(name, spec).some((spelling) => spelling === given || (given.startsWith(spelling) && spelling.length === 2)));
-  if (foreign) return command ? new UsageError(`'${command.name}' does not take ${given.startsWith('--') ? given : given.slice(0, 2)}`) : new UsageError(`${given} goes after the command: nat-tool COMMAND ${given} ...`);
+  const foreign = Object.entries(COMMON).some(([name, spec]) =>
+    spellings(name, spec).some(
+      (spelling) => spelling === given || (given.startsWith(spelling) && spelling.length === 2),
+    ),
+  );
+  if (foreign)
+    return command
+      ? new UsageError(`'${command.name}' does not take ${given.startsWith('--') ? given : given.slice(0, 2)}`)
+      : new UsageError(`${given} goes after the command: nat-tool COMMAND ${given} ...`);
   const near = nearest(
     given,
-    Object.entries(specs).flatMap(([name, spec]) => (spec.hidden ? [] : spellings(name, spec).filter((spelling) => spelling.startsWith('--')))),
+    Object.entries(specs).flatMap(([name, spec]) =>
+      spec.hidden ? [] : spellings(name, spec).filter((spelling) => spelling.startsWith('--')),
+    ),
   );
   return new UsageError(`unknown option '${given}'`, near === undefined ? undefined : `Did you mean '${near}'?`);
 }
-

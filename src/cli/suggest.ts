@@ -9,7 +9,8 @@ export function distance(a: string, b: string): number {
     for (let j = 1; j <= b.length; j++) {
       const same = a[i - 1] === b[j - 1];
       let best = Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (same ? 0 : 1));
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) best = Math.min(best, (before[j - 2] ?? 0) + 1);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        best = Math.min(best, (before[j - 2] ?? 0) + 1);
       next.push(best);
     }
     before = row;
@@ -26,7 +27,12 @@ export function nearest(given: string, words: readonly string[]): string | undef
   for (const word of words) {
     const target = word.replace(/^-+/, '');
     const away = bare.length >= 2 && target.startsWith(bare) ? 0.5 : distance(bare, target);
-    if (away <= Math.max(1, Math.floor(Math.max(bare.length, target.length) / 3)) && away < bare.length && (!best || away < best.distance)) best = { word, distance: away };
+    if (
+      away <= Math.max(1, Math.floor(Math.max(bare.length, target.length) / 3)) &&
+      away < bare.length &&
+      (!best || away < best.distance)
+    )
+      best = { word, distance: away };
   }
   return best?.word;
 }

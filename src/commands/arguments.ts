@@ -38,7 +38,8 @@ export const parseSecondsFrom =
 function secondsOf(text: string, argument: string, least: number): number {
   const seconds = /^(?:\d+\.?\d*|\.\d+)$/.test(text) ? Number(text) : Number.NaN;
   const bounds = `seconds, ${least > 0 ? `at least ${least}` : 'more than 0'} and at most 86400`;
-  if (!(seconds > 0 && seconds >= least && seconds <= 86_400)) throw UsageError.expected(argument, Number.isNaN(seconds) ? 'seconds, such as 2 or 0.5' : bounds, text);
+  if (!(seconds > 0 && seconds >= least && seconds <= 86_400))
+    throw UsageError.expected(argument, Number.isNaN(seconds) ? 'seconds, such as 2 or 0.5' : bounds, text);
   return seconds * 1000;
 }
 
@@ -47,7 +48,8 @@ export const parseWhole =
   (least: number, most: number) =>
   (text: string, argument: string): number => {
     const value = whole(text);
-    if (!(value >= least && value <= most)) throw UsageError.expected(argument, `a whole number from ${least} to ${most}`, text);
+    if (!(value >= least && value <= most))
+      throw UsageError.expected(argument, `a whole number from ${least} to ${most}`, text);
     return value;
   };
 
@@ -69,7 +71,11 @@ export function parseHostPort(text: string, argument: string): HostPort {
   if (!match) throw expected();
   const host = match[1] === undefined ? match[2] : match[1].includes(':') ? canonicalAddress(match[1]) : undefined;
   // All digits and dots is meant as an IPv4 address: 300.1.2.3 is no host name.
-  if (!host || (match[1] === undefined && (!HOST_NAME.test(host) || (/^[\d.]+$/.test(host) && !canonicalAddress(host))))) throw expected();
+  if (
+    !host ||
+    (match[1] === undefined && (!HOST_NAME.test(host) || (/^[\d.]+$/.test(host) && !canonicalAddress(host))))
+  )
+    throw expected();
   return { host, port: match[3] === undefined ? undefined : parsePort(match[3], `port in ${argument}`) };
 }
 
@@ -86,7 +92,11 @@ export function parseAnyStun(text: string, argument: string): StunServerName {
 /** A STUN server to ask over UDP. */
 export function parseStun(text: string, argument: string): StunServerName {
   const server = parseAnyStun(text, argument);
-  if (server.secure) throw new UsageError(`${argument}: stuns: is STUN over TLS, and this is about UDP`, 'Name the server without stuns:.');
+  if (server.secure)
+    throw new UsageError(
+      `${argument}: stuns: is STUN over TLS, and this is about UDP`,
+      'Name the server without stuns:.',
+    );
   return server;
 }
 
@@ -98,17 +108,47 @@ export function parseRemote(text: string, argument: string): { readonly host: st
 }
 
 /** A literal address must be of the family that -4 or -6, or the source address, demands; a name may turn out to be. Throws UsageError. */
-export function checkFamily(argument: string, hosts: readonly { readonly host: string }[], { family, source }: { readonly family?: Family | undefined; readonly source?: string | undefined }): void {
+export function checkFamily(
+  argument: string,
+  hosts: readonly { readonly host: string }[],
+  { family, source }: { readonly family?: Family | undefined; readonly source?: string | undefined },
+): void {
   const wanted = family ?? (source === undefined ? undefined : familyOf(source));
-  const foreign = wanted === undefined ? undefined : hosts.map(({ host }) => canonicalAddress(host)).find((address) => address !== undefined && familyOf(address) !== wanted);
-  if (foreign !== undefined) throw new UsageError(`${argument}: ${foreign} is not an IPv${wanted} address, as ${family === undefined ? '--source' : `-${family}`} demands`);
+  const foreign =
+    wanted === undefined
+      ? undefined
+      : hosts
+          .map(({ host }) => canonicalAddress(host))
+          .find((address) => address !== undefined && familyOf(address) !== wanted);
+  if (foreign !== undefined)
+    throw new UsageError(
+      `${argument}: ${foreign} is not an IPv${wanted} address, as ${family === undefined ? '--source' : `-${family}`} demands`,
+    );
 }
 
 /** `-4`, `-6`: `args.family` is 4, 6 or undefined. */
 export const FAMILY = { type: 'family', describe: 'only IPv4 (-4) or only IPv6 (-6)' } as const;
 /** `-p`: `args.port` is the local port. */
-export const PORT = { type: 'string', alias: 'p', valueName: 'PORT', parse: parseLocalPort, describe: 'local port' } as const;
+export const PORT = {
+  type: 'string',
+  alias: 'p',
+  valueName: 'PORT',
+  parse: parseLocalPort,
+  describe: 'local port',
+} as const;
 /** `-s`: `args.source` is the local address. */
-export const SOURCE = { type: 'string', alias: 's', valueName: 'ADDRESS', parse: parseAddress, describe: 'local address' } as const;
+export const SOURCE = {
+  type: 'string',
+  alias: 's',
+  valueName: 'ADDRESS',
+  parse: parseAddress,
+  describe: 'local address',
+} as const;
 /** `-w`: `args.timeout` in milliseconds. Spread it to add a `default` in seconds, as text. */
-export const TIMEOUT = { type: 'string', alias: 'w', valueName: 'SECONDS', parse: parseSeconds, describe: 'wait at most this many seconds, fractions allowed' } as const;
+export const TIMEOUT = {
+  type: 'string',
+  alias: 'w',
+  valueName: 'SECONDS',
+  parse: parseSeconds,
+  describe: 'wait at most this many seconds, fractions allowed',
+} as const;

@@ -67,12 +67,17 @@ type ValueOf<S> = S extends { readonly parse: Parse<infer T> }
 
 type ArgOf<S> = S extends { readonly array: true }
   ? readonly ValueOf<S>[]
-  : S extends { readonly type: 'boolean' | 'count' } | { readonly default: string | number } | { readonly required: true }
+  : S extends
+        | { readonly type: 'boolean' | 'count' }
+        | { readonly default: string | number }
+        | { readonly required: true }
     ? ValueOf<S>
     : ValueOf<S> | undefined;
 
 /** The parsed command line of a command with these positionals and options, by their (long) names. */
-export type ArgsOf<P extends Positionals, O extends Options> = { readonly [K in keyof P]: ArgOf<P[K]> } & { readonly [K in keyof O]: ArgOf<O[K]> };
+export type ArgsOf<P extends Positionals, O extends Options> = { readonly [K in keyof P]: ArgOf<P[K]> } & {
+  readonly [K in keyof O]: ArgOf<O[K]>;
+};
 
 /** How the answer is to be printed. */
 export type Form = 'text' | 'json' | 'plain' | 'short';
@@ -193,6 +198,8 @@ interface CommandShape<P extends Positionals, O extends Options, Data, Event> {
 export type Command = CommandShape<Positionals, Options, unknown, unknown>;
 
 /** Checks a command against its own option specs; the types of `args` follow from them, those of `report` from `run`. */
-export function defineCommand<const P extends Positionals, const O extends Options, Data, Event = never>(command: CommandShape<P, O, Data, Event>): Command {
+export function defineCommand<const P extends Positionals, const O extends Options, Data, Event = never>(
+  command: CommandShape<P, O, Data, Event>,
+): Command {
   return command as unknown as Command;
 }

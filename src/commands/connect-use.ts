@@ -34,7 +34,13 @@ const LARGEST = 1200 - ENVELOPE_OVERHEAD;
 const LINGER_MS = 300;
 
 /** Does with the path what it was opened for, until that is done, the path ends, or an interrupt. Rejects with the signal's reason where there is nothing to tell. */
-export async function use(link: Line, purpose: Purpose, { forward: local, exec, line, input }: UseOptions, context: Context<ConnectEvent>, ended: (how: LinkEnd) => void): Promise<Used> {
+export async function use(
+  link: Line,
+  purpose: Purpose,
+  { forward: local, exec, line, input }: UseOptions,
+  context: Context<ConnectEvent>,
+  ended: (how: LinkEnd) => void,
+): Promise<Used> {
   const over = link.ended.then((how) => {
     ended(how);
     return how;
@@ -51,14 +57,23 @@ export async function use(link: Line, purpose: Purpose, { forward: local, exec, 
   }
 }
 
-async function check(link: Line, over: Promise<LinkEnd>, { env, signal }: Context<ConnectEvent>): Promise<{ sent: number; received: number }> {
+async function check(
+  link: Line,
+  over: Promise<LinkEnd>,
+  { env, signal }: Context<ConnectEvent>,
+): Promise<{ sent: number; received: number }> {
   await Promise.race([link.settled(signal), over]);
   await within(env.clock, LINGER_MS, over, signal);
   const { sent, received } = link.stats;
   return { sent, received };
 }
 
-async function carry(link: Line, over: Promise<LinkEnd>, local: Endpoint, context: Context<ConnectEvent>): Promise<{ sent: number; received: number }> {
+async function carry(
+  link: Line,
+  over: Promise<LinkEnd>,
+  local: Endpoint,
+  context: Context<ConnectEvent>,
+): Promise<{ sent: number; received: number }> {
   const { env, signal } = context;
   const forwarding: Forwarding = await forward(env, local, link, signal);
   context.note(
@@ -90,9 +105,18 @@ async function handOver(link: Line, command: string, context: Context<ConnectEve
 }
 
 /** Standard input to the peer, the peer to standard output. */
-async function talk(link: Line, over: Promise<LinkEnd>, { line, input }: Pick<UseOptions, 'line' | 'input'>, context: Context<ConnectEvent>): Promise<{ sent: number; received: number }> {
+async function talk(
+  link: Line,
+  over: Promise<LinkEnd>,
+  { line, input }: Pick<UseOptions, 'line' | 'input'>,
+  context: Context<ConnectEvent>,
+): Promise<{ sent: number; received: number }> {
   const { env, io, signal } = context;
-  const output = new DatagramOutput({ env, io, emit: (event) => context.emit(event) }, mannerOf(context, { raw: !io.stdoutIsTTY, hex: false }), false);
+  const output = new DatagramOutput(
+    { env, io, emit: (event) => context.emit(event) },
+    mannerOf(context, { raw: !io.stdoutIsTTY, hex: false }),
+    false,
+  );
   let sent = 0;
   let received = 0;
   const peerEnded = deferred<void>();
@@ -101,7 +125,10 @@ async function talk(link: Line, over: Promise<LinkEnd>, { line, input }: Pick<Us
     output.put({ data, at, from: link.path.remote });
   });
   link.onEnd(() => peerEnded.resolve());
-  if (io.stdinIsTTY && io.stdoutIsTTY) context.note('What you type goes to the other host, line by line, encrypted, as datagrams: what is lost on the way is not sent again. Ctrl-D ends it.');
+  if (io.stdinIsTTY && io.stdoutIsTTY)
+    context.note(
+      'What you type goes to the other host, line by line, encrypted, as datagrams: what is lost on the way is not sent again. Ctrl-D ends it.',
+    );
   const pump = async (): Promise<void> => {
     const cutting = line ? ({ by: 'line' } as const) : ({ by: 'arrival' } as const);
     for await (const batch of datagramsOf(input, cutting, LARGEST)) {

@@ -3,7 +3,11 @@ import { NetError } from '../net/ports.ts';
 import { joined } from './payload.ts';
 
 /** `arrival`: each piece as it comes, which on a terminal is a line; `whole`: everything is one datagram. */
-export type Cutting = { readonly by: 'line' } | { readonly by: 'size'; readonly size: number } | { readonly by: 'arrival' } | { readonly by: 'whole' };
+export type Cutting =
+  | { readonly by: 'line' }
+  | { readonly by: 'size'; readonly size: number }
+  | { readonly by: 'arrival' }
+  | { readonly by: 'whole' };
 
 const LINE_FEED = 10;
 
@@ -12,11 +16,19 @@ const tooLong = (what: string, most: number, advice: string): NetError =>
   new NetError('too-big', `${what} is longer than the ${most} bytes that one datagram carries: ${advice}`, 'EMSGSIZE');
 
 export function tooBig(size: number, most: number, advice: string): NetError {
-  return new NetError('too-big', `${size > most ? `${size} bytes do` : 'this does'} not fit into one datagram, which carries at most ${most} bytes${advice && `: ${advice}`}`, 'EMSGSIZE');
+  return new NetError(
+    'too-big',
+    `${size > most ? `${size} bytes do` : 'this does'} not fit into one datagram, which carries at most ${most} bytes${advice && `: ${advice}`}`,
+    'EMSGSIZE',
+  );
 }
 
 /** Yields what can be sent as soon as it is known, several datagrams at a time. A line keeps its line feed. Rejects with NetError `too-big`. */
-export async function* datagramsOf(input: AsyncIterable<Uint8Array>, cutting: Cutting, most: number): AsyncGenerator<Uint8Array[]> {
+export async function* datagramsOf(
+  input: AsyncIterable<Uint8Array>,
+  cutting: Cutting,
+  most: number,
+): AsyncGenerator<Uint8Array[]> {
   let held: Uint8Array[] = [];
   let size = 0;
   const take = (): Uint8Array => {

@@ -25,7 +25,10 @@ export interface DatagramEvent {
 }
 
 /** Raw where nobody looks: standard output is no terminal, or the answer alone was asked for. */
-export function mannerOf(context: Pick<Context, 'form' | 'io'>, options: { readonly raw: boolean; readonly hex: boolean }): Manner {
+export function mannerOf(
+  context: Pick<Context, 'form' | 'io'>,
+  options: { readonly raw: boolean; readonly hex: boolean },
+): Manner {
   if (context.form === 'json') return 'events';
   if (options.raw || context.form === 'short') return 'raw';
   if (context.form === 'plain') return 'plain';
@@ -53,7 +56,11 @@ export class DatagramOutput {
   #waiting = 0;
   #last: Promise<void> = Promise.resolve();
 
-  constructor(context: { readonly env: { readonly clock: Clock }; readonly io: Io; emit(event: DatagramEvent): Promise<void> }, manner: Manner, hex: boolean) {
+  constructor(
+    context: { readonly env: { readonly clock: Clock }; readonly io: Io; emit(event: DatagramEvent): Promise<void> },
+    manner: Manner,
+    hex: boolean,
+  ) {
     this.#clock = context.env.clock;
     this.#io = context.io;
     this.#emit = (event) => context.emit(event);
@@ -105,8 +112,15 @@ export class DatagramOutput {
 
   #event({ data, from, at }: Datagram): DatagramEvent {
     const time = new Date(this.#wall0 + (at - this.#instant0)).toISOString();
-    const base = { event: 'datagram', at: time, from: formatEndpoint(from), size: data.length, text: textOf(data) ?? null } as const;
-    if (this.#manner === 'events') return this.#hex ? { ...base, hex: hexOf(data) } : { ...base, base64: base64Of(data) };
+    const base = {
+      event: 'datagram',
+      at: time,
+      from: formatEndpoint(from),
+      size: data.length,
+      text: textOf(data) ?? null,
+    } as const;
+    if (this.#manner === 'events')
+      return this.#hex ? { ...base, hex: hexOf(data) } : { ...base, base64: base64Of(data) };
     if (this.#manner === 'plain') return { ...base, shown: this.#hex ? hexOf(data) : glimpse(data), plain: true };
     return { ...base, shown: this.#hex ? `\n${hexDump(data)}` : glimpse(data) };
   }

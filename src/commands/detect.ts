@@ -17,28 +17,51 @@ const BATCH = 5;
 function parseExpected(value: string, argument: string): readonly string[] {
   const words = value.split(',').map((word) => word.trim());
   const unknown = words.find((word) => !EXPECTABLE.includes(word));
-  if (unknown !== undefined) throw UsageError.expected(argument, `words among ${EXPECTABLE.join(', ')}, separated by commas`, unknown);
+  if (unknown !== undefined)
+    throw UsageError.expected(argument, `words among ${EXPECTABLE.join(', ')}, separated by commas`, unknown);
   return words;
 }
 
-async function run(args: { server: readonly StunServerName[]; family: Family | undefined; port: number | undefined; source: string | undefined; timeout: number }, context: Context) {
+async function run(
+  args: {
+    server: readonly StunServerName[];
+    family: Family | undefined;
+    port: number | undefined;
+    source: string | undefined;
+    timeout: number;
+  },
+  context: Context,
+) {
   const { env, signal } = context;
   checkFamily('server', args.server, args);
   const close = startReport(env.clock, 'nat-tool/detect@1');
   const builtIn = defaultServers(context.environment).map(({ server }) => parseStun(server, 'NAT_TOOL_SERVER'));
-  const batches = args.server.length > 0 ? [args.server] : [builtIn.slice(0, BATCH), builtIn.slice(BATCH, 2 * BATCH)].filter((batch) => batch.length > 0);
+  const batches =
+    args.server.length > 0
+      ? [args.server]
+      : [builtIn.slice(0, BATCH), builtIn.slice(BATCH, 2 * BATCH)].filter((batch) => batch.length > 0);
   const deadline = env.clock.now() + args.timeout;
   const left = () => Math.max(1, deadline - env.clock.now());
   for (const [i, batch] of batches.entries()) {
     context.progress('looking up servers');
     try {
-      const wanted = { family: args.source === undefined ? args.family : familyOf(args.source), timeoutMs: left(), anyWillDo: args.server.length === 0 };
+      const wanted = {
+        family: args.source === undefined ? args.family : familyOf(args.source),
+        timeoutMs: left(),
+        anyWillDo: args.server.length === 0,
+      };
       const { family, endpoints, names, findings } = await findServers(env, batch, wanted, signal);
       if (endpoints.length === 0) {
         if (i < batches.length - 1) continue;
         return close('failed', nothingMeasured(batch[0]?.host ?? ''), findings);
       }
-      const options = { servers: endpoints, port: args.port, source: args.source, timeoutMs: left(), onProgress: context.progress };
+      const options = {
+        servers: endpoints,
+        port: args.port,
+        source: args.source,
+        timeoutMs: left(),
+        onProgress: context.progress,
+      };
       const { outcome, data, findings: more } = conclude(await measureBehaviour(env, family, options, signal));
       if (outcome === 'failed' && i < batches.length - 1) continue;
       const name = names.get(data.server.address) ?? null;
@@ -69,8 +92,13 @@ function allocationInWords({ portAllocation: { pattern, step, perDestination, ra
 }
 
 function serverInWords({ server, evidence }: Behaviour): string {
-  const rtt = evidence.find(({ test, to, rttMs }) => test === 'mapping-1' && to === server.address && rttMs !== null)?.rttMs ?? null;
-  const remarks = [...(rtt === null ? [] : [`RTT ${rtt.toFixed(1)} ms`]), ...(server.software ? [server.software] : [])];
+  const rtt =
+    evidence.find(({ test, to, rttMs }) => test === 'mapping-1' && to === server.address && rttMs !== null)?.rttMs ??
+    null;
+  const remarks = [
+    ...(rtt === null ? [] : [`RTT ${rtt.toFixed(1)} ms`]),
+    ...(server.software ? [server.software] : []),
+  ];
   const name = server.name !== null ? `${server.name}, ${server.address}` : server.address;
   return name + (remarks.length > 0 ? ` (${remarks.join(', ')})` : '');
 }
@@ -89,7 +117,8 @@ function view({ data }: { data: Behaviour }, verbosity: number): Block[] {
   // Where nothing came back there is nothing to say of the parts.
   if (table.length > 0) lines.push(['Mapping', known(data.mapping)], ['Filtering', known(data.filtering)]);
   // What only a NAT does.
-  if (table.length > 0 && data.mapping !== 'none') lines.push(['Hairpin', known(data.hairpin)], ['Ports', known(allocationInWords(data))]);
+  if (table.length > 0 && data.mapping !== 'none')
+    lines.push(['Hairpin', known(data.hairpin)], ['Ports', known(allocationInWords(data))]);
   if (data.server.address !== '') lines.push(['Server', serverInWords(data)]);
   blocks.push(fields(lines), text(meaning.advice));
   if (verbosity > 0 && data.evidence.length > 0) {
@@ -97,7 +126,13 @@ function view({ data }: { data: Behaviour }, verbosity: number): Block[] {
       heading('Evidence'),
       // Narrow enough for 80 columns: all tests leave from one address, so that its port is enough.
       grid(
-        [{ title: 'Test', wrap: true }, { title: 'From port, to', wrap: true }, { title: 'Got', align: 'right' }, { title: 'RTT ms', align: 'right' }, { title: 'Verdict', wrap: true }],
+        [
+          { title: 'Test', wrap: true },
+          { title: 'From port, to', wrap: true },
+          { title: 'Got', align: 'right' },
+          { title: 'RTT ms', align: 'right' },
+          { title: 'Verdict', wrap: true },
+        ],
         data.evidence.map((row) => [
           row.test.replace(/-baseline$/, ' (baseline)'),
           `${row.from.slice(row.from.lastIndexOf(':') + 1)} to ${row.to}`,
@@ -120,30 +155,57 @@ export default defineCommand({
     'With a server that supports RFC 5780 everything is tested; two or more plain servers still tell the mapping. With no server named, those in NAT_TOOL_SERVER or built-in public servers are asked, and those that answer are used.',
   ],
   positionals: {
-    server: { describe: 'STUN server: host, host:port, host port, [v6]:port or stun:host[:port]', parse: parseStun, array: true, joinPort: true, valueName: 'SERVER' },
+    server: {
+      describe: 'STUN server: host, host:port, host port, [v6]:port or stun:host[:port]',
+      parse: parseStun,
+      array: true,
+      joinPort: true,
+      valueName: 'SERVER',
+    },
   },
   options: {
-    expect: { type: 'string', valueName: 'WORD[,WORD...]', parse: parseExpected, suggestions: EXPECTABLE, describe: `exit 1 unless the type is among these words; also cone (any of the three) and p2p (hole punching works)` },
+    expect: {
+      type: 'string',
+      valueName: 'WORD[,WORD...]',
+      parse: parseExpected,
+      suggestions: EXPECTABLE,
+      describe: `exit 1 unless the type is among these words; also cone (any of the three) and p2p (hole punching works)`,
+    },
     family: FAMILY,
-    port: { type: 'string', alias: 'p', valueName: 'PORT', parse: parseLocalPort, describe: 'local port of the mapping test; the others use ports of their own' },
+    port: {
+      type: 'string',
+      alias: 'p',
+      valueName: 'PORT',
+      parse: parseLocalPort,
+      describe: 'local port of the mapping test; the others use ports of their own',
+    },
     source: SOURCE,
     timeout: { ...TIMEOUT, default: '8' },
   },
   examples: [
     { command: 'nat-tool detect', explain: 'Ask built-in public servers' },
     { command: 'nat-tool detect stun.example.net', explain: 'Ask one server that supports RFC 5780' },
-    { command: 'nat-tool detect stun1.example.net stun2.example.net:19302', explain: 'Compare what two plain servers see' },
+    {
+      command: 'nat-tool detect stun1.example.net stun2.example.net:19302',
+      explain: 'Compare what two plain servers see',
+    },
     { command: 'nat-tool detect --short stun.example.net', explain: 'The type alone, for a script' },
     { command: 'nat-tool detect --expect p2p stun.example.net || echo relay needed', explain: 'Use the exit status' },
   ],
   notes: [
     {
       title: 'Results',
-      paragraphs: EXPECTABLE.filter((word) => word !== 'cone' && word !== 'p2p').map((word) => `${word}: ${advice(word as Behaviour['type'])}`),
+      paragraphs: EXPECTABLE.filter((word) => word !== 'cone' && word !== 'p2p').map(
+        (word) => `${word}: ${advice(word as Behaviour['type'])}`,
+      ),
     },
   ],
   seeAlso: ['stun', 'serve', 'lab'],
-  exitMeanings: { 0: 'the type is known', 1: 'UDP is blocked, or the expectation is not met', 3: 'inconclusive: the type is unknown, and the notes say why' },
+  exitMeanings: {
+    0: 'the type is known',
+    1: 'UDP is blocked, or the expectation is not met',
+    3: 'inconclusive: the type is unknown, and the notes say why',
+  },
   run,
   view,
   short: ({ data }) => data.type,

@@ -45,14 +45,27 @@ export interface BothRuns {
 type Chatter = (host: 'A' | 'C2', stream: 'stdout' | 'stderr', text: string) => void;
 
 /** `connect` with these words on A and on C2. */
-export async function connectBoth(options: LabOptions & { readonly nat: string; readonly nat2: string }, words: readonly string[], context: Context, onOutput: Chatter = () => {}): Promise<BothRuns> {
+export async function connectBoth(
+  options: LabOptions & { readonly nat: string; readonly nat2: string },
+  words: readonly string[],
+  context: Context,
+  onOutput: Chatter = () => {},
+): Promise<BothRuns> {
   const { nat2, ...rest } = options;
   const lab = createLab({ ...rest, second: { nat: nat2 } });
-  const environment = { NAT_TOOL_SERVER: DEFAULT_SERVER.name, NAT_TOOL_CODE: generateCode(seededRandom(options.seed ?? 1, 'code')) };
+  const environment = {
+    NAT_TOOL_SERVER: DEFAULT_SERVER.name,
+    NAT_TOOL_CODE: generateCode(seededRandom(options.seed ?? 1, 'code')),
+  };
   const [a, c2] = await lab.run(
     async (env, signal) => {
       const one = (host: 'A' | 'C2', at: Env): Promise<Invocation> =>
-        context.invoke(['connect', ...words], { env: at, signal, environment, onOutput: (stream, piece) => onOutput(host, stream, piece) });
+        context.invoke(['connect', ...words], {
+          env: at,
+          signal,
+          environment,
+          onOutput: (stream, piece) => onOutput(host, stream, piece),
+        });
       const first = one('A', env);
       // The first one may end before: then there is no use in waiting.
       await Promise.race([sleep(env.clock, LATER_MS, signal).catch(() => {}), first]);
@@ -65,7 +78,13 @@ export async function connectBoth(options: LabOptions & { readonly nat: string; 
 
 export function pairRunOf(nat: string, nat2: string, { c2 }: BothRuns): PairRun {
   const data = c2.report?.data as ConnectReport | undefined;
-  return { nat, nat2, path: data?.path ?? null, elapsedMs: data?.elapsedMs ?? 0, reason: data?.path ? null : (c2.report?.findings[0]?.text ?? c2.stderr.trim()) };
+  return {
+    nat,
+    nat2,
+    path: data?.path ?? null,
+    elapsedMs: data?.elapsedMs ?? 0,
+    reason: data?.path ? null : (c2.report?.findings[0]?.text ?? c2.stderr.trim()),
+  };
 }
 
 /** Every pair once. */
@@ -81,24 +100,51 @@ export async function playMatrix(options: LabOptions, context: Context): Promise
   return runs;
 }
 
-const SHORT: Readonly<Record<NonNullable<ConnectReport['path']>, string>> = { lan: 'lan', direct: 'direct', predicted: 'predict', birthday: 'birthday', relay: 'relay' };
+const SHORT: Readonly<Record<NonNullable<ConnectReport['path']>, string>> = {
+  lan: 'lan',
+  direct: 'direct',
+  predicted: 'predict',
+  birthday: 'birthday',
+  relay: 'relay',
+};
 
 export function viewMatrix(runs: readonly PairRun[]): Block[] {
   const cell = (nat: string, nat2: string): Cell => {
-    const run = runs.find((each) => (each.nat === nat && each.nat2 === nat2) || (each.nat === nat2 && each.nat2 === nat));
+    const run = runs.find(
+      (each) => (each.nat === nat && each.nat2 === nat2) || (each.nat === nat2 && each.nat2 === nat),
+    );
     if (!run) return '';
     const seconds = (run.elapsedMs / 1000).toFixed(run.elapsedMs < 1000 ? 2 : 1);
     if (!run.path) return { text: `none ${seconds}`, tone: 'bad' };
-    return { text: `${SHORT[run.path]} ${seconds}`, tone: run.path === 'direct' || run.path === 'lan' ? 'good' : 'warn' };
+    return {
+      text: `${SHORT[run.path]} ${seconds}`,
+      tone: run.path === 'direct' || run.path === 'lan' ? 'good' : 'warn',
+    };
   };
   return [
-    grid(['', ...MATRIX_NATS.map(([name]) => name)], MATRIX_NATS.map(([name, nat], i) => [name, ...MATRIX_NATS.map(([, nat2], j) => (j < i ? '' : cell(nat, nat2)))])),
-    text('The path that two hosts behind these NATs find, and the seconds from the second one\'s start to data both ways; "none": the seconds until it is said that there is none.'),
+    grid(
+      ['', ...MATRIX_NATS.map(([name]) => name)],
+      MATRIX_NATS.map(([name, nat], i) => [name, ...MATRIX_NATS.map(([, nat2], j) => (j < i ? '' : cell(nat, nat2)))]),
+    ),
+    text(
+      'The path that two hosts behind these NATs find, and the seconds from the second one\'s start to data both ways; "none": the seconds until it is said that there is none.',
+    ),
   ];
 }
 
-export function viewBoth(nat: string, nat2: string, a: ConnectReport | undefined, c2: ConnectReport | undefined): Block[] {
-  const side = (of: ConnectReport | undefined): Cell => (of?.path ? { text: `${of.path}: ${of.local ?? ''} (${of.public ?? ''}) to ${of.remote ?? ''}, ${of.rttMs === null ? 'unknown' : `${Math.round(of.rttMs)} ms`}`, tone: 'good' } : { text: 'no path', tone: 'bad' });
+export function viewBoth(
+  nat: string,
+  nat2: string,
+  a: ConnectReport | undefined,
+  c2: ConnectReport | undefined,
+): Block[] {
+  const side = (of: ConnectReport | undefined): Cell =>
+    of?.path
+      ? {
+          text: `${of.path}: ${of.local ?? ''} (${of.public ?? ''}) to ${of.remote ?? ''}, ${of.rttMs === null ? 'unknown' : `${Math.round(of.rttMs)} ms`}`,
+          tone: 'good',
+        }
+      : { text: 'no path', tone: 'bad' };
   return [
     fields([
       [`A behind ${nat}`, side(a)],
@@ -109,7 +155,10 @@ export function viewBoth(nat: string, nat2: string, a: ConnectReport | undefined
 }
 
 /** Options of `lab` written after the command's name, which belongs to nobody else: `lab connect --nat X`. */
-export function hoist(words: readonly string[], names: readonly string[]): { readonly rest: string[]; readonly options: ReadonlyMap<string, string | true> } {
+export function hoist(
+  words: readonly string[],
+  names: readonly string[],
+): { readonly rest: string[]; readonly options: ReadonlyMap<string, string | true> } {
   const rest: string[] = [];
   const options = new Map<string, string | true>();
   for (let i = 0; i < words.length; i++) {

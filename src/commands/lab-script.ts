@@ -13,7 +13,14 @@ import { UsageError } from './usage-error.ts';
 export type ScriptLine =
   | { readonly kind: 'title' | 'say'; readonly text: string }
   /** `words` without `nat-tool`; `$NAME` in them stands for what is known by then. */
-  | { readonly kind: 'run'; readonly host: string; readonly command: string; readonly words: readonly string[]; readonly stdin: string | undefined; readonly background: boolean }
+  | {
+      readonly kind: 'run';
+      readonly host: string;
+      readonly command: string;
+      readonly words: readonly string[];
+      readonly stdin: string | undefined;
+      readonly background: boolean;
+    }
   | { readonly kind: 'wait'; readonly ms: number }
   | { readonly kind: 'stop'; readonly host: string };
 
@@ -46,7 +53,8 @@ export function parseScript(script: string, where: string): ScriptLine[] {
   for (const [i, line] of script.split('\n').entries()) {
     const trimmed = line.trim();
     if (trimmed === '') continue;
-    const fail = (expected: string): UsageError => new UsageError(`${where}, line ${i + 1}: expected ${expected}, got '${trimmed}'`);
+    const fail = (expected: string): UsageError =>
+      new UsageError(`${where}, line ${i + 1}: expected ${expected}, got '${trimmed}'`);
     const remark = /^(##?)\s+(.*)$/.exec(trimmed);
     const run = /^([A-Za-z][A-Za-z0-9]*)\$\s+(.*)$/.exec(trimmed);
     const other = /^(wait|stop)\s+(\S+)$/.exec(trimmed);
@@ -66,11 +74,21 @@ function parseRun(host: string, command: string, fail: (expected: string) => Usa
   const own = words.slice(pipe + 1);
   if (pipe >= 0 && words[0] !== 'echo') throw fail("'echo TEXT | nat-tool …' as the only kind of pipe");
   if (own[0] !== 'nat-tool' || own.length < 2) throw fail('a nat-tool command');
-  return { kind: 'run', host, command, words: own.slice(1), stdin: pipe >= 0 ? `${words.slice(1, pipe).join(' ')}\n` : undefined, background };
+  return {
+    kind: 'run',
+    host,
+    command,
+    words: own.slice(1),
+    stdin: pipe >= 0 ? `${words.slice(1, pipe).join(' ')}\n` : undefined,
+    background,
+  };
 }
 
 /** As a shell would, with quotes and nothing else. */
-const split = (command: string): string[] => [...command.matchAll(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g)].map(([word]) => word.replace(/"([^"]*)"|'([^']*)'/g, (_, a?: string, b?: string) => a ?? b ?? ''));
+const split = (command: string): string[] =>
+  [...command.matchAll(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g)].map(([word]) =>
+    word.replace(/"([^"]*)"|'([^']*)'/g, (_, a?: string, b?: string) => a ?? b ?? ''),
+  );
 
 /** Virtual milliseconds after each step in which packets on their way arrive. */
 const SETTLE_MS = 500;
@@ -82,27 +100,37 @@ interface Program {
 }
 
 /** Plays the script to its end inside the lab, which must keep a trace. Hosts that it names must exist. */
-export async function playScript(lines: readonly ScriptLine[], lab: Lab, context: Pick<Context, 'invoke' | 'signal'>, where: string): Promise<Played> {
+export async function playScript(
+  lines: readonly ScriptLine[],
+  lab: Lab,
+  context: Pick<Context, 'invoke' | 'signal'>,
+  where: string,
+): Promise<Played> {
   const steps: ScriptStep[] = [];
   const output: Output[] = [];
   const programs: Program[] = [];
   const known = new Map<string, string>(Object.entries(addressesOf(lab)));
   let seen = 0;
   for (const line of lines) {
-    if ((line.kind === 'run' || line.kind === 'stop') && !lab.hosts.includes(line.host)) throw new UsageError(`${where}: no host '${line.host}'; there are ${lab.hosts.join(', ')}`);
+    if ((line.kind === 'run' || line.kind === 'stop') && !lab.hosts.includes(line.host))
+      throw new UsageError(`${where}: no host '${line.host}'; there are ${lab.hosts.join(', ')}`);
   }
 
   const expand = (text: string): string =>
     text.replace(/\$([A-Za-z][A-Za-z0-9_]*)/g, (_, name: string) => {
       const value = known.get(name);
-      if (value === undefined) throw new UsageError(`${where}: $${name} is not known; there are ${[...known.keys()].map((each) => `$${each}`).join(', ')}`);
+      if (value === undefined)
+        throw new UsageError(
+          `${where}: $${name} is not known; there are ${[...known.keys()].map((each) => `$${each}`).join(', ')}`,
+        );
       return value;
     });
   /** Until a report says better: the NAT's address, with the guess that it keeps the port. */
   const guess = (host: string, words: readonly string[]): void => {
     const port = words[words.indexOf('-p') + 1];
     const outside = lab.outsides[host === 'A' ? 'N' : host === 'C2' ? 'N2' : ''];
-    if (words.includes('-p') && port !== undefined && outside !== undefined && !known.has(`${host}_PUBLIC`)) known.set(`${host}_PUBLIC`, `${outside}:${port}`);
+    if (words.includes('-p') && port !== undefined && outside !== undefined && !known.has(`${host}_PUBLIC`))
+      known.set(`${host}_PUBLIC`, `${outside}:${port}`);
   };
   const start = (line: Extract<ScriptLine, { kind: 'run' }>, env: Env, parent: AbortSignal): Program => {
     const stop = new AbortController();
@@ -128,7 +156,8 @@ export async function playScript(lines: readonly ScriptLine[], lab: Lab, context
   };
 
   // Virtual time would run on while a command is being loaded.
-  for (const name of new Set(lines.flatMap((line) => (line.kind === 'run' ? line.words.slice(0, 1) : [])))) await context.invoke([name, '--help'], { env: lab.host('A') });
+  for (const name of new Set(lines.flatMap((line) => (line.kind === 'run' ? line.words.slice(0, 1) : []))))
+    await context.invoke([name, '--help'], { env: lab.host('A') });
 
   await lab.run(
     async (env, signal) => {
@@ -160,7 +189,14 @@ export async function playScript(lines: readonly ScriptLine[], lab: Lab, context
           }
           const active = line.kind === 'run' || line.kind === 'stop' || line.kind === 'wait';
           if (active) await sleep(env.clock, SETTLE_MS, signal);
-          steps.push({ kind: line.kind, text: shown, host, status, output: output.splice(0), diagram: since(startedAt, diagram(lab.trace.slice(seen))) });
+          steps.push({
+            kind: line.kind,
+            text: shown,
+            host,
+            status,
+            output: output.splice(0),
+            diagram: since(startedAt, diagram(lab.trace.slice(seen))),
+          });
           seen = lab.trace.length;
         }
       } catch (error) {
@@ -171,7 +207,15 @@ export async function playScript(lines: readonly ScriptLine[], lab: Lab, context
     },
     { signal: context.signal },
   );
-  if (output.length > 0) steps.push({ kind: 'stop', text: '', host: null, status: null, output: output.splice(0), diagram: diagram(lab.trace.slice(seen)) });
+  if (output.length > 0)
+    steps.push({
+      kind: 'stop',
+      text: '',
+      host: null,
+      status: null,
+      output: output.splice(0),
+      diagram: diagram(lab.trace.slice(seen)),
+    });
   return { steps, tables: lab.routers.map((router) => ({ router, rows: lab.table(router) })) };
 }
 
@@ -203,7 +247,10 @@ function wording(line: ScriptLine): { readonly text: string; readonly host: stri
 function addressesOf(lab: Lab): Record<string, string> {
   const addresses: Record<string, string> = {};
   for (const name of lab.hosts) {
-    const address = lab.host(name).interfaces().find(({ internal, family }) => !internal && family === 4)?.address;
+    const address = lab
+      .host(name)
+      .interfaces()
+      .find(({ internal, family }) => !internal && family === 4)?.address;
     if (address) addresses[name] = address;
   }
   return { ...addresses, ...lab.outsides };
@@ -214,7 +261,10 @@ function publicSide({ data }: Report): string | undefined {
   if (typeof data !== 'object' || data === null) return undefined;
   if ('public' in data && typeof data.public === 'string') return data.public;
   // Behind a symmetric NAT this is not what the remote end will see, but it is all that there is to tell it.
-  if ('stun' in data && Array.isArray(data.stun)) return (data.stun as { mapped?: string | null }[]).find(({ mapped }) => typeof mapped === 'string')?.mapped ?? undefined;
+  if ('stun' in data && Array.isArray(data.stun))
+    return (
+      (data.stun as { mapped?: string | null }[]).find(({ mapped }) => typeof mapped === 'string')?.mapped ?? undefined
+    );
   if ('address' in data && typeof data.address === 'string' && isAddress(data.address)) {
     if (!('port' in data) || typeof data.port !== 'number') return undefined;
     return familyOf(data.address) === 6 ? `[${data.address}]:${data.port}` : `${data.address}:${data.port}`;
@@ -230,7 +280,10 @@ export function viewScript({ steps, tables }: Played): Block[] {
     else if (step.kind === 'say') blocks.push(text(step.text));
     else {
       const command = step.kind === 'run' ? `${step.host}$ ${step.text}\n` : step.text === '' ? '' : `${step.text}\n`;
-      const shown = command + step.output.map((each) => labelled(each, step.kind === 'run' ? step.host : null)).join('') + (step.status ? `[exit status ${step.status}]\n` : '');
+      const shown =
+        command +
+        step.output.map((each) => labelled(each, step.kind === 'run' ? step.host : null)).join('') +
+        (step.status ? `[exit status ${step.status}]\n` : '');
       if (shown !== '') blocks.push(raw(`${blocks.at(-1)?.kind === 'raw' ? '' : '\n'}${shown}\n`));
       if (step.diagram.steps.length > 0) blocks.push(ladder(step.diagram.participants, step.diagram.steps));
     }

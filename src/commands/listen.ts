@@ -10,7 +10,17 @@ import { type Report, startReport } from '../report/report.ts';
 import { discover } from '../stun/discovery.ts';
 import { StunMux } from '../stun/mux.ts';
 import type { StunServerName } from '../stun/uri.ts';
-import { checkFamily, FAMILY, parseLocalPort, parseRemote, parseSeconds, parseStun, parseWhole, PORT, SOURCE } from './arguments.ts';
+import {
+  checkFamily,
+  FAMILY,
+  parseLocalPort,
+  parseRemote,
+  parseSeconds,
+  parseStun,
+  parseWhole,
+  PORT,
+  SOURCE,
+} from './arguments.ts';
 import { type ArgsOf, type Context, defineCommand, UsageError } from './command.ts';
 import { datagramsOf } from './datagram-input.ts';
 import { type DatagramEvent, datagramLine, DatagramOutput, type Manner, mannerOf } from './datagram-output.ts';
@@ -40,14 +50,50 @@ const positionals = {
 const options = {
   hex: { type: 'boolean', describe: 'show payloads as hexadecimal dumps' },
   raw: { type: 'boolean', describe: 'print the bytes of the payloads and nothing else, also on a terminal' },
-  keepListening: { type: 'boolean', alias: 'k', describe: 'hear every sender; without it, as in nc, only the first one' },
-  count: { type: 'string', alias: 'c', valueName: 'COUNT', parse: parseWhole(1, 1_000_000_000), describe: 'stop after so many datagrams' },
-  timeout: { type: 'string', alias: ['w', 'wait'], valueName: 'SECONDS', parse: parseSeconds, describe: 'stop when nothing has come for so long' },
+  keepListening: {
+    type: 'boolean',
+    alias: 'k',
+    describe: 'hear every sender; without it, as in nc, only the first one',
+  },
+  count: {
+    type: 'string',
+    alias: 'c',
+    valueName: 'COUNT',
+    parse: parseWhole(1, 1_000_000_000),
+    describe: 'stop after so many datagrams',
+  },
+  timeout: {
+    type: 'string',
+    alias: ['w', 'wait'],
+    valueName: 'SECONDS',
+    parse: parseSeconds,
+    describe: 'stop when nothing has come for so long',
+  },
   echo: { type: 'boolean', describe: 'send every datagram back to its sender; hears every sender' },
-  stun: { type: 'string', valueName: 'SERVER', parse: parseStun, describe: 'ask this STUN server for the public side of the port, and keep the hole open' },
-  punch: { type: 'string', valueName: 'HOST:PORT', parse: parseRemote, describe: 'open a hole to this remote end from the port' },
-  keepalive: { type: 'string', bare: '10', valueName: 'SECONDS', parse: parseSeconds, default: '10', describe: 'how often the holes of --stun and --punch are refreshed' },
-  reuse: { type: 'boolean', describe: 'take the port although another program shares it; the last one to come hears the datagrams' },
+  stun: {
+    type: 'string',
+    valueName: 'SERVER',
+    parse: parseStun,
+    describe: 'ask this STUN server for the public side of the port, and keep the hole open',
+  },
+  punch: {
+    type: 'string',
+    valueName: 'HOST:PORT',
+    parse: parseRemote,
+    describe: 'open a hole to this remote end from the port',
+  },
+  keepalive: {
+    type: 'string',
+    bare: '10',
+    valueName: 'SECONDS',
+    parse: parseSeconds,
+    default: '10',
+    describe: 'how often the holes of --stun and --punch are refreshed',
+  },
+  reuse: {
+    type: 'boolean',
+    describe: 'take the port although another program shares it; the last one to come hears the datagrams',
+  },
   family: FAMILY,
   port: PORT,
   source: SOURCE,
@@ -65,7 +111,13 @@ const LARGEST_REPLY = 16_384;
 
 /** One socket a family: without -4, -6 or an address both, where the host has both. */
 async function open(env: Env, args: Args, port: number, signal: AbortSignal): Promise<UdpSocket[]> {
-  const families: readonly Family[] = args.family ? [args.family] : args.source ? [familyOf(args.source)] : port === 0 ? [4] : [4, 6];
+  const families: readonly Family[] = args.family
+    ? [args.family]
+    : args.source
+      ? [familyOf(args.source)]
+      : port === 0
+        ? [4]
+        : [4, 6];
   const sockets: UdpSocket[] = [];
   try {
     for (const family of families) {
@@ -79,8 +131,15 @@ async function open(env: Env, args: Args, port: number, signal: AbortSignal): Pr
         if (!(error instanceof NetError)) throw error;
         const spare = family === 6 && sockets.length > 0 && args.family === undefined;
         if (spare && error.kind !== 'in-use') continue;
-        if (error.kind === 'in-use') throw new NetError('in-use', `UDP port ${port} is in use by another program`, error.code, error);
-        if (error.kind === 'denied') throw new NetError('denied', `UDP port ${port} may not be used: ports below 1024 need privileges`, error.code, error);
+        if (error.kind === 'in-use')
+          throw new NetError('in-use', `UDP port ${port} is in use by another program`, error.code, error);
+        if (error.kind === 'denied')
+          throw new NetError(
+            'denied',
+            `UDP port ${port} may not be used: ports below 1024 need privileges`,
+            error.code,
+            error,
+          );
         throw error;
       }
     }
@@ -91,7 +150,11 @@ async function open(env: Env, args: Args, port: number, signal: AbortSignal): Pr
   return sockets;
 }
 
-async function pick<T extends { readonly address: string }>(candidates: readonly T[], sockets: readonly UdpSocket[], what: string): Promise<{ remote: T; socket: UdpSocket }> {
+async function pick<T extends { readonly address: string }>(
+  candidates: readonly T[],
+  sockets: readonly UdpSocket[],
+  what: string,
+): Promise<{ remote: T; socket: UdpSocket }> {
   for (const remote of candidates) {
     const socket = sockets.find(({ local }) => familyOf(local.address) === familyOf(remote.address));
     if (socket) return { remote, socket };
@@ -101,7 +164,8 @@ async function pick<T extends { readonly address: string }>(candidates: readonly
 
 async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Listened>> {
   const { env, signal } = context;
-  if (args.localPort !== undefined && args.port !== undefined && args.localPort !== args.port) throw new UsageError(`-p ${args.port} and ${args.localPort} name two ports`);
+  if (args.localPort !== undefined && args.port !== undefined && args.localPort !== args.port)
+    throw new UsageError(`-p ${args.port} and ${args.localPort} name two ports`);
   if (args.hex && args.raw) throw new UsageError('--hex and --raw exclude each other');
   checkFamily('--stun', args.stun ? [args.stun] : [], args);
   checkFamily('--punch', args.punch ? [args.punch] : [], args);
@@ -139,19 +203,29 @@ async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Li
     }
     const listening = sockets.map(({ local }) => formatEndpoint(local));
     tell({ event: 'listening', addresses: listening });
-    if (args.stun) inBackground(askStun(args.stun).catch((error: unknown) => {
-      if (!(error instanceof NetError) || all.aborted) throw error;
-      context.note(`nat-tool listen: the public side is unknown: ${error.message}`);
-    }));
-    if (args.punch) inBackground(openHole(args.punch).catch((error: unknown) => {
-      if (!(error instanceof NetError) || all.aborted) throw error;
-      context.note(`nat-tool listen: no hole is punched: ${error.message}`);
-    }));
+    if (args.stun)
+      inBackground(
+        askStun(args.stun).catch((error: unknown) => {
+          if (!(error instanceof NetError) || all.aborted) throw error;
+          context.note(`nat-tool listen: the public side is unknown: ${error.message}`);
+        }),
+      );
+    if (args.punch)
+      inBackground(
+        openHole(args.punch).catch((error: unknown) => {
+          if (!(error instanceof NetError) || all.aborted) throw error;
+          context.note(`nat-tool listen: no hole is punched: ${error.message}`);
+        }),
+      );
     if (!args.echo) listener.onFirst = () => inBackground(feed());
     if (args.timeout !== undefined) inBackground(watchIdle(args.timeout));
 
     async function askStun(server: StunServerName): Promise<void> {
-      const { remote, socket } = await pick(await discover(server, { ...env, transport: 'udp', family: args.family, signal: all }), sockets, server.host);
+      const { remote, socket } = await pick(
+        await discover(server, { ...env, transport: 'udp', family: args.family, signal: all }),
+        sockets,
+        server.host,
+      );
       const local = await routed(env, socket, remote, all);
       let complained = false;
       const failed = (error: string): void => {
@@ -162,7 +236,8 @@ async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Li
         complained = false;
         const text = formatEndpoint(mapped);
         if (!sameEndpoint(mapped, local)) table.add(local, mapped, remote);
-        if (text !== publicSide) tell({ event: 'public', private: formatEndpoint(local), public: text, remote: formatEndpoint(remote) });
+        if (text !== publicSide)
+          tell({ event: 'public', private: formatEndpoint(local), public: text, remote: formatEndpoint(remote) });
         publicSide = text;
       };
       await watchPublicSide(env, muxes.get(socket) as StunMux, remote, args.keepalive, heard, failed, all);
@@ -170,8 +245,19 @@ async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Li
 
     async function openHole(target: { readonly host: string; readonly port: number }): Promise<void> {
       const addresses = await env.resolver.addresses(target.host, args.family, all);
-      const { remote, socket } = await pick(addresses.map((address) => ({ address, port: target.port })), sockets, target.host);
-      await punchFrom(env, muxes.get(socket) as StunMux, remote, args.keepalive, (rttMs) => tell({ event: 'open', remote: formatEndpoint(remote), rttMs }), all);
+      const { remote, socket } = await pick(
+        addresses.map((address) => ({ address, port: target.port })),
+        sockets,
+        target.host,
+      );
+      await punchFrom(
+        env,
+        muxes.get(socket) as StunMux,
+        remote,
+        args.keepalive,
+        (rttMs) => tell({ event: 'open', remote: formatEndpoint(remote), rttMs }),
+        all,
+      );
     }
 
     /** Standard input to the last sender, once there is one. */
@@ -201,7 +287,8 @@ async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Li
     }
     const senders = [...listener.tallies].map(([address, { datagrams, bytes }]) => ({ address, datagrams, bytes }));
     const first = senders[0]?.address;
-    if (listener.ignored > 0 && first !== undefined) findings.push(finding('others-ignored', { count: listener.ignored, first }));
+    if (listener.ignored > 0 && first !== undefined)
+      findings.push(finding('others-ignored', { count: listener.ignored, first }));
     const full = args.count !== undefined && listener.datagrams >= args.count;
     await output.end();
     const data: Listened = {
@@ -243,7 +330,12 @@ function inWords(event: Exclude<ListenEvent, DatagramEvent>): string {
 function view({ data }: Report<Listened>): Block[] {
   const blocks: Block[] = [];
   if (data.manner === 'lines' && data.table.length > 0) blocks.push(forwardingGrid(data.table));
-  const by = data.senders.length === 1 ? ` from ${data.senders[0]?.address}` : data.senders.length > 1 ? ` from ${data.senders.length} senders` : '';
+  const by =
+    data.senders.length === 1
+      ? ` from ${data.senders[0]?.address}`
+      : data.senders.length > 1
+        ? ` from ${data.senders.length} senders`
+        : '';
   blocks.push(note(`${data.datagrams} datagram${data.datagrams === 1 ? '' : 's'}, ${bytesInWords(data.bytes)}${by}.`));
   if (data.dropped > 0) blocks.push(note(`${data.dropped} more were dropped: standard output was read too slowly.`));
   return blocks;
@@ -261,7 +353,10 @@ export default defineCommand({
   options,
   examples: [
     { command: 'nat-tool listen -p 12001', explain: 'As nc -u -l -p 12001 does' },
-    { command: 'nat-tool listen -p 12001 --stun stun.example.net', explain: 'Show the public side of the port, and keep it' },
+    {
+      command: 'nat-tool listen -p 12001 --stun stun.example.net',
+      explain: 'Show the public side of the port, and keep it',
+    },
     { command: 'nat-tool listen 12001 -c 1 > message', explain: 'Save the payload of one datagram' },
     { command: 'nat-tool listen -p 7 --echo', explain: 'Answer everybody with what they sent' },
     { command: 'nat-tool listen -k --json 5140', explain: 'One JSON event for each datagram, from any sender' },
@@ -279,8 +374,8 @@ export default defineCommand({
   run,
   view,
   short: () => '',
-  line: (event: ListenEvent, theme: Theme) => (event.event === 'datagram' ? datagramLine(event, theme) : inWords(event)),
+  line: (event: ListenEvent, theme: Theme) =>
+    event.event === 'datagram' ? datagramLine(event, theme) : inWords(event),
   streams: () => true,
   exitStatus: ({ data }) => (data.datagrams > 0 ? 0 : 1),
 });
-

@@ -19,16 +19,38 @@ interface PairReport {
 }
 
 const positionals = {
-  a: { required: true, valueName: 'A.json', describe: 'what nat-tool detect --json printed on one host; - is standard input' },
+  a: {
+    required: true,
+    valueName: 'A.json',
+    describe: 'what nat-tool detect --json printed on one host; - is standard input',
+  },
   b: { required: true, valueName: 'B.json', describe: 'the same from the other host' },
 } as const;
 
-const MAPPINGS = ['none', 'endpoint-independent', 'address-dependent', 'address-and-port-dependent', 'unknown'] as const satisfies readonly Profile['mapping'][];
-const FILTERINGS = ['endpoint-independent', 'address-dependent', 'address-and-port-dependent', 'unknown'] as const satisfies readonly (Dependence | 'unknown')[];
-const PATTERNS = ['preserving', 'sequential', 'random', 'block', 'unknown'] as const satisfies readonly AllocationPattern[];
+const MAPPINGS = [
+  'none',
+  'endpoint-independent',
+  'address-dependent',
+  'address-and-port-dependent',
+  'unknown',
+] as const satisfies readonly Profile['mapping'][];
+const FILTERINGS = [
+  'endpoint-independent',
+  'address-dependent',
+  'address-and-port-dependent',
+  'unknown',
+] as const satisfies readonly (Dependence | 'unknown')[];
+const PATTERNS = [
+  'preserving',
+  'sequential',
+  'random',
+  'block',
+  'unknown',
+] as const satisfies readonly AllocationPattern[];
 
 type Json = Readonly<Record<string, unknown>>;
-const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isObject = (value: unknown): value is Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 interface Measured {
   readonly party: Party;
@@ -43,11 +65,20 @@ function read(bytes: Uint8Array, path: string, name: string): Measured {
   } catch {
     throw new UsageError(`${path} is not JSON`, 'It should be what nat-tool detect --json printed.');
   }
-  if (!isObject(value) || typeof value['schema'] !== 'string' || !value['schema'].startsWith('nat-tool/detect@') || !isObject(value['data'])) {
-    throw new UsageError(`${path} is not a report of nat-tool detect`, 'Make one with nat-tool detect --json > A.json.');
+  if (
+    !isObject(value) ||
+    typeof value['schema'] !== 'string' ||
+    !value['schema'].startsWith('nat-tool/detect@') ||
+    !isObject(value['data'])
+  ) {
+    throw new UsageError(
+      `${path} is not a report of nat-tool detect`,
+      'Make one with nat-tool detect --json > A.json.',
+    );
   }
   const { data } = value;
-  const broken = (what: string) => new UsageError(`${path}: ${what} is missing or unknown`, 'Was it made by a much newer nat-tool?');
+  const broken = (what: string) =>
+    new UsageError(`${path}: ${what} is missing or unknown`, 'Was it made by a much newer nat-tool?');
   const mapping = MAPPINGS.find((each) => each === data['mapping']);
   const filtering = FILTERINGS.find((each) => each === data['filtering']);
   const type = data['type'];
@@ -61,7 +92,18 @@ function read(bytes: Uint8Array, path: string, name: string): Measured {
   return {
     type,
     public: seen,
-    party: { name, blocked, profile: { mapping: type === 'symmetric' && mapping === 'unknown' ? 'address-and-port-dependent' : mapping, filtering, allocation, complete: true }, publicAddress: seen === null ? undefined : parseEndpoint(seen)?.address, rttMs: rttIn(data['evidence']) },
+    party: {
+      name,
+      blocked,
+      profile: {
+        mapping: type === 'symmetric' && mapping === 'unknown' ? 'address-and-port-dependent' : mapping,
+        filtering,
+        allocation,
+        complete: true,
+      },
+      publicAddress: seen === null ? undefined : parseEndpoint(seen)?.address,
+      rttMs: rttIn(data['evidence']),
+    },
   };
 }
 
@@ -73,24 +115,40 @@ function allocationIn(value: unknown): PortAllocation | undefined {
   if (pattern === 'sequential') return { pattern, step: typeof step === 'number' && step !== 0 ? step : 1 };
   if (pattern !== 'block') return { pattern };
   const [low, high] = Array.isArray(range) ? (range as unknown[]) : [];
-  return typeof low === 'number' && typeof high === 'number' && low <= high ? { pattern, range: [low, high] } : { pattern: 'random' };
+  return typeof low === 'number' && typeof high === 'number' && low <= high
+    ? { pattern, range: [low, high] }
+    : { pattern: 'random' };
 }
 
 /** The least that an exchange took. */
 function rttIn(evidence: unknown): number | undefined {
   if (!Array.isArray(evidence)) return undefined;
-  const all = evidence.map((each: unknown) => (isObject(each) ? each['rttMs'] : null)).filter((each): each is number => typeof each === 'number');
+  const all = evidence
+    .map((each: unknown) => (isObject(each) ? each['rttMs'] : null))
+    .filter((each): each is number => typeof each === 'number');
   return all.length > 0 ? Math.min(...all) : undefined;
 }
 
-async function run(args: ArgsOf<typeof positionals, Record<never, never>>, context: Context): Promise<Report<PairReport>> {
+async function run(
+  args: ArgsOf<typeof positionals, Record<never, never>>,
+  context: Context,
+): Promise<Report<PairReport>> {
   const finish = startReport(context.env.clock, 'nat-tool/pair@1');
-  if (args.a === '-' && args.b === '-') throw new UsageError('only one of the two reports can come from standard input');
+  if (args.a === '-' && args.b === '-')
+    throw new UsageError('only one of the two reports can come from standard input');
   const a = read(await context.readFile(args.a), args.a, 'A');
   const b = read(await context.readFile(args.b), args.b, 'B');
   const { path, odds, expectedMs, reason, advice } = verdictOf(a.party, b.party);
   const side = ({ party, type, public: seen }: Measured): PairReport['a'] => ({ name: party.name, type, public: seen });
-  return finish('complete', { a: side(a), b: side(b), path: path ?? null, odds: odds ?? null, expectedMs: expectedMs ?? null, reason, advice });
+  return finish('complete', {
+    a: side(a),
+    b: side(b),
+    path: path ?? null,
+    odds: odds ?? null,
+    expectedMs: expectedMs ?? null,
+    reason,
+    advice,
+  });
 }
 
 const WORDS: Readonly<Record<PairPath, string>> = {
@@ -106,9 +164,21 @@ function view({ data }: Report<PairReport>): Block[] {
     fields([
       ['A', `${a.type}${a.public === null ? '' : `, ${a.public}`}`],
       ['B', `${b.type}${b.public === null ? '' : `, ${b.public}`}`],
-      ['Path', path === null ? { text: 'unknown', tone: 'warn' } : { text: WORDS[path], tone: path === 'relay' ? 'bad' : 'good' }],
+      [
+        'Path',
+        path === null
+          ? { text: 'unknown', tone: 'warn' }
+          : { text: WORDS[path], tone: path === 'relay' ? 'bad' : 'good' },
+      ],
       ...(data.odds === null ? [] : [['Odds', percent(data.odds)] as const]),
-      ...(data.expectedMs === null ? [] : [['Time', `about ${data.expectedMs < 1000 ? `${data.expectedMs} ms` : `${Math.round(data.expectedMs / 100) / 10} s`}`] as const]),
+      ...(data.expectedMs === null
+        ? []
+        : [
+            [
+              'Time',
+              `about ${data.expectedMs < 1000 ? `${data.expectedMs} ms` : `${Math.round(data.expectedMs / 100) / 10} s`}`,
+            ] as const,
+          ]),
     ]),
     text(data.reason),
     ...data.advice.map((each) => text(each)),

@@ -8,7 +8,8 @@ export const largestDatagram = (address: string): number => (address.includes(':
 /** Hexadecimal digits in pairs; blanks, colons and a leading 0x are allowed. */
 export function parseHex(text: string, argument: string): Uint8Array {
   const digits = text.replace(/^0x/i, '').replace(/[\s:]/g, '');
-  if (!/^(?:[0-9a-f]{2})*$/i.test(digits)) throw UsageError.expected(argument, "pairs of hexadecimal digits, such as '75 64 70' or 756470", text);
+  if (!/^(?:[0-9a-f]{2})*$/i.test(digits))
+    throw UsageError.expected(argument, "pairs of hexadecimal digits, such as '75 64 70' or 756470", text);
   return Uint8Array.from(digits.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 }
 
@@ -25,13 +26,24 @@ export function textOf(data: Uint8Array): string | undefined {
 /** On one line: text as it is without its last line end, other bytes in hexadecimal, cut where it gets long. */
 export function glimpse(data: Uint8Array): string {
   const text = textOf(data);
-  if (text !== undefined) return visible(cut(text.replace(/\r?\n$/, '').replaceAll('\n', '\\n').replaceAll('\r', '\\r').replaceAll('\t', '\\t'), 2000));
+  if (text !== undefined)
+    return visible(
+      cut(
+        text
+          .replace(/\r?\n$/, '')
+          .replaceAll('\n', '\\n')
+          .replaceAll('\r', '\\r')
+          .replaceAll('\t', '\\t'),
+        2000,
+      ),
+    );
   return `0x${hexOf(data.subarray(0, 32))}${data.length > 32 ? '…' : ''}`;
 }
 
 const cut = (text: string, most: number): string => (text.length > most ? `${text.slice(0, most)}…` : text);
 
-export const hexOf = (data: Uint8Array): string => Array.from(data, (byte) => byte.toString(16).padStart(2, '0')).join('');
+export const hexOf = (data: Uint8Array): string =>
+  Array.from(data, (byte) => byte.toString(16).padStart(2, '0')).join('');
 
 /** As `hexdump -C`, without the line of the end. */
 export function hexDump(data: Uint8Array): string {
@@ -39,8 +51,12 @@ export function hexDump(data: Uint8Array): string {
   for (let at = 0; at < data.length; at += 16) {
     const row = data.subarray(at, at + 16);
     const pairs = Array.from(row, (byte) => byte.toString(16).padStart(2, '0'));
-    const characters = Array.from(row, (byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.')).join('');
-    lines.push(`${at.toString(16).padStart(8, '0')}  ${pairs.slice(0, 8).join(' ').padEnd(24)} ${pairs.slice(8).join(' ').padEnd(24)} |${characters}|`);
+    const characters = Array.from(row, (byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.')).join(
+      '',
+    );
+    lines.push(
+      `${at.toString(16).padStart(8, '0')}  ${pairs.slice(0, 8).join(' ').padEnd(24)} ${pairs.slice(8).join(' ').padEnd(24)} |${characters}|`,
+    );
   }
   return lines.join('\n');
 }

@@ -1,7 +1,15 @@
 import { type Family, familyOf, formatEndpoint } from '../net/address.ts';
 import { sleep } from '../net/wait.ts';
 import { agree, type Answer, type MethodPlan, type Survey, surveyPublicAddress } from '../probe/public-address.ts';
-import { builtInSources, type DnsSource, type HttpsSource, type Method, METHODS, mayServe, type Source } from '../probe/public-sources.ts';
+import {
+  builtInSources,
+  type DnsSource,
+  type HttpsSource,
+  type Method,
+  METHODS,
+  mayServe,
+  type Source,
+} from '../probe/public-sources.ts';
 import { defaultServers } from '../probe/servers.ts';
 import { type Block, fields, forwardingGrid, grid } from '../render/block.ts';
 import { type Finding, finding } from '../report/finding.ts';
@@ -32,7 +40,12 @@ interface Change {
 
 function parseDns(text: string, argument: string): DnsSource {
   const match = /^(?:(txt):)?([^@:]+)@(.+)$/i.exec(text);
-  if (!match) throw UsageError.expected(argument, 'NAME@SERVER, such as myip.opendns.com@208.67.222.222, or txt:NAME@SERVER', text);
+  if (!match)
+    throw UsageError.expected(
+      argument,
+      'NAME@SERVER, such as myip.opendns.com@208.67.222.222, or txt:NAME@SERVER',
+      text,
+    );
   const { host, port } = parseHostPort(match[3] ?? '', argument);
   return { method: 'dns', type: match[1] ? 'TXT' : 'address', name: match[2] ?? '', host, port: port ?? 53 };
 }
@@ -44,8 +57,10 @@ function parseUrl(text: string, argument: string): HttpsSource {
   } catch {
     throw UsageError.expected(argument, 'a URL, such as https://icanhazip.com/', text);
   }
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw UsageError.expected(argument, 'a URL that begins with https: or http:', text);
-  if (url.username !== '' || url.password !== '') throw new UsageError(`${argument}: a URL with a password is not used`);
+  if (url.protocol !== 'https:' && url.protocol !== 'http:')
+    throw UsageError.expected(argument, 'a URL that begins with https: or http:', text);
+  if (url.username !== '' || url.password !== '')
+    throw new UsageError(`${argument}: a URL with a password is not used`);
   return { method: 'https', url };
 }
 
@@ -59,12 +74,41 @@ function parseVia(text: string, argument: string): readonly Method[] {
 }
 
 const options = {
-  via: { type: 'string', array: true, valueName: 'METHOD[,METHOD...]', parse: parseVia, describe: 'ask only by these methods: stun, dns, https' },
+  via: {
+    type: 'string',
+    array: true,
+    valueName: 'METHOD[,METHOD...]',
+    parse: parseVia,
+    describe: 'ask only by these methods: stun, dns, https',
+  },
   stun: { type: 'string', array: true, valueName: 'SERVER', parse: parseStun, describe: 'ask this STUN server' },
-  dns: { type: 'string', array: true, valueName: 'NAME@SERVER', parse: parseDns, describe: 'ask this name server for this name; txt:NAME@SERVER where the answer is a TXT record' },
-  url: { type: 'string', array: true, valueName: 'URL', parse: parseUrl, describe: 'ask this web page, which answers with the address alone or in a line ip=ADDRESS' },
-  watch: { type: 'string', bare: '60', valueName: 'SECONDS', parse: parseSecondsFrom(1), describe: 'ask again so often (60 s when left out, at least 1), and print a line when the address changes' },
-  exec: { type: 'string', valueName: 'COMMAND', describe: 'run this by the shell on each change, with the addresses in NAT_TOOL_ADDRESS and NAT_TOOL_PREVIOUS; implies --watch' },
+  dns: {
+    type: 'string',
+    array: true,
+    valueName: 'NAME@SERVER',
+    parse: parseDns,
+    describe: 'ask this name server for this name; txt:NAME@SERVER where the answer is a TXT record',
+  },
+  url: {
+    type: 'string',
+    array: true,
+    valueName: 'URL',
+    parse: parseUrl,
+    describe: 'ask this web page, which answers with the address alone or in a line ip=ADDRESS',
+  },
+  watch: {
+    type: 'string',
+    bare: '60',
+    valueName: 'SECONDS',
+    parse: parseSecondsFrom(1),
+    describe: 'ask again so often (60 s when left out, at least 1), and print a line when the address changes',
+  },
+  exec: {
+    type: 'string',
+    valueName: 'COMMAND',
+    describe:
+      'run this by the shell on each change, with the addresses in NAT_TOOL_ADDRESS and NAT_TOOL_PREVIOUS; implies --watch',
+  },
   family: FAMILY,
   port: { ...PORT, describe: 'local port of the STUN queries' },
   source: SOURCE,
@@ -76,12 +120,26 @@ type Args = ArgsOf<Record<never, never>, typeof options>;
 const DEFAULT_WATCH_MS = 60_000;
 
 /** Servers named by the user are the only ones asked, unless --via names further methods. */
-function plans(args: Args, environment: Context['environment']): { readonly family: Family; readonly methods: readonly MethodPlan[] }[] {
+function plans(
+  args: Args,
+  environment: Context['environment'],
+): { readonly family: Family; readonly methods: readonly MethodPlan[] }[] {
   checkFamily('--stun', args.stun, args);
-  const ownStun: readonly Source[] = environment['NAT_TOOL_SERVER'] ? defaultServers(environment).map(({ server }) => ({ method: 'stun', server: parseStun(server, 'NAT_TOOL_SERVER') })) : [];
-  const named: readonly Source[] = [...args.stun.map((server): Source => ({ method: 'stun', server })), ...args.dns, ...args.url];
+  const ownStun: readonly Source[] = environment['NAT_TOOL_SERVER']
+    ? defaultServers(environment).map(({ server }) => ({
+        method: 'stun',
+        server: parseStun(server, 'NAT_TOOL_SERVER'),
+      }))
+    : [];
+  const named: readonly Source[] = [
+    ...args.stun.map((server): Source => ({ method: 'stun', server })),
+    ...args.dns,
+    ...args.url,
+  ];
   const chosen = new Set(args.via.flat());
-  const methods = METHODS.filter((method) => (chosen.size > 0 ? chosen.has(method) : named.length === 0 || named.some((source) => source.method === method)));
+  const methods = METHODS.filter((method) =>
+    chosen.size > 0 ? chosen.has(method) : named.length === 0 || named.some((source) => source.method === method),
+  );
   const unused = named.find((source) => !methods.includes(source.method));
   if (unused) throw new UsageError(`--via leaves out ${unused.method}, for which a server is named`);
   const families: readonly Family[] = args.family ? [args.family] : args.source ? [familyOf(args.source)] : [4, 6];
@@ -91,7 +149,10 @@ function plans(args: Args, environment: Context['environment']): { readonly fami
       .map((method): MethodPlan => {
         const own = named.filter((source) => source.method === method);
         if (own.length > 0) return { method, sources: own.filter((source) => mayServe(source, family)), atOnce: true };
-        const usual = method === 'stun' && ownStun.length > 0 ? ownStun.filter((source) => mayServe(source, family)) : builtInSources(method, family);
+        const usual =
+          method === 'stun' && ownStun.length > 0
+            ? ownStun.filter((source) => mayServe(source, family))
+            : builtInSources(method, family);
         return { method, sources: usual, atOnce: false };
       })
       .filter(({ sources }) => sources.length > 0),
@@ -99,7 +160,8 @@ function plans(args: Args, environment: Context['environment']): { readonly fami
 }
 
 function conclude({ answers, table, best }: Survey, watched = false): PublicIp {
-  const of = (family: Family): string | null => answers.find(({ address }) => familyOf(address) === family)?.address ?? null;
+  const of = (family: Family): string | null =>
+    answers.find(({ address }) => familyOf(address) === family)?.address ?? null;
   const port = answers.find((answer) => answer.address === best?.address && answer.port !== null)?.port ?? null;
   return {
     address: best?.address ?? null,
@@ -115,7 +177,12 @@ function conclude({ answers, table, best }: Survey, watched = false): PublicIp {
 
 function findings({ answers, failures, interrupted }: Survey, data: PublicIp): Finding[] {
   const found: Finding[] = [];
-  if (!data.agree) found.push(finding('public-addresses-differ', { addresses: answers.map(({ method, source, address }) => `${address} by ${method} (${source})`) }));
+  if (!data.agree)
+    found.push(
+      finding('public-addresses-differ', {
+        addresses: answers.map(({ method, source, address }) => `${address} by ${method} (${source})`),
+      }),
+    );
   // A host without IPv6 is nothing to report; a server that failed is.
   const answered = new Set(answers.map(({ address }) => familyOf(address)));
   const byError = new Map<string, Set<string>>();
@@ -134,7 +201,17 @@ async function run(args: Args, context: Context<Change>): Promise<Report<PublicI
   const asked = plans(args, context.environment);
   const survey = (): Promise<Survey> => {
     context.progress('asking for the public address');
-    return surveyPublicAddress(env, { plans: asked, source: args.source, port: args.port, timeoutMs: args.timeout, quick: watchMs !== undefined || context.form === 'short' }, signal);
+    return surveyPublicAddress(
+      env,
+      {
+        plans: asked,
+        source: args.source,
+        port: args.port,
+        timeoutMs: args.timeout,
+        quick: watchMs !== undefined || context.form === 'short',
+      },
+      signal,
+    );
   };
   if (watchMs !== undefined) {
     const last = await watch(survey, watchMs, args.exec, context);
@@ -142,11 +219,20 @@ async function run(args: Args, context: Context<Change>): Promise<Report<PublicI
   }
   const result = await survey();
   const data = conclude(result);
-  return finish(data.address !== null ? (result.interrupted ? 'partial' : 'complete') : result.interrupted ? 'partial' : 'failed', data, findings(result, data));
+  return finish(
+    data.address !== null ? (result.interrupted ? 'partial' : 'complete') : result.interrupted ? 'partial' : 'failed',
+    data,
+    findings(result, data),
+  );
 }
 
 /** Until interrupted. A round in which nobody answers changes nothing. */
-async function watch(survey: () => Promise<Survey>, everyMs: number, command: string | undefined, context: Context<Change>): Promise<Survey> {
+async function watch(
+  survey: () => Promise<Survey>,
+  everyMs: number,
+  command: string | undefined,
+  context: Context<Change>,
+): Promise<Survey> {
   const { env, signal } = context;
   let previous: string | null = null;
   let silent = false;
@@ -157,11 +243,15 @@ async function watch(survey: () => Promise<Survey>, everyMs: number, command: st
       await context.emit({ event: 'address', at: env.clock.date().toISOString(), address, previous });
       if (command !== undefined && !signal.aborted) {
         const status = await context.shell(command, { NAT_TOOL_ADDRESS: address, NAT_TOOL_PREVIOUS: previous ?? '' });
-        if (status !== 0 && !signal.aborted) context.note(`nat-tool public-ip: the command ${status === null ? 'was ended by a signal or could not be started' : `ended with status ${status}`}`);
+        if (status !== 0 && !signal.aborted)
+          context.note(
+            `nat-tool public-ip: the command ${status === null ? 'was ended by a signal or could not be started' : `ended with status ${status}`}`,
+          );
       }
       previous = address;
     }
-    if (address === undefined && !silent && !signal.aborted) context.note('nat-tool public-ip: nobody answered; trying on');
+    if (address === undefined && !silent && !signal.aborted)
+      context.note('nat-tool public-ip: nobody answered; trying on');
     silent = address === undefined;
     if (signal.aborted) return result;
     try {
@@ -187,7 +277,10 @@ function view({ data }: Report<PublicIp>, verbosity: number): Block[] {
       data.answers.map(({ method, source, address, port, rttMs }) => [
         method,
         source,
-        { text: port === null ? address : formatEndpoint({ address, port }), tone: address === data.ipv4 || address === data.ipv6 ? 'strong' : 'bad' },
+        {
+          text: port === null ? address : formatEndpoint({ address, port }),
+          tone: address === data.ipv4 || address === data.ipv6 ? 'strong' : 'bad',
+        },
         ms(rttMs),
       ]),
     ),
@@ -199,7 +292,7 @@ export default defineCommand({
   name: 'public-ip',
   summary: 'print the public address of this host',
   description: [
-    'Asks by three methods at once: STUN, DNS (name servers that answer with the address of the asker) and web pages. The first answer is the answer; the others check it. When they disagree, something stands between: a name server that answers in another\'s place, a proxy, a VPN that carries only part of the traffic.',
+    "Asks by three methods at once: STUN, DNS (name servers that answer with the address of the asker) and web pages. The first answer is the answer; the others check it. When they disagree, something stands between: a name server that answers in another's place, a proxy, a VPN that carries only part of the traffic.",
     'With --short, and when standard output is no terminal, the address alone is printed as soon as one method has answered. A method that is down costs nothing.',
     'When servers are named, only they are asked. Without -4 or -6 both families are tried, and IPv4 is printed where there is one.',
   ],
@@ -209,8 +302,14 @@ export default defineCommand({
     { command: 'nat-tool public-ip', explain: 'Ask by all methods and compare' },
     { command: 'IP=$(nat-tool public-ip)', explain: 'The address for a script' },
     { command: 'nat-tool public-ip --via dns --short', explain: 'By DNS only, as dig +short myip.opendns.com does' },
-    { command: 'nat-tool public-ip --stun stun.example.net --url https://ip.example.net/', explain: 'Ask servers of your own' },
-    { command: "nat-tool public-ip --watch 300 --exec './update-dns \"$NAT_TOOL_ADDRESS\"'", explain: 'Update a name when the address changes' },
+    {
+      command: 'nat-tool public-ip --stun stun.example.net --url https://ip.example.net/',
+      explain: 'Ask servers of your own',
+    },
+    {
+      command: 'nat-tool public-ip --watch 300 --exec \'./update-dns "$NAT_TOOL_ADDRESS"\'',
+      explain: 'Update a name when the address changes',
+    },
   ],
   notes: [
     {

@@ -22,16 +22,39 @@ interface Sent {
 }
 
 const positionals = {
-  remote: { required: true, joinPort: true, parse: parseRemote, valueName: 'HOST PORT', describe: 'where to: host port, host:port or [v6]:port' },
+  remote: {
+    required: true,
+    joinPort: true,
+    parse: parseRemote,
+    valueName: 'HOST PORT',
+    describe: 'where to: host port, host:port or [v6]:port',
+  },
 } as const;
 
 const options = {
   data: { type: 'string', valueName: 'TEXT', describe: 'send this in one datagram, in place of standard input' },
   hex: { type: 'string', valueName: 'DIGITS', parse: parseHex, describe: 'send these bytes in one datagram' },
   line: { type: 'boolean', describe: 'send each line of standard input as a datagram, with its line feed' },
-  size: { type: 'string', alias: 'd', valueName: 'BYTES', parse: parseWhole(1, 65_527), describe: 'cut standard input into datagrams of this size' },
-  rate: { type: 'string', valueName: 'N', parse: parseWhole(1, 10_000_000), describe: 'at most so many datagrams a second' },
-  timeout: { type: 'string', alias: ['w', 'wait'], valueName: 'SECONDS', parse: parseSeconds, describe: 'print replies until none has come for so long' },
+  size: {
+    type: 'string',
+    alias: 'd',
+    valueName: 'BYTES',
+    parse: parseWhole(1, 65_527),
+    describe: 'cut standard input into datagrams of this size',
+  },
+  rate: {
+    type: 'string',
+    valueName: 'N',
+    parse: parseWhole(1, 10_000_000),
+    describe: 'at most so many datagrams a second',
+  },
+  timeout: {
+    type: 'string',
+    alias: ['w', 'wait'],
+    valueName: 'SECONDS',
+    parse: parseSeconds,
+    describe: 'print replies until none has come for so long',
+  },
   family: FAMILY,
   port: PORT,
   source: SOURCE,
@@ -47,7 +70,12 @@ const REFUSAL_MS = 100;
 const AT_ONCE = 256;
 
 /** The first address of a host that there is a socket for. Rejects with NetError. */
-export async function resolveRemote(env: Pick<Env, 'resolver'>, { host, port }: { readonly host: string; readonly port: number }, family: Family | undefined, signal: AbortSignal): Promise<Endpoint> {
+export async function resolveRemote(
+  env: Pick<Env, 'resolver'>,
+  { host, port }: { readonly host: string; readonly port: number },
+  family: Family | undefined,
+  signal: AbortSignal,
+): Promise<Endpoint> {
   const [address] = await env.resolver.addresses(host, family, signal);
   if (address === undefined) throw new NetError('not-found', `${host} has no address`);
   return { address, port };
@@ -63,7 +91,8 @@ function source(args: Args, context: Context<DatagramEvent>, most: number): Asyn
   const given = [args.data, args.hex].filter((each) => each !== undefined);
   if (given.length > 1) throw new UsageError('--data and --hex exclude each other');
   if (args.line && args.size !== undefined) throw new UsageError('--line and --size exclude each other');
-  if (given.length > 0 && (args.line || args.size !== undefined)) throw new UsageError('--line and --size cut standard input; they do not go with --data and --hex');
+  if (given.length > 0 && (args.line || args.size !== undefined))
+    throw new UsageError('--line and --size cut standard input; they do not go with --data and --hex');
   const data = args.hex ?? (args.data === undefined ? undefined : new TextEncoder().encode(args.data));
   if (data === undefined) {
     if (args.size !== undefined && args.size > most) throw tooBig(args.size, most, 'give a smaller --size');
@@ -120,7 +149,13 @@ class Sender {
   }
 }
 
-async function sendAll(sender: Sender, batches: AsyncIterable<Uint8Array[]>, rate: number | undefined, { env: { clock } }: Context<DatagramEvent>, signal: AbortSignal): Promise<void> {
+async function sendAll(
+  sender: Sender,
+  batches: AsyncIterable<Uint8Array[]>,
+  rate: number | undefined,
+  { env: { clock } }: Context<DatagramEvent>,
+  signal: AbortSignal,
+): Promise<void> {
   const start = clock.now();
   let posted = 0;
   for await (const batch of untilAborted(batches, signal)) {
@@ -142,14 +177,29 @@ async function run(args: Args, context: Context<DatagramEvent>): Promise<Report<
   const { env, signal } = context;
   const finish = startReport(env.clock, 'nat-tool/send@1');
   checkFamily('remote', [args.remote], args);
-  const remote = await resolveRemote(env, args.remote, args.family ?? (args.source === undefined ? undefined : familyOf(args.source)), signal);
+  const remote = await resolveRemote(
+    env,
+    args.remote,
+    args.family ?? (args.source === undefined ? undefined : familyOf(args.source)),
+    signal,
+  );
   const batches = source(args, context, largestDatagram(remote.address));
   let socket: UdpSocket;
   try {
-    socket = await env.udp.open({ family: familyOf(remote.address), address: args.source, port: args.port, remote, reuse: Boolean(args.port) }, signal);
+    socket = await env.udp.open(
+      { family: familyOf(remote.address), address: args.source, port: args.port, remote, reuse: Boolean(args.port) },
+      signal,
+    );
   } catch (error) {
-    if (error instanceof NetError && error.kind === 'in-use') throw new NetError('in-use', `UDP port ${args.port} is held by a program that does not share it`, error.code, error);
-    if (error instanceof NetError && error.kind === 'unreachable') throw new NetError('unreachable', `there is no route to ${remote.address}`, error.code, error);
+    if (error instanceof NetError && error.kind === 'in-use')
+      throw new NetError(
+        'in-use',
+        `UDP port ${args.port} is held by a program that does not share it`,
+        error.code,
+        error,
+      );
+    if (error instanceof NetError && error.kind === 'unreachable')
+      throw new NetError('unreachable', `there is no route to ${remote.address}`, error.code, error);
     throw error;
   }
   const sender = new Sender(socket);
@@ -164,7 +214,8 @@ async function run(args: Args, context: Context<DatagramEvent>): Promise<Report<
       const punch = answerPunch(socket, datagram, 'listen');
       if (punch === 'request' && !punched) {
         punched = true;
-        if (args.timeout !== undefined) context.note(`a punch of ${formatEndpoint(datagram.from)} came in and was answered`);
+        if (args.timeout !== undefined)
+          context.note(`a punch of ${formatEndpoint(datagram.from)} came in and was answered`);
       }
       if (punch) return;
       replies++;
@@ -183,11 +234,12 @@ async function run(args: Args, context: Context<DatagramEvent>): Promise<Report<
     if (sender.datagrams > 0) {
       if (args.timeout === undefined) await gate.wait(failed, REFUSAL_MS, signal);
       // Silence counts from the last reply.
-      else for (let seen = -1; seen !== replies && !failed(); ) {
-        seen = replies;
-        const before = replies;
-        await gate.wait(() => replies !== before || failed(), args.timeout, signal);
-      }
+      else
+        for (let seen = -1; seen !== replies && !failed(); ) {
+          seen = replies;
+          const before = replies;
+          await gate.wait(() => replies !== before || failed(), args.timeout, signal);
+        }
     }
   } catch (error) {
     if (!signal.aborted) throw error;
@@ -199,21 +251,48 @@ async function run(args: Args, context: Context<DatagramEvent>): Promise<Report<
   }
   refused ||= sender.failure?.kind === 'refused';
   if (sender.failure && !refused) {
-    if (sender.failure.kind === 'too-big') throw new NetError('too-big', `a datagram to ${formatEndpoint(remote)} is larger than the path allows`, sender.failure.code, sender.failure);
+    if (sender.failure.kind === 'too-big')
+      throw new NetError(
+        'too-big',
+        `a datagram to ${formatEndpoint(remote)} is larger than the path allows`,
+        sender.failure.code,
+        sender.failure,
+      );
     throw sender.failure;
   }
-  const data: Sent = { local: formatEndpoint(socket.local), remote: formatEndpoint(remote), datagrams: sender.datagrams, bytes: sender.bytes, replies, refused };
+  const data: Sent = {
+    local: formatEndpoint(socket.local),
+    remote: formatEndpoint(remote),
+    datagrams: sender.datagrams,
+    bytes: sender.bytes,
+    replies,
+    refused,
+  };
   const findings: Finding[] = [];
   if (refused) findings.push(finding('refused', { remote: data.remote }));
-  else if (args.timeout !== undefined && replies === 0 && !interrupted && sender.datagrams > 0) findings.push(finding('no-reply', { remote: data.remote }));
+  else if (args.timeout !== undefined && replies === 0 && !interrupted && sender.datagrams > 0)
+    findings.push(finding('no-reply', { remote: data.remote }));
   if (interrupted) findings.push(finding('interrupted'));
   return finish(interrupted ? 'partial' : 'complete', data, findings);
 }
 
 /** Standard output is for replies. */
 function view({ data, outcome }: Report<Sent>): Block[] {
-  if (data.datagrams === 0) return [note(data.refused ? `Nothing was taken by ${data.remote}.` : outcome === 'partial' ? 'Nothing was sent.' : 'Nothing was sent: standard input was empty.')];
-  return [note(`${data.datagrams} datagram${data.datagrams === 1 ? '' : 's'}, ${bytesInWords(data.bytes)}, from ${data.local} to ${data.remote}${data.replies > 0 ? `; ${data.replies} came back` : ''}.`)];
+  if (data.datagrams === 0)
+    return [
+      note(
+        data.refused
+          ? `Nothing was taken by ${data.remote}.`
+          : outcome === 'partial'
+            ? 'Nothing was sent.'
+            : 'Nothing was sent: standard input was empty.',
+      ),
+    ];
+  return [
+    note(
+      `${data.datagrams} datagram${data.datagrams === 1 ? '' : 's'}, ${bytesInWords(data.bytes)}, from ${data.local} to ${data.remote}${data.replies > 0 ? `; ${data.replies} came back` : ''}.`,
+    ),
+  ];
 }
 
 export default defineCommand({
@@ -228,17 +307,30 @@ export default defineCommand({
   positionals,
   options,
   examples: [
-    { command: 'echo "udp hole" | nat-tool send -p 12003 12.13.14.15 12001', explain: 'One datagram from local port 12003, as echo ... | nc -p 12003 -u does' },
-    { command: "nat-tool send --data ping -w 1 192.0.2.1 7", explain: 'Print the replies until none has come for a second' },
-    { command: 'nat-tool send --line --rate 100 192.0.2.1:5140 < log', explain: 'A datagram for each line, at most 100 a second' },
+    {
+      command: 'echo "udp hole" | nat-tool send -p 12003 12.13.14.15 12001',
+      explain: 'One datagram from local port 12003, as echo ... | nc -p 12003 -u does',
+    },
+    {
+      command: 'nat-tool send --data ping -w 1 192.0.2.1 7',
+      explain: 'Print the replies until none has come for a second',
+    },
+    {
+      command: 'nat-tool send --line --rate 100 192.0.2.1:5140 < log',
+      explain: 'A datagram for each line, at most 100 a second',
+    },
     { command: "nat-tool send --hex '00 01 00 00' 192.0.2.1 3478", explain: 'Send bytes' },
   ],
   seeAlso: ['listen', 'punch'],
-  exitMeanings: { 0: 'everything was sent, and with --wait something came back', 1: 'refused, no reply, or a datagram that cannot be sent' },
+  exitMeanings: {
+    0: 'everything was sent, and with --wait something came back',
+    1: 'refused, no reply, or a datagram that cannot be sent',
+  },
   run,
   view,
   short: () => '',
   line: (event, theme) => datagramLine(event, theme),
   streams: ({ timeout }) => timeout !== undefined,
-  exitStatus: ({ data }, { timeout }) => (data.refused || (timeout !== undefined && data.datagrams > 0 && data.replies === 0) ? 1 : 0),
+  exitStatus: ({ data }, { timeout }) =>
+    data.refused || (timeout !== undefined && data.datagrams > 0 && data.replies === 0) ? 1 : 0,
 });

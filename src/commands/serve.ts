@@ -11,16 +11,48 @@ import { type ArgsOf, type Context, defineCommand, UsageError } from './command.
 
 const options = {
   address: {
-    type: 'string', alias: ['a', 's'], valueName: 'ADDRESS', array: true, parse: parseAddress,
+    type: 'string',
+    alias: ['a', 's'],
+    valueName: 'ADDRESS',
+    array: true,
+    parse: parseAddress,
     describe: 'address to serve on; every address of the host when left out. Given twice, the second serves RFC 5780',
   },
-  alternate: { type: 'string', valueName: 'ADDRESS', parse: parseAddress, describe: 'the second address, another way to say it' },
+  alternate: {
+    type: 'string',
+    valueName: 'ADDRESS',
+    parse: parseAddress,
+    describe: 'the second address, another way to say it',
+  },
   port: { type: 'string', alias: 'p', valueName: 'PORT', parse: parseLocalPort, default: '3478', describe: 'port' },
-  alternatePort: { type: 'string', valueName: 'PORT', parse: parseLocalPort, default: '3479', describe: 'second port of RFC 5780; used with a second address' },
+  alternatePort: {
+    type: 'string',
+    valueName: 'PORT',
+    parse: parseLocalPort,
+    default: '3479',
+    describe: 'second port of RFC 5780; used with a second address',
+  },
   udpOnly: { type: 'boolean', describe: 'do not listen on TCP' },
-  rate: { type: 'string', valueName: 'N', parse: parseWhole(0, 1_000_000), default: String(DEFAULT_LIMIT.perSecond), describe: 'requests a second from one IPv4 address or IPv6 /64; 0 for no limit' },
-  burst: { type: 'string', valueName: 'N', parse: parseWhole(1, 1_000_000), default: String(DEFAULT_LIMIT.burst), describe: 'requests that one source may send at once' },
-  software: { type: 'string', valueName: 'TEXT', default: 'nat-tool', describe: 'what SOFTWARE says; empty for nothing' },
+  rate: {
+    type: 'string',
+    valueName: 'N',
+    parse: parseWhole(0, 1_000_000),
+    default: String(DEFAULT_LIMIT.perSecond),
+    describe: 'requests a second from one IPv4 address or IPv6 /64; 0 for no limit',
+  },
+  burst: {
+    type: 'string',
+    valueName: 'N',
+    parse: parseWhole(1, 1_000_000),
+    default: String(DEFAULT_LIMIT.burst),
+    describe: 'requests that one source may send at once',
+  },
+  software: {
+    type: 'string',
+    valueName: 'TEXT',
+    default: 'nat-tool',
+    describe: 'what SOFTWARE says; empty for nothing',
+  },
   family: FAMILY,
 } as const;
 
@@ -37,8 +69,19 @@ interface Tallies extends Counters {
 const MOST_WAITING = 10_000;
 
 export type ServeEvent =
-  | { readonly event: 'listening'; readonly transport: 'udp' | 'tcp'; readonly address: string; readonly role: Role | null }
-  | { readonly event: 'request'; readonly from: string; readonly role: Role; readonly transport: 'udp' | 'tcp'; readonly answeredFrom: Role | null }
+  | {
+      readonly event: 'listening';
+      readonly transport: 'udp' | 'tcp';
+      readonly address: string;
+      readonly role: Role | null;
+    }
+  | {
+      readonly event: 'request';
+      readonly from: string;
+      readonly role: Role;
+      readonly transport: 'udp' | 'tcp';
+      readonly answeredFrom: Role | null;
+    }
   | ({ readonly event: 'counters' } & Tallies)
   | { readonly event: 'stopped' };
 
@@ -53,17 +96,31 @@ function groups({ address, alternate, family }: Args): ListenOptions['addresses'
   const addresses = alternate === undefined ? address : [...address, alternate];
   const [first, second, ...more] = addresses;
   const foreign = addresses.find((each) => family !== undefined && familyOf(each) !== family);
-  if (foreign !== undefined) throw new UsageError(`--address: ${foreign} is not an IPv${family} address, as -${family} demands`);
-  if (first === undefined) return (family === undefined ? ([4, 6] as const) : [family]).map((each) => [anyAddress(each)]);
-  if (more.length > 0) throw new UsageError('--address: one or two addresses, not more', 'Run a second nat-tool serve for the others.');
+  if (foreign !== undefined)
+    throw new UsageError(`--address: ${foreign} is not an IPv${family} address, as -${family} demands`);
+  if (first === undefined)
+    return (family === undefined ? ([4, 6] as const) : [family]).map((each) => [anyAddress(each)]);
+  if (more.length > 0)
+    throw new UsageError('--address: one or two addresses, not more', 'Run a second nat-tool serve for the others.');
   if (second === undefined) return [[first]];
-  if (familyOf(first) !== familyOf(second)) throw new UsageError('--address: both addresses must be of one family', 'For IPv4 and IPv6 run one nat-tool serve each.');
+  if (familyOf(first) !== familyOf(second))
+    throw new UsageError(
+      '--address: both addresses must be of one family',
+      'For IPv4 and IPv6 run one nat-tool serve each.',
+    );
   if (first === second) throw new UsageError(`--address: ${first} is given twice; RFC 5780 needs two addresses`);
-  if (isAnyAddress(first) || isAnyAddress(second)) throw new UsageError('--address: with two addresses both must be named, for clients are told them');
+  if (isAnyAddress(first) || isAnyAddress(second))
+    throw new UsageError('--address: with two addresses both must be named, for clients are told them');
   return [[first, second]];
 }
 
-async function start(env: Env, args: Args, observe: ListenOptions['observe'], rendezvous: RendezvousService[], signal: AbortSignal): Promise<Listening[]> {
+async function start(
+  env: Env,
+  args: Args,
+  observe: ListenOptions['observe'],
+  rendezvous: RendezvousService[],
+  signal: AbortSignal,
+): Promise<Listening[]> {
   const wanted = groups(args);
   if (wanted[0]?.[1] !== undefined && args.port === args.alternatePort && args.port !== 0) {
     throw new UsageError(`--alternate-port: must differ from --port ${args.port}`);
@@ -78,12 +135,27 @@ async function start(env: Env, args: Args, observe: ListenOptions['observe'], re
   try {
     for (const addresses of wanted) {
       try {
-        running.push(await listen(env, { addresses, ports: [args.port, args.alternatePort], tcp: !args.udpOnly, software: args.software || undefined, limit, observe, companion }, signal));
+        running.push(
+          await listen(
+            env,
+            {
+              addresses,
+              ports: [args.port, args.alternatePort],
+              tcp: !args.udpOnly,
+              software: args.software || undefined,
+              limit,
+              observe,
+              companion,
+            },
+            signal,
+          ),
+        );
       } catch (error) {
         // A host without IPv6 serves IPv4, unless IPv6 was asked for.
         if (!(error instanceof NetError)) throw error;
         const spare = running.length > 0 && args.address.length === 0;
-        if (!(spare && (error.kind === 'not-available' || error.kind === 'other'))) throw inContext(error, addresses, args);
+        if (!(spare && (error.kind === 'not-available' || error.kind === 'other')))
+          throw inContext(error, addresses, args);
       }
     }
   } catch (error) {
@@ -103,7 +175,12 @@ function inContext(error: NetError, addresses: ListenOptions['addresses'], { por
     case 'not-available':
       return new NetError(error.kind, `${where} is not an address of this host`, error.code, error);
     case 'denied':
-      return new NetError(error.kind, `the system does not permit listening on ${ports} of ${where}`, error.code, error);
+      return new NetError(
+        error.kind,
+        `the system does not permit listening on ${ports} of ${where}`,
+        error.code,
+        error,
+      );
     default:
       return error;
   }
@@ -122,7 +199,17 @@ function tally(running: readonly Listening[], rendezvous: readonly RendezvousSer
   return sum;
 }
 
-const inWords = ({ received, answered, refused, limited, malformed, ignored, connections, registers, meetings }: Tallies): string =>
+const inWords = ({
+  received,
+  answered,
+  refused,
+  limited,
+  malformed,
+  ignored,
+  connections,
+  registers,
+  meetings,
+}: Tallies): string =>
   `received ${received}, answered ${answered}, refused ${refused}, over the rate limit ${limited}, malformed ${malformed}, other ${ignored}, TCP connections ${connections}, rendezvous packets ${registers}, meetings ${meetings}`;
 
 async function run(args: Args, context: Context<ServeEvent>) {
@@ -134,7 +221,15 @@ async function run(args: Args, context: Context<ServeEvent>) {
       ? ({ role, from, transport = 'udp' }, answer) => {
           if (waiting >= MOST_WAITING) return;
           waiting++;
-          void context.emit({ event: 'request', from: formatEndpoint(from), role, transport, answeredFrom: answer?.viaRole ?? null }).finally(() => waiting--);
+          void context
+            .emit({
+              event: 'request',
+              from: formatEndpoint(from),
+              role,
+              transport,
+              answeredFrom: answer?.viaRole ?? null,
+            })
+            .finally(() => waiting--);
         }
       : undefined;
   const rendezvous: RendezvousService[] = [];
@@ -157,7 +252,11 @@ async function run(args: Args, context: Context<ServeEvent>) {
       else signal.addEventListener('abort', () => resolve(), { once: true });
     });
     await context.emit({ event: 'stopped' });
-    const data: Served = { listening, rfc5780: running.some((each) => each.endpoints.A2P2), counters: tally(running, rendezvous) };
+    const data: Served = {
+      listening,
+      rfc5780: running.some((each) => each.endpoints.A2P2),
+      counters: tally(running, rendezvous),
+    };
     return close('complete', data);
   } finally {
     for (const each of running) each.close();
@@ -191,13 +290,18 @@ export default defineCommand({
   examples: [
     { command: 'nat-tool serve', explain: 'A plain STUN server on port 3478 of every address' },
     { command: 'nat-tool serve --address 192.0.2.1 --address 192.0.2.2', explain: 'With NAT behaviour discovery' },
-    { command: 'nat-tool serve --address 192.0.2.1 --port 3478 --rate 20 --json', explain: 'A stricter limit, events as JSON lines' },
+    {
+      command: 'nat-tool serve --address 192.0.2.1 --port 3478 --rate 20 --json',
+      explain: 'A stricter limit, events as JSON lines',
+    },
     { command: 'kill -USR2 $(pidof nat-tool)', explain: 'See the counters of a running server' },
   ],
   notes: [
     {
       title: 'Several addresses',
-      paragraphs: ['On a host with several addresses, name the one to serve on: an answer from a socket bound to all of them may leave from another address than was asked, and clients rightly ignore it.'],
+      paragraphs: [
+        'On a host with several addresses, name the one to serve on: an answer from a socket bound to all of them may leave from another address than was asked, and clients rightly ignore it.',
+      ],
     },
     {
       title: 'Limits',

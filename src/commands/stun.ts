@@ -21,16 +21,48 @@ const LEAST_INTERVAL_MS = 10;
 const LEAST_PUBLIC_INTERVAL_MS = 200;
 
 const positionals = {
-  server: { describe: 'STUN server: host, host:port, host port, [v6]:port, stun:host[:port] or stuns:host[:port]', parse: parseAnyStun, array: true, joinPort: true, valueName: 'SERVER' },
+  server: {
+    describe: 'STUN server: host, host:port, host port, [v6]:port, stun:host[:port] or stuns:host[:port]',
+    parse: parseAnyStun,
+    array: true,
+    joinPort: true,
+    valueName: 'SERVER',
+  },
 } as const;
 
 const options = {
-  servers: { type: 'string', valueName: 'FILE', describe: 'read more servers from a file, one a line, # for comments; - is standard input' },
-  vet: { type: 'boolean', describe: 'find out whether the server supports RFC 5780 (another IP, CHANGE-REQUEST honoured)' },
-  count: { type: 'string', alias: 'c', valueName: 'N', parse: parseWhole(1, 100_000), default: '1', describe: 'exchanges; more than one are sent once each, to count the losses' },
-  interval: { type: 'string', alias: 'i', valueName: 'SECONDS', parse: parseSecondsFrom(LEAST_INTERVAL_MS / 1000), default: '1', describe: 'time between exchanges, at least 0.01; 0.2 when no server is named' },
+  servers: {
+    type: 'string',
+    valueName: 'FILE',
+    describe: 'read more servers from a file, one a line, # for comments; - is standard input',
+  },
+  vet: {
+    type: 'boolean',
+    describe: 'find out whether the server supports RFC 5780 (another IP, CHANGE-REQUEST honoured)',
+  },
+  count: {
+    type: 'string',
+    alias: 'c',
+    valueName: 'N',
+    parse: parseWhole(1, 100_000),
+    default: '1',
+    describe: 'exchanges; more than one are sent once each, to count the losses',
+  },
+  interval: {
+    type: 'string',
+    alias: 'i',
+    valueName: 'SECONDS',
+    parse: parseSecondsFrom(LEAST_INTERVAL_MS / 1000),
+    default: '1',
+    describe: 'time between exchanges, at least 0.01; 0.2 when no server is named',
+  },
   tcp: { type: 'boolean', describe: 'over TCP instead of UDP' },
-  credential: { type: 'string', choices: ['long-term', 'short-term'], default: 'long-term', describe: 'how NAT_TOOL_USERNAME and NAT_TOOL_PASSWORD are meant' },
+  credential: {
+    type: 'string',
+    choices: ['long-term', 'short-term'],
+    default: 'long-term',
+    describe: 'how NAT_TOOL_USERNAME and NAT_TOOL_PASSWORD are meant',
+  },
   family: FAMILY,
   port: PORT,
   source: SOURCE,
@@ -47,10 +79,18 @@ interface StunData {
 export function parseServerList(content: string, file: string): StunServerName[] {
   const names: StunServerName[] = [];
   for (const [i, line] of content.split(/\r?\n/).entries()) {
-    const [host, port, ...more] = line.replace(/(^|\s)#.*$/, '').trim().split(/\s+/);
+    const [host, port, ...more] = line
+      .replace(/(^|\s)#.*$/, '')
+      .trim()
+      .split(/\s+/);
     if (!host) continue;
     if (more.length > 0) throw UsageError.expected(`${file}, line ${i + 1}`, 'one server', line.trim());
-    names.push(parseAnyStun(port === undefined ? host : `${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`, `${file}, line ${i + 1}`));
+    names.push(
+      parseAnyStun(
+        port === undefined ? host : `${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`,
+        `${file}, line ${i + 1}`,
+      ),
+    );
   }
   return names;
 }
@@ -58,7 +98,8 @@ export function parseServerList(content: string, file: string): StunServerName[]
 function credentialsOf({ environment }: Context, kind: Credentials['kind']): Credentials | undefined {
   const username = environment['NAT_TOOL_USERNAME'];
   const password = environment['NAT_TOOL_PASSWORD'];
-  if ((username === undefined) !== (password === undefined)) throw new UsageError('NAT_TOOL_USERNAME and NAT_TOOL_PASSWORD must be set both or neither');
+  if ((username === undefined) !== (password === undefined))
+    throw new UsageError('NAT_TOOL_USERNAME and NAT_TOOL_PASSWORD must be set both or neither');
   return username === undefined || password === undefined ? undefined : { kind, username, password };
 }
 
@@ -67,13 +108,24 @@ async function run(args: Args, context: Context) {
   const close = startReport(env.clock, 'nat-tool/stun@1');
   const credentials = credentialsOf(context, args.credential);
   checkFamily('server', args.server, args);
-  const listed = args.servers === undefined ? [] : parseServerList(new TextDecoder().decode(await context.readFile(args.servers)), args.servers === '-' ? 'standard input' : args.servers);
+  const listed =
+    args.servers === undefined
+      ? []
+      : parseServerList(
+          new TextDecoder().decode(await context.readFile(args.servers)),
+          args.servers === '-' ? 'standard input' : args.servers,
+        );
   const named = [...args.server, ...listed];
-  if (named.length === 0 && args.servers !== undefined) throw new UsageError(`--servers: there is no server in ${args.servers === '-' ? 'standard input' : args.servers}`);
-  if (args.vet && (args.tcp || named.some(({ secure }) => secure))) throw new UsageError('--vet: RFC 5780 is tested over UDP only');
+  if (named.length === 0 && args.servers !== undefined)
+    throw new UsageError(`--servers: there is no server in ${args.servers === '-' ? 'standard input' : args.servers}`);
+  if (args.vet && (args.tcp || named.some(({ secure }) => secure)))
+    throw new UsageError('--vet: RFC 5780 is tested over UDP only');
   const unnamed = named.length === 0 && !context.environment['NAT_TOOL_SERVER'];
   if (unnamed && args.count > 1 && args.interval < LEAST_PUBLIC_INTERVAL_MS) {
-    throw new UsageError(`--interval: public servers are asked at most every ${LEAST_PUBLIC_INTERVAL_MS / 1000} s, not every ${args.interval / 1000} s`, 'Name a server of your own for less.');
+    throw new UsageError(
+      `--interval: public servers are asked at most every ${LEAST_PUBLIC_INTERVAL_MS / 1000} s, not every ${args.interval / 1000} s`,
+      'Name a server of your own for less.',
+    );
   }
   const queried: QueryOptions = {
     transport: args.tcp ? 'tcp' : 'udp',
@@ -89,17 +141,28 @@ async function run(args: Args, context: Context) {
     watchful: named.length <= FEW,
   };
   const results = named.length === 0 ? await anyBuiltIn(queried, context) : await all(named, queried, context);
-  const unresolved = results.flatMap(({ server, error, detail }) => (isUnresolved(error) ? [{ host: server, exists: error === 'resolver', error: detail ?? '' }] : []));
+  const unresolved = results.flatMap(({ server, error, detail }) =>
+    isUnresolved(error) ? [{ host: server, exists: error === 'resolver', error: detail ?? '' }] : [],
+  );
   const findings = results.length <= FEW ? [...lookupFindings(unresolved, env), ...results.flatMap(troubles)] : [];
   if (signal.aborted) return close('partial', { results }, [...findings, finding('interrupted')]);
   return close(results.some(({ mapped }) => mapped !== null) ? 'complete' : 'failed', { results }, findings);
 }
 
 /** In the order of the names; when interrupted, those that are done. */
-async function all(names: readonly StunServerName[], options: QueryOptions, { env, signal, progress }: Context): Promise<QueryResult[]> {
+async function all(
+  names: readonly StunServerName[],
+  options: QueryOptions,
+  { env, signal, progress }: Context,
+): Promise<QueryResult[]> {
   let done = 0;
   let answered = 0;
-  const say = () => progress(names.length === 1 ? `asking ${names[0]?.host}` : `asked ${done} of ${names.length} servers, ${answered} answered`);
+  const say = () =>
+    progress(
+      names.length === 1
+        ? `asking ${names[0]?.host}`
+        : `asked ${done} of ${names.length} servers, ${answered} answered`,
+    );
   say();
   const each = new FanOut(signal);
   const results = await mapBounded(names, AT_ONCE, async (name) => {
@@ -121,7 +184,10 @@ async function all(names: readonly StunServerName[], options: QueryOptions, { en
 /** The first of the built-in servers that answers, or, when none does, what became of each. */
 async function anyBuiltIn(options: QueryOptions, context: Context): Promise<QueryResult[]> {
   const rest = scope(context.env.clock, context.signal);
-  const names = defaultServers(context.environment).filter(({ rfc5780 }) => rfc5780 || !options.vet).slice(0, BUILT_IN).map(({ server }) => parseAnyStun(server, 'NAT_TOOL_SERVER'));
+  const names = defaultServers(context.environment)
+    .filter(({ rfc5780 }) => rfc5780 || !options.vet)
+    .slice(0, BUILT_IN)
+    .map(({ server }) => parseAnyStun(server, 'NAT_TOOL_SERVER'));
   context.progress('asking public servers');
   let first: QueryResult | undefined;
   const results = await Promise.all(
@@ -149,7 +215,10 @@ function troubles({ server, address, transport, error, detail, errorCode }: Quer
   const where = address === 'unknown' ? server : address;
   const said = detail ?? '';
   if (error === null || isUnresolved(error)) return [];
-  if (error === 'error-answer') return [finding('server-error', { server: where, code: errorCode ?? 0, reason: said.match(/\((.*)\)$/)?.[1] ?? '' })];
+  if (error === 'error-answer')
+    return [
+      finding('server-error', { server: where, code: errorCode ?? 0, reason: said.match(/\((.*)\)$/)?.[1] ?? '' }),
+    ];
   if (transport === 'udp') {
     if (error === 'timeout') return [finding('no-answer', { servers: [where] })];
     if (error === 'refused') return [finding('server-refused', { server: where })];
@@ -161,15 +230,21 @@ function troubles({ server, address, transport, error, detail, errorCode }: Quer
 const round = (ms: number | null): string => (ms === null ? '' : ms < 10 ? ms.toFixed(2) : ms.toFixed(1));
 
 /** The public side, or what is known in its place. */
-const outcome = ({ mapped, detail, error }: QueryResult): Cell => (mapped !== null ? mapped : { text: detail ?? error ?? '', tone: 'bad' });
+const outcome = ({ mapped, detail, error }: QueryResult): Cell =>
+  mapped !== null ? mapped : { text: detail ?? error ?? '', tone: 'bad' };
 
 function rtt({ rttMs, rttAverageMs, rttMostMs, received }: QueryResult): string {
   if (rttMs === null) return '';
-  return received > 1 && rttMostMs !== rttMs ? `${round(rttMs)} least, ${round(rttAverageMs)} average, ${round(rttMostMs)} most` : round(rttMs);
+  return received > 1 && rttMostMs !== rttMs
+    ? `${round(rttMs)} least, ${round(rttAverageMs)} average, ${round(rttMostMs)} most`
+    : round(rttMs);
 }
 
 /** Single requests are lost or not; repeated ones go on until one is answered, so nothing can be said of their loss. */
-const loss = ({ sent, received }: QueryResult): string => (sent === 0 ? '' : `${sent - received} of ${sent} lost (${Math.round((100 * (sent - received)) / Math.max(1, sent))} %)`);
+const loss = ({ sent, received }: QueryResult): string =>
+  sent === 0
+    ? ''
+    : `${sent - received} of ${sent} lost (${Math.round((100 * (sent - received)) / Math.max(1, sent))} %)`;
 
 const VERDICT_TONES = { yes: 'good', no: 'bad', unknown: 'warn' } as const;
 
@@ -189,10 +264,12 @@ function single(result: QueryResult, counted: boolean): Block[] {
     rows.push(['RFC 5780', { text: vetting.rfc5780, tone: VERDICT_TONES[vetting.rfc5780] }]);
     rows.push(['', vetting.reason]);
     const { addressAndPort, port, address: ip } = vetting.change;
-    if (vetting.other !== null) rows.push(['CHANGE-REQUEST', `address and port ${addressAndPort}, port alone ${port}, address alone ${ip}`]);
+    if (vetting.other !== null)
+      rows.push(['CHANGE-REQUEST', `address and port ${addressAndPort}, port alone ${port}, address alone ${ip}`]);
   }
   const blocks: Block[] = [fields(rows)];
-  if (attributes && attributes.length > 0) blocks.push(heading('Attributes'), fields(attributes.map(({ name, value }) => [name, value])));
+  if (attributes && attributes.length > 0)
+    blocks.push(heading('Attributes'), fields(attributes.map(({ name, value }) => [name, value])));
   return blocks;
 }
 
@@ -201,13 +278,22 @@ function many(results: readonly QueryResult[], counted: boolean): Block[] {
   const answered = results.filter(({ mapped }) => mapped !== null).length;
   return [
     grid(
-      ['Server', 'Public side', { title: 'RTT ms', align: 'right' }, ...(counted ? ['Loss'] : []), ...(vetted ? ['RFC 5780'] : []), 'Software'],
+      [
+        'Server',
+        'Public side',
+        { title: 'RTT ms', align: 'right' },
+        ...(counted ? ['Loss'] : []),
+        ...(vetted ? ['RFC 5780'] : []),
+        'Software',
+      ],
       results.map((each) => [
         each.server,
         outcome(each),
         round(each.rttMs),
         ...(counted ? [loss(each)] : []),
-        ...(vetted ? [each.vetting ? ({ text: each.vetting.rfc5780, tone: VERDICT_TONES[each.vetting.rfc5780] } as const) : ''] : []),
+        ...(vetted
+          ? [each.vetting ? ({ text: each.vetting.rfc5780, tone: VERDICT_TONES[each.vetting.rfc5780] } as const) : '']
+          : []),
         each.software ?? '',
       ]),
     ),
@@ -248,7 +334,11 @@ export default defineCommand({
     { command: 'nat-tool stun --servers list.txt --json', explain: 'Ask many servers at once' },
   ],
   seeAlso: ['detect', 'serve', 'public-ip'],
-  exitMeanings: { 0: 'a server answered (with --vet: and supports RFC 5780)', 1: 'none answered (with --vet: or none supports RFC 5780)', 3: 'with --vet: the verdict is unknown' },
+  exitMeanings: {
+    0: 'a server answered (with --vet: and supports RFC 5780)',
+    1: 'none answered (with --vet: or none supports RFC 5780)',
+    3: 'with --vet: the verdict is unknown',
+  },
   run,
   view,
   short: ({ data }) => data.results.find(({ mapped }) => mapped !== null)?.mapped ?? '',

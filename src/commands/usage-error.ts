@@ -13,6 +13,8 @@ export class UsageError extends Error {
 
   /** Names the argument, what was expected and what was given. */
   static expected(argument: string, expected: string, given: string): UsageError {
-    return new UsageError(`${argument}: expected ${expected}, got ${given === '' ? 'nothing' : `'${given.length > MOST_SHOWN ? `${given.slice(0, MOST_SHOWN)}…` : given}'`}`);
+    return new UsageError(
+      `${argument}: expected ${expected}, got ${given === '' ? 'nothing' : `'${given.length > MOST_SHOWN ? `${given.slice(0, MOST_SHOWN)}…` : given}'`}`,
+    );
   }
 }

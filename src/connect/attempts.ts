@@ -51,7 +51,9 @@ export async function attempt(judgement: Judgement, target: Target, means: Means
       return crossed(target, means);
     case 'guess':
       if (judgement.opener === 'b') return probeAims(judgement.foresight, target, means);
-      return judgement.foresight.kind === 'exact' ? openPredictably(target, means) : openMany(judgement.sockets, target, means);
+      return judgement.foresight.kind === 'exact'
+        ? openPredictably(target, means)
+        : openMany(judgement.sockets, target, means);
     case 'meet':
       return meet(judgement, target, means);
     default:
@@ -84,11 +86,17 @@ async function openPredictably({ mine, peer, self }: Target, means: Means): Prom
       means.probe(near.id, peer, LOW_TTL);
       means.probe(hole.id, peer);
     };
-    const sampled = Promise.all([means.sample(before), (shoot(), means.sample(after))]);
+    // The hole is opened between the two samples.
+    const sampledBefore = means.sample(before);
+    shoot();
+    const sampled = Promise.all([sampledBefore, means.sample(after)]);
     opened.push(hole.id);
     quiet.push(near.id);
     // Until both are known the hole is kept open, and the peer may be lucky.
-    const ports = await Promise.race([sampled, sleep(clock, SAMPLE_WAIT_MS, signal).then(() => [undefined, undefined] as const)]);
+    const ports = await Promise.race([
+      sampled,
+      sleep(clock, SAMPLE_WAIT_MS, signal).then(() => [undefined, undefined] as const),
+    ]);
     const aim = aimBetween(round, mine, near, ports[0], ports[1], self);
     means.close(before.id);
     means.close(after.id);
@@ -106,13 +114,21 @@ async function openPredictably({ mine, peer, self }: Target, means: Means): Prom
 }
 
 /** Which ports a mapping may have that was made between the two samples. */
-function aimBetween(round: number, { allocation }: Profile, near: Socket, before: Endpoint | undefined, after: Endpoint | undefined, self: Endpoint): Aim | undefined {
+function aimBetween(
+  round: number,
+  { allocation }: Profile,
+  near: Socket,
+  before: Endpoint | undefined,
+  after: Endpoint | undefined,
+  self: Endpoint,
+): Aim | undefined {
   const address = before?.address ?? after?.address ?? self.address;
   if (allocation.pattern === 'preserving') return { round, address, from: near.local.port, step: 1, count: 2 };
   const step = allocation.step ?? 1;
   if (before && after) {
     const between = Math.round((after.port - before.port) / step) - 1;
-    if (between >= 1 && between <= 32) return { round, address, from: wrapPort(before.port + step), step, count: between };
+    if (between >= 1 && between <= 32)
+      return { round, address, from: wrapPort(before.port + step), step, count: between };
     return { round, address, from: wrapPort(before.port + step), step, count: 16 };
   }
   if (before) return { round, address, from: wrapPort(before.port + step), step, count: 8 };
@@ -223,7 +239,12 @@ async function meet(judgement: Extract<Judgement, { kind: 'meet' }>, target: Tar
 }
 
 /** A port that one of our next mappings will have, and the socket that must be the first of them. */
-async function ownAim(round: number, foresight: Foresight, { mine, self }: Target, means: Means): Promise<{ aim: Aim; first?: Socket }> {
+async function ownAim(
+  round: number,
+  foresight: Foresight,
+  { mine, self }: Target,
+  means: Means,
+): Promise<{ aim: Aim; first?: Socket }> {
   const { allocation } = mine;
   if (allocation.pattern === 'preserving') {
     const first = await means.open();
@@ -231,8 +252,11 @@ async function ownAim(round: number, foresight: Foresight, { mine, self }: Targe
   }
   if (foresight.kind === 'block') {
     // Between ports that were seen: that is inside, however well the block's ends are known.
-    const used = [...means.usedPorts()].filter((port) => !allocation.range || (port >= allocation.range[0] && port <= allocation.range[1])).sort((x, y) => x - y);
-    const [low, high] = used.length >= 2 ? [used[0] as number, used[used.length - 1] as number] : (allocation.range ?? [1024, 65_535]);
+    const used = [...means.usedPorts()]
+      .filter((port) => !allocation.range || (port >= allocation.range[0] && port <= allocation.range[1]))
+      .sort((x, y) => x - y);
+    const [low, high] =
+      used.length >= 2 ? [used[0] as number, used[used.length - 1] as number] : (allocation.range ?? [1024, 65_535]);
     let port = low;
     do port = low + means.random.below(high - low + 1);
     while (used.includes(port) && high - low >= 2 * used.length);
@@ -242,7 +266,15 @@ async function ownAim(round: number, foresight: Foresight, { mine, self }: Targe
   const now = await means.sample(socket);
   means.close(socket.id);
   const step = allocation.step ?? 1;
-  return { aim: { round, address: now?.address ?? self.address, from: wrapPort((now ?? self).port + step * WINDOW), step: 1, count: 1 } };
+  return {
+    aim: {
+      round,
+      address: now?.address ?? self.address,
+      from: wrapPort((now ?? self).port + step * WINDOW),
+      step: 1,
+      count: 1,
+    },
+  };
 }
 
 /** 0 … size − 1 in random order, each once: a walk with a stride that has no factor in common with the size. */

@@ -34,8 +34,10 @@ export function parseCode(text: string): string {
     if (value < 0) throw new CodeError('symbol', `a code has digits and letters without U, not '${letter}'`);
     symbols.push(value);
   }
-  if (symbols.length !== SYMBOLS) throw new CodeError('length', `a code has ${SYMBOLS} letters and digits, not ${symbols.length}`);
-  if (checkSymbol(symbols.slice(0, -1)) !== symbols[SYMBOLS - 1]) throw new CodeError('mistyped', 'the code is mistyped: its last letter does not fit the others');
+  if (symbols.length !== SYMBOLS)
+    throw new CodeError('length', `a code has ${SYMBOLS} letters and digits, not ${symbols.length}`);
+  if (checkSymbol(symbols.slice(0, -1)) !== symbols[SYMBOLS - 1])
+    throw new CodeError('mistyped', 'the code is mistyped: its last letter does not fit the others');
   return spell(symbols);
 }
 
@@ -67,7 +69,10 @@ export interface Secret {
 export function deriveSecret(material: Uint8Array | string): Secret {
   const bytes = typeof material === 'string' ? new TextEncoder().encode(material) : material;
   const derive = (purpose: string, length: number, ...context: readonly Uint8Array[]): Uint8Array => {
-    const info = new Uint8Array([...new TextEncoder().encode(`nat-tool connect 1 ${purpose} `), ...context.flatMap((each) => [each.length, ...each])]);
+    const info = new Uint8Array([
+      ...new TextEncoder().encode(`nat-tool connect 1 ${purpose} `),
+      ...context.flatMap((each) => [each.length, ...each]),
+    ]);
     return new Uint8Array(hkdfSync('sha256', bytes, 'nat-tool', info, length));
   };
   return {

@@ -34,14 +34,24 @@ export function connect(env: Env, options: ConnectOptions): Promise<Connected> {
     trusted: true,
     makeSignal: ({ main, member, observed }: SignalParts) =>
       new RendezvousSignal({
-        mux: main.mux, server, room: secret.room(generation), member, clock: env.clock, random: env.random, proven: (generation ?? 0) > 0, observed,
+        mux: main.mux,
+        server,
+        room: secret.room(generation),
+        member,
+        clock: env.clock,
+        random: env.random,
+        proven: (generation ?? 0) > 0,
+        observed,
         watchRefusal: (refused) => watchRefusal(env, server, options.source, refused),
       }),
   });
 }
 
 /** The same with any signalling. */
-export async function connectBy(env: Env, options: Common & Pick<SessionOptions, 'trusted' | 'makeSignal' | 'plainMs'>): Promise<Connected> {
+export async function connectBy(
+  env: Env,
+  options: Common & Pick<SessionOptions, 'trusted' | 'makeSignal' | 'plainMs'>,
+): Promise<Connected> {
   const timeline = new Timeline(env.clock, options.onEvent);
   const established = await establish(env, { ...options, family: familyOf(options.server.address), timeline });
   return { ...established, timeline };

@@ -76,7 +76,11 @@ export class Opener {
       return undefined;
     }
     this.#remember(counter);
-    return { type: plain[0] as number, body: new Uint8Array(plain.buffer, plain.byteOffset + 1, plain.length - 1), counter };
+    return {
+      type: plain[0] as number,
+      body: new Uint8Array(plain.buffer, plain.byteOffset + 1, plain.length - 1),
+      counter,
+    };
   }
 
   #isFresh(counter: number): boolean {
@@ -87,7 +91,8 @@ export class Opener {
 
   #remember(counter: number): void {
     // Slots between the old and the new highest belong to counters not yet seen.
-    for (let next = Math.max(this.#highest + 1, counter - WINDOW + 1); next <= counter; next++) this.#seen[slot(next)] = (this.#seen[slot(next)] as number) & ~bit(next);
+    for (let next = Math.max(this.#highest + 1, counter - WINDOW + 1); next <= counter; next++)
+      this.#seen[slot(next)] = (this.#seen[slot(next)] as number) & ~bit(next);
     this.#highest = Math.max(this.#highest, counter);
     this.#seen[slot(counter)] = (this.#seen[slot(counter)] as number) | bit(counter);
   }

@@ -20,7 +20,12 @@ export interface Forwarding {
  * Where the port is free we hold it, and what comes from the peer goes to whoever sent last; where a program holds it, the
  * peer's datagrams go there. Rejects with NetError.
  */
-export async function forward(env: Pick<Env, 'udp'>, local: Endpoint, carrier: Carrier, signal: AbortSignal): Promise<Forwarding> {
+export async function forward(
+  env: Pick<Env, 'udp'>,
+  local: Endpoint,
+  carrier: Carrier,
+  signal: AbortSignal,
+): Promise<Forwarding> {
   const family = familyOf(local.address);
   let socket: UdpSocket;
   let program: Endpoint | undefined;

@@ -91,7 +91,11 @@ export class HardWays {
     const socket = this.#late;
     if (!peer || !to || !socket || this.#lateStarted || this.#waits.ended) return;
     this.#lateStarted = true;
-    note('attempt', { strategy: 'low-ttl', reason: `First packets that die on the way open our own NAT, and the peer's cannot refuse what never came there.`, to: formatEndpoint(to) });
+    note('attempt', {
+      strategy: 'low-ttl',
+      reason: `First packets that die on the way open our own NAT, and the peer's cannot refuse what never came there.`,
+      to: formatEndpoint(to),
+    });
     const shoot = (ttl?: number): void => {
       if (!this.#waits.ended) peer.agent.feed({ kind: 'speculate', socket: socket.id, to, ttl });
     };
@@ -132,7 +136,11 @@ export class HardWays {
   #means(peer: Opposite, signal: AbortSignal): Means {
     const { clock, random, governor, sockets, main, measurement, announce, note } = this.#options;
     return {
-      clock, random, signal, announce, note,
+      clock,
+      random,
+      signal,
+      announce,
+      note,
       main: main.id,
       open: () => sockets.open(this.#waits),
       close: (id) => {
@@ -147,7 +155,8 @@ export class HardWays {
       usedPorts: () => measurement.usedPorts(),
       peerAim: async (round) => {
         // Only where the peer is seen: it must not have us send to others.
-        const seenAt = (address: string): boolean => (peer.observed ? [peer.observed] : peer.description.reflexive).some((each) => each.address === address);
+        const seenAt = (address: string): boolean =>
+          (peer.observed ? [peer.observed] : peer.description.reflexive).some((each) => each.address === address);
         const ready = (): boolean => {
           const { aim } = peer.description;
           return aim !== undefined && aim.round >= round && seenAt(aim.address);
@@ -168,8 +177,12 @@ export class HardWays {
     const late = description?.late;
     if (Number(socket) === this.#late?.id && late && sameEndpoint(remote.endpoint, late)) return 'direct';
     // Judged before the filter was known, it may be the plain way after all.
-    if (!this.#certain() && !speculative && Number(socket) === this.#options.main.id && remote.type !== 'prflx') return 'direct';
-    const exact = judgement.kind === 'guess' ? judgement.foresight.kind === 'exact' : judgement.a.kind === 'exact' && judgement.b.kind === 'exact';
+    if (!this.#certain() && !speculative && Number(socket) === this.#options.main.id && remote.type !== 'prflx')
+      return 'direct';
+    const exact =
+      judgement.kind === 'guess'
+        ? judgement.foresight.kind === 'exact'
+        : judgement.a.kind === 'exact' && judgement.b.kind === 'exact';
     return exact ? 'predicted' : 'birthday';
   }
 

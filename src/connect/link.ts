@@ -135,7 +135,11 @@ export class Link implements Line {
 
   async #mend(): Promise<void> {
     this.#options.onEvent?.({ atMs: 0, event: 'repair' });
-    const mended = await connect(this.#env, { ...this.#options, generation: ++this.#generation, waitMs: REPAIR_MS }).catch((error: unknown) => {
+    const mended = await connect(this.#env, {
+      ...this.#options,
+      generation: ++this.#generation,
+      waitMs: REPAIR_MS,
+    }).catch((error: unknown) => {
       if (this.#options.signal.aborted) return undefined;
       throw error;
     });
@@ -153,7 +157,9 @@ export class Link implements Line {
   }
 }
 
-export type Linked = { readonly kind: 'connected'; readonly link: Link; readonly connected: Extract<Connected, { kind: 'connected' }> } | Extract<Connected, { kind: 'failed' }>;
+export type Linked =
+  | { readonly kind: 'connected'; readonly link: Link; readonly connected: Extract<Connected, { kind: 'connected' }> }
+  | Extract<Connected, { kind: 'failed' }>;
 
 /** Rejects with the signal's reason. */
 export async function openLink(env: Env, options: LinkOptions): Promise<Linked> {

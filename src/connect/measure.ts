@@ -89,18 +89,26 @@ export class Measurement {
     return { mapping, filtering: await filtering, allocation, complete: true };
   }
 
-  async #mapping(sight: Sight, lateAsked: Promise<Answer | undefined>): Promise<{ mapping: Profile['mapping']; dependent: boolean }> {
+  async #mapping(
+    sight: Sight,
+    lateAsked: Promise<Answer | undefined>,
+  ): Promise<{ mapping: Profile['mapping']; dependent: boolean }> {
     const { main, server } = this.#options;
     let { alternates } = sight;
     if (alternates.length === 0) {
       const answer = await lateAsked;
       const other = answer && (get(answer.message, 'OTHER-ADDRESS') ?? get(answer.message, 'CHANGED-ADDRESS'));
-      if (other && other.address !== server.address) alternates = [{ address: server.address, port: other.port }, other];
+      if (other && other.address !== server.address)
+        alternates = [{ address: server.address, port: other.port }, other];
     }
     // The same address on another port, and, to be sure, another one.
     const near = alternates.find((each) => each.address === server.address && each.port !== server.port);
-    const far = alternates.find((each) => each.address !== server.address && each.port !== server.port) ?? alternates.find((each) => each.address !== server.address);
-    const [nearMapped, farMapped] = (await Promise.all([near && this.#ask(main, near), far && this.#ask(main, far)])).map((each) => each?.mapped);
+    const far =
+      alternates.find((each) => each.address !== server.address && each.port !== server.port) ??
+      alternates.find((each) => each.address !== server.address);
+    const [nearMapped, farMapped] = (
+      await Promise.all([near && this.#ask(main, near), far && this.#ask(main, far)])
+    ).map((each) => each?.mapped);
     const seen = [nearMapped, farMapped].filter((each) => each !== undefined);
     if (seen.some((each) => !sameEndpoint(each, sight.mapped))) {
       const onAddressOnly = nearMapped !== undefined && sameEndpoint(nearMapped, sight.mapped);
@@ -154,11 +162,20 @@ export class Measurement {
     const { sockets, waits, server, trusted } = this.#options;
     const socket = await sockets.open(waits);
     const baseline = this.#ask(socket);
-    const changed = this.#ask(socket, server, [attribute('CHANGE-REQUEST', { ip, port: true })], this.#changeSchedule, false);
+    const changed = this.#ask(
+      socket,
+      server,
+      [attribute('CHANGE-REQUEST', { ip, port: true })],
+      this.#changeSchedule,
+      false,
+    );
     const [plain, other] = await Promise.all([baseline, changed]);
     sockets.close(socket.id);
     if (other) {
-      const moved = other.message.class === 'success' && !sameEndpoint(other.from, server) && (!ip || other.from.address !== server.address);
+      const moved =
+        other.message.class === 'success' &&
+        !sameEndpoint(other.from, server) &&
+        (!ip || other.from.address !== server.address);
       return moved ? 'passed' : 'unknown';
     }
     return plain && trusted ? 'dropped' : 'unknown';
@@ -175,7 +192,13 @@ export class Measurement {
   }.bind(this);
 
   /** The answer to a Binding request; undefined after silence. Rejects with the reason of the end. */
-  async #ask(socket: Socket, to = this.#options.server, attributes: readonly Attribute[] = [], schedule = this.#askSchedule, isFlow = true): Promise<Answer | undefined> {
+  async #ask(
+    socket: Socket,
+    to = this.#options.server,
+    attributes: readonly Attribute[] = [],
+    schedule = this.#askSchedule,
+    isFlow = true,
+  ): Promise<Answer | undefined> {
     const { random, clock, waits } = this.#options;
     const flow: { socket: Socket; mapped: Endpoint | undefined } = { socket, mapped: undefined };
     if (isFlow) this.#flows.push(flow);
@@ -185,7 +208,10 @@ export class Measurement {
         to,
         acceptFrom: (from) => attributes.length > 0 || sameEndpoint(from, to),
         schedule,
-        shoot: () => ({ transactionId, bytes: encode({ class: 'request', method: METHOD.binding, transactionId, attributes }) }),
+        shoot: () => ({
+          transactionId,
+          bytes: encode({ class: 'request', method: METHOD.binding, transactionId, attributes }),
+        }),
         freshIds: false,
         judge: () => 'accept',
         clock,
@@ -201,7 +227,11 @@ export class Measurement {
   /** Refreshes a socket's mapping towards the server; the answer does not matter. */
   touch(socket: Socket): void {
     const { random, server, sockets } = this.#options;
-    sockets.send(socket.id, encode({ class: 'request', method: METHOD.binding, transactionId: random.bytes(12), attributes: [] }), server);
+    sockets.send(
+      socket.id,
+      encode({ class: 'request', method: METHOD.binding, transactionId: random.bytes(12), attributes: [] }),
+      server,
+    );
   }
 
   /** The port that the NAT gives a fresh socket now, for predictions. Undefined after silence. */

@@ -39,7 +39,9 @@ export function verdictOf(a: Party, b: Party): PairVerdict {
   const blocked = [a, b].filter((each) => each.blocked).map(({ name }) => name);
   if (blocked.length > 0) {
     return {
-      path: 'relay', odds: 0, expectedMs: undefined,
+      path: 'relay',
+      odds: 0,
+      expectedMs: undefined,
       reason: `UDP does not pass the network of ${blocked.join(' and ')}: only a relay over TCP or TLS can help.`,
       advice: [`Let UDP out of the network of ${blocked.join(' and of ')}.`],
     };
@@ -54,15 +56,30 @@ export function verdictOf(a: Party, b: Party): PairVerdict {
       return { path: 'direct', odds: 1, expectedMs: round(PLAIN_RTTS * rttMs), reason, advice };
     case 'guess':
     case 'meet': {
-      const exact = judgement.kind === 'guess' ? judgement.foresight.kind === 'exact' : judgement.a.kind === 'exact' && judgement.b.kind === 'exact';
+      const exact =
+        judgement.kind === 'guess'
+          ? judgement.foresight.kind === 'exact'
+          : judgement.a.kind === 'exact' && judgement.b.kind === 'exact';
       const filter = judgement.kind === 'meet' || !exact ? FILTER_MS : 0;
-      return { path: exact ? 'predicted' : 'birthday', odds: judgement.odds, expectedMs: round(MEASURED_RTTS * rttMs + filter + judgement.expectedMs), reason, advice };
+      return {
+        path: exact ? 'predicted' : 'birthday',
+        odds: judgement.odds,
+        expectedMs: round(MEASURED_RTTS * rttMs + filter + judgement.expectedMs),
+        reason,
+        advice,
+      };
     }
     case 'hopeless':
       return { path: 'relay', odds: judgement.odds, expectedMs: undefined, reason, advice };
     case 'unknown': {
       const unknown = [a, b].filter(({ profile }) => profile.mapping === 'unknown').map(({ name }) => name);
-      return { path: undefined, odds: undefined, expectedMs: undefined, reason: `How the NAT of ${unknown.join(' and of ')} maps is not known.`, advice: ['Measure again against a server with RFC 5780, such as nat-tool serve on two addresses.'] };
+      return {
+        path: undefined,
+        odds: undefined,
+        expectedMs: undefined,
+        reason: `How the NAT of ${unknown.join(' and of ')} maps is not known.`,
+        advice: ['Measure again against a server with RFC 5780, such as nat-tool serve on two addresses.'],
+      };
     }
   }
 }
@@ -70,15 +87,21 @@ export function verdictOf(a: Party, b: Party): PairVerdict {
 function adviceFor(judgement: Judgement, a: Party, b: Party): string[] {
   const advice: string[] = [];
   if (a.publicAddress !== undefined && a.publicAddress === b.publicAddress) {
-    advice.push(`${a.name} and ${b.name} have the same public address ${a.publicAddress}: if they are on one network they reach each other there, without any hole.`);
+    advice.push(
+      `${a.name} and ${b.name} have the same public address ${a.publicAddress}: if they are on one network they reach each other there, without any hole.`,
+    );
   }
   if (judgement.kind === 'direct' || judgement.kind === 'crossed') return advice;
   const symmetric = [a, b].filter(({ profile }) => isSymmetric(profile));
   for (const { name } of symmetric) {
-    advice.push(`${name}: let the router map endpoint-independently (often called "full cone" or "NAT type open"), or forward a UDP port, by hand or by UPnP, NAT-PMP or PCP: then a direct path is certain.`);
+    advice.push(
+      `${name}: let the router map endpoint-independently (often called "full cone" or "NAT type open"), or forward a UDP port, by hand or by UPnP, NAT-PMP or PCP: then a direct path is certain.`,
+    );
   }
-  const filtered = symmetric.length === 1 ? [a, b].filter((each) => isPortFiltered(each.profile) && !symmetric.includes(each)) : [];
-  for (const { name } of filtered) advice.push(`${name}: a filter by address instead of address and port would save the guess.`);
+  const filtered =
+    symmetric.length === 1 ? [a, b].filter((each) => isPortFiltered(each.profile) && !symmetric.includes(each)) : [];
+  for (const { name } of filtered)
+    advice.push(`${name}: a filter by address instead of address and port would save the guess.`);
   advice.push('IPv6 on both sides needs no guess.');
   return advice;
 }

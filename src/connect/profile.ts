@@ -13,9 +13,16 @@ export interface Profile {
   readonly complete: boolean;
 }
 
-export const UNKNOWN_PROFILE: Profile = { mapping: 'unknown', filtering: 'unknown', allocation: { pattern: 'unknown' }, complete: true };
+export const UNKNOWN_PROFILE: Profile = {
+  mapping: 'unknown',
+  filtering: 'unknown',
+  allocation: { pattern: 'unknown' },
+  complete: true,
+};
 
-export const isSymmetric = ({ mapping }: Profile): boolean => mapping === 'address-dependent' || mapping === 'address-and-port-dependent';
+export const isSymmetric = ({ mapping }: Profile): boolean =>
+  mapping === 'address-dependent' || mapping === 'address-and-port-dependent';
 
 /** Lets in only who was sent to, port included; what is not known is taken for that. */
-export const isPortFiltered = ({ filtering }: Profile): boolean => filtering === 'address-and-port-dependent' || filtering === 'unknown';
+export const isPortFiltered = ({ filtering }: Profile): boolean =>
+  filtering === 'address-and-port-dependent' || filtering === 'unknown';

@@ -14,7 +14,15 @@ import { attribute } from '../stun/attributes.ts';
 import { type Decoded, encode, METHOD, transactionKey } from '../stun/message.ts';
 import { tryDecode } from '../stun/mux.ts';
 import type { Role } from '../stun/server.ts';
-import { COOKIE_BYTES, decodeRegister, encodeState, REFRESH_MS, type Register, type RoomState, type RoomStatus } from './rendezvous.ts';
+import {
+  COOKIE_BYTES,
+  decodeRegister,
+  encodeState,
+  REFRESH_MS,
+  type Register,
+  type RoomState,
+  type RoomStatus,
+} from './rendezvous.ts';
 
 export interface RendezvousOptions {
   /** As in the STUN server beside it: told to members, so that they can classify their mapping. */
@@ -88,7 +96,15 @@ interface Room {
 }
 
 export class RendezvousServer implements Machine<RendezvousEvent, RendezvousAction> {
-  readonly counters: RendezvousCounters = { received: 0, answered: 0, limited: 0, malformed: 0, pushed: 0, paired: 0, evicted: 0 };
+  readonly counters: RendezvousCounters = {
+    received: 0,
+    answered: 0,
+    limited: 0,
+    malformed: 0,
+    pushed: 0,
+    paired: 0,
+    evicted: 0,
+  };
   readonly #options: RendezvousOptions;
   readonly #limiter: SourceLimiter;
   readonly #cookieKey: Uint8Array;
@@ -120,7 +136,8 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
       return [];
     }
     const message = tryDecode(event.data);
-    const register = message?.class === 'request' && message.method === METHOD.binding ? decodeRegister(message) : undefined;
+    const register =
+      message?.class === 'request' && message.method === METHOD.binding ? decodeRegister(message) : undefined;
     if (!message || !register) {
       this.counters.malformed++;
       return [];
@@ -132,7 +149,8 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
 
   wakeAt(): number | undefined {
     let earliest: number | undefined;
-    for (const room of this.#pushing) for (const { pushAt } of room.members) if (pushAt !== undefined) earliest = Math.min(earliest ?? pushAt, pushAt);
+    for (const room of this.#pushing)
+      for (const { pushAt } of room.members) if (pushAt !== undefined) earliest = Math.min(earliest ?? pushAt, pushAt);
     // Expiry needs no timer: nothing is told of it, and whoever comes next clears away.
     return earliest;
   }
@@ -140,18 +158,26 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
   wake(now: number): RendezvousAction[] {
     const actions: RendezvousAction[] = [];
     for (const room of [...this.#pushing]) {
-      for (const member of room.members) if (member.pushAt !== undefined && member.pushAt <= now) actions.push(...this.#push(room, member, now));
+      for (const member of room.members)
+        if (member.pushAt !== undefined && member.pushAt <= now) actions.push(...this.#push(room, member, now));
       if (room.members.every(({ pushAt }) => pushAt === undefined)) this.#pushing.delete(room);
     }
     return actions;
   }
 
-  #register({ role, from, data }: RendezvousEvent, request: Decoded, register: Register, now: number): RendezvousAction[] {
+  #register(
+    { role, from, data }: RendezvousEvent,
+    request: Decoded,
+    register: Register,
+    now: number,
+  ): RendezvousAction[] {
     const name = transactionKey(register.room);
     const id = transactionKey(register.member);
     const cookie = this.#cookieOf(from);
     const confirmed = cookie.every((byte, i) => byte === register.cookie[i]);
-    const refuse = (status: RoomStatus): RendezvousAction[] => [this.#answer(role, from, request, { status, stored: 0, cookie, alternates: [], peer: undefined })];
+    const refuse = (status: RoomStatus): RendezvousAction[] => [
+      this.#answer(role, from, request, { status, stored: 0, cookie, alternates: [], peer: undefined }),
+    ];
     if ((this.#used.get(name) ?? 0) > now) return refuse('used');
     const known = this.#find(name);
     if (known?.pairedAt !== undefined && known.pairedAt + PAIRED_MS <= now) {
@@ -164,7 +190,21 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
     if (!member) {
       if (register.bye) return refuse('left');
       if (room.members.length >= 2) return refuse('full');
-      member = { id, bytes: register.member, endpoint: from, viaRole: role, sequence: 0, payload: new Uint8Array(), heard: 0, seenAt: now, credit: 0, confirmed, left: false, pushAt: undefined, pushes: 0 };
+      member = {
+        id,
+        bytes: register.member,
+        endpoint: from,
+        viaRole: role,
+        sequence: 0,
+        payload: new Uint8Array(),
+        heard: 0,
+        seenAt: now,
+        credit: 0,
+        confirmed,
+        left: false,
+        pushAt: undefined,
+        pushes: 0,
+      };
       room.members.push(member);
     }
     const moved = !sameEndpoint(member.endpoint, from);
@@ -202,16 +242,26 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
   #answerMember(room: Room, member: Member, request: Decoded, cookie: Uint8Array): RendezvousAction {
     const state = this.#stateFor(room, member, cookie);
     let action = this.#answer(member.viaRole, member.endpoint, request, state);
-    if (action.data.length > member.credit) action = this.#answer(member.viaRole, member.endpoint, request, { ...state, alternates: [], peer: undefined });
+    if (action.data.length > member.credit)
+      action = this.#answer(member.viaRole, member.endpoint, request, { ...state, alternates: [], peer: undefined });
     member.credit = Math.max(0, member.credit - action.data.length);
     return action;
   }
 
   #stateFor(room: Room, member: Member, cookie: Uint8Array): RoomState {
     const peer = room.members.find((each) => each !== member);
-    const told = peer && peer.sequence > member.heard ? { member: peer.bytes, sequence: peer.sequence, observed: reflexive(peer.endpoint), payload: peer.payload } : undefined;
+    const told =
+      peer && peer.sequence > member.heard
+        ? { member: peer.bytes, sequence: peer.sequence, observed: reflexive(peer.endpoint), payload: peer.payload }
+        : undefined;
     const status: RoomStatus = !peer ? 'waiting' : peer.left ? 'left' : 'paired';
-    return { status, stored: member.sequence, cookie, alternates: alternatesOf(this.#options.endpoints, member.viaRole), peer: told };
+    return {
+      status,
+      stored: member.sequence,
+      cookie,
+      alternates: alternatesOf(this.#options.endpoints, member.viaRole),
+      peer: told,
+    };
   }
 
   #startPush(room: Room, member: Member, now: number): RendezvousAction[] {
@@ -226,7 +276,12 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
     const peer = room.members.find((each) => each !== member);
     if (!peer || member.left || (peer.sequence <= member.heard && !peer.left)) return [];
     const state = this.#stateFor(room, member, this.#cookieOf(member.endpoint));
-    const data = encode({ class: 'indication', method: METHOD.binding, transactionId: this.#options.random.bytes(12), attributes: [encodeState(state)] });
+    const data = encode({
+      class: 'indication',
+      method: METHOD.binding,
+      transactionId: this.#options.random.bytes(12),
+      attributes: [encodeState(state)],
+    });
     const wait = PUSH_WAITS_MS[member.pushes++];
     if (wait !== undefined) member.pushAt = now + wait;
     if (data.length > member.credit) return [];
@@ -236,7 +291,12 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
   }
 
   #answer(viaRole: Role, to: Endpoint, { transactionId }: Decoded, state: RoomState): RendezvousAction {
-    const data = encode({ class: 'success', method: METHOD.binding, transactionId, attributes: [attribute('XOR-MAPPED-ADDRESS', reflexive(to)), encodeState(state)] });
+    const data = encode({
+      class: 'success',
+      method: METHOD.binding,
+      transactionId,
+      attributes: [attribute('XOR-MAPPED-ADDRESS', reflexive(to)), encodeState(state)],
+    });
     return { kind: 'send', viaRole, to, data };
   }
 
@@ -299,7 +359,9 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
 
 /** A wildcard address means: the address where you asked. */
 function alternatesOf(endpoints: RendezvousOptions['endpoints'], role: Role): Endpoint[] {
-  return (Object.entries(endpoints) as [Role, Endpoint][]).filter(([each]) => each !== role).map(([, endpoint]) => endpoint);
+  return (Object.entries(endpoints) as [Role, Endpoint][])
+    .filter(([each]) => each !== role)
+    .map(([, endpoint]) => endpoint);
 }
 
 /** Without zone, and as IPv4 where a dual-stack socket shows it IPv4-mapped. */

@@ -22,7 +22,11 @@ export interface ServerSockets {
  * A server on one address alone also answers plain STUN on its next port, where that is free: without a second endpoint
  * nobody could tell a symmetric NAT from another.
  */
-export function startRendezvous(env: Pick<Env, 'clock' | 'random' | 'udp'>, { endpoints, send }: ServerSockets, options: Pick<RendezvousOptions, 'limit' | 'rooms'> = {}): RendezvousService {
+export function startRendezvous(
+  env: Pick<Env, 'clock' | 'random' | 'udp'>,
+  { endpoints, send }: ServerSockets,
+  options: Pick<RendezvousOptions, 'limit' | 'rooms'> = {},
+): RendezvousService {
   const told: Partial<Record<Role, Endpoint>> = { ...endpoints };
   const machine = new RendezvousServer({ ...options, endpoints: told, random: env.random });
   const driver = drive(machine, env.clock, ({ viaRole, to, data }) => send({ viaRole, to, data }));

@@ -72,7 +72,10 @@ const REGISTER_HEAD = 2 + ROOM_BYTES + MEMBER_BYTES + 2 + 2 + COOKIE_BYTES + 2;
 
 /** Padded with zeros to {@link REGISTER_LENGTH}. */
 export function encodeRegister(register: Register): Attribute {
-  if (register.payload.length > MOST_PAYLOAD) throw new RangeError(`${register.payload.length} bytes are more than the ${MOST_PAYLOAD} that a rendezvous passes on`);
+  if (register.payload.length > MOST_PAYLOAD)
+    throw new RangeError(
+      `${register.payload.length} bytes are more than the ${MOST_PAYLOAD} that a rendezvous passes on`,
+    );
   const bytes = new Uint8Array(REGISTER_LENGTH);
   const view = new DataView(bytes.buffer);
   bytes[0] = VERSION;
@@ -89,7 +92,7 @@ export function encodeRegister(register: Register): Attribute {
 
 /** Undefined where the message has no such attribute, or one of another version, or a broken one. */
 export function decodeRegister(message: Message): Register | undefined {
-  const value = valueOf(message);
+  const value = bodyOf(message);
   if (!value || value.length < REGISTER_HEAD || value[0] !== VERSION) return undefined;
   const view = new DataView(value.buffer, value.byteOffset, value.length);
   const length = view.getUint16(46);
@@ -108,14 +111,31 @@ export function decodeRegister(message: Message): Register | undefined {
 
 export function encodeState(state: RoomState): Attribute {
   const { peer } = state;
-  const parts: number[] = [VERSION, STATUSES.indexOf(state.status), state.stored >> 8, state.stored & 255, ...state.cookie, state.alternates.length, ...state.alternates.flatMap(endpointBytes)];
-  if (peer) parts.push(...peer.member, peer.sequence >> 8, peer.sequence & 255, ...endpointBytes(peer.observed), peer.payload.length >> 8, peer.payload.length & 255, ...peer.payload);
+  const parts: number[] = [
+    VERSION,
+    STATUSES.indexOf(state.status),
+    state.stored >> 8,
+    state.stored & 255,
+    ...state.cookie,
+    state.alternates.length,
+    ...state.alternates.flatMap(endpointBytes),
+  ];
+  if (peer)
+    parts.push(
+      ...peer.member,
+      peer.sequence >> 8,
+      peer.sequence & 255,
+      ...endpointBytes(peer.observed),
+      peer.payload.length >> 8,
+      peer.payload.length & 255,
+      ...peer.payload,
+    );
   return { name: undefined, type: RENDEZVOUS_TYPE, value: Uint8Array.from(parts) };
 }
 
 /** Undefined as in {@link decodeRegister}. */
 export function decodeState(message: Message): RoomState | undefined {
-  const value = valueOf(message);
+  const value = bodyOf(message);
   if (!value || value.length < 13 || value[0] !== VERSION) return undefined;
   const status = STATUSES[value[1] as number];
   const reader = new Reader(value, 2);
@@ -136,9 +156,13 @@ export function decodeState(message: Message): RoomState | undefined {
 
 /** Cheap, for servers: whether a datagram is a Binding request that begins with the attribute. */
 export const looksLikeRegister = (data: Uint8Array): boolean =>
-  data.length > 24 && data[0] === 0 && data[1] === 1 && data[20] === RENDEZVOUS_TYPE >> 8 && data[21] === (RENDEZVOUS_TYPE & 255);
+  data.length > 24 &&
+  data[0] === 0 &&
+  data[1] === 1 &&
+  data[20] === RENDEZVOUS_TYPE >> 8 &&
+  data[21] === (RENDEZVOUS_TYPE & 255);
 
-function valueOf(message: Message): Uint8Array | undefined {
+function bodyOf(message: Message): Uint8Array | undefined {
   for (const of of message.attributes) if (of.name === undefined && of.type === RENDEZVOUS_TYPE) return of.value;
   return undefined;
 }

@@ -40,7 +40,12 @@ const STUN_MS = 2_000;
 
 export type SdpConnected =
   | { readonly kind: 'connected'; readonly line: Line; readonly timeline: Timeline }
-  | { readonly kind: 'failed'; readonly failure: Failure; readonly pairs: readonly PairView[]; readonly timeline: Timeline };
+  | {
+      readonly kind: 'failed';
+      readonly failure: Failure;
+      readonly pairs: readonly PairView[];
+      readonly timeline: Timeline;
+    };
 
 /** Rejects with the signal's reason, or NetError where no socket could be had. */
 export async function connectSdp(env: Env, options: SdpOptions): Promise<SdpConnected> {
@@ -54,10 +59,19 @@ export async function connectSdp(env: Env, options: SdpOptions): Promise<SdpConn
   signal.throwIfAborted();
   signal.addEventListener('abort', abort, { once: true });
   const credentials = newCredentials(random);
-  const agent = new IceAgent({ role: options.controlling ? 'controlling' : 'controlled', ...credentials, random, pacing: { taMs: 20, immediate: 10, rtoMs: 200, scaleRto: false } });
+  const agent = new IceAgent({
+    role: options.controlling ? 'controlling' : 'controlled',
+    ...credentials,
+    random,
+    pacing: { taMs: 20, immediate: 10, rtoMs: 200, scaleRto: false },
+  });
   const line = new SdpLine();
   const sockets = new Sockets({
-    env, family, source, routed: await routedAddress(env, options), governor: new Governor(clock, MOST_PER_SECOND),
+    env,
+    family,
+    source,
+    routed: await routedAddress(env, options),
+    governor: new Governor(clock, MOST_PER_SECOND),
     heard: (id, datagram, message) => {
       if (message) driver.feed({ kind: 'datagram', socket: id, from: datagram.from, message, at: datagram.at });
       else line.receive(datagram.data, datagram.at);
@@ -75,20 +89,43 @@ export async function connectSdp(env: Env, options: SdpOptions): Promise<SdpConn
   const perform = (action: IceAction): void => {
     switch (action.kind) {
       case 'send':
-        sockets.send(Number(action.socket), action.data, action.to, (error) => error.kind !== 'closed' && driver.feed({ kind: 'send-failed', socket: action.socket, to: action.to }));
+        sockets.send(
+          Number(action.socket),
+          action.data,
+          action.to,
+          (error) =>
+            error.kind !== 'closed' && driver.feed({ kind: 'send-failed', socket: action.socket, to: action.to }),
+        );
         return;
       case 'selected': {
         const socket = sockets.get(Number(action.pair.socket));
         if (!socket) return;
         const { remote, local, rttMs } = action.pair;
-        const path: Path = { kind: near(remote) ? 'lan' : remote.type === 'relay' ? 'relay' : 'direct', socket, remote: remote.endpoint, public: local.endpoint, rttMs };
+        const path: Path = {
+          kind: near(remote) ? 'lan' : remote.type === 'relay' ? 'relay' : 'direct',
+          socket,
+          remote: remote.endpoint,
+          public: local.endpoint,
+          rttMs,
+        };
         timeline.add('connected', { path: path.kind });
-        line.start(path, agent, (data) => sockets.send(socket.id, data, path.remote), end, (ms, wake) => clock.after(ms, wake));
+        line.start(
+          path,
+          agent,
+          (data) => sockets.send(socket.id, data, path.remote),
+          end,
+          (ms, wake) => clock.after(ms, wake),
+        );
         outcome.resolve({ kind: 'connected', line, timeline });
         return;
       }
       case 'failed':
-        outcome.resolve({ kind: 'failed', failure: { kind: 'no-path', judgement: undefined, reason: `ICE: ${action.reason}.` }, pairs: agent.pairs(), timeline });
+        outcome.resolve({
+          kind: 'failed',
+          failure: { kind: 'no-path', judgement: undefined, reason: `ICE: ${action.reason}.` },
+          pairs: agent.pairs(),
+          timeline,
+        });
         return;
       case 'consent-lost':
         return end('lost');
@@ -103,7 +140,10 @@ export async function connectSdp(env: Env, options: SdpOptions): Promise<SdpConn
     const main = await sockets.open(waits, { port: options.port });
     const candidates = await gather(env, main, options, waits);
     for (const candidate of candidates) {
-      timeline.add('candidate', { type: candidate.type, address: `${candidate.endpoint.address} ${candidate.endpoint.port}` });
+      timeline.add('candidate', {
+        type: candidate.type,
+        address: `${candidate.endpoint.address} ${candidate.endpoint.port}`,
+      });
       driver.feed({ kind: 'local-candidate', socket: main.id, candidate });
     }
     driver.feed({ kind: 'local-end' });
@@ -111,14 +151,22 @@ export async function connectSdp(env: Env, options: SdpOptions): Promise<SdpConn
     for (;;) {
       const text = await options.read();
       if (waits.ended) return;
-      if (text === undefined) return outcome.resolve({ kind: 'failed', failure: { kind: 'nobody-came' }, pairs: [], timeline });
+      if (text === undefined)
+        return outcome.resolve({ kind: 'failed', failure: { kind: 'nobody-came' }, pairs: [], timeline });
       try {
         const theirs = parseDescription(text);
         timeline.add('peer', { candidates: theirs.candidates.length });
         driver.feed({ kind: 'remote-credentials', ufrag: theirs.ufrag, pwd: theirs.pwd });
         for (const candidate of theirs.candidates) driver.feed({ kind: 'remote-candidate', candidate });
         if (theirs.end) driver.feed({ kind: 'remote-end' });
-        cancelDeadline = clock.after(options.waitMs, () => outcome.resolve({ kind: 'failed', failure: { kind: 'no-path', judgement: undefined, reason: 'ICE found no pair in time.' }, pairs: agent.pairs(), timeline }));
+        cancelDeadline = clock.after(options.waitMs, () =>
+          outcome.resolve({
+            kind: 'failed',
+            failure: { kind: 'no-path', judgement: undefined, reason: 'ICE found no pair in time.' },
+            pairs: agent.pairs(),
+            timeline,
+          }),
+        );
         return;
       } catch (error) {
         if (!(error instanceof SdpError)) throw error;
@@ -152,27 +200,76 @@ async function routedAddress(env: Env, { server, family, source, signal }: SdpOp
     return address;
   } catch (error) {
     if (!(error instanceof NetError)) throw error;
-    return env.interfaces().find((each) => !each.internal && each.family === family)?.address ?? (family === 4 ? '127.0.0.1' : '::1');
+    return (
+      env.interfaces().find((each) => !each.internal && each.family === family)?.address ??
+      (family === 4 ? '127.0.0.1' : '::1')
+    );
   }
 }
 
-async function gather(env: Env, main: Socket, { server, family, source }: SdpOptions, waits: Waits): Promise<Candidate[]> {
+async function gather(
+  env: Env,
+  main: Socket,
+  { server, family, source }: SdpOptions,
+  waits: Waits,
+): Promise<Candidate[]> {
   const { clock, random } = env;
   const foundations = new Foundations();
-  const others = source === undefined ? env.interfaces().filter((each) => !each.internal && each.family === family && each.address !== main.local.address && scopeOf(each.address) !== 'link-local') : [];
-  const hosts = [main.local.address, ...others.map(({ address }) => address)].map((address) => ({ address, port: main.local.port }));
-  const candidates: Candidate[] = hosts.map((endpoint, i) => ({ foundation: foundations.of('host', endpoint.address), component: 1, transport: 'udp', priority: candidatePriority('host', 0xffff - i), endpoint, type: 'host' }));
+  const others =
+    source === undefined
+      ? env
+          .interfaces()
+          .filter(
+            (each) =>
+              !each.internal &&
+              each.family === family &&
+              each.address !== main.local.address &&
+              scopeOf(each.address) !== 'link-local',
+          )
+      : [];
+  const hosts = [main.local.address, ...others.map(({ address }) => address)].map((address) => ({
+    address,
+    port: main.local.port,
+  }));
+  const candidates: Candidate[] = hosts.map((endpoint, i) => ({
+    foundation: foundations.of('host', endpoint.address),
+    component: 1,
+    transport: 'udp',
+    priority: candidatePriority('host', 0xffff - i),
+    endpoint,
+    type: 'host',
+  }));
   if (!server) return candidates;
   const transactionId = random.bytes(12);
   const outcome = await waits.run((signal) =>
     exchange(main.mux, {
-      to: server, acceptFrom: (from) => sameEndpoint(from, server), schedule: briskSchedule(STUN_MS), freshIds: false, judge: () => 'accept', clock, signal,
-      shoot: () => ({ transactionId, bytes: encode({ class: 'request', method: METHOD.binding, transactionId, attributes: [] }) }),
+      to: server,
+      acceptFrom: (from) => sameEndpoint(from, server),
+      schedule: briskSchedule(STUN_MS),
+      freshIds: false,
+      judge: () => 'accept',
+      clock,
+      signal,
+      shoot: () => ({
+        transactionId,
+        bytes: encode({ class: 'request', method: METHOD.binding, transactionId, attributes: [] }),
+      }),
     }),
   );
-  const mapped = outcome.kind === 'reply' && outcome.reply.message.class === 'success' ? mappedAddress(outcome.reply.message) : undefined;
+  const mapped =
+    outcome.kind === 'reply' && outcome.reply.message.class === 'success'
+      ? mappedAddress(outcome.reply.message)
+      : undefined;
   if (mapped && !hosts.some((host) => sameEndpoint(host, mapped))) {
-    candidates.push({ foundation: foundations.of('srflx', main.local.address, server.address), component: 1, transport: 'udp', priority: candidatePriority('srflx'), endpoint: mapped, type: 'srflx', related: main.local });
+    candidates.push({
+      foundation: foundations.of('srflx', main.local.address, server.address),
+      component: 1,
+      transport: 'udp',
+      priority: candidatePriority('srflx'),
+      endpoint: mapped,
+      type: 'srflx',
+      related: main.local,
+    });
   }
   return candidates;
 }
@@ -194,7 +291,13 @@ class SdpLine implements Line {
   #onData: ((data: Uint8Array, at: number) => void) | undefined;
   #onEnd: (() => void) | undefined;
 
-  start(path: Path, agent: IceAgent, send: (data: Uint8Array) => void, end: (how: LinkEnd) => void, after: (ms: number, wake: () => void) => () => void): void {
+  start(
+    path: Path,
+    agent: IceAgent,
+    send: (data: Uint8Array) => void,
+    end: (how: LinkEnd) => void,
+    after: (ms: number, wake: () => void) => () => void,
+  ): void {
     this.#path = path;
     this.#agent = agent;
     this.#send = send;

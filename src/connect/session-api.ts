@@ -39,7 +39,11 @@ export interface SignalParts {
   readonly main: Socket;
   readonly member: Uint8Array;
   /** To be called with each answer that shows where the server sees the main socket. */
-  readonly observed: (seen: { readonly mapped: Endpoint; readonly alternates: readonly Endpoint[]; readonly rttMs: number }) => void;
+  readonly observed: (seen: {
+    readonly mapped: Endpoint;
+    readonly alternates: readonly Endpoint[];
+    readonly rttMs: number;
+  }) => void;
 }
 
 /** A signal that also shares the main socket with its server. */
@@ -83,4 +87,11 @@ export interface Session {
   release(): Socket;
 }
 
-export type Established = { readonly kind: 'connected'; readonly session: Session } | { readonly kind: 'failed'; readonly failure: Failure; readonly profiles: Session['profiles']; readonly pairs: readonly PairView[] };
+export type Established =
+  | { readonly kind: 'connected'; readonly session: Session }
+  | {
+      readonly kind: 'failed';
+      readonly failure: Failure;
+      readonly profiles: Session['profiles'];
+      readonly pairs: readonly PairView[];
+    };

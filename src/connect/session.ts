@@ -19,7 +19,16 @@ import { HardWays, type Opposite } from './hard-ways.ts';
 import { Measurement } from './measure.ts';
 import { agreedKind, kindIn, wordOf } from './path-kind.ts';
 import type { Profile } from './profile.ts';
-import type { Established, Failure, Path, PathKind, Session, SessionOptions, SignalParts, SocketSignal } from './session-api.ts';
+import type {
+  Established,
+  Failure,
+  Path,
+  PathKind,
+  Session,
+  SessionOptions,
+  SignalParts,
+  SocketSignal,
+} from './session-api.ts';
 import { isFinal, type PeerNews, type SignalListener, type SignalStatus } from './signal/signal.ts';
 import { type Socket, Sockets } from './sockets.ts';
 import { MOST_PER_SECOND, patienceMs, reasonOf } from './strategy.ts';
@@ -48,7 +57,8 @@ export async function establish(env: Env, options: SessionOptions): Promise<Esta
     return await run.establish();
   } catch (error) {
     run.close();
-    if (error instanceof NetError && !options.signal.aborted) return { kind: 'failed', failure: { kind: 'network', error }, profiles: run.profiles, pairs: [] };
+    if (error instanceof NetError && !options.signal.aborted)
+      return { kind: 'failed', failure: { kind: 'network', error }, profiles: run.profiles, pairs: [] };
     throw error;
   }
 }
@@ -145,7 +155,11 @@ class Run implements SignalListener {
     const { family, source, port, server, trusted, makeSignal } = this.#options;
     const routed = await routedAddress({ udp }, server, family, source, this.#waits);
     const sockets = new Sockets({
-      env: { udp }, family, source, routed, governor: this.#governor,
+      env: { udp },
+      family,
+      source,
+      routed,
+      governor: this.#governor,
       heard: (id, datagram, message) => this.#heard(id, datagram, message),
       failed: (id, error) => id === this.#main?.id && this.#signal?.failed?.(error),
     });
@@ -153,12 +167,21 @@ class Run implements SignalListener {
     const main = await sockets.open(this.#waits, { port });
     this.#main = main;
     // Who names a source address wants to be reached there alone.
-    const { endpoints: hosts, six } = source === undefined ? await gatherHosts(this.#env, main, family, sockets, this.#waits) : { endpoints: [main.local], six: undefined };
+    const { endpoints: hosts, six } =
+      source === undefined
+        ? await gatherHosts(this.#env, main, family, sockets, this.#waits)
+        : { endpoints: [main.local], six: undefined };
     this.#six = six;
     this.#mine = { ...this.#mine, hosts };
     for (const host of hosts) this.#note('candidate', { type: 'host', address: formatEndpoint(host) });
     const measurement = new Measurement({
-      clock, random, sockets, main, server, trusted, waits: this.#waits,
+      clock,
+      random,
+      sockets,
+      main,
+      server,
+      trusted,
+      waits: this.#waits,
       early: (profile) => this.#measured(profile),
       late: (socket, mapped) => {
         this.#mine = { ...this.#mine, late: mapped };
@@ -168,7 +191,12 @@ class Run implements SignalListener {
     });
     this.#measurement = measurement;
     this.#hard = new HardWays({
-      clock, random, governor: this.#governor, sockets, main, measurement,
+      clock,
+      random,
+      governor: this.#governor,
+      sockets,
+      main,
+      measurement,
       mine: () => this.#mine,
       announce: (aim) => {
         this.#mine = { ...this.#mine, aim };
@@ -233,7 +261,8 @@ class Run implements SignalListener {
     const met = known ?? this.#meet(member, opener, description, observed);
     met.description = description;
     met.observed = observed ?? met.observed;
-    for (const candidate of candidatesOf(description, observed)) met.agent.feed({ kind: 'remote-candidate', candidate });
+    for (const candidate of candidatesOf(description, observed))
+      met.agent.feed({ kind: 'remote-candidate', candidate });
     if (!known) {
       // Checks of the peer that were here before its credentials.
       for (const { socket, datagram, message } of this.#early.splice(0)) this.#toAgent(met, socket, datagram, message);
@@ -246,7 +275,10 @@ class Run implements SignalListener {
     this.#note('signal', { status });
     if (this.#closed || this.#path) return;
     if (isFinal(status) && !(this.#peer && status === 'silent')) this.#fail({ kind: 'signal', status });
-    else if (status === 'peer-left') this.#deadline(LEFT_MS, () => (this.#hard?.judgement?.kind === 'hopeless' ? this.#giveUp() : this.#fail({ kind: 'peer-left' })));
+    else if (status === 'peer-left')
+      this.#deadline(LEFT_MS, () =>
+        this.#hard?.judgement?.kind === 'hopeless' ? this.#giveUp() : this.#fail({ kind: 'peer-left' }),
+      );
   }
 
   #meet(member: Uint8Array, opener: Opener, description: Description, observed: Endpoint | undefined): Peer {
@@ -285,9 +317,14 @@ class Run implements SignalListener {
     this.#peer = { member, first, opener, channel, agent, ice, observed, description };
     this.#note('peer', { observed: observed && formatEndpoint(observed), role: ice.role });
     this.#note('attempt', { strategy: 'plain', reason: 'All candidates of both sides, at once and always.' });
-    agent.feed({ kind: 'local-candidate', socket: this.#main?.id ?? 0, candidate: candidate('host', this.#mine.hosts[0] ?? { address: '0.0.0.0', port: 0 }, 1) });
+    agent.feed({
+      kind: 'local-candidate',
+      socket: this.#main?.id ?? 0,
+      candidate: candidate('host', this.#mine.hosts[0] ?? { address: '0.0.0.0', port: 0 }, 1),
+    });
     const six = this.#six && this.#mine.hosts.find(({ address }) => familyOf(address) === 6);
-    if (this.#six && six) agent.feed({ kind: 'local-candidate', socket: this.#six.id, candidate: candidate('host', six, 2) });
+    if (this.#six && six)
+      agent.feed({ kind: 'local-candidate', socket: this.#six.id, candidate: candidate('host', six, 2) });
     agent.feed({ kind: 'remote-credentials', ...secret.iceOf(member) });
     this.#deadline(this.#options.plainMs ?? PLAIN_MS, () => this.#giveUp());
     this.#nudge(this.#peer);
@@ -330,7 +367,13 @@ class Run implements SignalListener {
       case 'send': {
         const { socket, to, data, ttl } = action;
         const id = Number(socket);
-        this.#sockets?.send(id, data, to, (error) => error.kind !== 'closed' && this.#peer?.agent.feed({ kind: 'send-failed', socket: id, to }), ttl);
+        this.#sockets?.send(
+          id,
+          data,
+          to,
+          (error) => error.kind !== 'closed' && this.#peer?.agent.feed({ kind: 'send-failed', socket: id, to }),
+          ttl,
+        );
         return;
       }
       case 'valid':
@@ -338,7 +381,10 @@ class Run implements SignalListener {
         return;
       case 'selected':
         this.#take(action.pair, action.pair.rttMs);
-        this.#note('selected', { local: formatEndpoint(action.pair.local.endpoint), remote: formatEndpoint(action.pair.remote.endpoint) });
+        this.#note('selected', {
+          local: formatEndpoint(action.pair.local.endpoint),
+          remote: formatEndpoint(action.pair.remote.endpoint),
+        });
         return;
       case 'consent-lost':
         this.#note('lost', { remote: formatEndpoint(action.pair.remote.endpoint) });
@@ -354,12 +400,17 @@ class Run implements SignalListener {
   #log(entry: IceLog): void {
     switch (entry.event) {
       case 'check':
-        if (entry.attempt === 1 && entry.cause !== 'nomination') this.#note('check', { to: formatEndpoint(entry.to), cause: entry.cause });
+        if (entry.attempt === 1 && entry.cause !== 'nomination')
+          this.#note('check', { to: formatEndpoint(entry.to), cause: entry.cause });
         return;
       case 'checked':
         return this.#note('checked', { from: formatEndpoint(entry.from) });
       case 'answered':
-        return this.#note('answered', { from: formatEndpoint(entry.from), mapped: formatEndpoint(entry.mapped), rttMs: entry.rttMs ?? null });
+        return this.#note('answered', {
+          from: formatEndpoint(entry.from),
+          mapped: formatEndpoint(entry.mapped),
+          rttMs: entry.rttMs ?? null,
+        });
       case 'pair-failed':
         return this.#note('pair-failed', { remote: formatEndpoint(entry.remote), why: entry.why });
       default:
@@ -377,7 +428,12 @@ class Run implements SignalListener {
     this.#kind = this.#hard?.kindOf(pair) ?? 'direct';
     const kind = agreedKind(this.#kind, this.#theirKind);
     this.#path = { kind, socket, remote, public: pair.local.endpoint, rttMs: rttMs ?? this.#path?.rttMs };
-    this.#note('path', { path: kind, local: formatEndpoint(socket.local), remote: formatEndpoint(remote), rttMs: rttMs ?? null });
+    this.#note('path', {
+      path: kind,
+      local: formatEndpoint(socket.local),
+      remote: formatEndpoint(remote),
+      rttMs: rttMs ?? null,
+    });
     this.#hard?.end();
     this.#peer?.channel.start();
     if (this.#kind !== before) this.#peer?.channel.retell();
@@ -422,7 +478,8 @@ class Run implements SignalListener {
     const path = this.#path;
     if (!path || this.#closed) return;
     const keep = new Set([path.socket.id]);
-    for (const id of this.#sockets?.closeOthers(keep) ?? []) this.#peer?.agent.feed({ kind: 'socket-closed', socket: id });
+    for (const id of this.#sockets?.closeOthers(keep) ?? [])
+      this.#peer?.agent.feed({ kind: 'socket-closed', socket: id });
     if (this.#hard?.judgement?.kind === 'crossed') this.#keepMapping(path.socket);
   }
 
@@ -479,8 +536,12 @@ class Run implements SignalListener {
 
   #giveUp(): void {
     const judgement = this.#hard?.judgement;
-    const reason = judgement ? reasonOf(judgement, 'this side', 'the peer') : 'The NAT of one side could not be measured.';
-    this.#fail(judgement?.kind === 'hopeless' ? { kind: 'hopeless', judgement, reason } : { kind: 'no-path', judgement, reason });
+    const reason = judgement
+      ? reasonOf(judgement, 'this side', 'the peer')
+      : 'The NAT of one side could not be measured.';
+    this.#fail(
+      judgement?.kind === 'hopeless' ? { kind: 'hopeless', judgement, reason } : { kind: 'no-path', judgement, reason },
+    );
   }
 
   /** The checks of the list end after some seconds; until the end of all, a filter is kept open for a peer that is late. */
@@ -496,7 +557,11 @@ class Run implements SignalListener {
   #judge(): void {
     const judgement = this.#final ? undefined : this.#hard?.judge();
     if (!judgement || this.#path) return;
-    this.#note('judged', { kind: judgement.kind, reason: reasonOf(judgement, 'this side', 'the peer'), ...('odds' in judgement && { odds: judgement.odds }) });
+    this.#note('judged', {
+      kind: judgement.kind,
+      reason: reasonOf(judgement, 'this side', 'the peer'),
+      ...('odds' in judgement && { odds: judgement.odds }),
+    });
     if (judgement.kind === 'direct' || judgement.kind === 'unknown') return;
     if (judgement.kind === 'hopeless') {
       // As long as the plain way was given a chance, there is nothing to wait for.
@@ -531,4 +596,5 @@ class Run implements SignalListener {
 /** Who has the first part, of two that start alike. */
 const isFirst = (mine: Uint8Array, theirs: Uint8Array): boolean => Buffer.compare(mine, theirs) > 0;
 
-const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, i) => byte === b[i]);
+const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((byte, i) => byte === b[i]);

@@ -56,17 +56,29 @@ export class Sockets {
   }
 
   /** Rejects with NetError, or with the reason of the end. */
-  async open(waits: Waits, at: { readonly port?: number | undefined; readonly family?: Family; readonly address?: string } = {}): Promise<Socket> {
+  async open(
+    waits: Waits,
+    at: { readonly port?: number | undefined; readonly family?: Family; readonly address?: string } = {},
+  ): Promise<Socket> {
     const { env, family, source } = this.#options;
     const id = this.#next++;
-    const socket: UdpSocket = await waits.run((signal) => env.udp.open({ family: at.family ?? family, address: at.address ?? source, port: at.port, receiveBuffer: RECEIVE_BUFFER }, signal));
+    const socket: UdpSocket = await waits.run((signal) =>
+      env.udp.open(
+        { family: at.family ?? family, address: at.address ?? source, port: at.port, receiveBuffer: RECEIVE_BUFFER },
+        signal,
+      ),
+    );
     if (this.#closed || waits.ended) {
       socket.close();
       throw new NetError('closed', 'the sockets are closed');
     }
     const { address } = socket.local;
     const mux = new StunMux(governed(socket, this.#options.governor));
-    const opened: Socket = { id, mux, local: { address: isAnyAddress(address) ? this.#options.routed : address, port: socket.local.port } };
+    const opened: Socket = {
+      id,
+      mux,
+      local: { address: isAnyAddress(address) ? this.#options.routed : address, port: socket.local.port },
+    };
     mux.onOther = (datagram, message) => this.#options.heard(id, datagram, message);
     mux.onError = (error) => this.#options.failed(id, error);
     this.#open.set(id, opened);

@@ -36,9 +36,24 @@ export type Judgement =
   /** Both symmetric, but their filters let each direction use the other's mapping towards the server. */
   | { readonly kind: 'crossed' }
   /** One port has to be guessed: that of the opener, by the other side. */
-  | { readonly kind: 'guess'; readonly opener: Side; readonly foresight: Foresight; readonly sockets: number; readonly probes: number; readonly odds: number; readonly expectedMs: number }
+  | {
+      readonly kind: 'guess';
+      readonly opener: Side;
+      readonly foresight: Foresight;
+      readonly sockets: number;
+      readonly probes: number;
+      readonly odds: number;
+      readonly expectedMs: number;
+    }
   /** Both ports have to be right at once: each side opens many mappings towards the one port that the other one aims to own. */
-  | { readonly kind: 'meet'; readonly a: Foresight; readonly b: Foresight; readonly sockets: Readonly<Record<Side, number>>; readonly odds: number; readonly expectedMs: number }
+  | {
+      readonly kind: 'meet';
+      readonly a: Foresight;
+      readonly b: Foresight;
+      readonly sockets: Readonly<Record<Side, number>>;
+      readonly odds: number;
+      readonly expectedMs: number;
+    }
   | { readonly kind: 'hopeless'; readonly odds: number }
   /** Too little is known; the plain way is all there is. */
   | { readonly kind: 'unknown' };
@@ -93,32 +108,52 @@ export function judge(a: Profile, b: Profile, first: Side = 'a'): Judgement {
  * Of two symmetric sides: whether a hit on one of the opener's ports is enough. It has to let in a port of the other side that
  * nobody knew, and the answer has to pass: from any port, or from the one that was hit, which a mapping by address alone keeps.
  */
-const canOpenFor = (opener: Profile, other: Profile): boolean => !isPortFiltered(opener) && (!isPortFiltered(other) || opener.mapping === 'address-dependent');
+const canOpenFor = (opener: Profile, other: Profile): boolean =>
+  !isPortFiltered(opener) && (!isPortFiltered(other) || opener.mapping === 'address-dependent');
 
 /** How many mappings a side can have at once: where each probe needs one of its own, a block is soon used up. */
 function mappingsOf(prober: Profile): number {
   const foresight = foresightOf(prober);
-  return prober.mapping === 'address-and-port-dependent' && foresight.kind === 'block' ? Math.floor(foresight.size * 0.9) : Number.POSITIVE_INFINITY;
+  return prober.mapping === 'address-and-port-dependent' && foresight.kind === 'block'
+    ? Math.floor(foresight.size * 0.9)
+    : Number.POSITIVE_INFINITY;
 }
 
 function guess(opener: Side, foresight: Foresight, mostProbes = Number.POSITIVE_INFINITY): Judgement {
-  if (foresight.kind === 'exact') return { kind: 'guess', opener, foresight, sockets: 1, probes: 32, odds: 0.99, expectedMs: 200 };
+  if (foresight.kind === 'exact')
+    return { kind: 'guess', opener, foresight, sockets: 1, probes: 32, odds: 0.99, expectedMs: 200 };
   const size = foresight.kind === 'block' ? foresight.size : ALL_PORTS;
   // Half of a block is left to the others behind the same NAT.
   const sockets = Math.max(1, Math.min(foresight.kind === 'block' ? 128 : BIRTHDAY_SOCKETS, size >> 1));
   const probes = Math.min(size, mostProbes, Math.round((BIRTHDAY_MS / 1000) * MOST_PER_SECOND));
   const odds = oddsOfBirthday(sockets, probes, size);
-  return { kind: 'guess', opener, foresight, sockets, probes, odds, expectedMs: Math.round((Math.LN2 * size * 1000) / (sockets * MOST_PER_SECOND)) };
+  return {
+    kind: 'guess',
+    opener,
+    foresight,
+    sockets,
+    probes,
+    odds,
+    expectedMs: Math.round((Math.LN2 * size * 1000) / (sockets * MOST_PER_SECOND)),
+  };
 }
 
 /** That of `probes` different ports at least one is among `sockets` open ones, all among `size`. */
-export const oddsOfBirthday = (sockets: number, probes: number, size: number): number => 1 - Math.exp(probes * Math.log1p(-Math.min(sockets / size, 1 - 1e-12)));
+export const oddsOfBirthday = (sockets: number, probes: number, size: number): number =>
+  1 - Math.exp(probes * Math.log1p(-Math.min(sockets / size, 1 - 1e-12)));
 
 function meet(a: Foresight, b: Foresight): Judgement {
   const sockets = { a: meetingSockets(a), b: meetingSockets(b) };
   const odds = share(a) * share(b);
-  if (odds < 0.3) return { kind: 'hopeless', odds: (Math.min(1, Math.max(share(a), 0)) * Math.min(1, share(b))) };
-  return { kind: 'meet', a, b, sockets, odds, expectedMs: 200 + Math.round((Math.max(sockets.a, sockets.b) * 1000) / MOST_PER_SECOND) };
+  if (odds < 0.3) return { kind: 'hopeless', odds: Math.min(1, Math.max(share(a), 0)) * Math.min(1, share(b)) };
+  return {
+    kind: 'meet',
+    a,
+    b,
+    sockets,
+    odds,
+    expectedMs: 200 + Math.round((Math.max(sockets.a, sockets.b) * 1000) / MOST_PER_SECOND),
+  };
 }
 
 /** How long an attempt may take, milliseconds: then there is nothing left that was not tried. */
@@ -129,10 +164,12 @@ export function patienceMs(judgement: Judgement): number {
 }
 
 /** How many sockets one side opens towards the other's aim: a window around a counter, nearly all of a block. */
-const meetingSockets = (of: Foresight): number => (of.kind === 'exact' ? 16 : of.kind === 'block' ? Math.min(MOST_SOCKETS, Math.floor(of.size * 0.95)) : MOST_SOCKETS);
+const meetingSockets = (of: Foresight): number =>
+  of.kind === 'exact' ? 16 : of.kind === 'block' ? Math.min(MOST_SOCKETS, Math.floor(of.size * 0.95)) : MOST_SOCKETS;
 
 /** The chance that one of those sockets gets the port that was aimed at. */
-const share = (of: Foresight): number => (of.kind === 'exact' ? 0.97 : Math.min(0.98, meetingSockets(of) / (of.kind === 'block' ? of.size : ALL_PORTS)));
+const share = (of: Foresight): number =>
+  of.kind === 'exact' ? 0.97 : Math.min(0.98, meetingSockets(of) / (of.kind === 'block' ? of.size : ALL_PORTS));
 
 /** Why this and nothing else, in one sentence; `a` and `b` are called by these names. */
 export function reasonOf(judgement: Judgement, a: string, b: string): string {
@@ -141,11 +178,15 @@ export function reasonOf(judgement: Judgement, a: string, b: string): string {
     case 'direct':
       return 'No port has to be guessed: the first packets of both sides open the hole.';
     case 'crossed':
-      return 'Both NATs are symmetric, but their filters let each direction through the other side\'s mapping towards the server.';
+      return "Both NATs are symmetric, but their filters let each direction through the other side's mapping towards the server.";
     case 'guess': {
       const [opener, other] = judgement.opener === 'a' ? [a, b] : [b, a];
-      if (judgement.foresight.kind === 'exact') return `The NAT of ${opener} is symmetric, and ${other}'s filter wants the right port: it is predicted from the ports before and after.`;
-      const where = judgement.foresight.kind === 'block' ? `inside its block of ${judgement.foresight.size} ports` : 'among all ports';
+      if (judgement.foresight.kind === 'exact')
+        return `The NAT of ${opener} is symmetric, and ${other}'s filter wants the right port: it is predicted from the ports before and after.`;
+      const where =
+        judgement.foresight.kind === 'block'
+          ? `inside its block of ${judgement.foresight.size} ports`
+          : 'among all ports';
       return `The NAT of ${opener} is symmetric with unpredictable ports, and ${other}'s filter wants the right one: ${judgement.sockets} open ports against ${judgement.probes} probes ${where}.`;
     }
     case 'meet':

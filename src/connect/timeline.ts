@@ -31,8 +31,15 @@ export class Timeline {
 
   add(event: string, details: Readonly<Record<string, unknown>> = {}): void {
     // To the microsecond, as the report's own times.
-    const rounded = Object.entries(details).map(([key, value]) => [key, key.endsWith('Ms') && typeof value === 'number' ? Math.round(value * 1000) / 1000 : value]);
-    const entry: TimelineEvent = { atMs: this.elapsedMs, event, ...(Object.fromEntries(rounded) as Record<string, unknown>) };
+    const rounded = Object.entries(details).map(([key, value]) => [
+      key,
+      key.endsWith('Ms') && typeof value === 'number' ? Math.round(value * 1000) / 1000 : value,
+    ]);
+    const entry: TimelineEvent = {
+      atMs: this.elapsedMs,
+      event,
+      ...(Object.fromEntries(rounded) as Record<string, unknown>),
+    };
     if (this.events.length < MOST_EVENTS) this.events.push(entry);
     else this.omitted++;
     this.#listener?.(entry);

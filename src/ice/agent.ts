@@ -4,8 +4,19 @@ import type { Machine } from '../net/machine.ts';
 import type { Random } from '../net/ports.ts';
 import { type Decoded, get, mappedAddress, METHOD, transactionKey, unknownRequired } from '../stun/message.ts';
 import {
-  BOOK_CONSENT, BOOK_PACING, type FailureReason, type IceAction, type IceConfig, type IceCounters, type IceEvent, type IceLog, type Limits,
-  type Nomination, type PairView, type Role, type SocketId,
+  BOOK_CONSENT,
+  BOOK_PACING,
+  type FailureReason,
+  type IceAction,
+  type IceConfig,
+  type IceCounters,
+  type IceEvent,
+  type IceLog,
+  type Limits,
+  type Nomination,
+  type PairView,
+  type Role,
+  type SocketId,
 } from './api.ts';
 import { type Candidate, peerReflexivePriority } from './candidate.ts';
 import { Checker } from './checker.ts';
@@ -62,7 +73,14 @@ export class IceAgent implements Machine<IceEvent, IceAction> {
     this.#random = random;
     this.#identity = new Identity(config.ufrag, config.pwd, config.tieBreaker, random);
     this.#list = new CheckList(role, limits, pacing.freezing);
-    this.#checker = new Checker({ list: this.#list, identity: this.#identity, outbox: this.#out, random, pacing, nomination: { ...DEFAULT_NOMINATION, ...config.nomination } });
+    this.#checker = new Checker({
+      list: this.#list,
+      identity: this.#identity,
+      outbox: this.#out,
+      random,
+      pacing,
+      nomination: { ...DEFAULT_NOMINATION, ...config.nomination },
+    });
     this.#speculations = new Speculations(limits.speculative, config.speculationMs ?? SPECULATION_MS);
     this.#freshness = new Freshness(config.consent ?? BOOK_CONSENT, config.keepaliveMs ?? KEEPALIVE_MS, random);
     this.#patienceMs = config.patienceMs ?? PATIENCE_MS;
@@ -194,7 +212,8 @@ export class IceAgent implements Machine<IceEvent, IceAction> {
     const { pair, learnt } = found;
     if (learnt) this.#out.log({ event: 'peer-reflexive', side: 'remote', candidate: pair.remote, socket });
     if (found.fresh) this.#out.logPair(pair);
-    if (!pair.heard || (nominates && !pair.nominated && !pair.nominateOnSuccess)) this.#out.log({ event: 'checked', socket, from, useCandidate });
+    if (!pair.heard || (nominates && !pair.nominated && !pair.nominateOnSuccess))
+      this.#out.log({ event: 'checked', socket, from, useCandidate });
     pair.heard = true;
     if (nominates) {
       if (pair.state === 'succeeded') return this.#select(pair, now);
@@ -258,7 +277,14 @@ export class IceAgent implements Machine<IceEvent, IceAction> {
     return true;
   }
 
-  #onSpeculationAnswer({ socket: asked, to, role, at: sentAt }: Speculation, socket: SocketId, from: Endpoint, answer: Decoded, at: number, now: number): void {
+  #onSpeculationAnswer(
+    { socket: asked, to, role, at: sentAt }: Speculation,
+    socket: SocketId,
+    from: Endpoint,
+    answer: Decoded,
+    at: number,
+    now: number,
+  ): void {
     if (!this.#isSymmetric(asked, to, socket, from)) return;
     if (isRoleConflict(answer) && this.#givesIn(role)) return this.#speculate({ socket: asked, to }, now);
     const mapped = this.#mappedIn(answer);
@@ -276,7 +302,8 @@ export class IceAgent implements Machine<IceEvent, IceAction> {
 
   #onConsentAnswer(sentAt: number, socket: SocketId, from: Endpoint, answer: Decoded, at: number, now: number): void {
     const pair = this.#selected;
-    if (!pair || answer.class !== 'success' || !this.#isSymmetric(pair.socket, pair.remote.endpoint, socket, from)) return;
+    if (!pair || answer.class !== 'success' || !this.#isSymmetric(pair.socket, pair.remote.endpoint, socket, from))
+      return;
     pair.rttMs = at - sentAt;
     this.#freshness.renew(now);
   }
@@ -291,7 +318,9 @@ export class IceAgent implements Machine<IceEvent, IceAction> {
 
   /** Our address as the peer saw it; undefined where the answer is no success that we understand. */
   #mappedIn(answer: Decoded): Endpoint | undefined {
-    return answer.class === 'success' && unknownRequired(answer, UNDERSTOOD).length === 0 ? mappedAddress(answer) : undefined;
+    return answer.class === 'success' && unknownRequired(answer, UNDERSTOOD).length === 0
+      ? mappedAddress(answer)
+      : undefined;
   }
 
   /* ---- what becomes of pairs ---- */
@@ -386,7 +415,11 @@ export class IceAgent implements Machine<IceEvent, IceAction> {
     if (due === 'keepalive') return this.#out.send(pair.socket, pair.remote.endpoint, encodeKeepalive(this.#random));
     const transactionId = this.#random.bytes(12);
     this.#freshness.sent(transactionKey(transactionId), now);
-    this.#out.send(pair.socket, pair.remote.endpoint, this.#identity.check(peer, transactionId, this.role, pair.base, false));
+    this.#out.send(
+      pair.socket,
+      pair.remote.endpoint,
+      this.#identity.check(peer, transactionId, this.role, pair.base, false),
+    );
   }
 
   #speculate({ socket, to, ttl }: Omit<Extract<IceEvent, { kind: 'speculate' }>, 'kind'>, now: number): void {
@@ -395,7 +428,12 @@ export class IceAgent implements Machine<IceEvent, IceAction> {
     const transactionId = this.#random.bytes(12);
     this.#speculations.add(transactionKey(transactionId), { socket, to, role: this.role, at: now });
     this.#counters.speculative++;
-    this.#out.send(socket, to, this.#identity.check(peer, transactionId, this.role, unknownBase(familyOf(to.address)), false), ttl);
+    this.#out.send(
+      socket,
+      to,
+      this.#identity.check(peer, transactionId, this.role, unknownBase(familyOf(to.address)), false),
+      ttl,
+    );
     // The verdict has to wait for the answer.
     if (this.#wakeAt === undefined) this.#wakeAt = this.#next(now);
   }
@@ -415,7 +453,8 @@ export class IceAgent implements Machine<IceEvent, IceAction> {
     if (!peer || this.#selected || !this.#localEnd || !this.#remoteEnd || !this.#checker.idle) return undefined;
     const patience = peer.since + this.#patienceMs;
     // A path that works may be used before it is selected; the peer takes its time to choose.
-    if (this.#lastValidAt !== undefined && this.#list.bestValid()) return Math.max(patience, this.#lastValidAt + UNNOMINATED_MS);
+    if (this.#lastValidAt !== undefined && this.#list.bestValid())
+      return Math.max(patience, this.#lastValidAt + UNNOMINATED_MS);
     return Math.max(patience, this.#speculations.endsAt);
   }
 
@@ -451,4 +490,5 @@ export class IceAgent implements Machine<IceEvent, IceAction> {
   }
 }
 
-const isRoleConflict = (answer: Decoded): boolean => answer.class === 'error' && get(answer, 'ERROR-CODE')?.code === 487;
+const isRoleConflict = (answer: Decoded): boolean =>
+  answer.class === 'error' && get(answer, 'ERROR-CODE')?.code === 487;

@@ -39,7 +39,13 @@ export type IceEvent =
   /** The peer will signal no further candidates. Without this and `local-end` there is never a `failed`. */
   | { readonly kind: 'remote-end' }
   /** Any STUN message that came in on one of the sockets. What is not the agent's own is ignored. `at`: arrival stamped by the socket. */
-  | { readonly kind: 'datagram'; readonly socket: SocketId; readonly from: Endpoint; readonly message: Decoded; readonly at?: number | undefined }
+  | {
+      readonly kind: 'datagram';
+      readonly socket: SocketId;
+      readonly from: Endpoint;
+      readonly message: Decoded;
+      readonly at?: number | undefined;
+    }
   /**
    * One authenticated check to a guessed endpoint, outside of the check list: no retransmission, no pacing, no state but an
    * entry that expires. The socket needs no candidate. An answer makes it a valid pair like any other. Ignored until the
@@ -66,18 +72,53 @@ export type CheckCause = 'ordinary' | 'triggered' | 'nomination';
 /** For a timeline. Bounded in number: speculative checks and refused packets are counted, not logged one by one. */
 export type IceLog =
   | { readonly event: 'pair'; readonly socket: SocketId; readonly remote: Candidate; readonly priority: bigint }
-  | { readonly event: 'check'; readonly socket: SocketId; readonly to: Endpoint; readonly cause: CheckCause; readonly attempt: number }
+  | {
+      readonly event: 'check';
+      readonly socket: SocketId;
+      readonly to: Endpoint;
+      readonly cause: CheckCause;
+      readonly attempt: number;
+    }
   /** The peer's authenticated check came in. Once for each pair and nomination. */
   | { readonly event: 'checked'; readonly socket: SocketId; readonly from: Endpoint; readonly useCandidate: boolean }
-  | { readonly event: 'answered'; readonly socket: SocketId; readonly from: Endpoint; readonly mapped: Endpoint; readonly rttMs: number | undefined; readonly speculative: boolean }
-  | { readonly event: 'asymmetric'; readonly socket: SocketId; readonly to: Endpoint; readonly from: Endpoint; readonly accepted: boolean }
-  | { readonly event: 'pair-failed'; readonly socket: SocketId; readonly remote: Endpoint; readonly why: 'timeout' | 'error' | 'asymmetric' | 'unsendable' }
-  | { readonly event: 'peer-reflexive'; readonly side: 'local' | 'remote'; readonly candidate: Candidate; readonly socket: SocketId }
+  | {
+      readonly event: 'answered';
+      readonly socket: SocketId;
+      readonly from: Endpoint;
+      readonly mapped: Endpoint;
+      readonly rttMs: number | undefined;
+      readonly speculative: boolean;
+    }
+  | {
+      readonly event: 'asymmetric';
+      readonly socket: SocketId;
+      readonly to: Endpoint;
+      readonly from: Endpoint;
+      readonly accepted: boolean;
+    }
+  | {
+      readonly event: 'pair-failed';
+      readonly socket: SocketId;
+      readonly remote: Endpoint;
+      readonly why: 'timeout' | 'error' | 'asymmetric' | 'unsendable';
+    }
+  | {
+      readonly event: 'peer-reflexive';
+      readonly side: 'local' | 'remote';
+      readonly candidate: Candidate;
+      readonly socket: SocketId;
+    }
   | { readonly event: 'role'; readonly role: Role }
   | { readonly event: 'nominating'; readonly socket: SocketId; readonly to: Endpoint };
 
 export type IceAction =
-  | { readonly kind: 'send'; readonly socket: SocketId; readonly to: Endpoint; readonly data: Uint8Array; readonly ttl?: number | undefined }
+  | {
+      readonly kind: 'send';
+      readonly socket: SocketId;
+      readonly to: Endpoint;
+      readonly data: Uint8Array;
+      readonly ttl?: number | undefined;
+    }
   /** Both directions of this pair work: data may flow on it, even before one is selected. Once a pair, unless it failed in between. */
   | { readonly kind: 'valid'; readonly pair: PairView; readonly rttMs: number | undefined }
   /** The pair to use from now on. May come again, for a better pair that the peer nominated. */
@@ -109,10 +150,28 @@ export interface Pacing {
 }
 
 /** RFC 8445 §14 to the letter. */
-export const BOOK_PACING: Pacing = { taMs: 50, immediate: 1, freezing: true, rtoMs: 500, scaleRto: true, maxRtoMs: Number.POSITIVE_INFINITY, sends: 7, lastWait: 16 };
+export const BOOK_PACING: Pacing = {
+  taMs: 50,
+  immediate: 1,
+  freezing: true,
+  rtoMs: 500,
+  scaleRto: true,
+  maxRtoMs: Number.POSITIVE_INFINITY,
+  sends: 7,
+  lastWait: 16,
+};
 
 /** For a path of our own: what there is to check leaves at once, and a lost packet costs 100 ms. A check is given up after 4.7 s. */
-export const BRISK_PACING: Pacing = { taMs: 20, immediate: 20, freezing: false, rtoMs: 100, scaleRto: false, maxRtoMs: 400, sends: 12, lastWait: 8 };
+export const BRISK_PACING: Pacing = {
+  taMs: 20,
+  immediate: 20,
+  freezing: false,
+  rtoMs: 100,
+  scaleRto: false,
+  maxRtoMs: 400,
+  sends: 12,
+  lastWait: 8,
+};
 
 /** RFC 7675. */
 export interface Consent {

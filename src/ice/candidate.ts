@@ -32,7 +32,8 @@ export function candidatePriority(type: CandidateType, localPreference: number =
 }
 
 /** What a check from this candidate says in PRIORITY: its own priority, had it been learnt from the check (§7.1.1). */
-export const peerReflexivePriority = (priority: number): number => TYPE_PREFERENCE.prflx * 2 ** 24 + (priority % 2 ** 24);
+export const peerReflexivePriority = (priority: number): number =>
+  TYPE_PREFERENCE.prflx * 2 ** 24 + (priority % 2 ** 24);
 
 /** §6.1.2.3, with G the controlling and D the controlled agent's candidate priority. 64 bits. */
 export function pairPriority(controlling: number, controlled: number): bigint {

@@ -158,7 +158,8 @@ export class Checker {
 
   /** §6.1.4.2, and the nomination first. */
   #nextWork(): { readonly pair: Pair; readonly cause: CheckCause } | undefined {
-    if (this.#nominating && !this.#checks.liveOf(this.#nominating)) return { pair: this.#nominating, cause: 'nomination' };
+    if (this.#nominating && !this.#checks.liveOf(this.#nominating))
+      return { pair: this.#nominating, cause: 'nomination' };
     const [triggered] = this.#triggered;
     if (triggered) return { pair: triggered, cause: 'triggered' };
     const ordinary = this.#resting ? undefined : this.#list.next();
@@ -196,7 +197,12 @@ export class Checker {
     const transactionId = this.#random.bytes(12);
     const data = this.#identity.check(peer, transactionId, role, pair.base, cause === 'nomination');
     const rto = scaleRto ? Math.max(rtoMs, taMs * this.#list.pending) : rtoMs;
-    this.#transmit(this.#checks.start({ key: transactionKey(transactionId), pair, to: pair.remote.endpoint, data, cause, role, rtoMs: rto }, now));
+    this.#transmit(
+      this.#checks.start(
+        { key: transactionKey(transactionId), pair, to: pair.remote.endpoint, data, cause, role, rtoMs: rto },
+        now,
+      ),
+    );
   }
 
   #transmit({ pair, to, data, cause, sends }: Check): void {

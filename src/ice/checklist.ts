@@ -2,7 +2,16 @@
 import { type Endpoint, scopeOf } from '../net/address.ts';
 import type { Limits, Role, SocketId } from './api.ts';
 import { type Candidate, canPair } from './candidate.ts';
-import { baseFamily, byPriority, type Pair, pairFoundation, pairKey, priorityOf, sameTransport, unknownBase } from './pair.ts';
+import {
+  baseFamily,
+  byPriority,
+  type Pair,
+  pairFoundation,
+  pairKey,
+  priorityOf,
+  sameTransport,
+  unknownBase,
+} from './pair.ts';
 
 export class CheckList {
   readonly #limits: Limits;
@@ -57,7 +66,8 @@ export class CheckList {
   /** Returns the new pairs. */
   addLocal(socket: SocketId, candidate: Candidate): Pair[] {
     const known = this.#locals.get(socket) ?? [];
-    if (known.some((each) => each.type === candidate.type && sameTransport(each.endpoint, candidate.endpoint))) return [];
+    if (known.some((each) => each.type === candidate.type && sameTransport(each.endpoint, candidate.endpoint)))
+      return [];
     this.#locals.set(socket, [...known, candidate]);
     return this.#remotes.flatMap((remote) => this.#form(socket, remote));
   }
@@ -92,7 +102,11 @@ export class CheckList {
    * The pair of a packet that proved itself, made where there is none; a remote endpoint that was not signalled becomes a
    * peer-reflexive candidate of that priority (§7.3.1.3). Undefined where a limit forbids it.
    */
-  ensure(socket: SocketId, from: Endpoint, priority: number): { readonly pair: Pair; readonly learnt: boolean; readonly fresh: boolean } | undefined {
+  ensure(
+    socket: SocketId,
+    from: Endpoint,
+    priority: number,
+  ): { readonly pair: Pair; readonly learnt: boolean; readonly fresh: boolean } | undefined {
     const known = this.find(socket, from);
     if (known) return { pair: known, learnt: false, fresh: false };
     if (!isUsable(from)) return undefined;
@@ -100,7 +114,14 @@ export class CheckList {
     const learnt = !remote;
     if (!remote) {
       if (this.#learnt >= this.#limits.peerReflexive) return undefined;
-      remote = { foundation: `p${this.#learnt + 1}`, component: 1, transport: 'udp', priority, endpoint: from, type: 'prflx' };
+      remote = {
+        foundation: `p${this.#learnt + 1}`,
+        component: 1,
+        transport: 'udp',
+        priority,
+        endpoint: from,
+        type: 'prflx',
+      };
     }
     if (this.#pairs.size >= this.#limits.pairs && !this.#evict()) return undefined;
     if (learnt) {
@@ -108,7 +129,11 @@ export class CheckList {
       this.#remotes.push(remote);
       this.#learnt++;
     }
-    return { pair: this.#insert(socket, this.#baseFor(socket, from) ?? unknownBase(baseFamily(from)), remote), learnt, fresh: true };
+    return {
+      pair: this.#insert(socket, this.#baseFor(socket, from) ?? unknownBase(baseFamily(from)), remote),
+      learnt,
+      fresh: true,
+    };
   }
 
   removeSocket(socket: SocketId): Pair[] {
@@ -131,7 +156,8 @@ export class CheckList {
 
   #thaw(): Pair | undefined {
     const busy = new Set<string>();
-    for (const pair of this.#pairs.values()) if (pair.state === 'waiting' || pair.state === 'in-progress') busy.add(pairFoundation(pair));
+    for (const pair of this.#pairs.values())
+      if (pair.state === 'waiting' || pair.state === 'in-progress') busy.add(pairFoundation(pair));
     const pair = this.sorted().find((each) => each.state === 'frozen' && !busy.has(pairFoundation(each)));
     if (pair) pair.state = 'waiting';
     return pair;
@@ -140,18 +166,21 @@ export class CheckList {
   /** §7.2.5.3.3: what shares its foundation with a pair that succeeded is worth a check. */
   unfreezeLike(pair: Pair): void {
     const foundation = pairFoundation(pair);
-    for (const each of this.#pairs.values()) if (each.state === 'frozen' && pairFoundation(each) === foundation) each.state = 'waiting';
+    for (const each of this.#pairs.values())
+      if (each.state === 'frozen' && pairFoundation(each) === foundation) each.state = 'waiting';
   }
 
   /** §8.1.2: one pair was chosen, the others need no further checks. */
   rest(): void {
-    for (const pair of this.#pairs.values()) if (pair.state === 'waiting' || pair.state === 'in-progress') pair.state = 'frozen';
+    for (const pair of this.#pairs.values())
+      if (pair.state === 'waiting' || pair.state === 'in-progress') pair.state = 'frozen';
   }
 
   /** The best pair that works. */
   bestValid(): Pair | undefined {
     let best: Pair | undefined;
-    for (const pair of this.#pairs.values()) if (pair.state === 'succeeded' && (!best || pair.priority > best.priority)) best = pair;
+    for (const pair of this.#pairs.values())
+      if (pair.state === 'succeeded' && (!best || pair.priority > best.priority)) best = pair;
     return best;
   }
 
@@ -228,7 +257,9 @@ export class CheckList {
 
   /** Makes room for a pair of that priority at the cost of a worse one that was not checked yet. */
   #evictBelow(priority: bigint): boolean {
-    const worst = this.sorted().findLast((pair) => (pair.state === 'frozen' || pair.state === 'waiting') && !pair.heard && pair.priority < priority);
+    const worst = this.sorted().findLast(
+      (pair) => (pair.state === 'frozen' || pair.state === 'waiting') && !pair.heard && pair.priority < priority,
+    );
     return worst !== undefined && this.#pairs.delete(worst.key);
   }
 

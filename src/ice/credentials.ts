@@ -6,11 +6,7 @@ export interface IceCredentials {
   readonly pwd: string;
 }
 
-export type IceInputKind =
-  | 'ufrag'
-  | 'pwd'
-  | 'tie-breaker'
-  | 'reflected'; // the peer shows our own credentials: a signalling channel that echoes
+export type IceInputKind = 'ufrag' | 'pwd' | 'tie-breaker' | 'reflected'; // the peer shows our own credentials: a signalling channel that echoes
 
 /** Credentials or settings that ICE does not allow; match it by `kind`. */
 export class IceInputError extends Error {
@@ -28,11 +24,15 @@ const UFRAG_LENGTH = 8; //  48 bits, where 24 are required
 const PWD_LENGTH = 24; //  144 bits, where 128 are required
 
 /** Fresh random credentials. */
-export const newCredentials = (random: Random): IceCredentials => ({ ufrag: word(random, UFRAG_LENGTH), pwd: word(random, PWD_LENGTH) });
+export const newCredentials = (random: Random): IceCredentials => ({
+  ufrag: word(random, UFRAG_LENGTH),
+  pwd: word(random, PWD_LENGTH),
+});
 
 /** Credentials from key material that both sides derive, so that they need no signalling. 24 bytes or more; further ones are ignored. */
 export function credentialsFrom(material: Uint8Array): IceCredentials {
-  if (material.length < 24) throw new RangeError(`ICE credentials take 24 bytes of key material, not ${material.length}`);
+  if (material.length < 24)
+    throw new RangeError(`ICE credentials take 24 bytes of key material, not ${material.length}`);
   const text = spell(material.subarray(0, 24));
   return { ufrag: text.slice(0, UFRAG_LENGTH), pwd: text.slice(UFRAG_LENGTH, UFRAG_LENGTH + PWD_LENGTH) };
 }

@@ -61,6 +61,7 @@ export class Freshness {
   }
 
   #plan(now: number): void {
-    this.#nextAt = now + (this.#consent ? this.#consent.intervalMs * (0.8 + this.#random.below(4001) / 10_000) : this.#keepaliveMs);
+    this.#nextAt =
+      now + (this.#consent ? this.#consent.intervalMs * (0.8 + this.#random.below(4001) / 10_000) : this.#keepaliveMs);
   }
 }

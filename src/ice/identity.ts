@@ -26,7 +26,8 @@ export class Identity {
   /** Throws {@link IceInputError}. */
   constructor(ufrag: string, pwd: string, tieBreaker: bigint | undefined, random: Random) {
     requireGrammar(ufrag, pwd);
-    if (tieBreaker !== undefined && BigInt.asUintN(64, tieBreaker) !== tieBreaker) throw new IceInputError('tie-breaker', 'a tie-breaker is a number of 64 bits');
+    if (tieBreaker !== undefined && BigInt.asUintN(64, tieBreaker) !== tieBreaker)
+      throw new IceInputError('tie-breaker', 'a tie-breaker is a number of 64 bits');
     this.key = shortTermKey(pwd);
     this.#ufrag = ufrag;
     this.#pwd = pwd;
@@ -64,7 +65,15 @@ export class Identity {
   /** A check from that base. */
   check(peer: Peer, transactionId: Uint8Array, role: Role, base: Candidate, useCandidate: boolean): Uint8Array {
     const { username, key } = peer;
-    return encodeCheck({ transactionId, username, key, role, tieBreaker: this.#tieBreaker, priority: peerReflexivePriority(base.priority), useCandidate });
+    return encodeCheck({
+      transactionId,
+      username,
+      key,
+      role,
+      tieBreaker: this.#tieBreaker,
+      priority: peerReflexivePriority(base.priority),
+      useCandidate,
+    });
   }
 }
 

@@ -18,7 +18,15 @@ export interface CheckFields {
   readonly useCandidate: boolean;
 }
 
-export function encodeCheck({ transactionId, username, key, role, tieBreaker, priority, useCandidate }: CheckFields): Uint8Array {
+export function encodeCheck({
+  transactionId,
+  username,
+  key,
+  role,
+  tieBreaker,
+  priority,
+  useCandidate,
+}: CheckFields): Uint8Array {
   const attributes: Attribute[] = [
     attribute('USERNAME', username),
     attribute('PRIORITY', priority),
@@ -30,11 +38,19 @@ export function encodeCheck({ transactionId, username, key, role, tieBreaker, pr
 
 /** `key` from our own password, as in the request. */
 export const encodeAnswer = ({ transactionId }: Decoded, from: Endpoint, key: Uint8Array): Uint8Array =>
-  encode({ class: 'success', method: METHOD.binding, transactionId, attributes: [attribute('XOR-MAPPED-ADDRESS', from)] }, { key, fingerprint: true });
+  encode(
+    { class: 'success', method: METHOD.binding, transactionId, attributes: [attribute('XOR-MAPPED-ADDRESS', from)] },
+    { key, fingerprint: true },
+  );
 
 const REASONS = { 400: 'Bad Request', 420: 'Unknown Attribute', 487: 'Role Conflict' } as const;
 
-export function encodeError({ transactionId }: Decoded, code: keyof typeof REASONS, key: Uint8Array, unknown: readonly number[] = []): Uint8Array {
+export function encodeError(
+  { transactionId }: Decoded,
+  code: keyof typeof REASONS,
+  key: Uint8Array,
+  unknown: readonly number[] = [],
+): Uint8Array {
   const attributes: Attribute[] = [attribute('ERROR-CODE', { code, reason: REASONS[code] })];
   if (unknown.length > 0) attributes.push(attribute('UNKNOWN-ATTRIBUTES', [...unknown]));
   return encode({ class: 'error', method: METHOD.binding, transactionId, attributes }, { key, fingerprint: true });
@@ -42,12 +58,24 @@ export function encodeError({ transactionId }: Decoded, code: keyof typeof REASO
 
 /** A keepalive (§11). Nobody answers it. */
 export const encodeKeepalive = (random: Random): Uint8Array =>
-  encode({ class: 'indication', method: METHOD.binding, transactionId: random.bytes(12), attributes: [] }, { fingerprint: true });
+  encode(
+    { class: 'indication', method: METHOD.binding, transactionId: random.bytes(12), attributes: [] },
+    { fingerprint: true },
+  );
 
 /** What a plain ICE agent understands of what it must understand. */
 export const UNDERSTOOD: ReadonlySet<AttributeName> = new Set<AttributeName>([
-  'USERNAME', 'MESSAGE-INTEGRITY', 'MESSAGE-INTEGRITY-SHA256', 'ERROR-CODE', 'UNKNOWN-ATTRIBUTES', 'MAPPED-ADDRESS', 'XOR-MAPPED-ADDRESS',
-  'PRIORITY', 'USE-CANDIDATE', 'REALM', 'NONCE',
+  'USERNAME',
+  'MESSAGE-INTEGRITY',
+  'MESSAGE-INTEGRITY-SHA256',
+  'ERROR-CODE',
+  'UNKNOWN-ATTRIBUTES',
+  'MAPPED-ADDRESS',
+  'XOR-MAPPED-ADDRESS',
+  'PRIORITY',
+  'USE-CANDIDATE',
+  'REALM',
+  'NONCE',
 ]);
 
 /** Whether a request is the peer's: for our ufrag, and sealed with our password. */
@@ -56,7 +84,8 @@ export function isAuthenticRequest(message: Decoded, ufrag: string, key: Uint8Ar
 }
 
 /** Both attributes are a must in ICE (RFC 8445 §7.1). The cheaper one is looked at first. */
-export const isSealed = (message: Decoded, key: Uint8Array): boolean => checkFingerprint(message) === 'valid' && checkIntegrity(message, key) === 'valid';
+export const isSealed = (message: Decoded, key: Uint8Array): boolean =>
+  checkFingerprint(message) === 'valid' && checkIntegrity(message, key) === 'valid';
 
 /** The role that a check claims, with its tie-breaker. */
 export function claimedRole(message: Decoded): { readonly role: Role; readonly tieBreaker: bigint } | undefined {

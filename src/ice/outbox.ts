@@ -11,7 +11,9 @@ export class Outbox {
   }
 
   send(socket: SocketId, to: Endpoint, data: Uint8Array, ttl?: number): void {
-    this.#actions.push(ttl === undefined ? { kind: 'send', socket, to, data } : { kind: 'send', socket, to, data, ttl });
+    this.#actions.push(
+      ttl === undefined ? { kind: 'send', socket, to, data } : { kind: 'send', socket, to, data, ttl },
+    );
   }
 
   log(entry: IceLog): void {

@@ -31,15 +31,24 @@ const withoutZone = (address: string): string => {
   return zone < 0 ? address : address.slice(0, zone);
 };
 
-export const sameTransport = (a: Endpoint, b: Endpoint): boolean => a.port === b.port && (a.address === b.address || withoutZone(a.address) === withoutZone(b.address));
+export const sameTransport = (a: Endpoint, b: Endpoint): boolean =>
+  a.port === b.port && (a.address === b.address || withoutZone(a.address) === withoutZone(b.address));
 
-export const pairKey = (socket: SocketId, { address, port }: Endpoint): string => `${typeof socket} ${socket} ${withoutZone(address)} ${port}`;
+export const pairKey = (socket: SocketId, { address, port }: Endpoint): string =>
+  `${typeof socket} ${socket} ${withoutZone(address)} ${port}`;
 
 export const priorityOf = (role: Role, base: Candidate, remote: Candidate): bigint =>
   role === 'controlling' ? pairPriority(base.priority, remote.priority) : pairPriority(remote.priority, base.priority);
 
 export const viewOf = ({ socket, local, remote, priority, state, nominated, speculative, rttMs }: Pair): PairView => ({
-  socket, local, remote, priority, state, nominated, speculative, rttMs,
+  socket,
+  local,
+  remote,
+  priority,
+  state,
+  nominated,
+  speculative,
+  rttMs,
 });
 
 /** What stands for the local candidate of a socket for which none was given: nothing is known of it until an answer comes. */
@@ -58,4 +67,5 @@ export const baseFamily = (remote: Endpoint): 4 | 6 => familyOf(remote.address);
 export const pairFoundation = (pair: Pair): string => `${pair.base.foundation} ${pair.remote.foundation}`;
 
 /** Best first. */
-export const byPriority = (a: Pair, b: Pair): number => (a.priority > b.priority ? -1 : a.priority < b.priority ? 1 : 0);
+export const byPriority = (a: Pair, b: Pair): number =>
+  a.priority > b.priority ? -1 : a.priority < b.priority ? 1 : 0;

@@ -34,13 +34,18 @@ export function formatCandidate({ foundation, component, priority, endpoint, typ
 
 /** Reads a candidate line, with or without `a=`. Unknown extensions are skipped (§5.1). Throws {@link SdpError}. */
 export function parseCandidate(line: string): Candidate {
-  const malformed = (what: string) => new SdpError('malformed', `${what} in the candidate line "${line.slice(0, 100)}"`);
-  const match = /^(?:a=)?candidate:([A-Za-z0-9+/]{1,32}) (\d{1,3}) (\S+) (\d{1,10}) (\S+) (\d{1,5}) typ (\S+)((?: \S+ \S+)*) *$/i.exec(line.trim());
+  const malformed = (what: string) =>
+    new SdpError('malformed', `${what} in the candidate line "${line.slice(0, 100)}"`);
+  const match =
+    /^(?:a=)?candidate:([A-Za-z0-9+/]{1,32}) (\d{1,3}) (\S+) (\d{1,10}) (\S+) (\d{1,5}) typ (\S+)((?: \S+ \S+)*) *$/i.exec(
+      line.trim(),
+    );
   if (!match) throw malformed('an error');
   const [, foundation, component, transport, priority, address, port, type, extensions] = match;
   if (transport?.toLowerCase() !== 'udp') throw new SdpError('transport', `a candidate over ${transport}, not udp`);
   if (component !== '1') throw new SdpError('component', `a candidate for component ${component}, not 1`);
-  if (type === undefined || !TYPES.includes(type)) throw new SdpError('candidate-type', `an unknown type of candidate, ${type}`);
+  if (type === undefined || !TYPES.includes(type))
+    throw new SdpError('candidate-type', `an unknown type of candidate, ${type}`);
   const rank = Number(priority);
   if (rank < 1 || rank > MAX_PRIORITY) throw malformed('a priority out of range');
   const related = relatedIn(extensions ?? '');
@@ -60,7 +65,8 @@ function endpointOf(text: string, portText: string, malformed: (what: string) =>
   if (port > 0xffff) throw malformed('a port out of range');
   const address = canonicalAddress(text);
   if (address) return { address, port };
-  if (/[a-z]/i.test(text) && !text.includes(':')) throw new SdpError('host-name', `a candidate with the name ${text.slice(0, 100)} in the place of an address`);
+  if (/[a-z]/i.test(text) && !text.includes(':'))
+    throw new SdpError('host-name', `a candidate with the name ${text.slice(0, 100)} in the place of an address`);
   throw malformed('no address');
 }
 
@@ -90,7 +96,13 @@ export interface ParsedDescription extends Description {
 
 /** Attribute lines, each ending in CRLF. */
 export function formatDescription({ ufrag, pwd, candidates, end }: Description): string {
-  const lines = [`ice-ufrag:${ufrag}`, `ice-pwd:${pwd}`, 'ice-options:ice2,trickle', ...candidates.map(formatCandidate), ...(end ? ['end-of-candidates'] : [])];
+  const lines = [
+    `ice-ufrag:${ufrag}`,
+    `ice-pwd:${pwd}`,
+    'ice-options:ice2,trickle',
+    ...candidates.map(formatCandidate),
+    ...(end ? ['end-of-candidates'] : []),
+  ];
   return lines.map((line) => `a=${line}\r\n`).join('');
 }
 
@@ -99,7 +111,8 @@ const MAX_LENGTH = 65_536;
 
 /** Reads the ICE lines of a whole SDP, or of a part of one; the first ufrag and password count. Throws {@link SdpError}. */
 export function parseDescription(text: string): ParsedDescription {
-  if (text.length > MAX_LENGTH) throw new SdpError('too-long', `a description of ${text.length} characters, where ${MAX_LENGTH} are read`);
+  if (text.length > MAX_LENGTH)
+    throw new SdpError('too-long', `a description of ${text.length} characters, where ${MAX_LENGTH} are read`);
   let ufrag: string | undefined;
   let pwd: string | undefined;
   let end = false;

@@ -89,13 +89,18 @@ export class Checks {
 
   nextAt(): number | undefined {
     let next: number | undefined;
-    for (const { live, nextAt } of this.#open.values()) if (live && (next === undefined || nextAt < next)) next = nextAt;
+    for (const { live, nextAt } of this.#open.values())
+      if (live && (next === undefined || nextAt < next)) next = nextAt;
     return next;
   }
 
   #schedule(check: Check, now: number): void {
     const { sends, lastWait, maxRtoMs } = this.#pacing;
-    check.nextAt = now + (check.sends < sends ? Math.min(check.rtoMs * 2 ** (check.sends - 1), Math.max(maxRtoMs, check.rtoMs)) : check.rtoMs * lastWait);
+    check.nextAt =
+      now +
+      (check.sends < sends
+        ? Math.min(check.rtoMs * 2 ** (check.sends - 1), Math.max(maxRtoMs, check.rtoMs))
+        : check.rtoMs * lastWait);
   }
 }
 

@@ -13,7 +13,8 @@ export function rewriteAddress(data: Uint8Array, from: Endpoint, to: Endpoint): 
     if (!old.every((byte, i) => data[at + i] === byte)) continue;
     if (result === data) result = data.slice();
     result.set(fresh, at);
-    if (at >= 2 && data[at - 2] === from.port >> 8 && data[at - 1] === (from.port & 0xff)) result.set([to.port >> 8, to.port & 0xff], at - 2);
+    if (at >= 2 && data[at - 2] === from.port >> 8 && data[at - 1] === (from.port & 0xff))
+      result.set([to.port >> 8, to.port & 0xff], at - 2);
   }
   return result;
 }

@@ -71,7 +71,8 @@ function resolverOf(host: Host, world: World, zone: Zone): Resolver {
       ask(() => {
         const literal = canonicalAddress(name);
         if (literal !== undefined && (family === undefined || familyOf(literal) === family)) return [literal];
-        if (canonical(name) === 'localhost') return ([4, 6] as const).filter((each) => !family || each === family).map(loopbackOf);
+        if (canonical(name) === 'localhost')
+          return ([4, 6] as const).filter((each) => !family || each === family).map(loopbackOf);
         if (host.down) throw new NetError('resolver', 'the name server gave no answer (EAI_AGAIN)', 'EAI_AGAIN');
         const found = zone.hosts.get(canonical(name))?.filter((address) => !family || familyOf(address) === family);
         if (!found?.length) throw new NetError('not-found', `${name} has no address`, 'ENOTFOUND');

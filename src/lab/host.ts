@@ -41,7 +41,9 @@ export class Host implements NetNode {
     this.name = name;
     this.network = network;
     this.#addresses = options.addresses;
-    this.#nextPort = options.firstPort ?? EPHEMERAL.from + network.world.random(`host ${name} ports`).below(EPHEMERAL.to - EPHEMERAL.from);
+    this.#nextPort =
+      options.firstPort ??
+      EPHEMERAL.from + network.world.random(`host ${name} ports`).below(EPHEMERAL.to - EPHEMERAL.from);
     for (const { address, segment } of options.addresses) segment.attach(address, this);
   }
 
@@ -50,9 +52,24 @@ export class Host implements NetNode {
   }
 
   interfaces(): InterfaceAddress[] {
-    const loopback = ([4, 6] as const).map((family) => ({ name: 'lo', address: loopbackOf(family), family, prefixLength: family === 4 ? 8 : 128, internal: true }));
+    const loopback = ([4, 6] as const).map((family) => ({
+      name: 'lo',
+      address: loopbackOf(family),
+      family,
+      prefixLength: family === 4 ? 8 : 128,
+      internal: true,
+    }));
     const others = this.down ? [] : this.#addresses;
-    return [...loopback, ...others.map((each) => ({ name: each.interface, address: each.address, family: familyOf(each.address), prefixLength: each.prefixLength, internal: false }))];
+    return [
+      ...loopback,
+      ...others.map((each) => ({
+        name: each.interface,
+        address: each.address,
+        family: familyOf(each.address),
+        prefixLength: each.prefixLength,
+        internal: false,
+      })),
+    ];
   }
 
   /** Whether an address is one of this host's. */
@@ -77,7 +94,9 @@ export class Host implements NetNode {
       this.#arrive(packet);
       return;
     }
-    const way = this.down ? undefined : (this.#addresses.find((each) => each.address === packet.src.address) ?? undefined);
+    const way = this.down
+      ? undefined
+      : (this.#addresses.find((each) => each.address === packet.src.address) ?? undefined);
     if (!way) throw new NetError('unreachable', `no route to ${address} from ${packet.src.address}`, 'ENETUNREACH');
     way.segment.carry(packet, this);
   }
@@ -103,7 +122,13 @@ export class Host implements NetNode {
     world.schedule(0, () => {
       if (this.down && !isLoopback(packet.dst.address)) return;
       const heard = this.#transports.get(packet.payload.protocol)?.deliver(packet, packet.payload) ?? false;
-      this.network.trace?.push({ kind: 'delivered', atMs: world.now, at: this.name, packet, refused: !heard && packet.payload.protocol !== 'icmp' });
+      this.network.trace?.push({
+        kind: 'delivered',
+        atMs: world.now,
+        at: this.name,
+        packet,
+        refused: !heard && packet.payload.protocol !== 'icmp',
+      });
       if (!heard) this.#refuse(packet);
     });
   }
@@ -111,7 +136,8 @@ export class Host implements NetNode {
   #spend(port: number): void {
     if (this.#spent.has(port)) return;
     this.#spent.add(port);
-    while (this.#spent.has(this.#nextPort)) this.#nextPort = this.#nextPort >= EPHEMERAL.to ? EPHEMERAL.from : this.#nextPort + 1;
+    while (this.#spent.has(this.#nextPort))
+      this.#nextPort = this.#nextPort >= EPHEMERAL.to ? EPHEMERAL.from : this.#nextPort + 1;
     // Halfway round, ports of long ago may come again.
     if (this.#spent.size > (EPHEMERAL.to - EPHEMERAL.from) / 2) this.#spent.clear();
   }
@@ -119,7 +145,9 @@ export class Host implements NetNode {
   #refuse({ src, dst, payload }: Packet): void {
     if (payload.protocol === 'icmp' || (payload.protocol === 'tcp' && payload.flag === 'rst')) return;
     const answer: Payload =
-      payload.protocol === 'tcp' ? { protocol: 'tcp', flag: 'rst', data: new Uint8Array() } : { protocol: 'icmp', error: 'port-unreachable', about: { src, dst } };
+      payload.protocol === 'tcp'
+        ? { protocol: 'tcp', flag: 'rst', data: new Uint8Array() }
+        : { protocol: 'icmp', error: 'port-unreachable', about: { src, dst } };
     try {
       this.send(this.network.packet(dst, src, 64, answer));
     } catch (error) {
@@ -131,4 +159,3 @@ export class Host implements NetNode {
 export const loopbackOf = (family: Family): string => (family === 4 ? '127.0.0.1' : '::1');
 
 export const isLoopback = (address: string): boolean => address === '::1' || address.startsWith('127.');
-

@@ -7,7 +7,14 @@ import type { Loss, TraceEvent } from './trace.ts';
 
 /** As the renderer's ladder takes them. */
 export type Step =
-  | { readonly kind: 'packet'; readonly from: string; readonly to: string; readonly label: string; readonly atMs: number; readonly lost?: boolean }
+  | {
+      readonly kind: 'packet';
+      readonly from: string;
+      readonly to: string;
+      readonly label: string;
+      readonly atMs: number;
+      readonly lost?: boolean;
+    }
   | { readonly kind: 'remark'; readonly text: string; readonly atMs?: number };
 
 export interface Diagram {
@@ -53,7 +60,16 @@ export function diagram(trace: readonly TraceEvent[]): Diagram {
     const remark = (text: string): void => void steps.push({ kind: 'remark', text });
     // A long table would hide the ladder: then only what changed.
     const whole = rows.length <= WHOLE_TABLE;
-    steps.push({ kind: 'remark', atMs, text: rows.length === 0 ? `${at} now holds nothing` : whole ? `${at} now holds:` : `${at} now holds ${rows.length} rows; ${fresh.length ? 'new:' : 'gone:'}` });
+    steps.push({
+      kind: 'remark',
+      atMs,
+      text:
+        rows.length === 0
+          ? `${at} now holds nothing`
+          : whole
+            ? `${at} now holds:`
+            : `${at} now holds ${rows.length} rows; ${fresh.length ? 'new:' : 'gone:'}`,
+    });
     for (const row of whole ? rows : fresh.length ? fresh : gone) remark(`    ${row}`);
   };
   for (const event of inOrder(trace)) {
@@ -61,11 +77,23 @@ export function diagram(trace: readonly TraceEvent[]): Diagram {
       case 'hop': {
         names.add(event.from).add(event.to);
         const why = event.loss ? `: ${REASONS[event.loss]}` : '';
-        steps.push({ kind: 'packet', from: event.from, to: event.to, atMs: event.atMs, label: `${labelOf(event.packet)}${why}`, ...(event.loss && { lost: true }) });
+        steps.push({
+          kind: 'packet',
+          from: event.from,
+          to: event.to,
+          atMs: event.atMs,
+          label: `${labelOf(event.packet)}${why}`,
+          ...(event.loss && { lost: true }),
+        });
         break;
       }
       case 'translated':
-        if (event.hairpin) steps.push({ kind: 'remark', atMs: event.atMs, text: `${event.at} turns it round to ${formatEndpoint(event.after.dst)}` });
+        if (event.hairpin)
+          steps.push({
+            kind: 'remark',
+            atMs: event.atMs,
+            text: `${event.at} turns it round to ${formatEndpoint(event.after.dst)}`,
+          });
         remarkTable(event.at, event.table, event.atMs);
         break;
       case 'dropped':
@@ -73,7 +101,12 @@ export function diagram(trace: readonly TraceEvent[]): Diagram {
         remarkTable(event.at, event.table, event.atMs);
         break;
       case 'delivered':
-        if (event.refused) steps.push({ kind: 'remark', atMs: event.atMs, text: `${event.at} has nobody on port ${event.packet.dst.port}` });
+        if (event.refused)
+          steps.push({
+            kind: 'remark',
+            atMs: event.atMs,
+            text: `${event.at} has nobody on port ${event.packet.dst.port}`,
+          });
         break;
     }
   }
@@ -83,7 +116,11 @@ export function diagram(trace: readonly TraceEvent[]): Diagram {
 /** Hops show when they set out; a lossless trace is in that order already. */
 const inOrder = (trace: readonly TraceEvent[]): readonly TraceEvent[] => [...trace].sort((a, b) => a.atMs - b.atMs);
 
-const rowText = (row: NatRow): string => [row.private, row.public, row.remote].map((endpoint) => formatEndpoint(endpoint).padEnd(21)).join(' | ').trimEnd();
+const rowText = (row: NatRow): string =>
+  [row.private, row.public, row.remote]
+    .map((endpoint) => formatEndpoint(endpoint).padEnd(21))
+    .join(' | ')
+    .trimEnd();
 
 function labelOf({ src, dst, payload }: Packet): string {
   return `${formatEndpoint(src)} → ${formatEndpoint(dst)} ${contentOf(payload)}`;
@@ -98,7 +135,9 @@ function contentOf(payload: Packet['payload']): string {
     try {
       const message = decode(payload.data);
       const change = message.attributes.find((each) => each.name === 'CHANGE-REQUEST');
-      const wish = change ? ` change ${[change.value.ip && 'IP', change.value.port && 'port'].filter(Boolean).join('+') || 'nothing'}` : '';
+      const wish = change
+        ? ` change ${[change.value.ip && 'IP', change.value.port && 'port'].filter(Boolean).join('+') || 'nothing'}`
+        : '';
       return `${METHODS.get(message.method) ?? 'STUN'} ${message.class}${wish}`;
     } catch (error) {
       if (!(error instanceof StunFormatError)) throw error;

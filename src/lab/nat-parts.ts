@@ -62,10 +62,20 @@ export const FIRST_PUBLIC_PORT = 24_604;
 
 const MINUTE = 60_000;
 
-export const DEFAULT_LIFETIMES: Lifetimes = { unrepliedMs: 2 * MINUTE, streamMs: 2 * MINUTE, streamAfterMs: 0, refresh: 'both' };
+export const DEFAULT_LIFETIMES: Lifetimes = {
+  unrepliedMs: 2 * MINUTE,
+  streamMs: 2 * MINUTE,
+  streamAfterMs: 0,
+  refresh: 'both',
+};
 
 /** net.netfilter.nf_conntrack_udp_timeout and _stream. */
-export const LINUX_LIFETIMES: Lifetimes = { unrepliedMs: 30_000, streamMs: 120_000, streamAfterMs: 2_000, refresh: 'both' };
+export const LINUX_LIFETIMES: Lifetimes = {
+  unrepliedMs: 30_000,
+  streamMs: 120_000,
+  streamAfterMs: 2_000,
+  refresh: 'both',
+};
 
 export const DEFAULT_PARTS: NatParts = {
   translate: true,

@@ -1,7 +1,26 @@
 /** NATs by name and modifiers, as on the command line, and what a perfect observer would say of them. Pure. */
-import { DEFAULT_LIFETIMES, DEFAULT_PARTS, type Dependence, FIRST_PUBLIC_PORT, type Lifetimes, LINUX_LIFETIMES, type NatParts, type PortChoice } from './nat-parts.ts';
+import {
+  DEFAULT_LIFETIMES,
+  DEFAULT_PARTS,
+  type Dependence,
+  FIRST_PUBLIC_PORT,
+  type Lifetimes,
+  LINUX_LIFETIMES,
+  type NatParts,
+  type PortChoice,
+} from './nat-parts.ts';
 
-export const NAT_KINDS = ['full-cone', 'restricted-cone', 'port-restricted-cone', 'symmetric', 'firewall', 'blocked', 'none', 'cgnat', 'linux'] as const;
+export const NAT_KINDS = [
+  'full-cone',
+  'restricted-cone',
+  'port-restricted-cone',
+  'symmetric',
+  'firewall',
+  'blocked',
+  'none',
+  'cgnat',
+  'linux',
+] as const;
 export type NatKind = (typeof NAT_KINDS)[number];
 
 export interface NatSpec {
@@ -74,11 +93,22 @@ export function natSpec(kind: NatKind, parts: Partial<NatParts> = {}): NatSpec {
 
 /** What a perfect observer on the inside would report, in the contract's words. */
 export interface Truth {
-  readonly type: 'open-internet' | 'udp-firewall' | 'full-cone' | 'restricted-cone' | 'port-restricted-cone' | 'symmetric' | 'udp-blocked';
+  readonly type:
+    | 'open-internet'
+    | 'udp-firewall'
+    | 'full-cone'
+    | 'restricted-cone'
+    | 'port-restricted-cone'
+    | 'symmetric'
+    | 'udp-blocked';
   readonly mapping: Dependence | 'none' | 'unknown';
   readonly filtering: Dependence | 'unknown';
   readonly hairpin: 'yes' | 'no' | 'unknown';
-  readonly portAllocation: { readonly pattern: 'preserving' | 'sequential' | 'random' | 'block' | 'unknown'; readonly step?: number; readonly size?: number };
+  readonly portAllocation: {
+    readonly pattern: 'preserving' | 'sequential' | 'random' | 'block' | 'unknown';
+    readonly step?: number;
+    readonly size?: number;
+  };
 }
 
 const ORDER: readonly Dependence[] = ['endpoint-independent', 'address-dependent', 'address-and-port-dependent'];
@@ -87,13 +117,27 @@ const stricter = (a: Dependence, b: Dependence): Dependence => (ORDER.indexOf(a)
 export function truthOf({ parts, carrier }: NatSpec): Truth {
   const boxes = carrier ? [parts, carrier] : [parts];
   if (boxes.some((each) => each.udpBlocked)) {
-    return { type: 'udp-blocked', mapping: 'unknown', filtering: 'unknown', hairpin: 'unknown', portAllocation: { pattern: 'unknown' } };
+    return {
+      type: 'udp-blocked',
+      mapping: 'unknown',
+      filtering: 'unknown',
+      hairpin: 'unknown',
+      portAllocation: { pattern: 'unknown' },
+    };
   }
-  const filtering = boxes.map((each) => (each.filtering === 'none' ? 'endpoint-independent' : each.filtering)).reduce(stricter);
+  const filtering = boxes
+    .map((each) => (each.filtering === 'none' ? 'endpoint-independent' : each.filtering))
+    .reduce(stricter);
   const translating = boxes.filter((each) => each.translate);
   if (!translating.length) {
     // Without translation the other socket is reached directly, not by way of the NAT.
-    return { type: filtering === 'endpoint-independent' ? 'open-internet' : 'udp-firewall', mapping: 'none', filtering, hairpin: 'unknown', portAllocation: { pattern: 'preserving' } };
+    return {
+      type: filtering === 'endpoint-independent' ? 'open-internet' : 'udp-firewall',
+      mapping: 'none',
+      filtering,
+      hairpin: 'unknown',
+      portAllocation: { pattern: 'preserving' },
+    };
   }
   const mapping = translating.map(visibleMapping).reduce(stricter);
   const type = mapping === 'endpoint-independent' ? coneOf(filtering) : 'symmetric';
@@ -101,10 +145,15 @@ export function truthOf({ parts, carrier }: NatSpec): Truth {
 }
 
 /** Overloading with preserved ports hides the dependence: each flow keeps its port until two collide. */
-const visibleMapping = (parts: NatParts): Dependence => (parts.overload && parts.ports.kind === 'preserving' ? 'endpoint-independent' : parts.mapping);
+const visibleMapping = (parts: NatParts): Dependence =>
+  parts.overload && parts.ports.kind === 'preserving' ? 'endpoint-independent' : parts.mapping;
 
 const coneOf = (filtering: Dependence): Truth['type'] =>
-  filtering === 'endpoint-independent' ? 'full-cone' : filtering === 'address-dependent' ? 'restricted-cone' : 'port-restricted-cone';
+  filtering === 'endpoint-independent'
+    ? 'full-cone'
+    : filtering === 'address-dependent'
+      ? 'restricted-cone'
+      : 'port-restricted-cone';
 
 function hairpinOf(parts: NatParts, carrier: NatParts | undefined): Truth['hairpin'] {
   const turning = carrier ?? parts;
@@ -134,12 +183,24 @@ const DEPENDENCES: Readonly<Record<string, Dependence>> = {
 
 const MODIFIERS: Readonly<Record<string, Modifier>> = {
   mapping: (value, argument) => ({ mapping: oneOf(DEPENDENCES, value, argument, 'mapping=ei, ad or apd') }),
-  filtering: (value, argument) => ({ filtering: oneOf({ ...DEPENDENCES, none: 'none' as const }, value, argument, 'filtering=ei, ad, apd or none') }),
+  filtering: (value, argument) => ({
+    filtering: oneOf({ ...DEPENDENCES, none: 'none' as const }, value, argument, 'filtering=ei, ad, apd or none'),
+  }),
   ports: (value, argument) => ({ ports: parsePorts(value, argument) }),
   timeout: (value, argument, parts) => ({ lifetimes: { ...lifetimes(parts), ...parseTimeout(value, argument) } }),
-  'filter-timeout': (value, argument, parts) => ({ lifetimes: { ...lifetimes(parts), filterMs: seconds(value, argument, 'filter-timeout=SECONDS') } }),
+  'filter-timeout': (value, argument, parts) => ({
+    lifetimes: { ...lifetimes(parts), filterMs: seconds(value, argument, 'filter-timeout=SECONDS') },
+  }),
   refresh: (value, argument, parts) => ({
-    lifetimes: { ...lifetimes(parts), refresh: oneOf({ outbound: 'outbound', inbound: 'inbound', both: 'both' } as const, value, argument, 'refresh=outbound, inbound or both') },
+    lifetimes: {
+      ...lifetimes(parts),
+      refresh: oneOf(
+        { outbound: 'outbound', inbound: 'inbound', both: 'both' } as const,
+        value,
+        argument,
+        'refresh=outbound, inbound or both',
+      ),
+    },
   }),
   hairpin: (value, argument) => parseHairpin(value ?? 'external', argument),
   pool: (value, argument) => parsePool(value, argument),
@@ -164,7 +225,8 @@ export function parseNat(text: string): NatSpec {
     const equals = argument.indexOf('=');
     const name = equals < 0 ? argument : argument.slice(0, equals);
     const modifier = Object.hasOwn(MODIFIERS, name) ? MODIFIERS[name] : undefined;
-    if (!modifier) throw new NatSpecError(argument, `a modifier: ${NAT_MODIFIERS.join(', ')}`, alike(name, NAT_MODIFIERS));
+    if (!modifier)
+      throw new NatSpecError(argument, `a modifier: ${NAT_MODIFIERS.join(', ')}`, alike(name, NAT_MODIFIERS));
     parts = { ...parts, ...modifier(equals < 0 ? undefined : argument.slice(equals + 1), argument, parts) };
   }
   return natSpec(known, parts);
@@ -179,8 +241,14 @@ function flag(name: 'alg' | 'parity' | 'overload' | 'poison'): Modifier {
 
 const lifetimes = (parts: Partial<NatParts>): Lifetimes => parts.lifetimes ?? DEFAULT_LIFETIMES;
 
-function oneOf<T>(choices: Readonly<Record<string, T>>, value: string | undefined, argument: string, expected: string): T {
-  if (value === undefined || !Object.hasOwn(choices, value)) throw new NatSpecError(argument, expected, value && alike(value, Object.keys(choices)));
+function oneOf<T>(
+  choices: Readonly<Record<string, T>>,
+  value: string | undefined,
+  argument: string,
+  expected: string,
+): T {
+  if (value === undefined || !Object.hasOwn(choices, value))
+    throw new NatSpecError(argument, expected, value && alike(value, Object.keys(choices)));
   return choices[value] as T;
 }
 
@@ -210,17 +278,26 @@ function parsePorts(value: string | undefined, argument: string): PortChoice {
   const expected = 'ports=preserving[:next|:random], sequential[:STEP[:FIRST]], random or block[:SIZE]';
   const [kind, first, second, ...more] = (value ?? '').split(':');
   const few = (most: number): void => {
-    if (more.length || (most < 2 && second !== undefined) || (most < 1 && first !== undefined)) throw new NatSpecError(argument, expected);
+    if (more.length || (most < 2 && second !== undefined) || (most < 1 && first !== undefined))
+      throw new NatSpecError(argument, expected);
   };
   switch (kind) {
     case 'preserving':
       few(1);
-      return { kind, fallback: first === undefined ? 'next' : oneOf({ next: 'next', random: 'random' } as const, first, argument, expected) };
+      return {
+        kind,
+        fallback:
+          first === undefined ? 'next' : oneOf({ next: 'next', random: 'random' } as const, first, argument, expected),
+      };
     case 'sequential': {
       few(2);
       const step = first === undefined ? 1 : whole(first, -4096, 4096, argument, expected);
       if (step === 0) throw new NatSpecError(argument, expected);
-      return { kind, step, start: second === undefined ? FIRST_PUBLIC_PORT : whole(second, 1024, 65_535, argument, expected) };
+      return {
+        kind,
+        step,
+        start: second === undefined ? FIRST_PUBLIC_PORT : whole(second, 1024, 65_535, argument, expected),
+      };
     }
     case 'random':
       few(0);
@@ -235,7 +312,12 @@ function parsePorts(value: string | undefined, argument: string): PortChoice {
 }
 
 function parseHairpin(value: string, argument: string): Partial<NatParts> {
-  const hairpin = oneOf({ yes: 'external', external: 'external', internal: 'internal', filtered: 'external', no: 'no' } as const, value, argument, 'hairpin, or hairpin=external, internal, filtered or no');
+  const hairpin = oneOf(
+    { yes: 'external', external: 'external', internal: 'internal', filtered: 'external', no: 'no' } as const,
+    value,
+    argument,
+    'hairpin, or hairpin=external, internal, filtered or no',
+  );
   return { hairpin, hairpinFiltered: value === 'filtered' };
 }
 
@@ -243,12 +325,20 @@ function parsePool(value: string | undefined, argument: string): Partial<NatPart
   const expected = 'pool=ADDRESSES[:paired|:arbitrary]';
   const [count, pooling = 'paired', ...more] = (value ?? '').split(':');
   if (more.length) throw new NatSpecError(argument, expected);
-  return { pool: whole(count, 1, 16, argument, expected), pooling: oneOf({ paired: 'paired', arbitrary: 'arbitrary' } as const, pooling, argument, expected) };
+  return {
+    pool: whole(count, 1, 16, argument, expected),
+    pooling: oneOf({ paired: 'paired', arbitrary: 'arbitrary' } as const, pooling, argument, expected),
+  };
 }
 
 /** A word that begins or ends like the given one. */
 function alike(given: string, words: readonly string[]): string | undefined {
   const low = given.toLowerCase().replaceAll('_', '-');
   if (low.length < 2) return undefined;
-  return words.find((word) => word === low) ?? words.find((word) => word.startsWith(low.slice(0, 3))) ?? words.find((word) => word.includes(low)) ?? words.find((word) => low.includes(word));
+  return (
+    words.find((word) => word === low) ??
+    words.find((word) => word.startsWith(low.slice(0, 3))) ??
+    words.find((word) => word.includes(low)) ??
+    words.find((word) => low.includes(word))
+  );
 }

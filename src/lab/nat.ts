@@ -88,7 +88,8 @@ export class Nat implements Machine<NatEvent, NatAction> {
 
   /** `publicAddresses` may be empty for a firewall, which has none of its own. */
   constructor(parts: NatParts, publicAddresses: readonly string[], random: SeededRandom) {
-    if (parts.translate && publicAddresses.length === 0) throw new RangeError('a translating NAT needs a public address');
+    if (parts.translate && publicAddresses.length === 0)
+      throw new RangeError('a translating NAT needs a public address');
     this.parts = parts;
     this.publicAddresses = publicAddresses;
     this.#random = random;
@@ -118,7 +119,8 @@ export class Nat implements Machine<NatEvent, NatAction> {
       if (mapping.expires <= now) continue;
       for (const session of mapping.sessions.values()) {
         const expiresAt = Math.min(session.expires, mapping.expires);
-        if (expiresAt > now) rows.push({ private: mapping.private, public: mapping.public, remote: session.remote, expiresAt });
+        if (expiresAt > now)
+          rows.push({ private: mapping.private, public: mapping.public, remote: session.remote, expiresAt });
       }
     }
     return rows;
@@ -126,7 +128,9 @@ export class Nat implements Machine<NatEvent, NatAction> {
 
   /** Live mappings: private and public endpoint and what part of a remote they are for. */
   mappings(now: number): { readonly private: Endpoint; readonly public: Endpoint; readonly expiresAt: number }[] {
-    return [...this.#mappings.values()].filter((each) => each.expires > now).map((each) => ({ private: each.private, public: each.public, expiresAt: each.expires }));
+    return [...this.#mappings.values()]
+      .filter((each) => each.expires > now)
+      .map((each) => ({ private: each.private, public: each.public, expiresAt: each.expires }));
   }
 
   /** Forgets everything, as a router that restarts. */
@@ -146,7 +150,8 @@ export class Nat implements Machine<NatEvent, NatAction> {
   outerOf(flow: { readonly private: Endpoint; readonly remote: Endpoint }, now: number): Endpoint | undefined {
     const remote = text(flow.remote);
     for (const mapping of this.#mappings.values()) {
-      if (mapping.expires > now && text(mapping.private) === text(flow.private) && mapping.sessions.has(remote)) return mapping.public;
+      if (mapping.expires > now && text(mapping.private) === text(flow.private) && mapping.sessions.has(remote))
+        return mapping.public;
     }
     return undefined;
   }
@@ -157,19 +162,43 @@ export class Nat implements Machine<NatEvent, NatAction> {
     if ('reason' in opened) return drop(opened.reason);
     const { mapping, created } = opened;
     this.#refresh(mapping, event.dst, 'outbound', now);
-    return { kind: 'forward', to: 'outside', src: mapping.public, dst: event.dst, data: this.#alg(event.data, mapping.private, mapping.public), created, hairpin: false };
+    return {
+      kind: 'forward',
+      to: 'outside',
+      src: mapping.public,
+      dst: event.dst,
+      data: this.#alg(event.data, mapping.private, mapping.public),
+      created,
+      hairpin: false,
+    };
   }
 
   #inbound(event: NatEvent, now: number): NatAction {
     if (this.parts.udpBlocked) return drop('blocked');
     if (!this.parts.translate && this.parts.filtering === 'none') {
-      return { kind: 'forward', to: 'inside', src: event.src, dst: event.dst, data: event.data, created: false, hairpin: false };
+      return {
+        kind: 'forward',
+        to: 'inside',
+        src: event.src,
+        dst: event.dst,
+        data: event.data,
+        created: false,
+        hairpin: false,
+      };
     }
     const mapping = this.#find(event.dst, event.src, now);
     if (!mapping) return this.#refuse('no-mapping', event, now);
     if (!this.#admits(mapping, event.src, now)) return this.#refuse('filtered', event, now);
     this.#refresh(mapping, event.src, 'inbound', now);
-    return { kind: 'forward', to: 'inside', src: event.src, dst: mapping.private, data: this.#alg(event.data, mapping.public, mapping.private), created: false, hairpin: false };
+    return {
+      kind: 'forward',
+      to: 'inside',
+      src: event.src,
+      dst: mapping.private,
+      data: this.#alg(event.data, mapping.public, mapping.private),
+      created: false,
+      hairpin: false,
+    };
   }
 
   #hairpin(event: NatEvent, now: number): NatAction {
@@ -206,17 +235,29 @@ export class Nat implements Machine<NatEvent, NatAction> {
     return candidates.find((each) => each.sessions.has(text(remote))) ?? candidates[0];
   }
 
-  #open(from: Endpoint, remote: Endpoint, now: number): { mapping: Mapping; created: boolean } | { reason: DropReason } {
+  #open(
+    from: Endpoint,
+    remote: Endpoint,
+    now: number,
+  ): { mapping: Mapping; created: boolean } | { reason: DropReason } {
     const shared = `${text(from)}>${keyOf(this.parts.mapping, remote)}`;
     const own = `${text(from)}>!${text(remote)}`;
     const known = this.#mappings.get(own) ?? this.#mappings.get(shared);
     // A held 5-tuple cannot be used for this flow: it gets a mapping of its own, on another port.
-    const held = known !== undefined && !known.sessions.has(text(remote)) && this.#isPoisoned(known.public, remote, now);
+    const held =
+      known !== undefined && !known.sessions.has(text(remote)) && this.#isPoisoned(known.public, remote, now);
     if (known && !held) return { mapping: known, created: false };
     if (this.#held(from.address) >= this.parts.limit) return { reason: 'session-limit' };
     const endpoint = this.#choose(from, remote, now);
     if (!endpoint) return { reason: 'no-port' };
-    const mapping: Mapping = { key: held ? own : shared, private: from, public: endpoint, expires: 0, sessions: new Map(), filters: new Map() };
+    const mapping: Mapping = {
+      key: held ? own : shared,
+      private: from,
+      public: endpoint,
+      expires: 0,
+      sessions: new Map(),
+      filters: new Map(),
+    };
     this.#mappings.set(mapping.key, mapping);
     const place = text(endpoint);
     this.#byPublic.set(place, [...(this.#byPublic.get(place) ?? []), mapping]);
@@ -275,7 +316,8 @@ export class Nat implements Machine<NatEvent, NatAction> {
     if (mapping.expires === 0 || counts) mapping.expires = Math.max(mapping.expires, now + life);
     const filter = keyOf(filtering, remote);
     const open = (mapping.filters.get(filter) ?? 0) > now;
-    if (direction === 'outbound' ? !open || counts : open && counts) mapping.filters.set(filter, now + (lifetimes.filterMs ?? life));
+    if (direction === 'outbound' ? !open || counts : open && counts)
+      mapping.filters.set(filter, now + (lifetimes.filterMs ?? life));
     this.#earliest = Math.min(this.#earliest, mapping.expires);
   }
 

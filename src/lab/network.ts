@@ -82,12 +82,21 @@ export class Segment {
     const loss = this.#fate(packet, to, ttl);
     const delay = to && !loss ? this.#delay(packet) : 0;
     if (trace) {
-      trace.push({ kind: 'hop', atMs: world.now, arrivesMs: world.now + delay, from: from.name, to: to?.name ?? this.name, packet, ...(loss && { loss }) });
+      trace.push({
+        kind: 'hop',
+        atMs: world.now,
+        arrivesMs: world.now + delay,
+        from: from.name,
+        to: to?.name ?? this.name,
+        packet,
+        ...(loss && { loss }),
+      });
     }
     if (!to || loss) return;
     const arriving = this.link.hops ? { ...packet, ttl } : packet;
     this.#deliver(arriving, to, delay);
-    if (packet.payload.protocol !== 'tcp' && this.#random.chance(this.link.duplicate)) this.#deliver(arriving, to, delay);
+    if (packet.payload.protocol !== 'tcp' && this.#random.chance(this.link.duplicate))
+      this.#deliver(arriving, to, delay);
   }
 
   #deliver(packet: Packet, to: NetNode, delay: number): void {
@@ -159,7 +168,8 @@ export class Router implements NetNode {
       options.inside.attach(address, this);
       options.inside.setGateway(familyOf(address), this);
     }
-    for (const address of [...options.outsideAddresses, ...(options.routed ?? [])]) options.outside.attach(address, this);
+    for (const address of [...options.outsideAddresses, ...(options.routed ?? [])])
+      options.outside.attach(address, this);
   }
 
   /** The machine for a transport and family, where there is one. */
@@ -181,21 +191,41 @@ export class Router implements NetNode {
     if (payload.protocol === 'icmp') return this.#forwardError(packet, payload.about, side);
     const nat = this.nat(payload.protocol, familyOf(packet.dst.address));
     if (!nat) return this.#drop(packet, 'no-route');
-    for (const action of nat.handle({ side, src: packet.src, dst: packet.dst, data: payload.data }, this.#network.world.now)) {
+    for (const action of nat.handle(
+      { side, src: packet.src, dst: packet.dst, data: payload.data },
+      this.#network.world.now,
+    )) {
       if (action.kind === 'drop') {
         this.#drop(packet, action.reason);
         if (action.answered) this.#refuse(packet, from);
         continue;
       }
       const { src, dst, to, created, hairpin } = action;
-      this.#network.trace?.push({ kind: 'translated', atMs: this.#network.world.now, at: this.name, to, packet, after: { src, dst }, created, hairpin, table: this.table() });
+      this.#network.trace?.push({
+        kind: 'translated',
+        atMs: this.#network.world.now,
+        at: this.name,
+        to,
+        packet,
+        after: { src, dst },
+        created,
+        hairpin,
+        table: this.table(),
+      });
       const data = action.data === payload.data ? payload : { ...payload, data: action.data };
-      (to === 'inside' ? this.#inside : this.#outside).carry({ ...packet, src, dst, ttl: packet.ttl - 1, payload: data }, this);
+      (to === 'inside' ? this.#inside : this.#outside).carry(
+        { ...packet, src, dst, ttl: packet.ttl - 1, payload: data },
+        this,
+      );
     }
   }
 
   /** RFC 5508: the error and the packet inside it are both translated. */
-  #forwardError(packet: Packet, about: { readonly src: Endpoint; readonly dst: Endpoint }, side: 'inside' | 'outside'): void {
+  #forwardError(
+    packet: Packet,
+    about: { readonly src: Endpoint; readonly dst: Endpoint },
+    side: 'inside' | 'outside',
+  ): void {
     const family = familyOf(packet.dst.address);
     const now = this.#network.world.now;
     // Errors about TCP are not modelled: a refused connection answers with a reset.
@@ -206,27 +236,59 @@ export class Router implements NetNode {
       const inner = open ? about.src : nat.innerOf({ public: about.src, remote: about.dst }, now);
       if (!inner) return this.#drop(packet, 'no-mapping');
       if (!nat.parts.icmp) return this.#drop(packet, 'filtered');
-      this.#inside.carry({ ...packet, dst: inner, ttl: packet.ttl - 1, payload: { protocol: 'icmp', error: 'port-unreachable', about: { src: inner, dst: about.dst } } }, this);
+      this.#inside.carry(
+        {
+          ...packet,
+          dst: inner,
+          ttl: packet.ttl - 1,
+          payload: { protocol: 'icmp', error: 'port-unreachable', about: { src: inner, dst: about.dst } },
+        },
+        this,
+      );
       return;
     }
     const outer = open ? about.dst : nat.outerOf({ private: about.dst, remote: about.src }, now);
     if (!outer) return this.#drop(packet, 'no-mapping');
     const src = { address: outer.address, port: packet.src.port };
-    this.#outside.carry({ ...packet, src, ttl: packet.ttl - 1, payload: { protocol: 'icmp', error: 'port-unreachable', about: { src: about.src, dst: outer } } }, this);
+    this.#outside.carry(
+      {
+        ...packet,
+        src,
+        ttl: packet.ttl - 1,
+        payload: { protocol: 'icmp', error: 'port-unreachable', about: { src: about.src, dst: outer } },
+      },
+      this,
+    );
   }
 
   /** The router's own stack answers for a port on which nothing listens. */
   #refuse(packet: Packet, via: Segment): void {
     const { payload, src, dst } = packet;
     if (payload.protocol === 'icmp' || (payload.protocol === 'tcp' && payload.flag === 'rst')) return;
-    const own = { address: this.#own.has(dst.address) ? dst.address : (via === this.#inside ? (this.#insideAddresses[0] ?? dst.address) : dst.address), port: dst.port };
+    const own = {
+      address: this.#own.has(dst.address)
+        ? dst.address
+        : via === this.#inside
+          ? (this.#insideAddresses[0] ?? dst.address)
+          : dst.address,
+      port: dst.port,
+    };
     const answer: Payload =
-      payload.protocol === 'tcp' ? { protocol: 'tcp', flag: 'rst', data: new Uint8Array() } : { protocol: 'icmp', error: 'port-unreachable', about: { src, dst } };
+      payload.protocol === 'tcp'
+        ? { protocol: 'tcp', flag: 'rst', data: new Uint8Array() }
+        : { protocol: 'icmp', error: 'port-unreachable', about: { src, dst } };
     via.carry(this.#network.packet(own, src, 64, answer), this);
   }
 
   #drop(packet: Packet, loss: Loss): void {
-    this.#network.trace?.push({ kind: 'dropped', atMs: this.#network.world.now, at: this.name, packet, loss, table: this.table() });
+    this.#network.trace?.push({
+      kind: 'dropped',
+      atMs: this.#network.world.now,
+      at: this.name,
+      packet,
+      loss,
+      table: this.table(),
+    });
   }
 }
 

@@ -4,9 +4,19 @@ import type { Endpoint } from '../net/address.ts';
 export type Payload =
   | { readonly protocol: 'udp'; readonly data: Uint8Array }
   /** A byte stream with neither loss nor windows: enough to be refused, blocked, delayed and translated. */
-  | { readonly protocol: 'tcp'; readonly flag: 'syn' | 'syn-ack' | 'data' | 'fin' | 'rst'; readonly data: Uint8Array; readonly serverName?: string; readonly reason?: 'tls' }
+  | {
+      readonly protocol: 'tcp';
+      readonly flag: 'syn' | 'syn-ack' | 'data' | 'fin' | 'rst';
+      readonly data: Uint8Array;
+      readonly serverName?: string;
+      readonly reason?: 'tls';
+    }
   /** An error about a packet that went from `about.src` to `about.dst`, as it looked where this one is now. */
-  | { readonly protocol: 'icmp'; readonly error: 'port-unreachable'; readonly about: { readonly src: Endpoint; readonly dst: Endpoint } };
+  | {
+      readonly protocol: 'icmp';
+      readonly error: 'port-unreachable';
+      readonly about: { readonly src: Endpoint; readonly dst: Endpoint };
+    };
 
 export interface Packet {
   /** Stays the same through translation, so that a trace can follow it. */

@@ -70,20 +70,38 @@ const PRIVATE_ADDRESS = '10.0.0.11';
 export async function startStunService(env: Env, options: StunServiceOptions): Promise<{ close(): void }> {
   const faults = options.faults ?? [];
   const endpoints = faults.includes('no-other-address') ? onlyPrimary(options.endpoints) : options.endpoints;
-  const server = createStunServer({ endpoints, software: options.software, limit: { perSecond: Number.POSITIVE_INFINITY, burst: 1 }, random: env.random });
+  const server = createStunServer({
+    endpoints,
+    software: options.software,
+    limit: { perSecond: Number.POSITIVE_INFINITY, burst: 1 },
+    random: env.random,
+  });
   const decorators = faults.map((fault) => decorator(fault, options.endpoints));
   const sockets = new Map<Role, UdpSocket>();
   // As `serve` has it; a server with faults is an old one, without.
-  const rendezvous = faults.length === 0 ? startRendezvous(env, { endpoints, send: ({ viaRole, data, to }) => void sockets.get(viaRole)?.send(data, to).catch(() => {}) }) : undefined;
+  const rendezvous =
+    faults.length === 0
+      ? startRendezvous(env, {
+          endpoints,
+          send: ({ viaRole, data, to }) =>
+            void sockets
+              .get(viaRole)
+              ?.send(data, to)
+              .catch(() => {}),
+        })
+      : undefined;
   const answer = (request: Request): void => {
     if (rendezvous?.accept(request)) return;
     const first = respond(server, request);
     let answers: Answer[] = first ? [first] : [];
     for (const decorate of decorators) answers = decorate(answers, request);
     for (const each of answers) {
-      const delays = (options.delays ?? []).filter(({ via, asked }) => (via ?? each.viaRole) === each.viaRole && (asked ?? request.role) === request.role);
+      const delays = (options.delays ?? []).filter(
+        ({ via, asked }) => (via ?? each.viaRole) === each.viaRole && (asked ?? request.role) === request.role,
+      );
       const delayMs = delays.reduce((sum, { ms }) => sum + ms, each.delayMs ?? 0);
-      const send = (): void => void (sockets.get(each.viaRole) ?? sockets.get(request.role))?.send(each.data, each.to).catch(() => {});
+      const send = (): void =>
+        void (sockets.get(each.viaRole) ?? sockets.get(request.role))?.send(each.data, each.to).catch(() => {});
       if (delayMs > 0) env.clock.after(delayMs, send);
       else send();
     }
@@ -98,7 +116,8 @@ export async function startStunService(env: Env, options: StunServiceOptions): P
   const primary = endpoints.A1P1;
   // Only a server that is silent altogether looks like one that is down; the other faults are those of its UDP side.
   const listener =
-    primary && !faults.includes('silent') &&
+    primary &&
+    !faults.includes('silent') &&
     (await env.tcp.listen(primary, async (stream) => {
       let pending = new Uint8Array();
       for await (const chunk of stream) {
@@ -106,8 +125,18 @@ export async function startStunService(env: Env, options: StunServiceOptions): P
         joined.set(pending);
         joined.set(chunk, pending.length);
         pending = joined;
-        for (let size = messageSize(pending); size !== undefined && pending.length >= size; size = messageSize(pending)) {
-          const reply = respond(server, { role: 'A1P1', from: stream.remote, data: pending.slice(0, size), now: env.clock.now(), transport: 'tcp' });
+        for (
+          let size = messageSize(pending);
+          size !== undefined && pending.length >= size;
+          size = messageSize(pending)
+        ) {
+          const reply = respond(server, {
+            role: 'A1P1',
+            from: stream.remote,
+            data: pending.slice(0, size),
+            now: env.clock.now(),
+            transport: 'tcp',
+          });
           pending = pending.slice(size);
           if (reply) await stream.write(reply.data);
         }
@@ -122,12 +151,17 @@ export async function startStunService(env: Env, options: StunServiceOptions): P
   };
 }
 
-const messageSize = (bytes: Uint8Array): number | undefined => (bytes.length >= 20 ? 20 + (((bytes[2] as number) << 8) | (bytes[3] as number)) : undefined);
+const messageSize = (bytes: Uint8Array): number | undefined =>
+  bytes.length >= 20 ? 20 + (((bytes[2] as number) << 8) | (bytes[3] as number)) : undefined;
 
-const onlyPrimary = (endpoints: StunServiceOptions['endpoints']): StunServiceOptions['endpoints'] => (endpoints.A1P1 ? { A1P1: endpoints.A1P1 } : {});
+const onlyPrimary = (endpoints: StunServiceOptions['endpoints']): StunServiceOptions['endpoints'] =>
+  endpoints.A1P1 ? { A1P1: endpoints.A1P1 } : {};
 
 function decorator(fault: ServerFault, endpoints: StunServiceOptions['endpoints']): Fault {
-  const other = (role: Role, address: string): Endpoint => ({ address, port: endpoints[changedRole(role, false, true)]?.port ?? 3479 });
+  const other = (role: Role, address: string): Endpoint => ({
+    address,
+    port: endpoints[changedRole(role, false, true)]?.port ?? 3479,
+  });
   switch (fault) {
     case 'no-other-address':
       return (answers) => answers;
@@ -135,8 +169,12 @@ function decorator(fault: ServerFault, endpoints: StunServiceOptions['endpoints'
       return eachAnswer((attributes) => attributes.filter(({ name }) => !claims(name)));
     case 'other-address-same-ip':
       return chain(
-        onChange((answers, request, change) => (change.ip ? answers.map((each) => ({ ...each, viaRole: changedRole(request.role, false, true) })) : answers)),
-        eachAnswer((attributes, request) => claim(attributes, other(request.role, endpoints[request.role]?.address ?? DEAD_ADDRESS))),
+        onChange((answers, request, change) =>
+          change.ip ? answers.map((each) => ({ ...each, viaRole: changedRole(request.role, false, true) })) : answers,
+        ),
+        eachAnswer((attributes, request) =>
+          claim(attributes, other(request.role, endpoints[request.role]?.address ?? DEAD_ADDRESS)),
+        ),
       );
     case 'other-address-dead':
       return chain(
@@ -151,11 +189,15 @@ function decorator(fault: ServerFault, endpoints: StunServiceOptions['endpoints'
     case 'change-ignored':
       return onChange((answers, { role }) => answers.map((each) => ({ ...each, viaRole: role })));
     case 'change-port-only':
-      return onChange((answers, { role }, change) => answers.map((each) => ({ ...each, viaRole: changedRole(role, false, change.port) })));
+      return onChange((answers, { role }, change) =>
+        answers.map((each) => ({ ...each, viaRole: changedRole(role, false, change.port) })),
+      );
     case 'change-dropped':
       return onChange(() => []);
     case 'change-420':
-      return onChange((answers, request) => refuse(answers, request, 420, 'Unknown Attribute', [attribute('UNKNOWN-ATTRIBUTES', [0x0003])]));
+      return onChange((answers, request) =>
+        refuse(answers, request, 420, 'Unknown Attribute', [attribute('UNKNOWN-ATTRIBUTES', [0x0003])]),
+      );
     case 'change-400':
       return onChange((answers, request) => refuse(answers, request, 400, 'Bad Request'));
     case 'no-response-port':
@@ -172,17 +214,23 @@ function decorator(fault: ServerFault, endpoints: StunServiceOptions['endpoints'
     case 'wrong-source':
       return (answers) => answers.map((each) => ({ ...each, viaRole: changedRole(each.viaRole, false, true) }));
     case 'garbage':
-      return (answers) => answers.map((each) => ({ ...each, data: Uint8Array.from({ length: 40 }, (_, i) => (i * 37 + 11) & 0xff) }));
+      return (answers) =>
+        answers.map((each) => ({ ...each, data: Uint8Array.from({ length: 40 }, (_, i) => (i * 37 + 11) & 0xff) }));
     case 'mapped-only':
-      return eachAnswer((attributes) => attributes.filter(({ name }) => name === 'MAPPED-ADDRESS' || name === 'ERROR-CODE'));
+      return eachAnswer((attributes) =>
+        attributes.filter(({ name }) => name === 'MAPPED-ADDRESS' || name === 'ERROR-CODE'),
+      );
     case 'no-mapped-address':
-      return eachAnswer((attributes) => attributes.filter(({ name }) => name !== 'MAPPED-ADDRESS' && name !== 'XOR-MAPPED-ADDRESS'));
+      return eachAnswer((attributes) =>
+        attributes.filter(({ name }) => name !== 'MAPPED-ADDRESS' && name !== 'XOR-MAPPED-ADDRESS'),
+      );
     case 'unknown-attribute':
       return eachAnswer((attributes) => [...attributes, { name: undefined, type: 0x7ffe, value: new Uint8Array(4) }]);
     case 'duplicate':
       return (answers) => answers.flatMap((each) => [each, each]);
     case 'stray':
-      return (answers) => answers.flatMap((each) => [{ ...each, data: new TextEncoder().encode('who goes there?') }, each]);
+      return (answers) =>
+        answers.flatMap((each) => [{ ...each, data: new TextEncoder().encode('who goes there?') }, each]);
     case 'late-change':
       return onChange((answers) => answers.map((each) => ({ ...each, delayMs: 1000 })));
     case 'slow':
@@ -200,7 +248,9 @@ const chain =
     faults.reduce((left, fault) => fault(left, request), answers);
 
 /** For requests with a CHANGE-REQUEST that asks for something. */
-function onChange(fault: (answers: Answer[], request: Request, change: { readonly ip: boolean; readonly port: boolean }) => Answer[]): Fault {
+function onChange(
+  fault: (answers: Answer[], request: Request, change: { readonly ip: boolean; readonly port: boolean }) => Answer[],
+): Fault {
   return (answers, request) => {
     const change = looksLikeStun(request.data) ? get(decode(request.data), 'CHANGE-REQUEST') : undefined;
     return change && (change.ip || change.port) ? fault(answers, request, change) : answers;
@@ -208,17 +258,31 @@ function onChange(fault: (answers: Answer[], request: Request, change: { readonl
 }
 
 function eachAnswer(rewrite: (attributes: readonly Attribute[], request: Request) => readonly Attribute[]): Fault {
-  return (answers, request) => answers.map((each) => ({ ...each, data: rewritten(each.data, (attributes) => rewrite(attributes, request)) }));
+  return (answers, request) =>
+    answers.map((each) => ({ ...each, data: rewritten(each.data, (attributes) => rewrite(attributes, request)) }));
 }
 
-function rewritten(data: Uint8Array, rewrite: (attributes: readonly Attribute[]) => readonly Attribute[], as?: MessageClass): Uint8Array {
+function rewritten(
+  data: Uint8Array,
+  rewrite: (attributes: readonly Attribute[]) => readonly Attribute[],
+  as?: MessageClass,
+): Uint8Array {
   const message = decode(data);
   const sealed = message.attributes.some(({ name }) => name === 'FINGERPRINT');
   const attributes = rewrite(message.attributes.filter(({ name }) => name !== 'FINGERPRINT'));
-  return encode({ class: as ?? message.class, method: message.method, transactionId: message.transactionId, attributes }, { fingerprint: sealed });
+  return encode(
+    { class: as ?? message.class, method: message.method, transactionId: message.transactionId, attributes },
+    { fingerprint: sealed },
+  );
 }
 
-const refuse = (answers: Answer[], request: Request, code: number, reason: string, more: readonly Attribute[] = []): Answer[] =>
+const refuse = (
+  answers: Answer[],
+  request: Request,
+  code: number,
+  reason: string,
+  more: readonly Attribute[] = [],
+): Answer[] =>
   answers.map((each) => ({
     data: rewritten(each.data, () => [attribute('ERROR-CODE', { code, reason }), ...more], 'error'),
     to: request.from,
@@ -228,13 +292,17 @@ const refuse = (answers: Answer[], request: Request, code: number, reason: strin
 const claims = (name: Attribute['name']): boolean => name === 'OTHER-ADDRESS' || name === 'CHANGED-ADDRESS';
 
 const claim = (attributes: readonly Attribute[], endpoint: Endpoint): readonly Attribute[] =>
-  attributes.map((each) => (each.name === 'OTHER-ADDRESS' || each.name === 'CHANGED-ADDRESS' ? attribute(each.name, endpoint) : each));
+  attributes.map((each) =>
+    each.name === 'OTHER-ADDRESS' || each.name === 'CHANGED-ADDRESS' ? attribute(each.name, endpoint) : each,
+  );
 
 /** Two answers at once to a source, then two a second. */
 function rateLimited(): Fault {
   const recent: { readonly from: Endpoint; readonly at: number }[] = [];
   return (answers, { from, now }) => {
-    const spent = recent.filter((each) => each.at > now - 1000 && sameEndpoint(each.from, { address: from.address, port: each.from.port })).length;
+    const spent = recent.filter(
+      (each) => each.at > now - 1000 && sameEndpoint(each.from, { address: from.address, port: each.from.port }),
+    ).length;
     if (spent >= 2) return [];
     recent.push({ from, at: now });
     return answers;

@@ -33,11 +33,16 @@ export class TcpStack implements Transport {
     return {
       connect: async (remote, options, signal) => {
         signal?.throwIfAborted();
-        const from = options.address && !isAnyAddress(options.address) ? options.address : this.host.route(remote.address);
-        if (!this.host.owns(from)) throw new NetError('not-available', `${from} is not an address of this host`, 'EADDRNOTAVAIL');
-        const taken = (port: number): boolean => this.#connections.has(key({ address: from, port }, remote)) || this.#listenerAt({ address: from, port }) !== undefined;
+        const from =
+          options.address && !isAnyAddress(options.address) ? options.address : this.host.route(remote.address);
+        if (!this.host.owns(from))
+          throw new NetError('not-available', `${from} is not an address of this host`, 'EADDRNOTAVAIL');
+        const taken = (port: number): boolean =>
+          this.#connections.has(key({ address: from, port }, remote)) ||
+          this.#listenerAt({ address: from, port }) !== undefined;
         const port = options.port ? options.port : this.host.ephemeral((each) => !taken(each));
-        if (this.#connections.has(key({ address: from, port }, remote))) throw new NetError('in-use', `TCP port ${port} is in use`, 'EADDRINUSE');
+        if (this.#connections.has(key({ address: from, port }, remote)))
+          throw new NetError('in-use', `TCP port ${port} is in use`, 'EADDRINUSE');
         const connection = this.#add({ address: from, port }, remote, owner);
         return connection.connect(options.tls?.serverName, signal);
       },
@@ -79,12 +84,18 @@ export class TcpStack implements Transport {
   }
 
   #listenerAt(local: Endpoint): Listening | undefined {
-    return this.#listeners.find((each) => sameEndpoint(each.local, local) || (each.local.port === local.port && each.local.address === anyAddress(familyOf(local.address))));
+    return this.#listeners.find(
+      (each) =>
+        sameEndpoint(each.local, local) ||
+        (each.local.port === local.port && each.local.address === anyAddress(familyOf(local.address))),
+    );
   }
 
   #listen(asked: Endpoint, accept: (stream: ByteStream) => void, owner: Owner): TcpListener {
-    if (!isAnyAddress(asked.address) && !this.host.owns(asked.address)) throw new NetError('not-available', `${asked.address} is not an address of this host`, 'EADDRNOTAVAIL');
-    const free = (port: number): boolean => !this.#listeners.some((each) => each.local.port === port && clash(each.local.address, asked.address));
+    if (!isAnyAddress(asked.address) && !this.host.owns(asked.address))
+      throw new NetError('not-available', `${asked.address} is not an address of this host`, 'EADDRNOTAVAIL');
+    const free = (port: number): boolean =>
+      !this.#listeners.some((each) => each.local.port === port && clash(each.local.address, asked.address));
     const port = asked.port || this.host.ephemeral(free);
     if (!free(port)) throw new NetError('in-use', `TCP port ${port} is in use`, 'EADDRINUSE');
     const listening: Listening = { local: { address: asked.address, port }, accept, owner };
@@ -102,7 +113,8 @@ export class TcpStack implements Transport {
 }
 
 /** The two families have ports of their own, as IPv6-only sockets have them. */
-const clash = (one: string, other: string): boolean => familyOf(one) === familyOf(other) && (one === other || isAnyAddress(one) || isAnyAddress(other));
+const clash = (one: string, other: string): boolean =>
+  familyOf(one) === familyOf(other) && (one === other || isAnyAddress(one) || isAnyAddress(other));
 
 class Connection {
   readonly local: Endpoint;
@@ -119,7 +131,10 @@ class Connection {
     this.#stack = stack;
     this.local = local;
     this.remote = remote;
-    this.#release = stack.host.network.world.hold(owner, () => `TCP ${this.#state} ${formatEndpoint(local)} to ${formatEndpoint(remote)}`);
+    this.#release = stack.host.network.world.hold(
+      owner,
+      () => `TCP ${this.#state} ${formatEndpoint(local)} to ${formatEndpoint(remote)}`,
+    );
   }
 
   async connect(serverName: string | undefined, signal: AbortSignal | undefined): Promise<ByteStream> {
@@ -127,7 +142,12 @@ class Connection {
     const stop = (): void => this.#wake?.();
     signal?.addEventListener('abort', stop, { once: true });
     try {
-      this.#stack.send(this.local, this.remote, { protocol: 'tcp', flag: 'syn', data: EMPTY, ...(serverName !== undefined && { serverName }) });
+      this.#stack.send(this.local, this.remote, {
+        protocol: 'tcp',
+        flag: 'syn',
+        data: EMPTY,
+        ...(serverName !== undefined && { serverName }),
+      });
       while (this.#state === 'opening') {
         await this.#change();
         if (this.#state === 'opening') signal?.throwIfAborted();

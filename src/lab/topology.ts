@@ -85,8 +85,26 @@ interface Site {
   readonly firstPort: number;
 }
 
-const SITE_1: Site = { host: 'A', router: 'N', carrier: 'CGN', lan: '192.168.1', publicAddress: '12.13.14.15', sharedAddress: '100.64.1.7', prefix6: '2001:db8:1:', firstPort: 42_301 };
-const SITE_2: Site = { host: 'C2', router: 'N2', carrier: 'CGN2', lan: '192.168.2', publicAddress: '22.23.24.25', sharedAddress: '100.64.2.7', prefix6: '2001:db8:2:', firstPort: 51_201 };
+const SITE_1: Site = {
+  host: 'A',
+  router: 'N',
+  carrier: 'CGN',
+  lan: '192.168.1',
+  publicAddress: '12.13.14.15',
+  sharedAddress: '100.64.1.7',
+  prefix6: '2001:db8:1:',
+  firstPort: 42_301,
+};
+const SITE_2: Site = {
+  host: 'C2',
+  router: 'N2',
+  carrier: 'CGN2',
+  lan: '192.168.2',
+  publicAddress: '22.23.24.25',
+  sharedAddress: '100.64.2.7',
+  prefix6: '2001:db8:2:',
+  firstPort: 51_201,
+};
 
 export class Lab {
   readonly world: World;
@@ -118,16 +136,25 @@ export class Lab {
       hops: INTERNET_HOPS,
     };
     this.internet = new Segment(this.network, 'internet', link);
-    this.zone = { hosts: new Map(Object.entries(options.names ?? {})), services: new Map(), delayMs: options.dnsMs ?? 0 };
+    this.zone = {
+      hosts: new Map(Object.entries(options.names ?? {})),
+      services: new Map(),
+      delayMs: options.dnsMs ?? 0,
+    };
     const v6 = options.ipv6 === true ? 'firewall' : options.ipv6 || undefined;
     this.#buildSite(SITE_1, spec, v6);
     if (spec2) this.#buildSite(SITE_2, spec2, v6);
     this.#addHost('B', [this.#wan('50.60.70.80'), ...(v6 ? [this.#wan('2001:db8:50::80')] : [])]);
     this.truth = truthOf(spec);
     this.truth2 = spec2 && truthOf(spec2);
-    const servers = options.servers ?? [{ ...DEFAULT_SERVER, addresses: [...DEFAULT_SERVER.addresses, ...(v6 ? SERVER_ADDRESSES_6 : [])] }];
+    const servers = options.servers ?? [
+      { ...DEFAULT_SERVER, addresses: [...DEFAULT_SERVER.addresses, ...(v6 ? SERVER_ADDRESSES_6 : [])] },
+    ];
     servers.forEach((server, i) => this.#addServer(server, i === 0 ? 'S' : `S${i + 1}`));
-    this.servers = servers.map(({ addresses, ports }) => ({ address: addresses[0] ?? '0.0.0.0', port: ports?.[0] ?? 3478 }));
+    this.servers = servers.map(({ addresses, ports }) => ({
+      address: addresses[0] ?? '0.0.0.0',
+      port: ports?.[0] ?? 3478,
+    }));
     if (options.addressServices) this.#addAddressServices(v6 !== undefined);
     if (options.offline) this.machine('A').host.down = true;
   }
@@ -146,7 +173,10 @@ export class Lab {
 
   /** Adds a host on the internet. */
   addHost(name: string, addresses: readonly string[]): Env {
-    this.#addHost(name, addresses.map((address) => this.#wan(address)));
+    this.#addHost(
+      name,
+      addresses.map((address) => this.#wan(address)),
+    );
     return this.host(name);
   }
 
@@ -167,7 +197,10 @@ export class Lab {
 
   /** How the internet knows the first site and, where there is one, the second: the first outside address. */
   get outsides(): Readonly<Record<string, string>> {
-    return { [SITE_1.router]: SITE_1.publicAddress, ...(this.#machines.has(SITE_2.host) && { [SITE_2.router]: SITE_2.publicAddress }) };
+    return {
+      [SITE_1.router]: SITE_1.publicAddress,
+      ...(this.#machines.has(SITE_2.host) && { [SITE_2.router]: SITE_2.publicAddress }),
+    };
   }
 
   /** A NAT or firewall: `N` is A's, `N2` is C2's, `CGN` and `CGN2` the carriers'. */
@@ -179,7 +212,11 @@ export class Lab {
 
   /** The live forwarding table of one router, as text. Empty where there is none. */
   table(name = 'N'): Row[] {
-    return (this.#routers.get(name)?.table() ?? []).map((row) => ({ private: formatEndpoint(row.private), public: formatEndpoint(row.public), remote: formatEndpoint(row.remote) }));
+    return (this.#routers.get(name)?.table() ?? []).map((row) => ({
+      private: formatEndpoint(row.private),
+      public: formatEndpoint(row.public),
+      remote: formatEndpoint(row.remote),
+    }));
   }
 
   /** From the host's own endpoints to what the internet sees, through as many NATs as there are. */
@@ -187,9 +224,13 @@ export class Lab {
     const { router, carrier } = site === 'A' ? SITE_1 : SITE_2;
     const outer = this.#routers.get(carrier)?.table();
     return (this.#routers.get(router)?.table() ?? []).flatMap((row) => {
-      const next = outer?.find((each) => sameEndpoint(each.private, row.public) && sameEndpoint(each.remote, row.remote));
+      const next = outer?.find(
+        (each) => sameEndpoint(each.private, row.public) && sameEndpoint(each.remote, row.remote),
+      );
       const seen = outer ? next?.public : row.public;
-      return seen ? [{ private: formatEndpoint(row.private), public: formatEndpoint(seen), remote: formatEndpoint(row.remote) }] : [];
+      return seen
+        ? [{ private: formatEndpoint(row.private), public: formatEndpoint(seen), remote: formatEndpoint(row.remote) }]
+        : [];
     });
   }
 
@@ -198,12 +239,16 @@ export class Lab {
   }
 
   /** Runs `main` on A to its end, in virtual time. See {@link World.run}. */
-  run<T>(main: (env: Env, signal: AbortSignal) => Promise<T>, options: { readonly signal?: AbortSignal; readonly abortAtMs?: number } = {}): Promise<T> {
+  run<T>(
+    main: (env: Env, signal: AbortSignal) => Promise<T>,
+    options: { readonly signal?: AbortSignal; readonly abortAtMs?: number } = {},
+  ): Promise<T> {
     const controller = new AbortController();
     const stop = (): void => controller.abort(options.signal?.reason);
     if (options.signal?.aborted) stop();
     options.signal?.addEventListener('abort', stop, { once: true });
-    const cancel = options.abortAtMs === undefined ? () => {} : this.world.schedule(options.abortAtMs, () => controller.abort());
+    const cancel =
+      options.abortAtMs === undefined ? () => {} : this.world.schedule(options.abortAtMs, () => controller.abort());
     return this.world
       .run(async () => {
         await Promise.all(this.#services.splice(0));
@@ -228,7 +273,11 @@ export class Lab {
     const publics = Array.from({ length: (carrier ?? parts).pool }, (_, i) => step(site.publicAddress, i));
     const global6 = `${site.prefix6}:3`;
     if (spec.kind === 'none') {
-      this.#addHost(site.host, [...publics.slice(0, 1), ...(v6 ? [global6] : [])].map((address) => this.#wan(address)), site.firstPort);
+      this.#addHost(
+        site.host,
+        [...publics.slice(0, 1), ...(v6 ? [global6] : [])].map((address) => this.#wan(address)),
+        site.firstPort,
+      );
       return;
     }
     const lan = new Segment(this.network, `LAN ${site.host}`);
@@ -239,18 +288,53 @@ export class Lab {
     const out4 = !parts.translate ? [] : carrier ? [site.sharedAddress] : publics;
     const out6 = translated6 ? [`${site.prefix6}:15`] : [];
     const routed = [...(parts.translate ? [] : [inner4]), ...(inner6 && !translated6 ? [inner6] : [])];
-    const insideAddresses = [parts.translate ? `${site.lan}.1` : step(site.publicAddress, -14), ...(inner6 ? [inner6.replace(/3$/, '1')] : [])];
-    const parts6: NatParts = { ...parts, translate: translated6, pool: 1, ...(v6 === 'open' && { filtering: 'none' as const }) };
+    const insideAddresses = [
+      parts.translate ? `${site.lan}.1` : step(site.publicAddress, -14),
+      ...(inner6 ? [inner6.replace(/3$/, '1')] : []),
+    ];
+    const parts6: NatParts = {
+      ...parts,
+      translate: translated6,
+      pool: 1,
+      ...(v6 === 'open' && { filtering: 'none' as const }),
+    };
     if (carrier) {
-      const inside = [`${site.sharedAddress.split('.').slice(0, 3).join('.')}.1`, ...(v6 ? [`${site.prefix6}ffff::1`] : [])];
+      const inside = [
+        `${site.sharedAddress.split('.').slice(0, 3).join('.')}.1`,
+        ...(v6 ? [`${site.prefix6}ffff::1`] : []),
+      ];
       const through: NatParts = { ...DEFAULT_PARTS, translate: false, filtering: 'none' };
       this.#routers.set(
         site.carrier,
-        new Router(this.network, site.carrier, { parts: carrier, parts6: through, inside: outside, outside: this.internet, insideAddresses: inside, outsideAddresses: publics, routed: v6 ? [...out6, ...routed] : [] }),
+        new Router(this.network, site.carrier, {
+          parts: carrier,
+          parts6: through,
+          inside: outside,
+          outside: this.internet,
+          insideAddresses: inside,
+          outsideAddresses: publics,
+          routed: v6 ? [...out6, ...routed] : [],
+        }),
       );
     }
-    this.#routers.set(site.router, new Router(this.network, site.router, { parts, parts6, inside: lan, outside, insideAddresses, outsideAddresses: [...out4, ...out6], routed }));
-    const onLan = (address: string, family: Family): HostAddress => ({ address, segment: lan, interface: 'eth0', prefixLength: family === 4 ? 24 : 64 });
+    this.#routers.set(
+      site.router,
+      new Router(this.network, site.router, {
+        parts,
+        parts6,
+        inside: lan,
+        outside,
+        insideAddresses,
+        outsideAddresses: [...out4, ...out6],
+        routed,
+      }),
+    );
+    const onLan = (address: string, family: Family): HostAddress => ({
+      address,
+      segment: lan,
+      interface: 'eth0',
+      prefixLength: family === 4 ? 24 : 64,
+    });
     this.#addHost(site.host, [onLan(inner4, 4), ...(inner6 ? [onLan(inner6, 6)] : [])], site.firstPort);
     // A neighbour on the same LAN, for those who share a router.
     if (parts.translate) this.#addHost(`${site.host}b`, [onLan(`${site.lan}.4`, 4)]);
@@ -260,20 +344,33 @@ export class Lab {
     const [dns, web] = ['208.67.222.222', '1.1.1.1'];
     const [dns6, web6] = ['2620:0:ccc::2', '2001:db8:1111::1'];
     const addresses = [dns, web, ...(v6 ? [dns6, web6] : [])];
-    this.#addHost('T', addresses.map((address) => this.#wan(address)));
+    this.#addHost(
+      'T',
+      addresses.map((address) => this.#wan(address)),
+    );
     const { certificates } = this.machine('T').tcp;
     for (const name of [web, 'icanhazip.com']) certificates.add(name);
     this.zone.hosts.set('icanhazip.com', [web, ...(v6 ? [web6] : [])]);
     for (const address of addresses) {
-      this.serve('T', (env) => (address === dns || address === dns6 ? startNameService(env, address) : startWebService(env, address, 443, ADDRESS_PAGE)));
+      this.serve('T', (env) =>
+        address === dns || address === dns6
+          ? startNameService(env, address)
+          : startWebService(env, address, 443, ADDRESS_PAGE),
+      );
     }
   }
 
   #addServer(spec: ServerSpec, name: string): void {
     const { addresses, ports = [3478, 3479], state = 'up' } = spec;
-    this.zone.hosts.set(spec.name, [...addresses.filter((each) => !each.includes(':')).slice(0, 1), ...addresses.filter((each) => each.includes(':')).slice(0, 1)]);
+    this.zone.hosts.set(spec.name, [
+      ...addresses.filter((each) => !each.includes(':')).slice(0, 1),
+      ...addresses.filter((each) => each.includes(':')).slice(0, 1),
+    ]);
     if (state === 'dead') return;
-    this.#addHost(name, addresses.map((address) => this.#wan(address)));
+    this.#addHost(
+      name,
+      addresses.map((address) => this.#wan(address)),
+    );
     if (state === 'closed') return;
     for (const family of [4, 6] as const) {
       const [first, second] = addresses.filter((address) => address.includes(':') === (family === 6));
@@ -287,7 +384,9 @@ export class Lab {
               A2P1: { address: second, port: ports[0] },
               A2P2: { address: second, port: ports[1] },
             };
-      this.serve(name, (env) => startStunService(env, { endpoints, faults: spec.faults, delays: spec.delays, software: spec.software }));
+      this.serve(name, (env) =>
+        startStunService(env, { endpoints, faults: spec.faults, delays: spec.delays, software: spec.software }),
+      );
     }
   }
 }

@@ -11,7 +11,15 @@ export type Loss =
 
 export type TraceEvent =
   /** A packet crosses from one node to another; with `loss` it does not arrive. */
-  | { readonly kind: 'hop'; readonly atMs: number; readonly arrivesMs: number; readonly from: string; readonly to: string; readonly packet: Packet; readonly loss?: Loss }
+  | {
+      readonly kind: 'hop';
+      readonly atMs: number;
+      readonly arrivesMs: number;
+      readonly from: string;
+      readonly to: string;
+      readonly packet: Packet;
+      readonly loss?: Loss;
+    }
   /** A NAT let it pass; `after` is how it looks on the other side. */
   | {
       readonly kind: 'translated';
@@ -24,6 +32,19 @@ export type TraceEvent =
       readonly hairpin: boolean;
       readonly table: readonly NatRow[];
     }
-  | { readonly kind: 'dropped'; readonly atMs: number; readonly at: string; readonly packet: Packet; readonly loss: Loss; readonly table: readonly NatRow[] }
+  | {
+      readonly kind: 'dropped';
+      readonly atMs: number;
+      readonly at: string;
+      readonly packet: Packet;
+      readonly loss: Loss;
+      readonly table: readonly NatRow[];
+    }
   /** A host's socket heard it, or no socket had that port. */
-  | { readonly kind: 'delivered'; readonly atMs: number; readonly at: string; readonly packet: Packet; readonly refused: boolean };
+  | {
+      readonly kind: 'delivered';
+      readonly atMs: number;
+      readonly at: string;
+      readonly packet: Packet;
+      readonly refused: boolean;
+    };

@@ -35,7 +35,10 @@ export class UdpStack implements Transport {
     if (payload.protocol === 'icmp') {
       const { src, dst } = payload.about;
       for (const socket of [...this.#sockets]) {
-        if (socket.remote && sameEndpoint(socket.local, src) && sameEndpoint(socket.remote, dst)) socket.fail(new NetError('refused', `${formatEndpoint(dst)} refused it: no one listens there`, 'ECONNREFUSED'));
+        if (socket.remote && sameEndpoint(socket.local, src) && sameEndpoint(socket.remote, dst))
+          socket.fail(
+            new NetError('refused', `${formatEndpoint(dst)} refused it: no one listens there`, 'ECONNREFUSED'),
+          );
       }
       return true;
     }
@@ -59,12 +62,16 @@ export class UdpStack implements Transport {
   #open(options: UdpOptions, owner: Owner): UdpSocket {
     const { family, remote, reuse = false } = options;
     const asked = options.address ?? anyAddress(family);
-    if (familyOf(asked) !== family) throw new NetError('not-available', `${asked} is not an IPv${family} address`, 'EINVAL');
-    if (!isAnyAddress(asked) && !this.host.owns(asked)) throw new NetError('not-available', `${asked} is not an address of this host`, 'EADDRNOTAVAIL');
-    if (remote && familyOf(remote.address) !== family) throw new NetError('unreachable', `${remote.address} is not an IPv${family} address`, 'EINVAL');
+    if (familyOf(asked) !== family)
+      throw new NetError('not-available', `${asked} is not an IPv${family} address`, 'EINVAL');
+    if (!isAnyAddress(asked) && !this.host.owns(asked))
+      throw new NetError('not-available', `${asked} is not an address of this host`, 'EADDRNOTAVAIL');
+    if (remote && familyOf(remote.address) !== family)
+      throw new NetError('unreachable', `${remote.address} is not an IPv${family} address`, 'EINVAL');
     // Connecting may fail: ask for the route before anything is taken.
     const routed = remote && this.host.route(remote.address);
-    const free = (port: number): boolean => !this.#sockets.some((socket) => socket.bound.port === port && clashes(socket, asked, reuse));
+    const free = (port: number): boolean =>
+      !this.#sockets.some((socket) => socket.bound.port === port && clashes(socket, asked, reuse));
     const port = options.port ? options.port : this.host.ephemeral(free);
     if (!free(port)) throw new NetError('in-use', `UDP port ${port} is in use`, 'EADDRINUSE');
     const local = { address: isAnyAddress(asked) && routed ? routed : asked, port };
@@ -81,7 +88,8 @@ function clashes(socket: LabUdpSocket, address: string, reuse: boolean): boolean
 
 /** -1: not for this socket. A connected socket and a particular address go before. */
 function scoreOf(socket: LabUdpSocket, packet: Packet): number {
-  if (socket.local.port !== packet.dst.port || familyOf(socket.local.address) !== familyOf(packet.dst.address)) return -1;
+  if (socket.local.port !== packet.dst.port || familyOf(socket.local.address) !== familyOf(packet.dst.address))
+    return -1;
   const particular = !isAnyAddress(socket.local.address);
   if (particular && socket.local.address !== packet.dst.address) return -1;
   if (socket.remote && !sameEndpoint(socket.remote, packet.src)) return -1;
@@ -100,26 +108,41 @@ class LabUdpSocket implements UdpSocket {
   #ttl = DEFAULT_TTL;
   #closed = false;
 
-  constructor(stack: UdpStack, owner: Owner, bound: Endpoint, local: Endpoint, remote: Endpoint | undefined, reuse: boolean) {
+  constructor(
+    stack: UdpStack,
+    owner: Owner,
+    bound: Endpoint,
+    local: Endpoint,
+    remote: Endpoint | undefined,
+    reuse: boolean,
+  ) {
     this.local = local;
     this.bound = bound;
     this.remote = remote;
     this.reuse = reuse;
     this.#stack = stack;
-    this.#release = stack.host.network.world.hold(owner, () => `UDP socket ${formatEndpoint(local)}${remote ? ` connected to ${formatEndpoint(remote)}` : ''}`);
+    this.#release = stack.host.network.world.hold(
+      owner,
+      () => `UDP socket ${formatEndpoint(local)}${remote ? ` connected to ${formatEndpoint(remote)}` : ''}`,
+    );
   }
 
   async send(data: Uint8Array, to?: Endpoint): Promise<void> {
     const { host } = this.#stack;
     if (this.#closed) throw new NetError('closed', 'the socket is closed');
-    if (to && this.remote && !sameEndpoint(to, this.remote)) throw new NetError('other', `the socket is connected to ${formatEndpoint(this.remote)}`, 'EISCONN');
+    if (to && this.remote && !sameEndpoint(to, this.remote))
+      throw new NetError('other', `the socket is connected to ${formatEndpoint(this.remote)}`, 'EISCONN');
     const dst = to ?? this.remote;
     if (!dst) throw new NetError('other', 'an unconnected socket needs a destination', 'EDESTADDRREQ');
-    if (familyOf(dst.address) !== familyOf(this.local.address)) throw new NetError('unreachable', `${dst.address} is of the other address family`, 'EAFNOSUPPORT');
+    if (familyOf(dst.address) !== familyOf(this.local.address))
+      throw new NetError('unreachable', `${dst.address} is of the other address family`, 'EAFNOSUPPORT');
     if (dst.port === 0) throw new NetError('other', 'port 0 cannot be sent to', 'EINVAL');
-    if (data.length > LARGEST) throw new NetError('too-big', `${data.length} bytes do not fit into a UDP datagram`, 'EMSGSIZE');
+    if (data.length > LARGEST)
+      throw new NetError('too-big', `${data.length} bytes do not fit into a UDP datagram`, 'EMSGSIZE');
     const address = isAnyAddress(this.local.address) ? host.route(dst.address) : this.local.address;
-    host.send(host.network.packet({ address, port: this.local.port }, dst, this.#ttl, { protocol: 'udp', data: data.slice() }));
+    host.send(
+      host.network.packet({ address, port: this.local.port }, dst, this.#ttl, { protocol: 'udp', data: data.slice() }),
+    );
   }
 
   listen(listener: UdpListener): void {

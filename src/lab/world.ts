@@ -153,7 +153,9 @@ export class World {
     }
   }
 
-  async #runUntilSettled<T>(main: () => Promise<T>): Promise<{ failed: false; value: T } | { failed: true; reason: unknown }> {
+  async #runUntilSettled<T>(
+    main: () => Promise<T>,
+  ): Promise<{ failed: false; value: T } | { failed: true; reason: unknown }> {
     let outcome: { failed: false; value: T } | { failed: true; reason: unknown } | undefined;
     const settled = () => outcome;
     main().then(
@@ -202,7 +204,15 @@ export class World {
   #push(delayMs: number, run: () => void, owner: Owner | undefined, wakes: boolean): () => void {
     if (Number.isNaN(delayMs)) throw new RangeError('a delay must be a number');
     const stack = this.#stacks && owner ? new Error('set').stack : undefined;
-    const event: Scheduled = { at: this.#now + Math.max(0, delayMs), order: this.#order++, run, owner, stack, wakes, cancelled: false };
+    const event: Scheduled = {
+      at: this.#now + Math.max(0, delayMs),
+      order: this.#order++,
+      run,
+      owner,
+      stack,
+      wakes,
+      cancelled: false,
+    };
     this.#heap.push(event);
     return () => {
       event.cancelled = true;
@@ -210,7 +220,9 @@ export class World {
   }
 
   #waiting(): string[] {
-    return [...this.#resources].filter(({ owner }) => !owner.background).map(({ owner, describe }) => `${owner.name}: ${describe()}`);
+    return [...this.#resources]
+      .filter(({ owner }) => !owner.background)
+      .map(({ owner, describe }) => `${owner.name}: ${describe()}`);
   }
 
   /** Names what is left over, and stops the left timers so that a next run starts clean. */

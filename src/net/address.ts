@@ -125,9 +125,11 @@ export function formatAddress(bytes: Uint8Array): string {
   return text;
 }
 
-const quad = (bytes: Uint8Array, at: number): string => `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
+const quad = (bytes: Uint8Array, at: number): string =>
+  `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
 
-const group = (bytes: Uint8Array, index: number): number => ((bytes[index * 2] as number) << 8) | (bytes[index * 2 + 1] as number);
+const group = (bytes: Uint8Array, index: number): number =>
+  ((bytes[index * 2] as number) << 8) | (bytes[index * 2 + 1] as number);
 
 /** The bytes of a literal address (zone ignored), or undefined for anything else, host names included. */
 export function addressBytes(text: string): Uint8Array | undefined {
@@ -173,7 +175,15 @@ export function parseEndpoint(text: string): Endpoint | undefined {
 export const sameEndpoint = (a: Endpoint, b: Endpoint): boolean => a.port === b.port && a.address === b.address;
 
 /** What a literal address is for, by the IANA special-purpose registries (RFC 6890, 6598, 4193, 4291). */
-export type AddressScope = 'public' | 'private' | 'shared' | 'loopback' | 'link-local' | 'unspecified' | 'multicast' | 'reserved';
+export type AddressScope =
+  | 'public'
+  | 'private'
+  | 'shared'
+  | 'loopback'
+  | 'link-local'
+  | 'unspecified'
+  | 'multicast'
+  | 'reserved';
 
 const SCOPES_V4: readonly (readonly [prefix: string, length: number, scope: AddressScope])[] = [
   ['0.0.0.0', 8, 'unspecified'],

@@ -42,7 +42,8 @@ export function encodeQuery(id: number, question: DnsQuestion): Uint8Array {
 
 /** What a server needs to know of a query; undefined for anything but one question of a type that we know. */
 export function decodeQuery(bytes: Uint8Array): { readonly id: number; readonly question: DnsQuestion } | undefined {
-  if (bytes.length < HEADER || ((bytes[2] as number) & 0xf8) !== 0 || bytes[4] !== 0 || bytes[5] !== 1) return undefined;
+  if (bytes.length < HEADER || ((bytes[2] as number) & 0xf8) !== 0 || bytes[4] !== 0 || bytes[5] !== 1)
+    return undefined;
   try {
     const { name, end } = readName(bytes, HEADER);
     const type = TYPES.find((each) => DNS_TYPE[each] === (((bytes[end] ?? 0) << 8) | (bytes[end + 1] ?? 0)));
@@ -57,17 +58,54 @@ export function decodeQuery(bytes: Uint8Array): { readonly id: number; readonly 
 export function encodeResponse(id: number, question: DnsQuestion, texts: readonly string[], rcode = 0): Uint8Array {
   const records = texts.flatMap((text) => {
     const bytes = question.type === 'TXT' ? new TextEncoder().encode(text) : addressBytes(text);
-    if (!bytes || (question.type === 'A' && bytes.length !== 4) || (question.type === 'AAAA' && bytes.length !== 16) || bytes.length > 255) throw new DnsFormatError(`'${text}' is no ${question.type} record`);
+    if (
+      !bytes ||
+      (question.type === 'A' && bytes.length !== 4) ||
+      (question.type === 'AAAA' && bytes.length !== 16) ||
+      bytes.length > 255
+    )
+      throw new DnsFormatError(`'${text}' is no ${question.type} record`);
     const data = question.type === 'TXT' ? [bytes.length, ...bytes] : [...bytes];
     // A pointer to the name of the question, then a time to live of no time at all.
-    return [0xc0, HEADER, 0, DNS_TYPE[question.type], 0, CLASS_IN, 0, 0, 0, 0, data.length >>> 8, data.length & 0xff, ...data];
+    return [
+      0xc0,
+      HEADER,
+      0,
+      DNS_TYPE[question.type],
+      0,
+      CLASS_IN,
+      0,
+      0,
+      0,
+      0,
+      data.length >>> 8,
+      data.length & 0xff,
+      ...data,
+    ];
   });
-  return Uint8Array.from([...header(id, RESPONSE | RECURSION_DESIRED | rcode, texts.length), ...questionBytes(question), ...records]);
+  return Uint8Array.from([
+    ...header(id, RESPONSE | RECURSION_DESIRED | rcode, texts.length),
+    ...questionBytes(question),
+    ...records,
+  ]);
 }
 
 const TYPES = Object.keys(DNS_TYPE) as DnsType[];
 
-const header = (id: number, flags: number, answers: number): number[] => [id >>> 8, id & 0xff, flags >>> 8, flags & 0xff, 0, 1, answers >>> 8, answers & 0xff, 0, 0, 0, 0];
+const header = (id: number, flags: number, answers: number): number[] => [
+  id >>> 8,
+  id & 0xff,
+  flags >>> 8,
+  flags & 0xff,
+  0,
+  1,
+  answers >>> 8,
+  answers & 0xff,
+  0,
+  0,
+  0,
+  0,
+];
 
 function questionBytes({ name, type }: DnsQuestion): number[] {
   const encoded = labelsOf(name).flatMap((label) => [label.length, ...label]);
@@ -76,8 +114,12 @@ function questionBytes({ name, type }: DnsQuestion): number[] {
 }
 
 function labelsOf(name: string): Uint8Array[] {
-  const labels = name.replace(/\.$/, '').split('.').map((label) => new TextEncoder().encode(label));
-  if (labels.some((label) => label.length === 0 || label.length > 63)) throw new DnsFormatError(`'${name}' is no DNS name`);
+  const labels = name
+    .replace(/\.$/, '')
+    .split('.')
+    .map((label) => new TextEncoder().encode(label));
+  if (labels.some((label) => label.length === 0 || label.length > 63))
+    throw new DnsFormatError(`'${name}' is no DNS name`);
   return labels;
 }
 
@@ -115,7 +157,8 @@ function readData(type: number, data: Uint8Array): { type: DnsType; text: string
     case DNS_TYPE.A:
     case DNS_TYPE.AAAA: {
       const name = type === DNS_TYPE.A ? 'A' : 'AAAA';
-      if (data.length !== (name === 'A' ? 4 : 16)) throw new DnsFormatError(`an ${name} record of ${data.length} bytes`);
+      if (data.length !== (name === 'A' ? 4 : 16))
+        throw new DnsFormatError(`an ${name} record of ${data.length} bytes`);
       return { type: name, text: formatAddress(data) };
     }
     case DNS_TYPE.TXT: {

@@ -12,14 +12,17 @@ export interface Machine<Event, Action> {
   wake(now: number): Action[];
 }
 
-
 /** The loop: feeds events in, carries actions out, keeps one timer. */
 export interface Driver<Event> {
   feed(event: Event): void;
   stop(): void;
 }
 
-export function drive<Event, Action>(machine: Machine<Event, Action>, clock: Clock, perform: (action: Action) => void): Driver<Event> {
+export function drive<Event, Action>(
+  machine: Machine<Event, Action>,
+  clock: Clock,
+  perform: (action: Action) => void,
+): Driver<Event> {
   let cancel: (() => void) | undefined;
   let armedFor: number | undefined;
   let stopped = false;
@@ -28,11 +31,14 @@ export function drive<Event, Action>(machine: Machine<Event, Action>, clock: Clo
     if (at === armedFor) return;
     cancel?.();
     armedFor = at;
-    cancel = at === undefined ? undefined : clock.after(at - clock.now(), () => {
-      armedFor = undefined;
-      cancel = undefined;
-      carryOut(machine.wake(clock.now()));
-    });
+    cancel =
+      at === undefined
+        ? undefined
+        : clock.after(at - clock.now(), () => {
+            armedFor = undefined;
+            cancel = undefined;
+            carryOut(machine.wake(clock.now()));
+          });
   };
   const carryOut = (actions: Action[]) => {
     for (const action of actions) {

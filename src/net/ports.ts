@@ -85,7 +85,11 @@ export interface Tcp {
   /** Rejects with NetError; `tls` wraps the connection and verifies the certificate for that name. Bounded only by `signal`. */
   connect(
     remote: Endpoint,
-    options: { readonly address?: string | undefined; readonly port?: number | undefined; readonly tls?: { readonly serverName: string } | undefined },
+    options: {
+      readonly address?: string | undefined;
+      readonly port?: number | undefined;
+      readonly tls?: { readonly serverName: string } | undefined;
+    },
     signal?: AbortSignal,
   ): Promise<ByteStream>;
   listen(local: Endpoint, accept: (stream: ByteStream) => void): Promise<TcpListener>;

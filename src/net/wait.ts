@@ -144,7 +144,11 @@ export function deferred<T>(): Deferred<T> {
 }
 
 /** Runs `work` over `items`, at most `limit` at a time, results in the items' order. The first rejection wins. */
-export async function mapBounded<T, R>(items: readonly T[], limit: number, work: (item: T, index: number) => Promise<R>): Promise<R[]> {
+export async function mapBounded<T, R>(
+  items: readonly T[],
+  limit: number,
+  work: (item: T, index: number) => Promise<R>,
+): Promise<R[]> {
   const results: R[] = new Array(items.length);
   let next = 0;
   const lane = async () => {

@@ -17,9 +17,12 @@ export const nodeClock: Clock = {
     let timer: NodeJS.Timeout | undefined;
     const arm = () => {
       const rest = Math.ceil(due - performance.now());
-      timer = setTimeout(() => {
-        immediate = setImmediate(fire);
-      }, Math.min(Math.max(rest, 1), LONGEST_TIMEOUT));
+      timer = setTimeout(
+        () => {
+          immediate = setImmediate(fire);
+        },
+        Math.min(Math.max(rest, 1), LONGEST_TIMEOUT),
+      );
     };
     const fire = () => (performance.now() < due ? arm() : wake());
     if (ms > 0) arm();

@@ -50,7 +50,12 @@ export function toNetError(cause: unknown, fallback: NetErrorKind = 'other'): Ne
   const code = codeOf(cause);
   const kind = kindOf(code, fallback);
   const words = WORDS[kind];
-  const message = words !== undefined && code !== undefined ? `${words} (${code})` : cause instanceof Error ? cause.message : String(cause);
+  const message =
+    words !== undefined && code !== undefined
+      ? `${words} (${code})`
+      : cause instanceof Error
+        ? cause.message
+        : String(cause);
   return new NetError(kind, message, code, cause);
 }
 
@@ -66,7 +71,12 @@ export function toConnectError(cause: unknown, remote: string): NetError {
     case 'EINVAL':
       if (familyOf(remote) !== 6 || scopeOf(remote) !== 'link-local') return error;
       // Node turns the name of an interface that does not exist into no interface.
-      return say('other', remote.includes('%') ? `this host has no interface '${remote.slice(remote.indexOf('%') + 1)}' (EINVAL)` : `a link-local address needs its interface: ${remote}%eth0 (EINVAL)`);
+      return say(
+        'other',
+        remote.includes('%')
+          ? `this host has no interface '${remote.slice(remote.indexOf('%') + 1)}' (EINVAL)`
+          : `a link-local address needs its interface: ${remote}%eth0 (EINVAL)`,
+      );
     default:
       return error;
   }

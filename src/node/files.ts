@@ -7,7 +7,11 @@ import type { Readable } from 'node:stream';
  */
 export async function* readInPieces(path: string): AsyncGenerator<Uint8Array> {
   const fs = process.getBuiltinModule('node:fs');
-  const fd = await new Promise<number>((resolve, reject) => fs.open(path, 'r', (error, opened) => (error ? reject(error) : resolve(opened))));
-  const stream: Readable = fs.fstatSync(fd).isFIFO() ? new (process.getBuiltinModule('node:net').Socket)({ fd, readable: true, writable: false }) : fs.createReadStream(path, { fd });
+  const fd = await new Promise<number>((resolve, reject) =>
+    fs.open(path, 'r', (error, opened) => (error ? reject(error) : resolve(opened))),
+  );
+  const stream: Readable = fs.fstatSync(fd).isFIFO()
+    ? new (process.getBuiltinModule('node:net').Socket)({ fd, readable: true, writable: false })
+    : fs.createReadStream(path, { fd });
   yield* stream as AsyncIterable<Uint8Array>;
 }

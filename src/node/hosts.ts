@@ -2,7 +2,9 @@
 import { canonicalAddress } from '../net/address.ts';
 
 export const hostsPath = (): string =>
-  process.platform === 'win32' ? `${process.env['SystemRoot'] ?? 'C:\\Windows'}\\System32\\drivers\\etc\\hosts` : '/etc/hosts';
+  process.platform === 'win32'
+    ? `${process.env['SystemRoot'] ?? 'C:\\Windows'}\\System32\\drivers\\etc\\hosts`
+    : '/etc/hosts';
 
 /** Addresses that a hosts file gives for a name, in its order; names compare without regard to case. Pure. */
 export function addressesInHosts(text: string, name: string): string[] {

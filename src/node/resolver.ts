@@ -44,13 +44,21 @@ export const createResolver = (options: ResolverOptions = {}): Resolver => ({
 
 export const nodeResolver: Resolver = createResolver();
 
-async function allAddresses(options: ResolverOptions, host: string, family: Family | undefined, signal: AbortSignal | undefined): Promise<string[]> {
+async function allAddresses(
+  options: ResolverOptions,
+  host: string,
+  family: Family | undefined,
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
   const literal = canonicalAddress(host);
   if (literal !== undefined) {
-    if (family !== undefined && familyOf(literal) !== family) throw new NetError('not-found', `${literal} is not an IPv${family} address`);
+    if (family !== undefined && familyOf(literal) !== family)
+      throw new NetError('not-found', `${literal} is not an IPv${family} address`);
     return [literal];
   }
-  const inHosts = addressesInHosts(await readHosts(options.hostsFile ?? hostsPath()), host).filter((address) => family === undefined || familyOf(address) === family);
+  const inHosts = addressesInHosts(await readHosts(options.hostsFile ?? hostsPath()), host).filter(
+    (address) => family === undefined || familyOf(address) === family,
+  );
   signal?.throwIfAborted();
   if (inHosts.length > 0) return inHosts;
   if (!host.includes('.') || /\.(?:local|localhost)\.?$/i.test(host)) return bySystem(host, family, signal);
@@ -59,7 +67,8 @@ async function allAddresses(options: ResolverOptions, host: string, family: Fami
   } catch (error) {
     // Denied, or nobody there to ask: quickly known, so the system will know quickly too. Silence is not.
     const code = codeOf(error);
-    if (signal?.aborted || (kindOf(code) !== 'not-found' && code !== 'ECONNREFUSED' && code !== 'EBADNAME')) throw error;
+    if (signal?.aborted || (kindOf(code) !== 'not-found' && code !== 'ECONNREFUSED' && code !== 'EBADNAME'))
+      throw error;
     return bySystem(host, family, signal);
   }
 }
@@ -73,7 +82,12 @@ async function readHosts(path: string): Promise<string> {
 }
 
 /** The families asked for, in the order to try; rejects only when none has an address. */
-async function byDns(options: ResolverOptions, host: string, family: Family | undefined, signal: AbortSignal | undefined): Promise<string[]> {
+async function byDns(
+  options: ResolverOptions,
+  host: string,
+  family: Family | undefined,
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
   return query(options, signal, async (resolver) => {
     const ask = { 4: () => resolver.resolve4(host), 6: () => resolver.resolve6(host) };
     if (family !== undefined) return (await ask[family]()).map(nodeAddress);
@@ -99,7 +113,11 @@ async function byDns(options: ResolverOptions, host: string, family: Family | un
 const reachesIpv6 = (): boolean =>
   nodeInterfaces().some(({ family, internal, address }) => family === 6 && !internal && scopeOf(address) === 'public');
 
-async function query<T>(options: ResolverOptions, signal: AbortSignal | undefined, ask: (resolver: promises.Resolver) => Promise<T>): Promise<T> {
+async function query<T>(
+  options: ResolverOptions,
+  signal: AbortSignal | undefined,
+  ask: (resolver: promises.Resolver) => Promise<T>,
+): Promise<T> {
   const resolver = new (process.getBuiltinModule('node:dns').promises.Resolver)(QUERY);
   if (options.nameServers) resolver.setServers(options.nameServers);
   try {
@@ -114,7 +132,10 @@ async function query<T>(options: ResolverOptions, signal: AbortSignal | undefine
 async function bySystem(host: string, family: Family | undefined, signal: AbortSignal | undefined): Promise<string[]> {
   try {
     // `verbatim`: the system's order is RFC 6724's.
-    const found = await abortable(process.getBuiltinModule('node:dns').promises.lookup(host, { all: true, family: family ?? 0, verbatim: true }), signal);
+    const found = await abortable(
+      process.getBuiltinModule('node:dns').promises.lookup(host, { all: true, family: family ?? 0, verbatim: true }),
+      signal,
+    );
     return found.map(({ address }) => nodeAddress(address));
   } catch (error) {
     signal?.throwIfAborted();

@@ -13,13 +13,28 @@ export const nodeTcp: Tcp = {
   connect: async (remote, options, signal) => {
     signal?.throwIfAborted();
     const { tls } = options;
-    const target = { host: remote.address, port: remote.port, localAddress: options.address, localPort: options.port, noDelay: true };
-    const opened = tls ? process.getBuiltinModule('node:tls').connect(secure(target, tls.serverName)) : process.getBuiltinModule('node:net').connect(definite(target));
-    await established(opened, tls ? 'secureConnect' : 'connect', (error) => (options.address === undefined ? toConnectError(error, remote.address) : toNetError(error)), signal);
+    const target = {
+      host: remote.address,
+      port: remote.port,
+      localAddress: options.address,
+      localPort: options.port,
+      noDelay: true,
+    };
+    const opened = tls
+      ? process.getBuiltinModule('node:tls').connect(secure(target, tls.serverName))
+      : process.getBuiltinModule('node:net').connect(definite(target));
+    await established(
+      opened,
+      tls ? 'secureConnect' : 'connect',
+      (error) => (options.address === undefined ? toConnectError(error, remote.address) : toNetError(error)),
+      signal,
+    );
     return new NodeByteStream(opened);
   },
   listen: async ({ address, port }, accept) => {
-    const server = process.getBuiltinModule('node:net').createServer({ noDelay: true }, (socket) => accept(new NodeByteStream(socket)));
+    const server = process
+      .getBuiltinModule('node:net')
+      .createServer({ noDelay: true }, (socket) => accept(new NodeByteStream(socket)));
     await bound(server, { host: address, port, exclusive: true, ipv6Only: address.includes(':') });
     return new NodeTcpListener(server);
   },
@@ -39,7 +54,12 @@ function secure(target: object, serverName: string): ConnectionOptions {
   };
 }
 
-const established = (socket: Socket, event: 'connect' | 'secureConnect', worded: (error: Error) => NetError, signal: AbortSignal | undefined): Promise<void> =>
+const established = (
+  socket: Socket,
+  event: 'connect' | 'secureConnect',
+  worded: (error: Error) => NetError,
+  signal: AbortSignal | undefined,
+): Promise<void> =>
   new Promise((resolve, reject) => {
     let reached = false;
     const settle = (act: () => void) => {
@@ -49,7 +69,8 @@ const established = (socket: Socket, event: 'connect' | 'secureConnect', worded:
     };
     const ready = () => settle(resolve);
     // Once TCP stands, whatever breaks the handshake is a matter of TLS, a reset included.
-    const failed = (error: Error) => settle(() => reject(reached ? new NetError('tls', error.message, codeOf(error), error) : worded(error)));
+    const failed = (error: Error) =>
+      settle(() => reject(reached ? new NetError('tls', error.message, codeOf(error), error) : worded(error)));
     const stop = () =>
       settle(() => {
         socket.on('error', () => {}).destroy();
@@ -76,7 +97,8 @@ class NodeTcpListener implements TcpListener {
 
   constructor(server: Server) {
     const address = server.address();
-    this.local = typeof address === 'object' && address ? nodeEndpoint(address.address, address.port) : { address: '', port: 0 };
+    this.local =
+      typeof address === 'object' && address ? nodeEndpoint(address.address, address.port) : { address: '', port: 0 };
     this.#server = server;
   }
 
@@ -105,7 +127,8 @@ class NodeByteStream implements ByteStream {
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
     try {
       // A destroyed socket has nothing to read, and its iterator would complain of a premature close.
-      if (!this.#closed && !this.#failure) yield* this.#socket.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+      if (!this.#closed && !this.#failure)
+        yield* this.#socket.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
     } catch (error) {
       this.#failure ??= toNetError(error);
     }
@@ -118,7 +141,13 @@ class NodeByteStream implements ByteStream {
       this.#socket.write(data, (error) => {
         if (!error) return resolve();
         // After the first failure the stream only says that it is gone; the first one says why.
-        reject(this.#closed ? closedError() : kindOf(codeOf(error)) === 'closed' && this.#failure ? this.#failure : toNetError(error));
+        reject(
+          this.#closed
+            ? closedError()
+            : kindOf(codeOf(error)) === 'closed' && this.#failure
+              ? this.#failure
+              : toNetError(error),
+        );
       });
     });
   }

@@ -5,8 +5,11 @@ import { nodeAddress, nodeEndpoint } from './address.ts';
 import { closedError, toConnectError, toNetError } from './errors.ts';
 
 /** Every address that reaches a socket is a literal: nothing is looked up, so a send leaves in the turn in which it began. */
-const literal = (address: string, family: unknown, done: (error: null, address: string, family: unknown) => void): void =>
-  done(null, address, family);
+const literal = (
+  address: string,
+  family: unknown,
+  done: (error: null, address: string, family: unknown) => void,
+): void => done(null, address, family);
 
 /** UDP by node:dgram. */
 export const nodeUdp: Udp = {

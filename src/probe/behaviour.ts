@@ -27,7 +27,12 @@ export interface BehaviourOptions {
 }
 
 /** Measures; never rejects for what the network does, nor when aborted: see `failure` and `stopped`. */
-export async function measureBehaviour(env: ProbeEnv, family: Family, options: BehaviourOptions, signal: AbortSignal): Promise<Measurement> {
+export async function measureBehaviour(
+  env: ProbeEnv,
+  family: Family,
+  options: BehaviourOptions,
+  signal: AbortSignal,
+): Promise<Measurement> {
   const session = new ProbeSession(env, family, options.source);
   const measurement: Measurement = {
     session,
@@ -93,9 +98,16 @@ class Run {
       const first = best(await found);
       if (first) {
         this.#options.onProgress?.('testing mapping and filtering');
-        await Promise.all([this.#testServers(x, bindings, early && filtering && { test: early, filtering }), sampleAndHairpin(this.#m, first, samples, this.#signal)]);
+        await Promise.all([
+          this.#testServers(x, bindings, early && filtering && { test: early, filtering }),
+          sampleAndHairpin(this.#m, first, samples, this.#signal),
+        ]);
         // The table is of all flows: those opened last are given the time to be answered.
-        await session.gate.wait(() => session.series.every((each) => each.sent === 0 || !isControl(each) || settled(each)), Math.max(LAST_ANSWERS_MS, session.roundTripMs()), this.#signal);
+        await session.gate.wait(
+          () => session.series.every((each) => each.sent === 0 || !isControl(each) || settled(each)),
+          Math.max(LAST_ANSWERS_MS, session.roundTripMs()),
+          this.#signal,
+        );
       }
       search.abort();
       await Promise.allSettled([filtering?.finished, samples, watches]);
@@ -105,7 +117,13 @@ class Run {
   }
 
   #beginTest(server: Endpoint): ServerTest {
-    const test: ServerTest = { server, otherAddress: undefined, otherPort: undefined, honoursAddress: undefined, honoursPort: undefined };
+    const test: ServerTest = {
+      server,
+      otherAddress: undefined,
+      otherPort: undefined,
+      honoursAddress: undefined,
+      honoursPort: undefined,
+    };
     this.#m.tests.push(test);
     return test;
   }
@@ -136,17 +154,28 @@ class Run {
   }
 
   /** Mapping and filtering with the first server that can be used to the end; a server whose other address is dead is left for the next. */
-  async #testServers(x: ProbeSocket, bindings: readonly Series[], early: { readonly test: ServerTest; readonly filtering: Filtering } | undefined): Promise<void> {
+  async #testServers(
+    x: ProbeSocket,
+    bindings: readonly Series[],
+    early: { readonly test: ServerTest; readonly filtering: Filtering } | undefined,
+  ): Promise<void> {
     const { session } = this.#m;
     const tested = new Set<Series>();
     // Servers go on answering while others are tested.
-    for (let binding: Series | undefined; (binding = best(bindings.filter((each) => each.answer && !tested.has(each)))); ) {
+    for (
+      let binding: Series | undefined;
+      (binding = best(bindings.filter((each) => each.answer && !tested.has(each))));
+    ) {
       tested.add(binding);
       const other = usableOther(binding);
       if (!other) {
         if (!early) continue;
         // An answer from elsewhere would come with the first one; without OTHER-ADDRESS silence says nothing, so nothing is waited for.
-        await session.gate.wait(() => early.test.otherAddress !== undefined, session.roundTripMs() + CHOICE_GRACE_MS, this.#signal);
+        await session.gate.wait(
+          () => early.test.otherAddress !== undefined,
+          session.roundTripMs() + CHOICE_GRACE_MS,
+          this.#signal,
+        );
         early.filtering.abandon();
         await early.filtering.finished;
         continue;
@@ -161,10 +190,16 @@ class Run {
 
   /** RFC 5780 §4.3, tests II and III, and the fourth combination, all at once. */
   async #testMapping(x: ProbeSocket, { to: server }: Series, other: Endpoint): Promise<void> {
-    const remotes = [other, { address: other.address, port: server.port }, { address: server.address, port: other.port }];
+    const remotes = [
+      other,
+      { address: other.address, port: server.port },
+      { address: server.address, port: other.port },
+    ];
     const gap = Math.max(40, 1.5 * this.#m.session.roundTripMs());
     const gaps = [1, 1, 1, 1, 1.5, 1.5, 2, 2, 3, 3].map((factor) => factor * gap);
-    const fresh = remotes.filter((remote, i) => !sameEndpoint(remote, server) && remotes.findIndex((each) => sameEndpoint(each, remote)) === i);
+    const fresh = remotes.filter(
+      (remote, i) => !sameEndpoint(remote, server) && remotes.findIndex((each) => sameEndpoint(each, remote)) === i,
+    );
     await Promise.all(
       fresh.map((remote, i) => {
         const series = this.#m.session.begin(`mapping-${i + 2}`, x, remote);
@@ -178,18 +213,25 @@ class Run {
     const { session } = this.#m;
     const bounds = scope(session.env.clock, this.#signal);
     const open = (outcome: FilteringOutcome | undefined) => outcome === undefined || outcome === 'silent';
-    const prove = async (change: Change, opened: Endpoint): Promise<boolean> => changeControl(session, x, test.server, opened, change, bounds.signal);
+    const prove = async (change: Change, opened: Endpoint): Promise<boolean> =>
+      changeControl(session, x, test.server, opened, change, bounds.signal);
     const controls = Promise.all([
       open(test.otherAddress) && other.address !== test.server.address
         ? prove({ ip: true, port: true }, other).then((honoured) => void (test.honoursAddress = honoured))
         : undefined,
       test.otherAddress !== 'passed' && open(test.otherPort)
-        ? prove({ ip: false, port: true }, { address: test.server.address, port: other.port }).then((honoured) => void (test.honoursPort = honoured))
+        ? prove({ ip: false, port: true }, { address: test.server.address, port: other.port }).then(
+            (honoured) => void (test.honoursPort = honoured),
+          )
         : undefined,
     ]);
     controls.catch(() => {});
     try {
-      await session.gate.wait(() => test.otherAddress === 'passed' || (test.otherAddress !== undefined && test.otherPort !== undefined), this.#options.timeoutMs, this.#signal);
+      await session.gate.wait(
+        () => test.otherAddress === 'passed' || (test.otherAddress !== undefined && test.otherPort !== undefined),
+        this.#options.timeoutMs,
+        this.#signal,
+      );
       if (test.otherAddress !== 'passed') await controls;
       // What passes from another address passes from another port: its answer is only waited for to complete the table.
       else await session.gate.wait(() => test.otherPort !== undefined, CHOICE_GRACE_MS, this.#signal);

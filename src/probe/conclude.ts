@@ -17,7 +17,12 @@ const FEWEST_TO_MISS = 4;
 
 export interface Behaviour {
   /** `name` is what the user wrote, where that was not the address. */
-  readonly server: { readonly name: string | null; readonly address: string; readonly alternate: string | null; readonly software: string | null };
+  readonly server: {
+    readonly name: string | null;
+    readonly address: string;
+    readonly alternate: string | null;
+    readonly software: string | null;
+  };
   readonly local: string | null;
   readonly public: string | null;
   readonly type: NatType;
@@ -66,9 +71,19 @@ export function conclude(m: Measurement): Conclusion {
       hairpin: hairpinOf(m, filtering),
       portAllocation: allocationOf(m),
       table: tableOf(m),
-      evidence: [...m.session.series.filter((each) => each.sent > 0).map((each) => each.evidence(m.session.roundTripMs())), ...(m.hairpin ? [m.hairpin.evidence] : []), ...m.tcp.map((each) => each.evidence)],
+      evidence: [
+        ...m.session.series.filter((each) => each.sent > 0).map((each) => each.evidence(m.session.roundTripMs())),
+        ...(m.hairpin ? [m.hairpin.evidence] : []),
+        ...m.tcp.map((each) => each.evidence),
+      ],
     },
-    findings: findingsOf(m, bindings, { type, mapping: verdict.mapping, dependent: verdict.dependent, filtering, blocked }),
+    findings: findingsOf(m, bindings, {
+      type,
+      mapping: verdict.mapping,
+      dependent: verdict.dependent,
+      filtering,
+      blocked,
+    }),
   };
 }
 
@@ -77,7 +92,9 @@ export function conclude(m: Measurement): Conclusion {
  * need not serve UDP; a firewall that rejects says it for all, and "administratively prohibited" is nobody else's.
  */
 function udpAloneFails(m: Measurement, bindings: readonly Series[]): boolean {
-  const answering = bindings.filter((each) => m.tcp.some(({ server, outcome }) => outcome === 'answered' && sameEndpoint(server, each.to)));
+  const answering = bindings.filter((each) =>
+    m.tcp.some(({ server, outcome }) => outcome === 'answered' && sameEndpoint(server, each.to)),
+  );
   const refused = new Set(answering.filter((each) => each.failure?.kind === 'refused').map((each) => each.to.address));
   return refused.size > 1 || answering.some((each) => each.failure?.kind !== 'refused');
 }
@@ -99,7 +116,9 @@ function hairpinOf(m: Measurement, filtering: Filtering): Hairpin {
 function refusesFlows({ session }: Measurement): boolean {
   const controls = session.series.filter(isControl);
   const alive = new Set(controls.filter((each) => each.answer).map((each) => each.to.address));
-  return controls.some((each) => each.sent >= FEWEST_TO_MISS && each.replies.length === 0 && alive.has(each.to.address));
+  return controls.some(
+    (each) => each.sent >= FEWEST_TO_MISS && each.replies.length === 0 && alive.has(each.to.address),
+  );
 }
 
 function allocationOf(m: Measurement): PortAllocation {
@@ -142,12 +161,14 @@ function findingsOf(
 
   const answered = bindings.filter((each) => each.answer);
   if (verdict.blocked) {
-    for (const { server } of m.tcp.filter((each) => each.outcome === 'answered')) findings.push(finding('udp-blocked', { server: formatEndpoint(server) }));
+    for (const { server } of m.tcp.filter((each) => each.outcome === 'answered'))
+      findings.push(finding('udp-blocked', { server: formatEndpoint(server) }));
   } else if (answered.length === 0 && !m.failure && !m.stopped) {
     // What came back was of no use, and has been said.
     const heard = (server: Endpoint) => m.session.strays.some(({ from }) => from.address === server.address);
     const silent = bindings.filter((each) => !settled(each) && each.replies.length === 0 && !heard(each.to));
-    if (silent.length > 0) findings.push(finding('no-answer', { servers: silent.map((each) => formatEndpoint(each.to)) }));
+    if (silent.length > 0)
+      findings.push(finding('no-answer', { servers: silent.map((each) => formatEndpoint(each.to)) }));
   }
   if (answered.length > 0 && !m.stopped) findings.push(...unknownFindings(m, answered, verdict));
   findings.push(...addressFindings(m, answered));
@@ -160,7 +181,10 @@ function isLossy({ session }: Measurement): boolean {
   return sent - received >= 3 && received < 0.9 * sent;
 }
 
-function failureFinding(server: string, error: { readonly kind: string; readonly code: string | undefined; readonly message: string }): Finding {
+function failureFinding(
+  server: string,
+  error: { readonly kind: string; readonly code: string | undefined; readonly message: string },
+): Finding {
   if (error.kind === 'unreachable') return finding('network-unreachable', { server, code: error.code ?? error.kind });
   return finding('cannot-send', { server, error: error.message });
 }
@@ -174,9 +198,12 @@ function serverFindings(binding: Series): Finding[] {
     const mapped = get(binding.answer.message, 'MAPPED-ADDRESS');
     const xorMapped = get(binding.answer.message, 'XOR-MAPPED-ADDRESS');
     if (mapped && xorMapped && !sameEndpoint(mapped, xorMapped)) {
-      findings.push(finding('payload-rewritten', { mapped: formatEndpoint(mapped), xorMapped: formatEndpoint(xorMapped) }));
+      findings.push(
+        finding('payload-rewritten', { mapped: formatEndpoint(mapped), xorMapped: formatEndpoint(xorMapped) }),
+      );
     }
-  } else if (binding.uselessAnswer) findings.push(finding('server-useless', { server, unknownAttributes: unknownRequired(binding.uselessAnswer) }));
+  } else if (binding.uselessAnswer)
+    findings.push(finding('server-useless', { server, unknownAttributes: unknownRequired(binding.uselessAnswer) }));
   else if (binding.errorAnswer) findings.push(finding('server-error', { server, ...binding.errorAnswer }));
   else if (binding.failure?.kind === 'refused') findings.push(finding('server-refused', { server }));
   else if (binding.failure) findings.push(failureFinding(server, binding.failure));
@@ -185,12 +212,17 @@ function serverFindings(binding: Series): Finding[] {
 
 function strayFindings(m: Measurement): Finding[] {
   const bySource = new Map<string, number>();
-  for (const { from } of m.session.strays) bySource.set(formatEndpoint(from), (bySource.get(formatEndpoint(from)) ?? 0) + 1);
+  for (const { from } of m.session.strays)
+    bySource.set(formatEndpoint(from), (bySource.get(formatEndpoint(from)) ?? 0) + 1);
   return [...bySource].map(([from, count]) => finding('stray-datagrams', { count, from }));
 }
 
 /** Why mapping, filtering or type could not be told, as far as that has not been said already. */
-function unknownFindings(m: Measurement, answered: readonly Series[], verdict: { mapping: Mapping; dependent: boolean; filtering: Filtering }): Finding[] {
+function unknownFindings(
+  m: Measurement,
+  answered: readonly Series[],
+  verdict: { mapping: Mapping; dependent: boolean; filtering: Filtering },
+): Finding[] {
   const findings: Finding[] = [];
   const only = formatEndpoint((answered[0] as Series).to);
   for (const binding of answered) {
@@ -198,17 +230,25 @@ function unknownFindings(m: Measurement, answered: readonly Series[], verdict: {
     const other = otherAddress(binding);
     if (!other) {
       if (verdict.filtering === 'unknown') findings.push(finding('server-lacks-rfc5780', { server }));
-    } else if (!plausibleOther(binding.to, other)) findings.push(finding('other-address-unusable', { server, other: formatEndpoint(other) }));
-    else if (other.address === binding.to.address) findings.push(finding('other-address-same-ip', { server, other: formatEndpoint(other) }));
+    } else if (!plausibleOther(binding.to, other))
+      findings.push(finding('other-address-unusable', { server, other: formatEndpoint(other) }));
+    else if (other.address === binding.to.address)
+      findings.push(finding('other-address-same-ip', { server, other: formatEndpoint(other) }));
     else {
       const tried = m.session.series.filter((each) => each.mux === m.x?.mux && each.to.address === other.address);
-      if (tried.length > 0 && !tried.some((each) => each.answer)) findings.push(finding('other-address-dead', { server, other: formatEndpoint(other) }));
+      if (tried.length > 0 && !tried.some((each) => each.answer))
+        findings.push(finding('other-address-dead', { server, other: formatEndpoint(other) }));
     }
   }
   if (verdict.mapping === 'unknown') {
-    findings.push(verdict.dependent ? finding('mapping-dependence-unknown') : finding('mapping-needs-second-address', { server: only }));
+    findings.push(
+      verdict.dependent
+        ? finding('mapping-dependence-unknown')
+        : finding('mapping-needs-second-address', { server: only }),
+    );
   }
-  if (verdict.filtering === 'unknown') for (const test of m.tests) findings.push(...filteringFindings(m, test, verdict.dependent, findings));
+  if (verdict.filtering === 'unknown')
+    for (const test of m.tests) findings.push(...filteringFindings(m, test, verdict.dependent, findings));
   return findings;
 }
 
@@ -216,27 +256,38 @@ function filteringFindings(m: Measurement, test: ServerTest, dependent: boolean,
   const server = formatEndpoint(test.server);
   const outcomes = [test.otherAddress, test.otherPort];
   if (outcomes.includes('rejected')) {
-    const rejected = m.session.series.find((each) => each.test.startsWith('filtering') && sameEndpoint(each.to, test.server) && each.errorAnswer);
+    const rejected = m.session.series.find(
+      (each) => each.test.startsWith('filtering') && sameEndpoint(each.to, test.server) && each.errorAnswer,
+    );
     return [finding('change-request-rejected', { server, code: rejected?.errorAnswer?.code ?? 0 })];
   }
   if (outcomes.includes('ignored')) return [finding('change-request-ignored', { server })];
   if (said.some((each) => each['server'] === server && each.kind.startsWith('other-address'))) return [];
   // A burst of losses can swallow the control too; then the server is not to blame.
   if (outcomes.includes('silent') && !dependent && isLossy(m)) return [finding('filtering-inconclusive', { server })];
-  if (outcomes.includes('silent')) return [finding(dependent ? 'change-request-unproven' : 'change-request-ignored', { server })];
-  return said.some((each) => each.kind === 'server-lacks-rfc5780' && each['server'] === server) ? [] : [finding('filtering-inconclusive', { server })];
+  if (outcomes.includes('silent'))
+    return [finding(dependent ? 'change-request-unproven' : 'change-request-ignored', { server })];
+  return said.some((each) => each.kind === 'server-lacks-rfc5780' && each['server'] === server)
+    ? []
+    : [finding('filtering-inconclusive', { server })];
 }
 
 function addressFindings(m: Measurement, answered: readonly Series[]): Finding[] {
   const findings: Finding[] = [];
   const local = m.x?.local;
-  if (local && scopeOf(local.address) === 'shared') findings.push(finding('shared-address-space', { local: local.address }));
+  if (local && scopeOf(local.address) === 'shared')
+    findings.push(finding('shared-address-space', { local: local.address }));
   const seen = m.session.observations();
   const addresses = [...new Set(seen.map(({ mapped }) => mapped.address))];
   if (addresses.length > 1) findings.push(finding('address-pooling', { addresses }));
-  const untranslated = seen.find(({ local: own, mapped }) => own.address === mapped.address && scopeOf(mapped.address) !== 'public');
+  const untranslated = seen.find(
+    ({ local: own, mapped }) => own.address === mapped.address && scopeOf(mapped.address) !== 'public',
+  );
   if (untranslated) findings.push(finding('server-on-this-side', { address: untranslated.mapped.address }));
-  const inner = seen.find(({ local: own, mapped }) => own.address !== mapped.address && ['private', 'shared'].includes(scopeOf(mapped.address)));
+  const inner = seen.find(
+    ({ local: own, mapped }) =>
+      own.address !== mapped.address && ['private', 'shared'].includes(scopeOf(mapped.address)),
+  );
   if (inner && answered.length > 0) findings.push(finding('private-public-side', { public: inner.mapped.address }));
   return findings;
 }

@@ -3,10 +3,24 @@ import { type Endpoint, familyOf } from '../net/address.ts';
 import { type Env, NetError } from '../net/ports.ts';
 import { deferred } from '../net/wait.ts';
 import type { Schedule } from '../stun/schedule.ts';
-import { type DnsQuestion, DnsFormatError, type DnsResponse, DNS_TYPE, decodeResponse, encodeQuery } from '../net/dns-message.ts';
+import {
+  type DnsQuestion,
+  DnsFormatError,
+  type DnsResponse,
+  DNS_TYPE,
+  decodeResponse,
+  encodeQuery,
+} from '../net/dns-message.ts';
 
 /** How a name server refuses: rcode names of RFC 1035 §4.1.1. */
-const RCODES: readonly string[] = ['no error', 'format error', 'server failure', 'no such name', 'not implemented', 'refused'];
+const RCODES: readonly string[] = [
+  'no error',
+  'format error',
+  'server failure',
+  'no such name',
+  'not implemented',
+  'refused',
+];
 
 export interface DnsAnswer {
   readonly response: DnsResponse;
@@ -27,7 +41,10 @@ export async function queryDns(
   const id = env.random.below(0x10000);
   const query = encodeQuery(id, question);
   // Connected: only this server is heard, and a closed port is known at once.
-  const socket = await env.udp.open({ family: familyOf(server.address), address: options.source, remote: server }, options.signal);
+  const socket = await env.udp.open(
+    { family: familyOf(server.address), address: options.source, remote: server },
+    options.signal,
+  );
   const end = deferred<DnsAnswer>();
   const stop = (): void => end.reject(options.signal.reason);
   let cancel = (): void => {};
@@ -48,7 +65,10 @@ export async function queryDns(
       const response = matching(data, id, question);
       if (!response) return;
       if (response.rcode === 0) end.resolve({ response, rttMs: at - sentAt });
-      else end.reject(new NetError('resolver', `the name server answered: ${RCODES[response.rcode] ?? `error ${response.rcode}`}`));
+      else
+        end.reject(
+          new NetError('resolver', `the name server answered: ${RCODES[response.rcode] ?? `error ${response.rcode}`}`),
+        );
     },
     error: (error) => end.reject(error),
   });

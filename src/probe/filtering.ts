@@ -33,7 +33,13 @@ export type FilteringOutcome = 'passed' | 'silent' | 'ignored' | 'rejected' | 'i
 const changed = (from: Endpoint, asked: Endpoint, change: Change): boolean =>
   change.ip ? from.address !== asked.address : from.address === asked.address ? from.port !== asked.port : true;
 
-export async function filteringTest(session: ProbeSession, socket: ProbeSocket, server: Endpoint, change: Change, signal: AbortSignal): Promise<FilteringOutcome> {
+export async function filteringTest(
+  session: ProbeSession,
+  socket: ProbeSocket,
+  server: Endpoint,
+  change: Change,
+  signal: AbortSignal,
+): Promise<FilteringOutcome> {
   const name = changeName(change);
   const baseline = session.begin(`filtering-${name}-baseline`, socket, server);
   const test = session.begin(`filtering-${name}`, socket, server, [attribute('CHANGE-REQUEST', change)]);
@@ -42,9 +48,16 @@ export async function filteringTest(session: ProbeSession, socket: ProbeSocket, 
   return outcome;
 }
 
-async function run(session: ProbeSession, baseline: Series, test: Series, change: Change, signal: AbortSignal): Promise<FilteringOutcome> {
+async function run(
+  session: ProbeSession,
+  baseline: Series,
+  test: Series,
+  change: Change,
+  signal: AbortSignal,
+): Promise<FilteringOutcome> {
   const heard = (): FilteringOutcome | undefined => {
-    if (test.replies.some(({ message, from }) => message.class === 'success' && changed(from, test.to, change))) return 'passed';
+    if (test.replies.some(({ message, from }) => message.class === 'success' && changed(from, test.to, change)))
+      return 'passed';
     if (test.errorAnswer) return 'rejected';
     return test.answer && 'ignored';
   };
@@ -56,7 +69,12 @@ async function run(session: ProbeSession, baseline: Series, test: Series, change
       if (await test.wait(done, ROUND_MS, signal)) return heard() ?? 'inconclusive';
     }
     // Until the baseline is answered nothing is known of the round trip, and on a slow path no answer can have come.
-    if (!baseline.answer && (await test.wait(() => done() || baseline.answer !== undefined, SLOWEST_PATH_MS, signal)) && done()) return heard() ?? 'inconclusive';
+    if (
+      !baseline.answer &&
+      (await test.wait(() => done() || baseline.answer !== undefined, SLOWEST_PATH_MS, signal)) &&
+      done()
+    )
+      return heard() ?? 'inconclusive';
     const rest = answerWindow(session) - (session.env.clock.now() - (test.lastSentAt ?? 0));
     if (rest > 0 && (await test.wait(done, rest, signal))) return heard() ?? 'inconclusive';
     const controls = session.tally(isControl);
@@ -82,21 +100,36 @@ function answerWindow(session: ProbeSession): number {
  */
 export function changeToOpened(change: Change, here: Endpoint, there: Endpoint): readonly Attribute[] | undefined {
   if (here.address !== there.address) return undefined;
-  return [attribute('CHANGE-REQUEST', change), ...(here.port === there.port ? [] : [attribute('RESPONSE-PORT', there.port)])];
+  return [
+    attribute('CHANGE-REQUEST', change),
+    ...(here.port === there.port ? [] : [attribute('RESPONSE-PORT', there.port)]),
+  ];
 }
 
 /**
  * The positive control: the same change asked for from the mapping socket, which has already sent to `opened`. A server without
  * RESPONSE-PORT cannot be proven where the NAT maps by destination. Resolves to whether the server honours the change.
  */
-export async function changeControl(session: ProbeSession, socket: ProbeSocket, server: Endpoint, opened: Endpoint, change: Change, signal: AbortSignal): Promise<boolean> {
-  const seenAs = (remote: Endpoint) => session.observations(socket).find((each) => sameEndpoint(each.remote, remote))?.mapped;
+export async function changeControl(
+  session: ProbeSession,
+  socket: ProbeSocket,
+  server: Endpoint,
+  opened: Endpoint,
+  change: Change,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const seenAs = (remote: Endpoint) =>
+    session.observations(socket).find((each) => sameEndpoint(each.remote, remote))?.mapped;
   const here = seenAs(server);
   const there = seenAs(opened);
   const attributes = here && there && changeToOpened(change, here, there);
   if (!attributes) return false;
   const control = session.begin(`control-${changeName(change)}`, socket, server, attributes);
-  const honoured = () => control.replies.some(({ message, from }) => message.class === 'success' && sameEndpoint(from, opened) && mappedAddress(message) !== undefined);
+  const honoured = () =>
+    control.replies.some(
+      ({ message, from }) =>
+        message.class === 'success' && sameEndpoint(from, opened) && mappedAddress(message) !== undefined,
+    );
   const over = () => honoured() || control.errorAnswer !== undefined || control.answer !== undefined;
   const gaps = [...Array.from({ length: 2 * FEWEST_SENDS }, () => ROUND_MS), answerWindow(session)];
   await sendUntil(control, gaps, over, signal);

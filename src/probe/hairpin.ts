@@ -42,7 +42,12 @@ export async function hairpinTest(
   let refused = false;
   const transactionId = random.bytes(12);
   const key = transactionKey(transactionId);
-  const probe = encode({ class: 'request', method: METHOD.binding, transactionId, attributes: [attribute('SOFTWARE', 'nat-tool')] });
+  const probe = encode({
+    class: 'request',
+    method: METHOD.binding,
+    transactionId,
+    attributes: [attribute('SOFTWARE', 'nat-tool')],
+  });
   for (const { socket } of [a, b]) {
     const before = socket.mux.onOther;
     socket.mux.onOther = (datagram, message) => {

@@ -6,7 +6,14 @@ import { transact } from '../stun/client.ts';
 import { mappedAddress } from '../stun/message.ts';
 import type { Reply, StunMux } from '../stun/mux.ts';
 import { briskSchedule } from '../stun/schedule.ts';
-import { type PunchPacket, punchAnswer, punchIndication, punchRequest, readPunch, type Speaker } from './punch-packet.ts';
+import {
+  type PunchPacket,
+  punchAnswer,
+  punchIndication,
+  punchRequest,
+  readPunch,
+  type Speaker,
+} from './punch-packet.ts';
 
 const STUN_TIMEOUT_MS = 3000;
 /** Probes to the remote end until it answers. */
@@ -14,18 +21,44 @@ const PUNCH_EVERY_MS = 500;
 const MOST_PUNCHES = 20;
 
 /** Asks for the public side again and again: each question refreshes the hole. Rejects with the signal's reason. */
-export async function watchPublicSide(env: Env, mux: StunMux, remote: Endpoint, everyMs: number, heard: (mapped: Endpoint) => void, failed: (error: string) => void, signal: AbortSignal): Promise<void> {
+export async function watchPublicSide(
+  env: Env,
+  mux: StunMux,
+  remote: Endpoint,
+  everyMs: number,
+  heard: (mapped: Endpoint) => void,
+  failed: (error: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
   for (;;) {
-    const outcome = await transact(mux, {}, { to: remote, schedule: briskSchedule(STUN_TIMEOUT_MS), clock: env.clock, random: env.random, signal });
+    const outcome = await transact(
+      mux,
+      {},
+      { to: remote, schedule: briskSchedule(STUN_TIMEOUT_MS), clock: env.clock, random: env.random, signal },
+    );
     const mapped = outcome.kind === 'answered' ? mappedAddress(outcome.message) : undefined;
     if (mapped) heard(mapped);
-    else failed(outcome.kind === 'network-error' ? outcome.error.message : outcome.kind === 'error-answer' ? `${formatEndpoint(remote)} answered with error ${outcome.code}` : `no answer from ${formatEndpoint(remote)}`);
+    else
+      failed(
+        outcome.kind === 'network-error'
+          ? outcome.error.message
+          : outcome.kind === 'error-answer'
+            ? `${formatEndpoint(remote)} answered with error ${outcome.code}`
+            : `no answer from ${formatEndpoint(remote)}`,
+      );
     await sleep(env.clock, everyMs, signal);
   }
 }
 
 /** Probes the remote end until it answers, then keeps the hole open; rejects with the signal's reason. */
-export async function punchFrom(env: Env, mux: StunMux, remote: Endpoint, everyMs: number, opened: (rttMs: number) => void, signal: AbortSignal): Promise<void> {
+export async function punchFrom(
+  env: Env,
+  mux: StunMux,
+  remote: Endpoint,
+  everyMs: number,
+  opened: (rttMs: number) => void,
+  signal: AbortSignal,
+): Promise<void> {
   let answered = false;
   const releases: (() => void)[] = [];
   const probe = (): Uint8Array => {
@@ -53,7 +86,11 @@ export async function punchFrom(env: Env, mux: StunMux, remote: Endpoint, everyM
 }
 
 /** Answers a probe of the other side. What it was, or undefined for a payload. */
-export function answerPunch(socket: UdpSocket, { data, from }: Datagram, speaker: Speaker): PunchPacket['kind'] | undefined {
+export function answerPunch(
+  socket: UdpSocket,
+  { data, from }: Datagram,
+  speaker: Speaker,
+): PunchPacket['kind'] | undefined {
   const packet = readPunch(data);
   if (packet?.kind === 'request') socket.send(punchAnswer(packet.message, from, speaker), from).catch(ignoreNetError);
   return packet?.kind;

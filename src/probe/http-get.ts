@@ -25,12 +25,24 @@ export async function httpGet(
   let failure: unknown;
   for (const address of addresses) {
     try {
-      const stream = await env.tcp.connect({ address, port }, { address: source, ...(tls && { tls: { serverName: host } }) }, signal);
+      const stream = await env.tcp.connect(
+        { address, port },
+        { address: source, ...(tls && { tls: { serverName: host } }) },
+        signal,
+      );
       const stop = (): void => stream.close();
       signal.addEventListener('abort', stop, { once: true });
       try {
         const sentAt = env.clock.now();
-        const request = [`GET ${url.pathname}${url.search} HTTP/1.1`, `Host: ${url.host}`, 'User-Agent: nat-tool', 'Accept: text/plain, */*', 'Connection: close', '', ''].join('\r\n');
+        const request = [
+          `GET ${url.pathname}${url.search} HTTP/1.1`,
+          `Host: ${url.host}`,
+          'User-Agent: nat-tool',
+          'Accept: text/plain, */*',
+          'Connection: close',
+          '',
+          '',
+        ].join('\r\n');
         await stream.write(new TextEncoder().encode(request));
         const reader = new HttpReader();
         for await (const chunk of stream) {

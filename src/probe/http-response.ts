@@ -31,7 +31,12 @@ export class HttpReader {
     for (;;) {
       const split = this.#bytes.indexOf('\r\n\r\n', this.#interim);
       if (split < 0) {
-        if (ended) throw new HttpFormatError(this.#bytes === '' ? 'the server closed the connection without an answer' : 'the answer ends within its header');
+        if (ended)
+          throw new HttpFormatError(
+            this.#bytes === ''
+              ? 'the server closed the connection without an answer'
+              : 'the answer ends within its header',
+          );
         return undefined;
       }
       const { status, headers } = readHead(this.#bytes.slice(this.#interim, split));

@@ -61,7 +61,12 @@ export class LocalPort {
       return new LocalPort(env, options, undefined);
     } catch (error) {
       if (!(error instanceof NetError && error.kind === 'in-use')) throw error;
-      throw new NetError('in-use', `UDP port ${options.port} is held by a program that does not share it`, error.code, error);
+      throw new NetError(
+        'in-use',
+        `UDP port ${options.port} is held by a program that does not share it`,
+        error.code,
+        error,
+      );
     }
   }
 
@@ -69,9 +74,17 @@ export class LocalPort {
   async towards(remote: Endpoint, signal: AbortSignal): Promise<Way> {
     if (this.#own) {
       const { mux } = this.#own;
-      return { mux, channel: mux, local: { address: await this.#route(remote, signal), port: this.port }, release: () => {} };
+      return {
+        mux,
+        channel: mux,
+        local: { address: await this.#route(remote, signal), port: this.port },
+        release: () => {},
+      };
     }
-    const socket = await this.#env.udp.open({ family: this.family, address: this.#address, port: this.port, remote, reuse: true }, signal);
+    const socket = await this.#env.udp.open(
+      { family: this.family, address: this.#address, port: this.port, remote, reuse: true },
+      signal,
+    );
     const mux = new StunMux(socket);
     return { mux, channel: mux, local: socket.local, release: () => socket.close() };
   }

@@ -18,31 +18,36 @@ const MEANINGS: Readonly<Record<NatType, Meaning>> = {
   },
   'udp-firewall': {
     words: 'no NAT, but a firewall that lets in only answers',
-    advice: 'A direct path works with every peer, also behind a NAT, as long as this host sends first or both do; with a symmetric NAT the port must be guessed if the firewall filters by port.',
+    advice:
+      'A direct path works with every peer, also behind a NAT, as long as this host sends first or both do; with a symmetric NAT the port must be guessed if the firewall filters by port.',
     direct: true,
     cone: false,
   },
   'full-cone': {
     words: 'full cone NAT (endpoint-independent mapping and filtering)',
-    advice: 'Whoever knows the public side can send to it; a direct path works with every peer, symmetric NATs included.',
+    advice:
+      'Whoever knows the public side can send to it; a direct path works with every peer, symmetric NATs included.',
     direct: true,
     cone: true,
   },
   'restricted-cone': {
     words: 'restricted cone NAT (endpoint-independent mapping, address-dependent filtering)',
-    advice: 'Hole punching works with every peer, symmetric NATs included: one packet to the peer\'s address opens the way for all its ports.',
+    advice:
+      "Hole punching works with every peer, symmetric NATs included: one packet to the peer's address opens the way for all its ports.",
     direct: true,
     cone: true,
   },
   'port-restricted-cone': {
     words: 'port-restricted cone NAT (endpoint-independent mapping, address- and port-dependent filtering)',
-    advice: 'Hole punching works with every peer except one behind a symmetric NAT; that one needs port prediction or a relay.',
+    advice:
+      'Hole punching works with every peer except one behind a symmetric NAT; that one needs port prediction or a relay.',
     direct: true,
     cone: true,
   },
   symmetric: {
     words: 'symmetric NAT (a new public side for each destination)',
-    advice: 'Hole punching works with open hosts, full and restricted cones; with a port-restricted cone it needs port prediction, with another symmetric NAT usually a relay.',
+    advice:
+      'Hole punching works with open hosts, full and restricted cones; with a port-restricted cone it needs port prediction, with another symmetric NAT usually a relay.',
     direct: false,
     cone: false,
   },
@@ -67,16 +72,21 @@ export const advice = (type: NatType): string => MEANINGS[type].advice;
 const HALVES: Readonly<Partial<Record<Mapping, { readonly words: string; readonly advice: string }>>> = {
   'endpoint-independent': {
     words: 'unknown: one of the three cone NATs',
-    advice: 'Hole punching works with every peer that is not behind a symmetric NAT; with one that is, it depends on the filtering, which could not be told. The notes say why.',
+    advice:
+      'Hole punching works with every peer that is not behind a symmetric NAT; with one that is, it depends on the filtering, which could not be told. The notes say why.',
   },
   none: {
     words: 'unknown: no NAT, but perhaps a firewall',
-    advice: 'No NAT translates on the way to that server. Whether a firewall lets in more than answers could not be told; a direct path works when this host sends first.',
+    advice:
+      'No NAT translates on the way to that server. Whether a firewall lets in more than answers could not be told; a direct path works when this host sends first.',
   },
 };
 
 /** Type and advice for people; where the type is unknown they say what is known all the same. */
-export function meaningOf({ type, mapping }: { readonly type: NatType; readonly mapping: Mapping }): { readonly words: string; readonly advice: string } {
+export function meaningOf({ type, mapping }: { readonly type: NatType; readonly mapping: Mapping }): {
+  readonly words: string;
+  readonly advice: string;
+} {
   return (type === 'unknown' ? HALVES[mapping] : undefined) ?? MEANINGS[type];
 }
 
@@ -87,7 +97,10 @@ export const EXPECTABLE: readonly string[] = [...Object.keys(MEANINGS), 'cone', 
  * Whether the verdict is among the expected words; `cone` is any of the three cones, `p2p` whatever hole punching works with. A proven
  * mapping is enough for both, even where the filtering and so the type are unknown.
  */
-export function isExpected({ type, mapping }: { readonly type: NatType; readonly mapping: Mapping }, words: readonly string[]): boolean {
+export function isExpected(
+  { type, mapping }: { readonly type: NatType; readonly mapping: Mapping },
+  words: readonly string[],
+): boolean {
   const cone = MEANINGS[type].cone || (type === 'unknown' && mapping === 'endpoint-independent');
   const direct = cone || MEANINGS[type].direct || (type === 'unknown' && mapping === 'none');
   return words.some((word) => word === type || (word === 'cone' && cone) || (word === 'p2p' && direct));

@@ -52,7 +52,12 @@ const PORT_GRACE_MS = 50;
  * Never rejects for what the network does, nor when aborted. What a symmetric NAT depends on takes two ports of one server: unless that
  * is known as soon as the rest, it is left to `settle`.
  */
-export async function learnOwnSide(env: Pick<Env, 'clock' | 'random' | 'udp' | 'resolver'>, port: LocalPort, options: OwnSideOptions, signal: AbortSignal): Promise<Learning> {
+export async function learnOwnSide(
+  env: Pick<Env, 'clock' | 'random' | 'udp' | 'resolver'>,
+  port: LocalPort,
+  options: OwnSideOptions,
+  signal: AbortSignal,
+): Promise<Learning> {
   const { timeoutMs } = options;
   const bounds = scope(env.clock, signal, timeoutMs);
   const gate = new Gate(env.clock);
@@ -62,10 +67,15 @@ export async function learnOwnSide(env: Pick<Env, 'clock' | 'random' | 'udp' | '
 
   /** One server address; the other one that it names, or undefined. */
   const ask = async (server: string, remote: Endpoint): Promise<Endpoint | undefined> => {
-    const view = (part: Partial<ServerView>): void => void views.push({ server, address: formatEndpoint(remote), mapped: null, rttMs: null, error: null, ...part });
+    const view = (part: Partial<ServerView>): void =>
+      void views.push({ server, address: formatEndpoint(remote), mapped: null, rttMs: null, error: null, ...part });
     const way = await port.towards(remote, bounds.signal);
     try {
-      const outcome = await transact(way.channel, {}, { to: remote, schedule: briskSchedule(timeoutMs), clock: env.clock, random: env.random, signal: bounds.signal });
+      const outcome = await transact(
+        way.channel,
+        {},
+        { to: remote, schedule: briskSchedule(timeoutMs), clock: env.clock, random: env.random, signal: bounds.signal },
+      );
       if (outcome.kind === 'network-error') throw outcome.error;
       if (outcome.kind !== 'answered') {
         view({ error: outcome.kind === 'error-answer' ? `error ${outcome.code}` : 'no answer' });
@@ -84,9 +94,15 @@ export async function learnOwnSide(env: Pick<Env, 'clock' | 'random' | 'udp' | '
         options.onFirst?.(observation);
       }
       const other = get(outcome.message, 'OTHER-ADDRESS') ?? get(outcome.message, 'CHANGED-ADDRESS');
-      return other && other.port > 0 && other.address !== remote.address && other.address.includes(':') === remote.address.includes(':') ? other : undefined;
+      return other &&
+        other.port > 0 &&
+        other.address !== remote.address &&
+        other.address.includes(':') === remote.address.includes(':')
+        ? other
+        : undefined;
     } catch (error) {
-      if (bounds.signal.aborted) view({ error: bounds.signal.reason instanceof TimeoutError ? 'no answer' : 'given up' });
+      if (bounds.signal.aborted)
+        view({ error: bounds.signal.reason instanceof TimeoutError ? 'no answer' : 'given up' });
       else if (error instanceof NetError) view({ error: error.message });
       else throw error;
       return undefined;
@@ -103,7 +119,13 @@ export async function learnOwnSide(env: Pick<Env, 'clock' | 'random' | 'udp' | '
       [remote] = await discover(name, { ...env, transport: 'udp', family: port.family, signal: bounds.signal });
     } catch (error) {
       if (!bounds.signal.aborted && !(error instanceof NetError)) throw error;
-      views.push({ server, address: null, mapped: null, rttMs: null, error: error instanceof NetError ? error.message : 'given up' });
+      views.push({
+        server,
+        address: null,
+        mapped: null,
+        rttMs: null,
+        error: error instanceof NetError ? error.message : 'given up',
+      });
       return;
     }
     if (!remote) return;
@@ -116,12 +138,23 @@ export async function learnOwnSide(env: Pick<Env, 'clock' | 'random' | 'udp' | '
       }
     } catch (error) {
       if (!bounds.signal.aborted && !(error instanceof NetError)) throw error;
-      views.push({ server, address: formatEndpoint(remote), mapped: null, rttMs: null, error: error instanceof NetError ? error.message : 'given up' });
+      views.push({
+        server,
+        address: formatEndpoint(remote),
+        mapped: null,
+        rttMs: null,
+        error: error instanceof NetError ? error.message : 'given up',
+      });
     }
   };
 
-  const enough = (): boolean => options.first ? observations.length > 0 : new Set(observations.map(({ remote }) => remote.address)).size > 1;
-  const result = (): OwnSide => ({ views: [...views], observations: [...observations], verdict: classifyMapping(withoutDoubles(observations)) });
+  const enough = (): boolean =>
+    options.first ? observations.length > 0 : new Set(observations.map(({ remote }) => remote.address)).size > 1;
+  const result = (): OwnSide => ({
+    views: [...views],
+    observations: [...observations],
+    verdict: classifyMapping(withoutDoubles(observations)),
+  });
   const undetermined = (): boolean => {
     const { dependent, mapping } = classifyMapping(observations);
     return dependent && mapping === 'unknown';
@@ -144,7 +177,8 @@ export async function learnOwnSide(env: Pick<Env, 'clock' | 'random' | 'udp' | '
   try {
     await gate.wait(() => observations.length > 0 || open === 0, timeoutMs, bounds.signal);
     await gate.wait(() => enough() || open === 0, Math.max(SECOND_MS, 3 * firstRttMs), bounds.signal);
-    if (options.servers.length === 1 && undetermined()) await gate.wait(() => !undetermined() || open === 0, PORT_GRACE_MS, bounds.signal);
+    if (options.servers.length === 1 && undetermined())
+      await gate.wait(() => !undetermined() || open === 0, PORT_GRACE_MS, bounds.signal);
   } catch (error) {
     if (!bounds.signal.aborted) {
       bounds.abort();
@@ -154,4 +188,9 @@ export async function learnOwnSide(env: Pick<Env, 'clock' | 'random' | 'udp' | '
   return { ...(undetermined() && open > 0 ? result() : await settle()), settle };
 }
 
-const withoutDoubles = (all: readonly Observation[]): Observation[] => all.filter((each, i) => all.findIndex((other) => sameEndpoint(each.remote, other.remote) && sameEndpoint(each.mapped, other.mapped)) === i);
+const withoutDoubles = (all: readonly Observation[]): Observation[] =>
+  all.filter(
+    (each, i) =>
+      all.findIndex((other) => sameEndpoint(each.remote, other.remote) && sameEndpoint(each.mapped, other.mapped)) ===
+      i,
+  );

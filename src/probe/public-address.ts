@@ -12,7 +12,15 @@ import { DnsFormatError } from '../net/dns-message.ts';
 import { queryDns } from './dns-query.ts';
 import { httpGet } from './http-get.ts';
 import { HttpFormatError } from './http-response.ts';
-import { addressIn, type DnsSource, type HttpsSource, type Method, type Source, sourceName, type StunSource } from './public-sources.ts';
+import {
+  addressIn,
+  type DnsSource,
+  type HttpsSource,
+  type Method,
+  type Source,
+  sourceName,
+  type StunSource,
+} from './public-sources.ts';
 
 export type SurveyEnv = Pick<Env, 'clock' | 'random' | 'udp' | 'tcp' | 'resolver'>;
 
@@ -89,7 +97,11 @@ function inWords(error: Error): string {
 }
 
 /** Never rejects for what the network does, nor when aborted. */
-export async function surveyPublicAddress(env: SurveyEnv, options: SurveyOptions, signal: AbortSignal): Promise<Survey> {
+export async function surveyPublicAddress(
+  env: SurveyEnv,
+  options: SurveyOptions,
+  signal: AbortSignal,
+): Promise<Survey> {
   const answers: Answer[] = [];
   const failures: Failure[] = [];
   const table = new ForwardingTable();
@@ -104,7 +116,8 @@ export async function surveyPublicAddress(env: SurveyEnv, options: SurveyOptions
     const name = sourceName(source);
     try {
       const { flow, ...heard } = await ask(env, source, family, options, bounds.signal);
-      if (familyOf(heard.address) !== family) throw new NoAddress(`the answer ${heard.address} is no IPv${family} address`);
+      if (familyOf(heard.address) !== family)
+        throw new NoAddress(`the answer ${heard.address} is no IPv${family} address`);
       const answer = { method: source.method, source: name, ...heard };
       answers.push(answer);
       if (flow) table.add(flow.local, flow.mapped, flow.remote);
@@ -113,7 +126,16 @@ export async function surveyPublicAddress(env: SurveyEnv, options: SurveyOptions
     } catch (error) {
       const why = bounds.signal.aborted ? bounds.signal.reason : error;
       if (why === END || signal.aborted) return false;
-      if (!(why instanceof NetError || why instanceof NoAddress || why instanceof DnsFormatError || why instanceof HttpFormatError || why instanceof TimeoutError)) throw why;
+      if (
+        !(
+          why instanceof NetError ||
+          why instanceof NoAddress ||
+          why instanceof DnsFormatError ||
+          why instanceof HttpFormatError ||
+          why instanceof TimeoutError
+        )
+      )
+        throw why;
       failures.push({ method: source.method, source: name, family, error: inWords(why) });
       return false;
     }
@@ -171,7 +193,13 @@ interface Heard {
   readonly flow?: { readonly local: Endpoint; readonly mapped: Endpoint; readonly remote: Endpoint };
 }
 
-function ask(env: SurveyEnv, source: Source, family: Family, options: SurveyOptions, signal: AbortSignal): Promise<Heard> {
+function ask(
+  env: SurveyEnv,
+  source: Source,
+  family: Family,
+  options: SurveyOptions,
+  signal: AbortSignal,
+): Promise<Heard> {
   switch (source.method) {
     case 'stun':
       return askStun(env, source, family, options, signal);
@@ -182,22 +210,39 @@ function ask(env: SurveyEnv, source: Source, family: Family, options: SurveyOpti
   }
 }
 
-async function askStun(env: SurveyEnv, { server }: StunSource, family: Family, { source, port, timeoutMs }: SurveyOptions, signal: AbortSignal): Promise<Heard> {
+async function askStun(
+  env: SurveyEnv,
+  { server }: StunSource,
+  family: Family,
+  { source, port, timeoutMs }: SurveyOptions,
+  signal: AbortSignal,
+): Promise<Heard> {
   const [remote] = await discover(server, { ...env, transport: 'udp', family, signal });
   if (!remote) throw new NetError('not-found', `${server.host} has no IPv${family} address`);
   const socket = await env.udp.open({ family, address: source, port, remote, reuse: port !== undefined }, signal);
   try {
-    const outcome = await transact(new StunMux(socket), {}, { to: remote, schedule: briskSchedule(timeoutMs), clock: env.clock, random: env.random, signal });
+    const outcome = await transact(
+      new StunMux(socket),
+      {},
+      { to: remote, schedule: briskSchedule(timeoutMs), clock: env.clock, random: env.random, signal },
+    );
     switch (outcome.kind) {
       case 'answered': {
         const mapped = mappedAddress(outcome.message);
         if (!mapped) throw new NoAddress('the answer holds no address');
-        return { address: mapped.address, port: mapped.port, rttMs: outcome.rttMs, flow: { local: socket.local, mapped, remote } };
+        return {
+          address: mapped.address,
+          port: mapped.port,
+          rttMs: outcome.rttMs,
+          flow: { local: socket.local, mapped, remote },
+        };
       }
       case 'network-error':
         throw outcome.error;
       case 'error-answer':
-        throw new NoAddress(`the server answered with error ${outcome.code}${outcome.reason && ` (${outcome.reason})`}`);
+        throw new NoAddress(
+          `the server answered with error ${outcome.code}${outcome.reason && ` (${outcome.reason})`}`,
+        );
       case 'timeout':
         throw new NoAddress(`no answer within ${Math.round(outcome.afterMs)} ms`);
       default:
@@ -208,18 +253,36 @@ async function askStun(env: SurveyEnv, { server }: StunSource, family: Family, {
   }
 }
 
-async function askDns(env: SurveyEnv, { name, type, host, port }: DnsSource, family: Family, { source, timeoutMs }: SurveyOptions, signal: AbortSignal): Promise<Heard> {
+async function askDns(
+  env: SurveyEnv,
+  { name, type, host, port }: DnsSource,
+  family: Family,
+  { source, timeoutMs }: SurveyOptions,
+  signal: AbortSignal,
+): Promise<Heard> {
   const [address] = await env.resolver.addresses(host, family, signal);
   if (address === undefined) throw new NetError('not-found', `${host} has no IPv${family} address`);
   const question = { name, type: type === 'TXT' ? 'TXT' : family === 4 ? 'A' : 'AAAA' } as const;
-  const { response, rttMs } = await queryDns(env, { address, port }, question, { source, schedule: briskSchedule(timeoutMs), signal });
-  const texts = response.answers.filter((answer) => answer.type === question.type).map(({ text }) => canonicalAddress(text.trim()));
+  const { response, rttMs } = await queryDns(env, { address, port }, question, {
+    source,
+    schedule: briskSchedule(timeoutMs),
+    signal,
+  });
+  const texts = response.answers
+    .filter((answer) => answer.type === question.type)
+    .map(({ text }) => canonicalAddress(text.trim()));
   const found = texts.find((text) => text !== undefined);
   if (found === undefined) throw new NoAddress('the answer holds no address');
   return { address: found, port: null, rttMs };
 }
 
-async function askWeb(env: SurveyEnv, { url }: HttpsSource, family: Family, { source }: SurveyOptions, signal: AbortSignal): Promise<Heard> {
+async function askWeb(
+  env: SurveyEnv,
+  { url }: HttpsSource,
+  family: Family,
+  { source }: SurveyOptions,
+  signal: AbortSignal,
+): Promise<Heard> {
   const { status, body, rttMs } = await httpGet(env, url, { family, source, signal });
   if (status !== 200) throw new NoAddress(`the web server answered with status ${status}`);
   const address = addressIn(body);
@@ -229,5 +292,7 @@ async function askWeb(env: SurveyEnv, { url }: HttpsSource, family: Family, { so
 
 /** Whether all answers of each family name the same address. */
 export const agree = (answers: readonly Answer[]): boolean =>
-  ([4, 6] as const).every((family) => new Set(answers.map(({ address }) => address).filter((address) => familyOf(address) === family)).size <= 1);
-
+  ([4, 6] as const).every(
+    (family) =>
+      new Set(answers.map(({ address }) => address).filter((address) => familyOf(address) === family)).size <= 1,
+  );

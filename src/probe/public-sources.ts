@@ -43,8 +43,10 @@ export function sourceName(source: Source): string {
   }
 }
 
-const dns = (name: string, type: DnsSource['type'], ...hosts: readonly string[]): DnsSource[] => hosts.map((host) => ({ method: 'dns', name, type, host, port: 53 }));
-const https = (...urls: readonly string[]): HttpsSource[] => urls.map((url) => ({ method: 'https', url: new URL(url) }));
+const dns = (name: string, type: DnsSource['type'], ...hosts: readonly string[]): DnsSource[] =>
+  hosts.map((host) => ({ method: 'dns', name, type, host, port: 53 }));
+const https = (...urls: readonly string[]): HttpsSource[] =>
+  urls.map((url) => ({ method: 'https', url: new URL(url) }));
 
 /** In the order in which they are asked; a later one only when an earlier one is slow or fails. */
 export function builtInSources(method: Method, family: Family): readonly Source[] {
@@ -53,22 +55,38 @@ export function builtInSources(method: Method, family: Family): readonly Source[
 
 const BUILT_IN: Readonly<Record<Method, () => readonly Source[]>> = {
   stun: () =>
-    BUILT_IN_SERVERS.filter(({ rfc5780 }) => !rfc5780).concat(BUILT_IN_SERVERS.filter(({ rfc5780 }) => rfc5780).slice(0, 2)).map(({ server }) => {
-      const [host = '', port] = server.split(':');
-      return { method: 'stun', server: { host, port: Number(port), secure: false } };
-    }),
+    BUILT_IN_SERVERS.filter(({ rfc5780 }) => !rfc5780)
+      .concat(BUILT_IN_SERVERS.filter(({ rfc5780 }) => rfc5780).slice(0, 2))
+      .map(({ server }) => {
+        const [host = '', port] = server.split(':');
+        return { method: 'stun', server: { host, port: Number(port), secure: false } };
+      }),
   dns: () => [
     ...dns('myip.opendns.com', 'address', '208.67.222.222', '2620:0:ccc::2'),
     ...dns('o-o.myaddr.l.google.com', 'TXT', '216.239.32.10', '2001:4860:4802:32::a'),
     ...dns('myip.opendns.com', 'address', '208.67.220.220'),
     ...dns('whoami.akamai.net', 'address', 'ns1-1.akamaitech.net'),
   ],
-  https: () => https('https://1.1.1.1/cdn-cgi/trace', 'https://icanhazip.com/', 'https://api.ipify.org/', 'https://api6.ipify.org/', 'https://checkip.amazonaws.com/', 'https://ident.me/', 'http://ipecho.net/plain'),
+  https: () =>
+    https(
+      'https://1.1.1.1/cdn-cgi/trace',
+      'https://icanhazip.com/',
+      'https://api.ipify.org/',
+      'https://api6.ipify.org/',
+      'https://checkip.amazonaws.com/',
+      'https://ident.me/',
+      'http://ipecho.net/plain',
+    ),
 };
 
 /** False where the source is a literal address of the other family. */
 export function mayServe(source: Source, family: Family): boolean {
-  const host = source.method === 'stun' ? source.server.host : source.method === 'dns' ? source.host : source.url.hostname.replace(/^\[|\]$/g, '');
+  const host =
+    source.method === 'stun'
+      ? source.server.host
+      : source.method === 'dns'
+        ? source.host
+        : source.url.hostname.replace(/^\[|\]$/g, '');
   const literal = canonicalAddress(host);
   return literal === undefined || familyOf(literal) === family;
 }

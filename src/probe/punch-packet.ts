@@ -22,17 +22,24 @@ export type PunchPacket =
 
 const write = (kind: MessageClass, transactionId: Uint8Array, speaker: Speaker, mapped?: Endpoint): Uint8Array =>
   encode(
-    { class: kind, method: METHOD.binding, transactionId, attributes: [...(mapped ? [attribute('XOR-MAPPED-ADDRESS', mapped)] : []), attribute('SOFTWARE', MARKS[speaker])] },
+    {
+      class: kind,
+      method: METHOD.binding,
+      transactionId,
+      attributes: [...(mapped ? [attribute('XOR-MAPPED-ADDRESS', mapped)] : []), attribute('SOFTWARE', MARKS[speaker])],
+    },
     { fingerprint: true },
   );
 
 /** `transactionId` has 12 random bytes. */
 export const punchRequest = (transactionId: Uint8Array): Uint8Array => write('request', transactionId, 'punch');
 
-export const punchIndication = (transactionId: Uint8Array, speaker: Speaker = 'punch'): Uint8Array => write('indication', transactionId, speaker);
+export const punchIndication = (transactionId: Uint8Array, speaker: Speaker = 'punch'): Uint8Array =>
+  write('indication', transactionId, speaker);
 
 /** The answer to a request that came from `from`. */
-export const punchAnswer = ({ transactionId }: Decoded, from: Endpoint, speaker: Speaker): Uint8Array => write('success', transactionId, speaker, from);
+export const punchAnswer = ({ transactionId }: Decoded, from: Endpoint, speaker: Speaker): Uint8Array =>
+  write('success', transactionId, speaker, from);
 
 /** Who answered; undefined for a STUN server of another make. */
 export function answeredBy(message: Decoded): Speaker | undefined {
@@ -44,6 +51,12 @@ export function answeredBy(message: Decoded): Speaker | undefined {
 export function readPunch(data: Uint8Array): PunchPacket | undefined {
   if (!looksLikeStun(data)) return undefined;
   const message = tryDecode(data);
-  if (!message || message.method !== METHOD.binding || answeredBy(message) === undefined || checkFingerprint(message) !== 'valid') return undefined;
+  if (
+    !message ||
+    message.method !== METHOD.binding ||
+    answeredBy(message) === undefined ||
+    checkFingerprint(message) !== 'valid'
+  )
+    return undefined;
   return message.class === 'request' || message.class === 'indication' ? { kind: message.class, message } : undefined;
 }

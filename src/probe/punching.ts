@@ -56,7 +56,12 @@ const LINGER_MS = 1000;
 const USUAL_TTL = 64;
 
 /** Punches until it is open both ways, the wait is over, or the signal aborts; never rejects for what the network does. */
-export async function punch(env: Pick<Env, 'clock' | 'random'>, port: LocalPort, options: PunchOptions, signal: AbortSignal): Promise<Punched> {
+export async function punch(
+  env: Pick<Env, 'clock' | 'random'>,
+  port: LocalPort,
+  options: PunchOptions,
+  signal: AbortSignal,
+): Promise<Punched> {
   const way = await port.towards(options.remote, signal);
   try {
     return await new Punching(env, way, options).run(signal);
@@ -101,7 +106,14 @@ class Punching {
       const sending = this.#send(bounds.signal);
       sending.catch(() => {});
       if (waitMs > 0) {
-        if (await this.#gate.wait(() => this.#peer !== undefined || this.#failure?.kind === 'unreachable', waitMs, bounds.signal)) await this.#linger(signal);
+        if (
+          await this.#gate.wait(
+            () => this.#peer !== undefined || this.#failure?.kind === 'unreachable',
+            waitMs,
+            bounds.signal,
+          )
+        )
+          await this.#linger(signal);
       } else await sending;
     } catch (error) {
       if (!bounds.signal.aborted) throw error;
@@ -111,7 +123,15 @@ class Punching {
       for (const release of this.#releases) release();
       mux.onOther = undefined;
     }
-    return { local: this.#way.local, sent: this.#sent, received: this.#received, peer: this.#peer, heard: this.#heard, confirmed: this.#confirmed, failure: this.#failure };
+    return {
+      local: this.#way.local,
+      sent: this.#sent,
+      received: this.#received,
+      peer: this.#peer,
+      heard: this.#heard,
+      confirmed: this.#confirmed,
+      failure: this.#failure,
+    };
   }
 
   async #send(signal: AbortSignal): Promise<void> {
@@ -133,7 +153,9 @@ class Punching {
     if (!data) {
       const id = random.bytes(12);
       data = punchRequest(id);
-      this.#releases.push(this.#mux.expect(id, ({ message, from, at: arrived }) => this.#answered(message, from, to, arrived - at)));
+      this.#releases.push(
+        this.#mux.expect(id, ({ message, from, at: arrived }) => this.#answered(message, from, to, arrived - at)),
+      );
     }
     if (ttl !== undefined) this.#mux.socket.setTtl(ttl);
     this.#out(data, to);
@@ -174,7 +196,8 @@ class Punching {
     const packet = readPunch(data);
     if (!packet) {
       // With a payload of one's own whatever comes back is the answer.
-      if (this.#options.payload) this.#succeed({ address: from, rttMs: at - this.#firstSentAt, seenAs: undefined, speaker: 'other' });
+      if (this.#options.payload)
+        this.#succeed({ address: from, rttMs: at - this.#firstSentAt, seenAs: undefined, speaker: 'other' });
       return;
     }
     if (packet.kind === 'indication') {
@@ -186,7 +209,8 @@ class Punching {
     this.#out(punchAnswer(packet.message, from, 'punch'), from);
     if (this.#peer) this.#out(punchIndication(this.#env.random.bytes(12)), from);
     else {
-      if (!this.#targets.some((target) => sameEndpoint(target, from)) && this.#targets.length < MOST_TARGETS) this.#targets.push(from);
+      if (!this.#targets.some((target) => sameEndpoint(target, from)) && this.#targets.length < MOST_TARGETS)
+        this.#targets.push(from);
       // Its packet came in, so now ours will: no need to wait for the next turn, nor for a low time to live.
       if (!this.#options.payload) this.#probe(from);
     }
@@ -208,7 +232,13 @@ export interface KeepOptions {
 }
 
 /** Keeps a hole open until the signal aborts: one small packet every so often. Resolves to the packets sent. */
-export async function keepOpen(env: Pick<Env, 'clock' | 'random'>, port: LocalPort, to: Endpoint, options: KeepOptions, signal: AbortSignal): Promise<number> {
+export async function keepOpen(
+  env: Pick<Env, 'clock' | 'random'>,
+  port: LocalPort,
+  to: Endpoint,
+  options: KeepOptions,
+  signal: AbortSignal,
+): Promise<number> {
   const answer = ({ mux }: Way): void => {
     mux.onOther = (datagram) => {
       if (answerPunch(mux.socket, datagram, 'punch') === 'request') options.onHeard?.(datagram.from);

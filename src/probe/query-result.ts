@@ -57,7 +57,11 @@ export interface Strays {
 }
 
 /** What all exchanges with a server come to; `attributes`: with those of its last answer. */
-export function summary(outcomes: readonly TransactOutcome[], strays: Strays, attributes: boolean): Partial<QueryResult> {
+export function summary(
+  outcomes: readonly TransactOutcome[],
+  strays: Strays,
+  attributes: boolean,
+): Partial<QueryResult> {
   const rtts = outcomes.flatMap((outcome) => (outcome.kind === 'answered' ? [outcome.rttMs] : []));
   const rounded = (ms: number) => Math.round(ms * 1000) / 1000;
   const tally = {
@@ -67,7 +71,8 @@ export function summary(outcomes: readonly TransactOutcome[], strays: Strays, at
     rttAverageMs: rtts.length > 0 ? rounded(rtts.reduce((sum, each) => sum + each, 0) / rtts.length) : null,
     rttMostMs: rtts.length > 0 ? rounded(Math.max(...rtts)) : null,
   };
-  const telling = outcomes.find(({ kind }) => kind === 'answered') ?? outcomes.find(({ kind }) => kind !== 'timeout') ?? outcomes[0];
+  const telling =
+    outcomes.find(({ kind }) => kind === 'answered') ?? outcomes.find(({ kind }) => kind !== 'timeout') ?? outcomes[0];
   if (!telling) return tally;
   const message = 'message' in telling ? telling.message : undefined;
   const other = message && (get(message, 'OTHER-ADDRESS') ?? get(message, 'CHANGED-ADDRESS'));
@@ -86,20 +91,32 @@ function ending(outcome: TransactOutcome, strays: Strays): Partial<QueryResult> 
   switch (outcome.kind) {
     case 'answered': {
       const mapped = mappedAddress(outcome.message);
-      return mapped ? { mapped: formatEndpoint(mapped) } : wrong('no-mapped-address', 'the answer does not say how the server sees us');
+      return mapped
+        ? { mapped: formatEndpoint(mapped) }
+        : wrong('no-mapped-address', 'the answer does not say how the server sees us');
     }
     case 'error-answer':
-      return { ...wrong('error-answer', `error ${outcome.code}${outcome.reason && ` (${outcome.reason})`}`), errorCode: outcome.code };
+      return {
+        ...wrong('error-answer', `error ${outcome.code}${outcome.reason && ` (${outcome.reason})`}`),
+        errorCode: outcome.code,
+      };
     case 'unknown-attributes':
-      return wrong('unknown-attributes', `the answer demands understanding of ${outcome.types.map((type) => `0x${type.toString(16).padStart(4, '0')}`).join(', ')}`);
+      return wrong(
+        'unknown-attributes',
+        `the answer demands understanding of ${outcome.types.map((type) => `0x${type.toString(16).padStart(4, '0')}`).join(', ')}`,
+      );
     case 'integrity-violated': {
       const code = get(outcome.discarded, 'ERROR-CODE')?.code;
-      return wrong('integrity-violated', `what came was not sealed with these credentials${code === undefined ? '' : ` (error ${code})`}`);
+      return wrong(
+        'integrity-violated',
+        `what came was not sealed with these credentials${code === undefined ? '' : ` (error ${code})`}`,
+      );
     }
     case 'network-error':
       return failure(outcome.error);
     case 'timeout':
-      if (outcome.wrongSources[0]) return wrong('wrong-source', `the answer came from ${formatEndpoint(outcome.wrongSources[0])}`);
+      if (outcome.wrongSources[0])
+        return wrong('wrong-source', `the answer came from ${formatEndpoint(outcome.wrongSources[0])}`);
       if (strays.wrongId > 0) return wrong('wrong-id', 'what came answers no request of ours (wrong transaction ID)');
       if (strays.garbage > 0) return wrong('garbage', 'what came is not STUN');
       return wrong('timeout', `no answer within ${outcome.afterMs / 1000} s`);

@@ -41,7 +41,12 @@ const OTHER_FAMILY_AFTER_MS = 250;
 const WATCH_AFTER_MS = 120;
 
 /** Rejects only with the signal's reason. */
-export async function query(env: QueryEnv, name: StunServerName, options: QueryOptions, signal: AbortSignal): Promise<QueryResult> {
+export async function query(
+  env: QueryEnv,
+  name: StunServerName,
+  options: QueryOptions,
+  signal: AbortSignal,
+): Promise<QueryResult> {
   const transport = name.secure ? 'tls' : options.transport;
   const family = options.source === undefined ? options.family : familyOf(options.source);
   const lookup = scope(env.clock, signal, options.timeoutMs);
@@ -50,7 +55,10 @@ export async function query(env: QueryEnv, name: StunServerName, options: QueryO
     endpoints = await discover(name, { ...env, transport, family, signal: lookup.signal });
   } catch (error) {
     signal.throwIfAborted();
-    return { ...blank(name, transport, undefined), ...failure(error instanceof TimeoutError ? new NetError('resolver', 'the resolver did not answer') : error) };
+    return {
+      ...blank(name, transport, undefined),
+      ...failure(error instanceof TimeoutError ? new NetError('resolver', 'the resolver did not answer') : error),
+    };
   } finally {
     lookup.end();
   }
@@ -59,7 +67,10 @@ export async function query(env: QueryEnv, name: StunServerName, options: QueryO
   const asked = (endpoint: Endpoint, within: AbortSignal) => ask(env, name, transport, endpoint, options, within);
   const result = second ? await eitherFamily(env, first, second, asked, signal) : await asked(first, signal);
   if (!options.vet || transport !== 'udp' || result.result.mapped === null) return result.result;
-  return { ...result.result, vetting: await vet(env, result.endpoint, { ...options, timeoutMs: Math.min(options.timeoutMs, 1500) }, signal) };
+  return {
+    ...result.result,
+    vetting: await vet(env, result.endpoint, { ...options, timeoutMs: Math.min(options.timeoutMs, 1500) }, signal),
+  };
 }
 
 interface Asked {
@@ -68,18 +79,29 @@ interface Asked {
 }
 
 /** The first success, or, when both fail, the failure of the address that was preferred. */
-async function eitherFamily(env: QueryEnv, first: Endpoint, second: Endpoint, ask: (endpoint: Endpoint, signal: AbortSignal) => Promise<Asked>, signal: AbortSignal): Promise<Asked> {
+async function eitherFamily(
+  env: QueryEnv,
+  first: Endpoint,
+  second: Endpoint,
+  ask: (endpoint: Endpoint, signal: AbortSignal) => Promise<Asked>,
+  signal: AbortSignal,
+): Promise<Asked> {
   const losers = scope(env.clock, signal);
   const succeeded = (asked: Asked) => asked.result.error === null;
   const preferred = ask(first, losers.signal);
   preferred.catch(() => {});
   try {
     const early = scope(env.clock, losers.signal);
-    const soon = await Promise.race([preferred, sleep(env.clock, OTHER_FAMILY_AFTER_MS, early.signal)]).finally(() => early.abort());
+    const soon = await Promise.race([preferred, sleep(env.clock, OTHER_FAMILY_AFTER_MS, early.signal)]).finally(() =>
+      early.abort(),
+    );
     if (soon && succeeded(soon)) return soon;
     const spare = ask(second, losers.signal);
     spare.catch(() => {});
-    const settled = await Promise.race([preferred.then(async (asked) => (succeeded(asked) ? asked : spare)), spare.then(async (asked) => (succeeded(asked) ? asked : preferred))]);
+    const settled = await Promise.race([
+      preferred.then(async (asked) => (succeeded(asked) ? asked : spare)),
+      spare.then(async (asked) => (succeeded(asked) ? asked : preferred)),
+    ]);
     return succeeded(settled) ? settled : await preferred;
   } finally {
     losers.abort();
@@ -93,12 +115,21 @@ interface Line {
   close(): void;
 }
 
-async function openLine(env: QueryEnv, domain: string, transport: StunTransport, to: Endpoint, options: QueryOptions, signal: AbortSignal): Promise<Line> {
+async function openLine(
+  env: QueryEnv,
+  domain: string,
+  transport: StunTransport,
+  to: Endpoint,
+  options: QueryOptions,
+  signal: AbortSignal,
+): Promise<Line> {
   const { source: address, port } = options;
   const strays = { garbage: 0, wrongId: 0 };
   if (transport !== 'udp') {
     const bounds = scope(env.clock, signal, options.timeoutMs);
-    const stream = await env.tcp.connect(to, { address, port, ...(transport === 'tls' && { tls: { serverName: domain } }) }, bounds.signal).finally(() => bounds.end());
+    const stream = await env.tcp
+      .connect(to, { address, port, ...(transport === 'tls' && { tls: { serverName: domain } }) }, bounds.signal)
+      .finally(() => bounds.end());
     return { channel: new StreamChannel(stream, env.clock), local: stream.local, strays, close: () => stream.close() };
   }
   const where = { family: familyOf(to.address), address, port, remote: to };
@@ -121,7 +152,14 @@ async function openLine(env: QueryEnv, domain: string, transport: StunTransport,
   };
 }
 
-async function ask(env: QueryEnv, name: StunServerName, transport: StunTransport, endpoint: Endpoint, options: QueryOptions, signal: AbortSignal): Promise<Asked> {
+async function ask(
+  env: QueryEnv,
+  name: StunServerName,
+  transport: StunTransport,
+  endpoint: Endpoint,
+  options: QueryOptions,
+  signal: AbortSignal,
+): Promise<Asked> {
   const lines: Line[] = [];
   const open = async (to: Endpoint, domain = name.host) => {
     const line = await openLine(env, domain, transport, to, options, signal);
@@ -133,21 +171,35 @@ async function ask(env: QueryEnv, name: StunServerName, transport: StunTransport
     const one = options.count === 1;
     const schedule = one && transport === 'udp' ? briskSchedule(options.timeoutMs) : singleSend(options.timeoutMs);
     const exchange = (within: AbortSignal) =>
-      transact(line.channel, {}, {
-        to: endpoint,
-        schedule,
-        freshIds: true,
-        credentials: options.credentials,
-        ...(!options.vet && { redirect: async (to: Endpoint, domain: string | undefined) => (await open(to, domain)).channel }),
-        clock: env.clock,
-        random: env.random,
-        signal: within,
-      });
+      transact(
+        line.channel,
+        {},
+        {
+          to: endpoint,
+          schedule,
+          freshIds: true,
+          credentials: options.credentials,
+          ...(!options.vet && {
+            redirect: async (to: Endpoint, domain: string | undefined) => (await open(to, domain)).channel,
+          }),
+          clock: env.clock,
+          random: env.random,
+          signal: within,
+        },
+      );
     const outcomes = one ? [await exchange(signal)] : await train(env, exchange, options, signal);
-    return { endpoint, result: { ...blank(name, transport, endpoint), local: formatEndpoint(line.local), ...summary(outcomes, line.strays, options.attributes) } };
+    return {
+      endpoint,
+      result: {
+        ...blank(name, transport, endpoint),
+        local: formatEndpoint(line.local),
+        ...summary(outcomes, line.strays, options.attributes),
+      },
+    };
   } catch (error) {
     signal.throwIfAborted();
-    const problem = error instanceof TimeoutError ? new NetError('other', `no connection within ${error.afterMs} ms`) : error;
+    const problem =
+      error instanceof TimeoutError ? new NetError('other', `no connection within ${error.afterMs} ms`) : error;
     return { endpoint, result: { ...blank(name, transport, endpoint), ...failure(problem) } };
   } finally {
     for (const line of lines) line.close();
@@ -155,7 +207,12 @@ async function ask(env: QueryEnv, name: StunServerName, transport: StunTransport
 }
 
 /** Exchanges begun at fixed intervals, whether or not the one before has ended; cut short where the network refuses, and by the user, who then has those that are done. */
-async function train(env: QueryEnv, exchange: (signal: AbortSignal) => Promise<TransactOutcome>, { count, intervalMs }: QueryOptions, signal: AbortSignal): Promise<TransactOutcome[]> {
+async function train(
+  env: QueryEnv,
+  exchange: (signal: AbortSignal) => Promise<TransactOutcome>,
+  { count, intervalMs }: QueryOptions,
+  signal: AbortSignal,
+): Promise<TransactOutcome[]> {
   const under: Promise<TransactOutcome>[] = [];
   const each = new FanOut(signal);
   let refused = false;

@@ -11,7 +11,13 @@ export const SAMPLES_AT_ONCE = 3;
 const MORE_SAMPLES = 5;
 export const SAMPLE_GAPS: readonly number[] = [100, 100, 150, 150, 200, 250, 300];
 
-export async function sample({ session, samples }: Measurement, server: Endpoint, count: number, atOnce: number, signal: AbortSignal): Promise<void> {
+export async function sample(
+  { session, samples }: Measurement,
+  server: Endpoint,
+  count: number,
+  atOnce: number,
+  signal: AbortSignal,
+): Promise<void> {
   const sockets: ProbeSocket[] = [];
   for (let i = 0; i < count; i++) sockets.push(await session.open(signal));
   samples.push(...sockets);
@@ -23,12 +29,19 @@ export async function sample({ session, samples }: Measurement, server: Endpoint
   });
 }
 
-export async function sampleAndHairpin(m: Measurement, binding: Series, started: Promise<void> | undefined, signal: AbortSignal): Promise<void> {
+export async function sampleAndHairpin(
+  m: Measurement,
+  binding: Series,
+  started: Promise<void> | undefined,
+  signal: AbortSignal,
+): Promise<void> {
   const { session } = m;
   await (started ?? sample(m, binding.to, SAMPLES_AT_ONCE, SAMPLES_AT_ONCE, signal));
   const preserved = session.observations().filter(({ local, mapped }) => local.port === mapped.port).length;
   // Ports that are all preserved will go on being so. Unanswered filtering tests go on being asked.
-  const atOnce = m.tests.every((test) => test.otherAddress === 'passed' && test.otherPort === 'passed') ? MORE_SAMPLES : SAMPLES_AT_ONCE;
+  const atOnce = m.tests.every((test) => test.otherAddress === 'passed' && test.otherPort === 'passed')
+    ? MORE_SAMPLES
+    : SAMPLES_AT_ONCE;
   const more = preserved > SAMPLES_AT_ONCE ? undefined : sample(m, binding.to, MORE_SAMPLES, atOnce, signal);
   await Promise.all([more, hairpin(m, binding.to, signal)]);
 }

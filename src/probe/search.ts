@@ -21,7 +21,12 @@ const SECOND_ADDRESS_GRACE_MS = 500;
 export const CHOICE_GRACE_MS = 60;
 
 /** Asks all servers from the mapping socket until the most useful ones have answered; empty when none did. */
-export async function searchServers(m: Measurement, bindings: readonly Series[], source: string | undefined, signal: AbortSignal): Promise<Series[]> {
+export async function searchServers(
+  m: Measurement,
+  bindings: readonly Series[],
+  source: string | undefined,
+  signal: AbortSignal,
+): Promise<Series[]> {
   const { session } = m;
   const answered = () => bindings.filter((each) => each.answer);
   const exhausted = () => bindings.every(settled);
@@ -32,7 +37,9 @@ export async function searchServers(m: Measurement, bindings: readonly Series[],
   sending.catch(() => {});
   control.catch(() => {});
   const longest = SEARCH_GAPS.reduce((sum, gap) => sum + gap, 0);
-  const blocked = () => m.tcp.some((each) => each.outcome === 'answered') && bindings.every((each) => settled(each) || each.sent >= SENDS_TO_CALL_IT_BLOCKED);
+  const blocked = () =>
+    m.tcp.some((each) => each.outcome === 'answered') &&
+    bindings.every((each) => settled(each) || each.sent >= SENDS_TO_CALL_IT_BLOCKED);
   await session.gate.wait(() => answered().length > 0 || exhausted() || blocked(), longest, signal);
   if (answered().length === 0) {
     await control;
@@ -42,11 +49,17 @@ export async function searchServers(m: Measurement, bindings: readonly Series[],
   await session.gate.wait(() => capable() || exhausted(), grace, signal);
   // Two server addresses make the mapping a fact even where none of them has RFC 5780 support.
   const addresses = () => new Set(answered().map((each) => each.to.address)).size;
-  if (!capable()) await session.gate.wait(() => capable() || addresses() > 1 || exhausted(), SECOND_ADDRESS_GRACE_MS, signal);
+  if (!capable())
+    await session.gate.wait(() => capable() || addresses() > 1 || exhausted(), SECOND_ADDRESS_GRACE_MS, signal);
   return answered();
 }
 
-async function controlByTcp(m: Measurement, bindings: readonly Series[], source: string | undefined, signal: AbortSignal): Promise<void> {
+async function controlByTcp(
+  m: Measurement,
+  bindings: readonly Series[],
+  source: string | undefined,
+  signal: AbortSignal,
+): Promise<void> {
   const { session } = m;
   const replied = () => bindings.some((each) => each.replies.length > 0);
   await session.gate.wait(() => replied() || bindings.every(settled), TCP_CONTROL_AFTER_MS, signal);
@@ -84,7 +97,8 @@ export const otherAddress = ({ answer }: Series): Endpoint | undefined =>
 /** Whether an advertised other address can be right: what a public server calls its own is public, and nobody's is the wildcard. */
 export function plausibleOther(server: Endpoint, other: Endpoint): boolean {
   const scope = scopeOf(other.address);
-  if (other.port === 0 || familyOf(other.address) !== familyOf(server.address) || sameEndpoint(server, other)) return false;
+  if (other.port === 0 || familyOf(other.address) !== familyOf(server.address) || sameEndpoint(server, other))
+    return false;
   if (scope === 'unspecified' || scope === 'multicast') return false;
   return scope === 'public' || scopeOf(server.address) !== 'public';
 }
@@ -95,4 +109,5 @@ export function usableOther(binding: Series): Endpoint | undefined {
 }
 
 /** The answered series whose server can test most. */
-export const best = (answered: readonly Series[]): Series | undefined => answered.find((each) => usableOther(each) !== undefined) ?? answered[0];
+export const best = (answered: readonly Series[]): Series | undefined =>
+  answered.find((each) => usableOther(each) !== undefined) ?? answered[0];

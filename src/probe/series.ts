@@ -154,19 +154,38 @@ export class Series {
       sent: this.sent,
       received: this.replies.length,
       rttMs: rtt === undefined ? null : Math.round(rtt * 1000) / 1000,
-      verdict: this.verdict ?? (this.failure ? this.failure.kind : this.answer ? 'answered' : this.uselessAnswer ? 'useless answer' : this.errorAnswer ? `error ${this.errorAnswer.code}` : 'silent'),
+      verdict:
+        this.verdict ??
+        (this.failure
+          ? this.failure.kind
+          : this.answer
+            ? 'answered'
+            : this.uselessAnswer
+              ? 'useless answer'
+              : this.errorAnswer
+                ? `error ${this.errorAnswer.code}`
+                : 'silent'),
     };
   }
 }
 
-const isUsable = (message: Decoded): boolean => mappedAddress(message) !== undefined && unknownRequired(message).length === 0;
+const isUsable = (message: Decoded): boolean =>
+  mappedAddress(message) !== undefined && unknownRequired(message).length === 0;
 
 /** Whether nothing more is to be expected of this series: an answer of whatever kind, or a failure. */
 export const settled = (series: Series): boolean =>
-  series.answer !== undefined || series.errorAnswer !== undefined || series.uselessAnswer !== undefined || series.failure !== undefined;
+  series.answer !== undefined ||
+  series.errorAnswer !== undefined ||
+  series.uselessAnswer !== undefined ||
+  series.failure !== undefined;
 
 /** Sends at the given gaps until `done`, and after the last send waits its gap too. True when done. */
-export async function sendUntil(series: Series, gaps: Iterable<number>, done: () => boolean, signal: AbortSignal): Promise<boolean> {
+export async function sendUntil(
+  series: Series,
+  gaps: Iterable<number>,
+  done: () => boolean,
+  signal: AbortSignal,
+): Promise<boolean> {
   for (const gap of gaps) {
     if (done()) return true;
     series.send();

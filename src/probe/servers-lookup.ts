@@ -51,14 +51,22 @@ export async function findServers(
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof NetError || error instanceof TimeoutError)) throw error;
-      failures.push({ host: name.host, exists: !(error instanceof NetError && error.kind === 'not-found'), error: lookupFailure(error) });
+      failures.push({
+        host: name.host,
+        exists: !(error instanceof NetError && error.kind === 'not-found'),
+        error: lookupFailure(error),
+      });
       return [];
     }
   }).finally(() => {
     stopHurry?.();
     bounds.end();
   });
-  const chosen = family ?? (found.some((list) => list.some(({ address }) => familyOf(address) === 4)) || !found.some((list) => list.length > 0) ? 4 : 6);
+  const chosen =
+    family ??
+    (found.some((list) => list.some(({ address }) => familyOf(address) === 4)) || !found.some((list) => list.length > 0)
+      ? 4
+      : 6);
   const endpoints: Endpoint[] = [];
   const byEndpoint = new Map<string, string>();
   for (const [i, list] of found.entries()) {
@@ -69,7 +77,12 @@ export async function findServers(
       if (!isAddress(host)) byEndpoint.set(formatEndpoint(endpoint), host);
     }
   }
-  return { family: chosen, endpoints, names: byEndpoint, findings: anyWillDo && endpoints.length > 0 ? [] : lookupFindings(failures, env) };
+  return {
+    family: chosen,
+    endpoints,
+    names: byEndpoint,
+    findings: anyWillDo && endpoints.length > 0 ? [] : lookupFindings(failures, env),
+  };
 }
 
 /** Why a name could not be looked up, without the system's jargon around its code. */
@@ -85,12 +98,18 @@ export interface LookupFailure {
 
 /** Failures of one kind together; on a machine without a network they all have that one reason. */
 export function lookupFindings(failures: readonly LookupFailure[], env: Pick<Env, 'interfaces'>): Finding[] {
-  if (failures.some(({ exists }) => exists) && env.interfaces().every(({ internal }) => internal)) return [finding('no-network')];
+  if (failures.some(({ exists }) => exists) && env.interfaces().every(({ internal }) => internal))
+    return [finding('no-network')];
   const hosts = (of: readonly LookupFailure[]) => [...new Set(of.map(({ host }) => host))];
   const missing = failures.filter(({ exists }) => !exists);
   const errors = [...new Set(failures.filter(({ exists }) => exists).map(({ error }) => error))];
   return [
     ...(missing.length > 0 ? [finding('unresolvable', { hosts: hosts(missing) })] : []),
-    ...errors.map((error) => finding('resolver-failed', { hosts: hosts(failures.filter((each) => each.exists && each.error === error)), error })),
+    ...errors.map((error) =>
+      finding('resolver-failed', {
+        hosts: hosts(failures.filter((each) => each.exists && each.error === error)),
+        error,
+      }),
+    ),
   ];
 }

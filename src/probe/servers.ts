@@ -30,6 +30,9 @@ export const BUILT_IN_SERVERS: readonly BuiltInServer[] = [
 
 /** The servers to ask when the user names none: those in NAT_TOOL_SERVER, separated by commas, or the built-in ones. */
 export function defaultServers(environment: Readonly<Record<string, string | undefined>>): readonly BuiltInServer[] {
-  const own = (environment['NAT_TOOL_SERVER'] ?? '').split(',').map((each) => each.trim()).filter((each) => each !== '');
+  const own = (environment['NAT_TOOL_SERVER'] ?? '')
+    .split(',')
+    .map((each) => each.trim())
+    .filter((each) => each !== '');
   return own.length > 0 ? own.map(full) : BUILT_IN_SERVERS;
 }

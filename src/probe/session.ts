@@ -20,7 +20,8 @@ export interface Stray {
 }
 
 /** Exchanges that nothing but loss can leave unanswered. */
-export const isControl = ({ test }: Series): boolean => test.endsWith('-baseline') || test.startsWith('mapping') || test === 'allocation';
+export const isControl = ({ test }: Series): boolean =>
+  test.endsWith('-baseline') || test.startsWith('mapping') || test === 'allocation';
 
 /** How much later than others an answer may come and not count as lost. */
 const LATENESS_MS = 50;
@@ -61,7 +62,10 @@ export class ProbeSession {
   }
 
   /** A socket for one group of tests; groups never share one, for a test opens the filter for the next. */
-  async open(signal: AbortSignal, options: { readonly port?: number | undefined; readonly remote?: Endpoint } = {}): Promise<ProbeSocket> {
+  async open(
+    signal: AbortSignal,
+    options: { readonly port?: number | undefined; readonly remote?: Endpoint } = {},
+  ): Promise<ProbeSocket> {
     const plain = options.port === undefined && options.remote === undefined;
     const socket = (plain && this.#spare.shift()) || (await this.#bind(options, signal));
     const mux = new StunMux(socket);
@@ -73,7 +77,10 @@ export class ProbeSession {
     return { mux, local: { address: isAnyAddress(address) ? (this.#routed ?? address) : address, port } };
   }
 
-  async #bind(options: { readonly port?: number | undefined; readonly remote?: Endpoint }, signal: AbortSignal): Promise<UdpSocket> {
+  async #bind(
+    options: { readonly port?: number | undefined; readonly remote?: Endpoint },
+    signal: AbortSignal,
+  ): Promise<UdpSocket> {
     const socket = await this.env.udp.open({ family: this.family, address: this.#source, ...options }, signal);
     this.#sockets.push(socket);
     return socket;
@@ -81,7 +88,16 @@ export class ProbeSession {
 
   begin(test: string, socket: ProbeSocket, to: Endpoint, attributes: readonly Attribute[] = []): Series {
     const { clock, random } = this.env;
-    const series = new Series({ test, mux: socket.mux, local: socket.local, to, attributes, clock, random, gate: this.gate });
+    const series = new Series({
+      test,
+      mux: socket.mux,
+      local: socket.local,
+      to,
+      attributes,
+      clock,
+      random,
+      gate: this.gate,
+    });
     this.series.push(series);
     return series;
   }
@@ -92,7 +108,15 @@ export class ProbeSession {
     for (const each of this.series) {
       if (of && each.mux !== of.mux) continue;
       const mapped = each.answer && mappedAddress(each.answer.message);
-      if (mapped && !seen.some((old) => sameEndpoint(old.local, each.local) && sameEndpoint(old.remote, each.to) && sameEndpoint(old.mapped, mapped))) {
+      if (
+        mapped &&
+        !seen.some(
+          (old) =>
+            sameEndpoint(old.local, each.local) &&
+            sameEndpoint(old.remote, each.to) &&
+            sameEndpoint(old.mapped, mapped),
+        )
+      ) {
         seen.push({ local: each.local, remote: each.to, mapped });
       }
     }
@@ -106,7 +130,10 @@ export class ProbeSession {
   roundTripMs(): number {
     const answered = this.series.filter((each) => isControl(each) && each.replies.length > 0);
     if (answered.length === 0) return 0;
-    return Math.max(Math.min(...answered.map((each) => each.longestRttMs ?? 0)), ...answered.map((each) => each.rttMs ?? 0));
+    return Math.max(
+      Math.min(...answered.map((each) => each.longestRttMs ?? 0)),
+      ...answered.map((each) => each.rttMs ?? 0),
+    );
   }
 
   /**

@@ -18,7 +18,12 @@ const TCP_TIMEOUT_MS = 2500;
 /** No honest Binding response is longer. */
 const LONGEST_ANSWER = 2048;
 
-export async function tcpControl(env: ProbeEnv, server: Endpoint, source: string | undefined, signal: AbortSignal): Promise<TcpControl> {
+export async function tcpControl(
+  env: ProbeEnv,
+  server: Endpoint,
+  source: string | undefined,
+  signal: AbortSignal,
+): Promise<TcpControl> {
   const bounds = scope(env.clock, signal, TCP_TIMEOUT_MS);
   const startedAt = env.clock.now();
   let stream: ByteStream | undefined;
@@ -59,7 +64,8 @@ export async function tcpControl(env: ProbeEnv, server: Endpoint, source: string
   } catch (error) {
     if (error instanceof NetError) return result(error.kind === 'refused' ? 'refused' : 'silent');
     // Whoever speaks something else there answers no Binding request.
-    if (error instanceof StunFormatError || error instanceof TimeoutError || bounds.signal.aborted) return result('silent');
+    if (error instanceof StunFormatError || error instanceof TimeoutError || bounds.signal.aborted)
+      return result('silent');
     throw error;
   } finally {
     bounds.signal.removeEventListener('abort', stop);

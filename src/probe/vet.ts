@@ -23,7 +23,11 @@ export interface Vetting {
   /** OTHER-ADDRESS. */
   readonly other: string | null;
   /** What became of CHANGE-REQUEST. */
-  readonly change: { readonly addressAndPort: ChangeVerdict; readonly port: ChangeVerdict; readonly address: ChangeVerdict };
+  readonly change: {
+    readonly addressAndPort: ChangeVerdict;
+    readonly port: ChangeVerdict;
+    readonly address: ChangeVerdict;
+  };
 }
 
 const UNTRIED: Vetting['change'] = { addressAndPort: 'unknown', port: 'unknown', address: 'unknown' };
@@ -36,17 +40,35 @@ export interface VetOptions {
 }
 
 /** Three round trips with a server that honours everything. Rejects with the signal's reason. */
-export async function vet(env: Pick<Env, 'udp' | 'clock' | 'random'>, server: Endpoint, options: VetOptions, signal: AbortSignal): Promise<Vetting> {
-  const no = (reason: string, other: Endpoint | undefined): Vetting => ({ rfc5780: 'no', reason, other: other ? formatEndpoint(other) : null, change: UNTRIED });
+export async function vet(
+  env: Pick<Env, 'udp' | 'clock' | 'random'>,
+  server: Endpoint,
+  options: VetOptions,
+  signal: AbortSignal,
+): Promise<Vetting> {
+  const no = (reason: string, other: Endpoint | undefined): Vetting => ({
+    rfc5780: 'no',
+    reason,
+    other: other ? formatEndpoint(other) : null,
+    change: UNTRIED,
+  });
   const unknown = (reason: string): Vetting => ({ ...no(reason, undefined), rfc5780: 'unknown' });
   let mux: StunMux;
   try {
-    mux = new StunMux(await env.udp.open({ family: familyOf(server.address), address: options.source, port: options.port }, signal));
+    mux = new StunMux(
+      await env.udp.open({ family: familyOf(server.address), address: options.source, port: options.port }, signal),
+    );
   } catch (error) {
     if (error instanceof NetError) return unknown(`No socket could be opened: ${error.message}.`);
     throw error;
   }
-  const ask = (to: Endpoint, schedule: Schedule, attributes: readonly Attribute[] = [], acceptFrom?: (from: Endpoint) => boolean, within = signal) =>
+  const ask = (
+    to: Endpoint,
+    schedule: Schedule,
+    attributes: readonly Attribute[] = [],
+    acceptFrom?: (from: Endpoint) => boolean,
+    within = signal,
+  ) =>
     transact(mux, { attributes }, { to, acceptFrom, schedule, clock: env.clock, random: env.random, signal: within });
   /** No less than the slowest round trip yet: with retransmissions the true one is not known. */
   let pathMs = 0;
@@ -61,17 +83,28 @@ export async function vet(env: Pick<Env, 'udp' | 'clock' | 'random'>, server: En
     if (plain.kind !== 'answered') return unknown('It did not answer a plain Binding request.');
     const other = get(plain.message, 'OTHER-ADDRESS') ?? get(plain.message, 'CHANGED-ADDRESS');
     if (!other) return no('It names no OTHER-ADDRESS.', undefined);
-    if (other.address === server.address) return no('Its OTHER-ADDRESS has the same IP address; RFC 5780 needs another.', other);
-    if (familyOf(other.address) !== familyOf(server.address)) return no('Its OTHER-ADDRESS is of another address family.', other);
+    if (other.address === server.address)
+      return no('Its OTHER-ADDRESS has the same IP address; RFC 5780 needs another.', other);
+    if (familyOf(other.address) !== familyOf(server.address))
+      return no('Its OTHER-ADDRESS is of another address family.', other);
     if (other.port === server.port) return no('Its OTHER-ADDRESS has the same port; RFC 5780 needs another.', other);
 
     // Asking the alternate endpoints shows that they live, and opens our own NAT's filter for them.
-    const targets = { addressAndPort: other, port: { address: server.address, port: other.port }, address: { address: other.address, port: server.port } };
-    const changes = { addressAndPort: { ip: true, port: true }, port: { ip: false, port: true }, address: { ip: true, port: false } } as const;
+    const targets = {
+      addressAndPort: other,
+      port: { address: server.address, port: other.port },
+      address: { address: other.address, port: server.port },
+    };
+    const changes = {
+      addressAndPort: { ip: true, port: true },
+      port: { ip: false, port: true },
+      address: { ip: true, port: false },
+    } as const;
     const lively = denseSchedule(pathMs, options.timeoutMs);
     const opened = await each((name) => timed(ask(targets[name], lively)));
     const dead = (Object.keys(targets) as Change[]).filter((name) => opened[name].kind !== 'answered');
-    if (dead.length > 0) return no(`${dead.map((name) => formatEndpoint(targets[name])).join(' and ')} did not answer.`, other);
+    if (dead.length > 0)
+      return no(`${dead.map((name) => formatEndpoint(targets[name])).join(' and ')} did not answer.`, other);
 
     const here = mappedAt(plain);
     const dense = denseSchedule(pathMs, options.timeoutMs);
@@ -79,8 +112,10 @@ export async function vet(env: Pick<Env, 'udp' | 'clock' | 'random'>, server: En
       const target = targets[name];
       const there = mappedAt(opened[name]);
       const open = here !== undefined && there !== undefined && sameEndpoint(here, there);
-      const move = (attributes: readonly Attribute[], within: AbortSignal) => ask(server, dense, attributes, (from) => sameEndpoint(from, target) || sameEndpoint(from, server), within);
-      const plainly = async (within: AbortSignal) => judge(await move([attribute('CHANGE-REQUEST', changes[name])], within), server, target, open);
+      const move = (attributes: readonly Attribute[], within: AbortSignal) =>
+        ask(server, dense, attributes, (from) => sameEndpoint(from, target) || sameEndpoint(from, server), within);
+      const plainly = async (within: AbortSignal) =>
+        judge(await move([attribute('CHANGE-REQUEST', changes[name])], within), server, target, open);
       const directed = open || !here || !there ? undefined : changeToOpened(changes[name], here, there);
       if (!directed) return plainly(signal);
       // A refusal may be meant for RESPONSE-PORT, and a server that disregards that answers where our NAT drops it: only what arrives counts.
@@ -103,7 +138,8 @@ async function each<T>(of: (name: Change) => Promise<T>): Promise<Record<Change,
   return { addressAndPort, port, address };
 }
 
-const mappedAt = (outcome: TransactOutcome): Endpoint | undefined => (outcome.kind === 'answered' ? mappedAddress(outcome.message) : undefined);
+const mappedAt = (outcome: TransactOutcome): Endpoint | undefined =>
+  outcome.kind === 'answered' ? mappedAddress(outcome.message) : undefined;
 
 /** Spacing of the sends: the sooner they are all out, the sooner silence says something. */
 const [LEAST_GAP_MS, MOST_GAP_MS] = [50, 100];
@@ -121,7 +157,11 @@ const denseSchedule = (pathMs: number, timeoutMs: number): Schedule =>
   };
 
 /** The first verdict other than `unknown`; what is not needed any more is given up. */
-async function firstKnown(clock: Env['clock'], attempts: readonly ((signal: AbortSignal) => Promise<ChangeVerdict>)[], signal: AbortSignal): Promise<ChangeVerdict> {
+async function firstKnown(
+  clock: Env['clock'],
+  attempts: readonly ((signal: AbortSignal) => Promise<ChangeVerdict>)[],
+  signal: AbortSignal,
+): Promise<ChangeVerdict> {
   const bounds = scope(clock, signal);
   let known: ChangeVerdict = 'unknown';
   try {
@@ -151,9 +191,19 @@ function judge(outcome: TransactOutcome, server: Endpoint, target: Endpoint, ope
 
 function sum(change: Vetting['change']): Pick<Vetting, 'rfc5780' | 'reason'> {
   const verdicts = Object.values(change);
-  if (verdicts.every((verdict) => verdict === 'honoured')) return { rfc5780: 'yes', reason: 'It answers from the changed address and port, each seen.' };
+  if (verdicts.every((verdict) => verdict === 'honoured'))
+    return { rfc5780: 'yes', reason: 'It answers from the changed address and port, each seen.' };
   if (verdicts.includes('rejected')) return { rfc5780: 'no', reason: 'It rejects CHANGE-REQUEST.' };
-  if (verdicts.includes('ignored')) return { rfc5780: 'no', reason: 'It answers CHANGE-REQUEST from the wrong address.' };
-  if (verdicts.includes('dropped')) return { rfc5780: 'no', reason: 'It does not answer CHANGE-REQUEST in time, although the path for the answer is open.' };
-  return { rfc5780: 'unknown', reason: 'Answers to CHANGE-REQUEST did not arrive, but behind a NAT that maps each destination differently that says nothing about a server without RESPONSE-PORT.' };
+  if (verdicts.includes('ignored'))
+    return { rfc5780: 'no', reason: 'It answers CHANGE-REQUEST from the wrong address.' };
+  if (verdicts.includes('dropped'))
+    return {
+      rfc5780: 'no',
+      reason: 'It does not answer CHANGE-REQUEST in time, although the path for the answer is open.',
+    };
+  return {
+    rfc5780: 'unknown',
+    reason:
+      'Answers to CHANGE-REQUEST did not arrive, but behind a NAT that maps each destination differently that says nothing about a server without RESPONSE-PORT.',
+  };
 }

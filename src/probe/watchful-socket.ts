@@ -19,7 +19,11 @@ export class WatchfulSocket implements UdpSocket {
     this.local = main.local;
   }
 
-  static async open(udp: Udp, options: UdpOptions & { readonly remote: Endpoint }, signal: AbortSignal): Promise<WatchfulSocket> {
+  static async open(
+    udp: Udp,
+    options: UdpOptions & { readonly remote: Endpoint },
+    signal: AbortSignal,
+  ): Promise<WatchfulSocket> {
     return new WatchfulSocket(udp, await udp.open({ ...options, reuse: true }, signal));
   }
 

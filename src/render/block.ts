@@ -46,7 +46,11 @@ export const grid = (columns: readonly (Column | string)[], rows: readonly (read
   columns: columns.map((column) => (typeof column === 'string' ? { title: column } : column)),
   rows,
 });
-export const ladder = (participants: readonly string[], steps: readonly LadderStep[]): Block => ({ kind: 'ladder', participants, steps });
+export const ladder = (participants: readonly string[], steps: readonly LadderStep[]): Block => ({
+  kind: 'ladder',
+  participants,
+  steps,
+});
 export const note = (text: string): Block => ({ kind: 'note', text });
 export const raw = (text: string): Block => ({ kind: 'raw', text });
 

@@ -4,7 +4,12 @@ import type { Theme } from './theme.ts';
 import { visible } from './words.ts';
 
 /** Lifelines in columns as wide as the longest label between neighbours needs, within `width` if possible. */
-export function renderLadder(participants: readonly string[], steps: readonly LadderStep[], theme: Theme, width = Number.POSITIVE_INFINITY): string {
+export function renderLadder(
+  participants: readonly string[],
+  steps: readonly LadderStep[],
+  theme: Theme,
+  width = Number.POSITIVE_INFINITY,
+): string {
   const glyphs = theme.unicode
     ? { line: '│', dash: '─', right: '▶', left: '◀', lost: '✗' }
     : { line: '|', dash: '-', right: '>', left: '<', lost: 'x' };

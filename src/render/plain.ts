@@ -17,4 +17,5 @@ export function plainPairs({ data, schema, startedAt, durationMs, outcome, findi
 }
 
 /** A value never contains a tab or a line break of its own. */
-export const renderPlain = (pairs: readonly Pair[]): string => pairs.map(([key, value]) => `${visible(key)}\t${visible(value)}\n`).join('');
+export const renderPlain = (pairs: readonly Pair[]): string =>
+  pairs.map(([key, value]) => `${visible(key)}\t${visible(value)}\n`).join('');

@@ -5,21 +5,39 @@ import type { Theme } from './theme.ts';
 import { visible, wrap } from './words.ts';
 
 const BORDERS = {
-  top: '', 'top-mid': '', 'top-left': '', 'top-right': '',
-  bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '',
-  left: '|', 'left-mid': '|', mid: '-', 'mid-mid': '|', right: '|', 'right-mid': '|', middle: '|',
+  top: '',
+  'top-mid': '',
+  'top-left': '',
+  'top-right': '',
+  bottom: '',
+  'bottom-mid': '',
+  'bottom-left': '',
+  'bottom-right': '',
+  left: '|',
+  'left-mid': '|',
+  mid: '-',
+  'mid-mid': '|',
+  right: '|',
+  'right-mid': '|',
+  middle: '|',
 };
 
 const textOf = (cell: Cell): string => visible(typeof cell === 'string' ? cell : cell.text, true);
 /** Two spaces and one border a column, and the border at the end. */
 const around = (columns: number): number => columns * 3 + 1;
-const widest = (texts: readonly string[]): number => Math.max(0, ...texts.flatMap((text) => text.split('\n')).map((line) => line.length));
+const widest = (texts: readonly string[]): number =>
+  Math.max(0, ...texts.flatMap((text) => text.split('\n')).map((line) => line.length));
 
 /**
  * Fits `width` by breaking only columns that allow it, between words. Where that is not enough each row becomes a
  * list of `title: value` lines: addresses stay whole on any terminal.
  */
-export function renderTable(columns: readonly Column[], rows: readonly (readonly Cell[])[], theme: Theme, width = Number.POSITIVE_INFINITY): string {
+export function renderTable(
+  columns: readonly Column[],
+  rows: readonly (readonly Cell[])[],
+  theme: Theme,
+  width = Number.POSITIVE_INFINITY,
+): string {
   const texts = rows.map((row) => columns.map((_, i) => textOf(row[i] ?? '')));
   const widths = columns.map((column, i) => widest([column.title, ...texts.map((row) => row[i] ?? '')]));
   const excess = widths.reduce((sum, one) => sum + one, around(columns.length)) - width;
@@ -33,7 +51,15 @@ export function renderTable(columns: readonly Column[], rows: readonly (readonly
     style: { head: [], border: [], compact: true },
   });
   for (const [r, row] of texts.entries()) {
-    table.push(row.map((text, i) => paintLines(text.split('\n').flatMap((line) => wrap(line, fitted[i] ?? width)), rows[r]?.[i], theme)));
+    table.push(
+      row.map((text, i) =>
+        paintLines(
+          text.split('\n').flatMap((line) => wrap(line, fitted[i] ?? width)),
+          rows[r]?.[i],
+          theme,
+        ),
+      ),
+    );
   }
   return table.toString();
 }
@@ -51,7 +77,12 @@ function shrink(columns: readonly Column[], widths: readonly number[], excess: n
   for (let left = excess; left > 0; left--) {
     let pick = -1;
     for (const [i, column] of columns.entries()) {
-      if (column.wrap && (result[i] ?? 0) > Math.max(least, column.title.length) && (pick < 0 || (result[i] ?? 0) > (result[pick] ?? 0))) pick = i;
+      if (
+        column.wrap &&
+        (result[i] ?? 0) > Math.max(least, column.title.length) &&
+        (pick < 0 || (result[i] ?? 0) > (result[pick] ?? 0))
+      )
+        pick = i;
     }
     if (pick < 0) return undefined;
     result[pick] = (result[pick] ?? 0) - 1;
@@ -59,12 +90,19 @@ function shrink(columns: readonly Column[], widths: readonly number[], excess: n
   return result;
 }
 
-function records(columns: readonly Column[], texts: readonly (readonly string[])[], rows: readonly (readonly Cell[])[], theme: Theme): string {
+function records(
+  columns: readonly Column[],
+  texts: readonly (readonly string[])[],
+  rows: readonly (readonly Cell[])[],
+  theme: Theme,
+): string {
   const label = widest(columns.map((column) => column.title)) + 1;
   return texts
     .map((row, r) =>
       columns
-        .map((column, i) => `${`${column.title}:`.padEnd(label)} ${paintLines((row[i] ?? '').split('\n'), rows[r]?.[i], theme)}`.trimEnd())
+        .map((column, i) =>
+          `${`${column.title}:`.padEnd(label)} ${paintLines((row[i] ?? '').split('\n'), rows[r]?.[i], theme)}`.trimEnd(),
+        )
         .join('\n'),
     )
     .join('\n\n');

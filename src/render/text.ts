@@ -34,9 +34,18 @@ function inAscii(block: Block): Block {
     case 'fields':
       return { ...block, rows: block.rows.map(([label, value]) => [ascii(label), cell(value)] as const) };
     case 'grid':
-      return { ...block, columns: block.columns.map((column) => ({ ...column, title: ascii(column.title) })), rows: block.rows.map((row) => row.map(cell)) };
+      return {
+        ...block,
+        columns: block.columns.map((column) => ({ ...column, title: ascii(column.title) })),
+        rows: block.rows.map((row) => row.map(cell)),
+      };
     case 'ladder':
-      return { ...block, steps: block.steps.map((step) => (step.kind === 'packet' ? { ...step, label: ascii(step.label) } : { ...step, text: ascii(step.text) })) };
+      return {
+        ...block,
+        steps: block.steps.map((step) =>
+          step.kind === 'packet' ? { ...step, label: ascii(step.label) } : { ...step, text: ascii(step.text) },
+        ),
+      };
     case 'note':
     case 'raw':
       return block;
@@ -67,14 +76,20 @@ async function renderBlock(block: Block, theme: Theme, columns: number | undefin
   }
 }
 
-function renderFields(rows: readonly (readonly [label: string, value: Cell])[], theme: Theme, columns: number | undefined): string {
+function renderFields(
+  rows: readonly (readonly [label: string, value: Cell])[],
+  theme: Theme,
+  columns: number | undefined,
+): string {
   const label = Math.max(0, ...rows.map(([name]) => name.length)) + 2;
   return rows
     .map(([name, value]) => {
       const { text, tone } = typeof value === 'string' ? { text: value, tone: undefined } : value;
       const lines = wrap(visible(text, true), Math.max(20, (columns ?? Number.POSITIVE_INFINITY) - label));
       return lines
-        .map((line, i) => ((i === 0 ? name.padEnd(label) : ' '.repeat(label)) + (tone ? theme.paint(line, tone) : line)).trimEnd())
+        .map((line, i) =>
+          ((i === 0 ? name.padEnd(label) : ' '.repeat(label)) + (tone ? theme.paint(line, tone) : line)).trimEnd(),
+        )
         .join('\n');
     })
     .join('\n');
@@ -82,6 +97,11 @@ function renderFields(rows: readonly (readonly [label: string, value: Cell])[], 
 
 /** A note as it goes to standard error, with its line break. */
 export function renderNote(text: string, theme: Theme, columns: number | undefined): string {
-  const lines = indented(visible(typography(theme.unicode)(text), true), 6, Math.min(columns ?? READABLE, READABLE), 'note: ');
+  const lines = indented(
+    visible(typography(theme.unicode)(text), true),
+    6,
+    Math.min(columns ?? READABLE, READABLE),
+    'note: ',
+  );
   return `${theme.paint('note:', 'warn')}${lines.slice('note:'.length)}\n`;
 }

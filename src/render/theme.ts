@@ -34,6 +34,12 @@ export async function createTheme(colour: boolean, unicode: boolean): Promise<Th
   if (!colour) return plainTheme(unicode);
   const { Chalk } = await import('chalk');
   const chalk = new Chalk({ level: 1 });
-  const paints = { good: chalk.green, bad: chalk.red, warn: chalk.yellow, dim: chalk.dim, strong: chalk.bold } satisfies Record<Tone, unknown>;
+  const paints = {
+    good: chalk.green,
+    bad: chalk.red,
+    warn: chalk.yellow,
+    dim: chalk.dim,
+    strong: chalk.bold,
+  } satisfies Record<Tone, unknown>;
   return { colour, unicode, paint: (text, tone) => (text === '' ? text : paints[tone](text)) };
 }

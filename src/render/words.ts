@@ -8,7 +8,21 @@ export function visible(text: string, lines = false): string {
 }
 
 const ASCII: Readonly<Record<string, string>> = {
-  '–': '-', '—': '-', '−': '-', '…': '...', '→': '->', '←': '<-', '×': 'x', '≥': '>=', '≤': '<=', '§': 'section ', '‘': "'", '’': "'", '“': '"', '”': '"', '\u00a0': ' ',
+  '–': '-',
+  '—': '-',
+  '−': '-',
+  '…': '...',
+  '→': '->',
+  '←': '<-',
+  '×': 'x',
+  '≥': '>=',
+  '≤': '<=',
+  '§': 'section ',
+  '‘': "'",
+  '’': "'",
+  '“': '"',
+  '”': '"',
+  '\u00a0': ' ',
 };
 
 /** Our own typography in ASCII, for terminals that show no more; letters of other scripts, which are somebody's data, stay. */

@@ -11,8 +11,10 @@ const TEXTS = {
   // What the network does.
   'no-answer': ({ servers }: { servers: readonly string[] }) =>
     `No answer over UDP from ${list(servers)}. Silence alone does not tell a blocked network from a dead server: try another server, or one that also answers over TCP.`,
-  'udp-blocked': ({ server }: { server: string }) => `${server} answered over TCP but never over UDP: something on the way drops UDP.`,
-  'network-unreachable': ({ server, code }: { server: string; code: string }) => `There is no route to ${server}${code && ` (${code})`}: is this machine on a network?`,
+  'udp-blocked': ({ server }: { server: string }) =>
+    `${server} answered over TCP but never over UDP: something on the way drops UDP.`,
+  'network-unreachable': ({ server, code }: { server: string; code: string }) =>
+    `There is no route to ${server}${code && ` (${code})`}: is this machine on a network?`,
   'cannot-send': ({ server, error }: { server: string; error: string }) => `Sending to ${server} failed: ${error}.`,
   'heavy-loss': ({ sent, received }: { sent: number; received: number }) =>
     `Of ${sent} exchanges that should have been answered, ${sent - received} were lost. Tests were repeated until loss could not explain their outcome, or left unknown.`,
@@ -29,7 +31,8 @@ const TEXTS = {
 
   'public-addresses-differ': ({ addresses }: { addresses: readonly string[] }) =>
     `The methods do not agree: ${list(addresses)}. Something answers DNS questions in the server's place, web traffic goes through a proxy, or a VPN carries only part of the traffic; or the NAT has several public addresses.`,
-  'sources-failed': ({ sources, error }: { sources: readonly string[]; error: string }) => `No address from ${list(sources)}: ${error}.`,
+  'sources-failed': ({ sources, error }: { sources: readonly string[]; error: string }) =>
+    `No address from ${list(sources)}: ${error}.`,
   'public-side-unknown': ({ reason }: { reason: string }) => `The public side of this port is unknown: ${reason}.`,
   'public-side-assumed': ({ server }: { server: string }) =>
     `Only ${server} told the public side. It holds towards other hosts too unless the NAT is symmetric; a second server (--stun twice) would tell.`,
@@ -45,23 +48,33 @@ const TEXTS = {
   'no-reply': ({ remote }: { remote: string }) => `No reply from ${remote}.`,
 
   // What becomes of two hosts that want to connect.
-  'nobody-came': ({ server }: { server: string }) => `The other host did not come. Was it given the same code, and does it meet at ${server} too?`,
+  'nobody-came': ({ server }: { server: string }) =>
+    `The other host did not come. Was it given the same code, and does it meet at ${server} too?`,
   'peer-left': () => 'The other host left before there was a path.',
-  'no-hole': ({ reason }: { reason: string }) => `There is no way through these two NATs. ${reason} A relay, a port forwarding on one router, or IPv6 would help.`,
-  'no-path': ({ reason }: { reason: string }) => `No path was found in time. ${reason} Something on the way may drop UDP between the two hosts.`,
+  'no-hole': ({ reason }: { reason: string }) =>
+    `There is no way through these two NATs. ${reason} A relay, a port forwarding on one router, or IPv6 would help.`,
+  'no-path': ({ reason }: { reason: string }) =>
+    `No path was found in time. ${reason} Something on the way may drop UDP between the two hosts.`,
   'path-lost': ({ remote }: { remote: string }) => `The path to ${remote} died.`,
-  'command-failed': ({ status }: { status: number | null }) => (status === null ? 'The command was ended by a signal, or could not be started.' : `The command ended with status ${status}.`),
+  'command-failed': ({ status }: { status: number | null }) =>
+    status === null
+      ? 'The command was ended by a signal, or could not be started.'
+      : `The command ended with status ${status}.`,
   'code-taken': () => 'Two other hosts are using this code. Make a fresh one.',
   'code-used': () => 'This code has been used: it serves two hosts once. Make a fresh one.',
   'rendezvous-busy': ({ server }: { server: string }) => `${server} takes no more meetings at the moment.`,
-  'no-rendezvous': ({ server }: { server: string }) => `${server} is a STUN server, but no nat-tool serve: two hosts cannot meet there.`,
+  'no-rendezvous': ({ server }: { server: string }) =>
+    `${server} is a STUN server, but no nat-tool serve: two hosts cannot meet there.`,
 
   // What a server does.
-  'query-failed': ({ server, transport, error }: { server: string; transport: string; error: string }) => `Asking ${server} over ${transport.toUpperCase()} failed: ${error}.`,
+  'query-failed': ({ server, transport, error }: { server: string; transport: string; error: string }) =>
+    `Asking ${server} over ${transport.toUpperCase()} failed: ${error}.`,
   'no-network': () => 'This machine has no network address but loopback: it is on no network.',
   unresolvable: ({ hosts }: { hosts: readonly string[] }) => `No address is known for ${list(hosts)}.`,
-  'resolver-failed': ({ hosts, error }: { hosts: readonly string[]; error: string }) => `Could not look up ${list(hosts)}: ${error}.`,
-  'server-refused': ({ server }: { server: string }) => `${server} refused: nothing listens on that UDP port (ICMP port unreachable).`,
+  'resolver-failed': ({ hosts, error }: { hosts: readonly string[]; error: string }) =>
+    `Could not look up ${list(hosts)}: ${error}.`,
+  'server-refused': ({ server }: { server: string }) =>
+    `${server} refused: nothing listens on that UDP port (ICMP port unreachable).`,
   'server-error': ({ server, code, reason }: { server: string; code: number; reason: string }) =>
     `${server} answered a Binding request with error ${code}${reason && ` (${reason})`}.`,
   'server-useless': ({ server, unknownAttributes }: { server: string; unknownAttributes: readonly number[] }) =>
@@ -76,9 +89,12 @@ const TEXTS = {
     `${server} sends no OTHER-ADDRESS, so it cannot test filtering, and mapping only together with a second server.`,
   'other-address-same-ip': ({ server, other }: { server: string; other: string }) =>
     `${server} names ${other} as its other address, which is not another IP address; RFC 5780 needs one.`,
-  'other-address-unusable': ({ server, other }: { server: string; other: string }) => `${server} names ${other} as its other address, which cannot be right for a server reached at that address.`,
-  'other-address-dead': ({ server, other }: { server: string; other: string }) => `${server} names ${other} as its other address, but that never answered.`,
-  'change-request-rejected': ({ server, code }: { server: string; code: number }) => `${server} rejects CHANGE-REQUEST (error ${code}), so filtering could not be tested.`,
+  'other-address-unusable': ({ server, other }: { server: string; other: string }) =>
+    `${server} names ${other} as its other address, which cannot be right for a server reached at that address.`,
+  'other-address-dead': ({ server, other }: { server: string; other: string }) =>
+    `${server} names ${other} as its other address, but that never answered.`,
+  'change-request-rejected': ({ server, code }: { server: string; code: number }) =>
+    `${server} rejects CHANGE-REQUEST (error ${code}), so filtering could not be tested.`,
   'change-request-ignored': ({ server }: { server: string }) =>
     `${server} does not honour CHANGE-REQUEST: its answers come from the same address all the same, or not even where the path is open. Silence from it says nothing about filtering.`,
   'change-request-unproven': ({ server }: { server: string }) =>
@@ -89,11 +105,14 @@ const TEXTS = {
     `Only ${server} answered: whether the NAT maps differently for another destination needs a second server address. Name a second server.`,
   'mapping-dependence-unknown': () =>
     'The public side differs from server to server, so the NAT is symmetric; whether by address or by address and port needs a server with two ports.',
-  'filtering-inconclusive': ({ server }: { server: string }) => `Too many exchanges with ${server} were lost to tell a filter from loss.`,
+  'filtering-inconclusive': ({ server }: { server: string }) =>
+    `Too many exchanges with ${server} were lost to tell a filter from loss.`,
 } as const satisfies Record<string, (parameters: never) => string>;
 
 export type FindingKind = keyof typeof TEXTS;
-type Parameters<K extends FindingKind> = (typeof TEXTS)[K] extends (parameters: infer P extends object) => string ? P : Record<never, never>;
+type Parameters<K extends FindingKind> = (typeof TEXTS)[K] extends (parameters: infer P extends object) => string
+  ? P
+  : Record<never, never>;
 
 export interface Finding {
   readonly kind: FindingKind;
@@ -103,7 +122,10 @@ export interface Finding {
   readonly [parameter: string]: unknown;
 }
 
-export function finding<K extends FindingKind>(kind: K, ...[parameters]: Record<never, never> extends Parameters<K> ? [] : [Parameters<K>]): Finding {
+export function finding<K extends FindingKind>(
+  kind: K,
+  ...[parameters]: Record<never, never> extends Parameters<K> ? [] : [Parameters<K>]
+): Finding {
   const text = (TEXTS[kind] as (parameters: Parameters<K> | undefined) => string)(parameters);
   return { kind, text, ...parameters };
 }

@@ -12,7 +12,9 @@ export class ForwardingTable {
   readonly #rows: { local: Endpoint; mapped: Endpoint; remote: Endpoint }[] = [];
 
   add(local: Endpoint, mapped: Endpoint, remote: Endpoint): void {
-    const known = this.#rows.some((row) => sameEndpoint(row.local, local) && sameEndpoint(row.remote, remote) && sameEndpoint(row.mapped, mapped));
+    const known = this.#rows.some(
+      (row) => sameEndpoint(row.local, local) && sameEndpoint(row.remote, remote) && sameEndpoint(row.mapped, mapped),
+    );
     if (!known) this.#rows.push({ local, mapped, remote });
   }
 

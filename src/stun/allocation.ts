@@ -29,13 +29,17 @@ const MOST_PORT = 65_535;
 const LEAST_PORT = 1024;
 
 /** The span that `n` random ports stay within with a chance of {@link ACCEPTED}: n·w^(n−1) for a share w of all ports. */
-const widestBlock = (n: number): number => Math.min(LARGEST_BLOCK, (MOST_PORT - LEAST_PORT) * (ACCEPTED / n) ** (1 / (n - 1)));
+const widestBlock = (n: number): number =>
+  Math.min(LARGEST_BLOCK, (MOST_PORT - LEAST_PORT) * (ACCEPTED / n) ** (1 / (n - 1)));
 
 /**
  * `first` holds each socket's first mapping, `all` every mapping. Preservation is judged on the first ones alone: a NAT that
  * preserves ports but maps by destination has to fall back for the second destination.
  */
-export function classifyAllocation(first: readonly AllocationSample[], all: readonly AllocationSample[] = first): PortAllocation {
+export function classifyAllocation(
+  first: readonly AllocationSample[],
+  all: readonly AllocationSample[] = first,
+): PortAllocation {
   const preserved = first.filter((each) => each.mapped.port === each.localPort).length;
   // A collision with another host's port makes an exception; three matches by chance are 1 in 2⁴⁷.
   if (preserved >= 3 && preserved * 2 > first.length) return { pattern: 'preserving' };

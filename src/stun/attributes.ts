@@ -1,7 +1,27 @@
 /** Every attribute that we know: one line each. Types and codecs both come from this table. */
 import type { Codec } from './codecs.ts';
-import { address, addressFamily, bytes, flag, leadingBit, text, uint16, uint32, uint64, uint8, xorAddress } from './codecs.ts';
-import { addressError, changeRequest, errorCode, icmp, passwordAlgorithm, passwordAlgorithms, typeList } from './structures.ts';
+import {
+  address,
+  addressFamily,
+  bytes,
+  flag,
+  leadingBit,
+  text,
+  uint16,
+  uint32,
+  uint64,
+  uint8,
+  xorAddress,
+} from './codecs.ts';
+import {
+  addressError,
+  changeRequest,
+  errorCode,
+  icmp,
+  passwordAlgorithm,
+  passwordAlgorithms,
+  typeList,
+} from './structures.ts';
 
 export type { AddressError, ChangeRequest, ErrorCode, IcmpReport, PasswordAlgorithm } from './structures.ts';
 
@@ -57,9 +77,12 @@ export const ATTRIBUTES = {
 export type AttributeName = keyof typeof ATTRIBUTES;
 
 /** What an attribute of that name carries: an Endpoint, a string, a number … as its codec says. */
-export type AttributeValue<N extends AttributeName> = (typeof ATTRIBUTES)[N]['codec'] extends Codec<infer T> ? T : never;
+export type AttributeValue<N extends AttributeName> =
+  (typeof ATTRIBUTES)[N]['codec'] extends Codec<infer T> ? T : never;
 
-export type KnownAttribute = { [N in AttributeName]: { readonly name: N; readonly value: AttributeValue<N> } }[AttributeName];
+export type KnownAttribute = {
+  [N in AttributeName]: { readonly name: N; readonly value: AttributeValue<N> };
+}[AttributeName];
 
 /** A type outside the table, or a comprehension-optional attribute whose value breaks its format: kept as bytes, otherwise ignored. */
 export interface UnknownAttribute {
@@ -70,7 +93,8 @@ export interface UnknownAttribute {
 
 export type Attribute = KnownAttribute | UnknownAttribute;
 
-export const attribute = <N extends AttributeName>(name: N, value: AttributeValue<N>): KnownAttribute => ({ name, value }) as KnownAttribute;
+export const attribute = <N extends AttributeName>(name: N, value: AttributeValue<N>): KnownAttribute =>
+  ({ name, value }) as KnownAttribute;
 
 /** RFC 8489 §14: whether a receiver that does not know this type must refuse the message. */
 export const isComprehensionRequired = (type: number): boolean => type < 0x8000;

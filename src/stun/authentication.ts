@@ -1,6 +1,13 @@
 /** The client's side of the short-term and long-term credential mechanisms (RFC 8489 §9): what goes into a request, what an answer must show. */
 import { type Attribute, attribute, type PasswordAlgorithm } from './attributes.ts';
-import { choosePasswordAlgorithm, longTermKey, nonceFeatures, PASSWORD_ALGORITHM, shortTermKey, userHash } from './credentials.ts';
+import {
+  choosePasswordAlgorithm,
+  longTermKey,
+  nonceFeatures,
+  PASSWORD_ALGORITHM,
+  shortTermKey,
+  userHash,
+} from './credentials.ts';
 import { checkIntegrity } from './integrity.ts';
 import { type Decoded, get, type Seal } from './message.ts';
 
@@ -53,7 +60,9 @@ export function challengedSealing(credentials: Credentials | undefined, challeng
       features?.usernameAnonymity ? attribute('USERHASH', userHash(username, realm)) : attribute('USERNAME', username),
       attribute('REALM', realm),
       attribute('NONCE', nonce),
-      ...(chosen && offered ? [attribute('PASSWORD-ALGORITHMS', offered), attribute('PASSWORD-ALGORITHM', chosen.algorithm)] : []),
+      ...(chosen && offered
+        ? [attribute('PASSWORD-ALGORITHMS', offered), attribute('PASSWORD-ALGORITHM', chosen.algorithm)]
+        : []),
     ],
     seal: chosen ? { key, sha256: true } : { key, sha1: true },
     judge: (answer) => {

@@ -56,7 +56,11 @@ const MOST_CHALLENGES = 3;
 const MOST_REDIRECTIONS = 5;
 
 /** Asks and waits for the end. Rejects with the signal's reason, or CredentialError where the credentials cannot be sent. */
-export async function transact(channel: StunChannel, question: Question, options: TransactOptions): Promise<TransactOutcome> {
+export async function transact(
+  channel: StunChannel,
+  question: Question,
+  options: TransactOptions,
+): Promise<TransactOutcome> {
   let sealing = firstSealing(options.credentials);
   let { to, acceptFrom } = options;
   let through = channel;
@@ -85,7 +89,8 @@ export async function transact(channel: StunChannel, question: Question, options
     if (message.class === 'success') return { kind: 'answered', ...heard };
 
     const { code, reason } = get(message, 'ERROR-CODE') ?? { code: 0, reason: '' };
-    const next = code === 438 || (code === 401 && !sealing.seal.key) ? challengedSealing(options.credentials, message) : undefined;
+    const next =
+      code === 438 || (code === 401 && !sealing.seal.key) ? challengedSealing(options.credentials, message) : undefined;
     if (next && challenges++ < MOST_CHALLENGES) {
       sealing = next;
       before = tally;
@@ -108,12 +113,21 @@ export async function transact(channel: StunChannel, question: Question, options
 
 function shoot({ method = METHOD.binding, attributes = [], fingerprint }: Question, sealing: Sealing, random: Random) {
   const transactionId = random.bytes(12);
-  const message = { class: 'request', method, transactionId, attributes: [...attributes, ...sealing.attributes] } as const;
+  const message = {
+    class: 'request',
+    method,
+    transactionId,
+    attributes: [...attributes, ...sealing.attributes],
+  } as const;
   return { transactionId, bytes: encode(message, { ...sealing.seal, ...(fingerprint && { fingerprint }) }) };
 }
 
 /** Where a 300 points to, if it may be followed: whoever has credentials follows only an answer sealed with them, and never into another address family (RFC 8489 §10). */
-function trustedAlternate(message: Decoded, sealing: Sealing, { credentials, to }: TransactOptions): Endpoint | undefined {
+function trustedAlternate(
+  message: Decoded,
+  sealing: Sealing,
+  { credentials, to }: TransactOptions,
+): Endpoint | undefined {
   const alternate = get(message, 'ALTERNATE-SERVER');
   if (!alternate || familyOf(alternate.address) !== familyOf(to.address)) return undefined;
   // `judge` has accepted it, so with a key it was sealed.
@@ -123,5 +137,8 @@ function trustedAlternate(message: Decoded, sealing: Sealing, { credentials, to 
 const add = (a: Tally, b: Tally): Tally => ({
   sent: a.sent + b.sent,
   received: a.received + b.received,
-  wrongSources: [...a.wrongSources, ...b.wrongSources.filter((each) => !a.wrongSources.some((known) => sameEndpoint(known, each)))],
+  wrongSources: [
+    ...a.wrongSources,
+    ...b.wrongSources.filter((each) => !a.wrongSources.some((known) => sameEndpoint(known, each))),
+  ],
 });

@@ -21,7 +21,8 @@ export const unencodable = (what: string): StunFormatError => new StunFormatErro
 
 /** Throws StunFormatError `unencodable` unless `value` is an integer from 0 to `max`. */
 export const requireInteger = (value: number, max: number): void => {
-  if (!Number.isInteger(value) || value < 0 || value > max) throw unencodable(`${value} is not an integer from 0 to ${max}`);
+  if (!Number.isInteger(value) || value < 0 || value > max)
+    throw unencodable(`${value} is not an integer from 0 to ${max}`);
 };
 
 /* ---- addresses ---- */
@@ -47,7 +48,8 @@ function writeEndpoint({ address, port }: Endpoint, message: Uint8Array, at: num
   message[at] = 0;
   message[at + 1] = bytes.length === 4 ? 1 : 2;
   writeU16(message, at + 2, xor ? port ^ readU16(message, MASK_AT) : port);
-  for (let i = 0; i < bytes.length; i++) message[at + 4 + i] = xor ? (bytes[i] as number) ^ (message[MASK_AT + i] as number) : (bytes[i] as number);
+  for (let i = 0; i < bytes.length; i++)
+    message[at + 4 + i] = xor ? (bytes[i] as number) ^ (message[MASK_AT + i] as number) : (bytes[i] as number);
 }
 
 const endpoint = (xor: boolean): Codec<Endpoint> => ({
@@ -103,7 +105,10 @@ export const bytes = (min = 0, max = 0xffff, step = 1): Codec<Uint8Array> => {
   return {
     read: (message, start, end) => (fits(end - start) ? message.subarray(start, end) : undefined),
     size: (value) => {
-      if (!fits(value.length)) throw unencodable(`${value.length} bytes, where ${min} to ${max} are allowed${step > 1 ? ` in steps of ${step}` : ''}`);
+      if (!fits(value.length))
+        throw unencodable(
+          `${value.length} bytes, where ${min} to ${max} are allowed${step > 1 ? ` in steps of ${step}` : ''}`,
+        );
       return value.length;
     },
     write: (value, message, at) => message.set(value, at),
@@ -142,7 +147,8 @@ export const uint8: Codec<number> = {
 };
 
 export const uint64: Codec<bigint> = {
-  read: (message, start, end) => (end - start === 8 ? (BigInt(readU32(message, start)) << 32n) | BigInt(readU32(message, start + 4)) : undefined),
+  read: (message, start, end) =>
+    end - start === 8 ? (BigInt(readU32(message, start)) << 32n) | BigInt(readU32(message, start + 4)) : undefined,
   size: (value) => {
     if (value < 0n || value > 0xffff_ffff_ffff_ffffn) throw unencodable(`${value} does not fit 64 bits`);
     return 8;

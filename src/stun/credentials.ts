@@ -57,9 +57,11 @@ export function longTermKey(username: string, realm: string, password: string, a
 }
 
 /** USERHASH's 32 bytes (RFC 8489 §14.4). Throws CredentialError. */
-export const userHash = (username: string, realm: string): Uint8Array => digest('sha256', `${opaqueString(username)}:${opaqueString(realm)}`);
+export const userHash = (username: string, realm: string): Uint8Array =>
+  digest('sha256', `${opaqueString(username)}:${opaqueString(realm)}`);
 
-const digest = (algorithm: string, text: string): Uint8Array => new Uint8Array(createHash(algorithm).update(text, 'utf8').digest());
+const digest = (algorithm: string, text: string): Uint8Array =>
+  new Uint8Array(createHash(algorithm).update(text, 'utf8').digest());
 
 /** What a server announces in the nonce, safe from removal by a man in the middle (RFC 8489 §9.2, §18.1). */
 export interface SecurityFeatures {
@@ -78,7 +80,9 @@ const USERNAME_ANONYMITY_BIT = 1 << 1;
 
 /** A nonce that begins with the cookie and the 24 feature bits in base64. `rest` is the server's own part. */
 export function encodeNonce(features: SecurityFeatures, rest: string): string {
-  const bits = (features.passwordAlgorithms ? PASSWORD_ALGORITHMS_BIT : 0) | (features.usernameAnonymity ? USERNAME_ANONYMITY_BIT : 0);
+  const bits =
+    (features.passwordAlgorithms ? PASSWORD_ALGORITHMS_BIT : 0) |
+    (features.usernameAnonymity ? USERNAME_ANONYMITY_BIT : 0);
   return COOKIE + Buffer.of(bits >>> 16, bits >>> 8, bits).toString('base64') + rest;
 }
 

@@ -12,7 +12,8 @@ export function describeAttribute(of: Attribute): DescribedAttribute {
   const name = of.name ?? `0x${attributeType(of).toString(16).padStart(4, '0')}`;
   if (of.name === 'FINGERPRINT') return { name, value: `0x${of.value.toString(16).padStart(8, '0')}` };
   if (of.name === 'ERROR-CODE') return { name, value: `${of.value.code} ${of.value.reason}`.trim() };
-  if (of.name === 'UNKNOWN-ATTRIBUTES') return { name, value: of.value.map((type) => `0x${type.toString(16).padStart(4, '0')}`).join(', ') };
+  if (of.name === 'UNKNOWN-ATTRIBUTES')
+    return { name, value: of.value.map((type) => `0x${type.toString(16).padStart(4, '0')}`).join(', ') };
   return { name, value: describeValue(of.value) };
 }
 

@@ -26,25 +26,28 @@ export async function discover(name: StunServerName, options: DiscoverOptions): 
   const port = name.port ?? defaultPort(transport);
   const literal = canonicalAddress(name.host);
   if (literal) {
-    if (family !== undefined && familyOf(literal) !== family) throw new NetError('not-found', `${literal} is not an IPv${family} address`);
+    if (family !== undefined && familyOf(literal) !== family)
+      throw new NetError('not-found', `${literal} is not an IPv${family} address`);
     return [{ address: literal, port }];
   }
   const addresses = settle(resolver.addresses(name.host, family, signal));
   // RFC 8489 §8.1: SRV only where no port was given.
-  if (name.port !== undefined) return valueOf(await addresses).map((address) => ({ address, port }));
+  if (name.port !== undefined) return settledValue(await addresses).map((address) => ({ address, port }));
 
   const services = settle(fromServices(name.host, options));
   const found = await addresses;
   const served = 'error' in found ? await services : await within(services, SRV_GRACE_MS, options);
   if (served && 'value' in served && served.value.length > 0) return served.value;
-  return valueOf(found).map((address) => ({ address, port }));
+  return settledValue(found).map((address) => ({ address, port }));
 }
 
 async function fromServices(host: string, options: DiscoverOptions): Promise<Endpoint[]> {
   const { transport, family, resolver, random, signal } = options;
   const service = transport === 'tls' ? '_stuns._tcp' : transport === 'tcp' ? '_stun._tcp' : '_stun._udp';
   // A target of "." says that the service is decidedly not there (RFC 2782).
-  const records = (await resolver.services(`${service}.${host}`, signal)).filter((record) => record.host !== '.' && record.host !== '');
+  const records = (await resolver.services(`${service}.${host}`, signal)).filter(
+    (record) => record.host !== '.' && record.host !== '',
+  );
   for (const { host: target, port } of orderServices(records, random)) {
     const addresses = await settle(resolver.addresses(target, family, signal));
     if ('value' in addresses) return addresses.value.map((address) => ({ address, port }));
@@ -77,7 +80,7 @@ const settle = <T>(promise: Promise<T>): Promise<Settled<T>> =>
     (error: unknown) => ({ error }),
   );
 
-function valueOf<T>(settled: Settled<T>): T {
+function settledValue<T>(settled: Settled<T>): T {
   if ('error' in settled) throw settled.error;
   return settled.value;
 }

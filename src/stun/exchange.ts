@@ -106,7 +106,9 @@ export async function exchange(channel: StunChannel, options: ExchangeOptions): 
     const step = steps.next();
     const act = () => {
       if (step.done) {
-        ending.resolve(discarded ? { kind: 'integrity-violated', discarded } : { kind: 'timeout', afterMs: step.value });
+        ending.resolve(
+          discarded ? { kind: 'integrity-violated', discarded } : { kind: 'timeout', afterMs: step.value },
+        );
       } else {
         send();
         walk();

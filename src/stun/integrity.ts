@@ -18,7 +18,11 @@ const FINGERPRINT_MASK = 0x5354554e;
 
 /** Offset of the first attribute of a type. The ones looked for here count wherever they stand (RFC 8489 §14.5, §14.6), so none has to be skipped. */
 function find(bytes: Uint8Array, type: number): number | undefined {
-  for (let at = HEADER; at + ATTRIBUTE_HEADER <= bytes.length; at += ATTRIBUTE_HEADER + padded(readU16(bytes, at + 2))) {
+  for (
+    let at = HEADER;
+    at + ATTRIBUTE_HEADER <= bytes.length;
+    at += ATTRIBUTE_HEADER + padded(readU16(bytes, at + 2))
+  ) {
     if (readU16(bytes, at) === type) return at;
   }
   return undefined;
@@ -33,7 +37,13 @@ function header(bytes: Uint8Array, claimedEnd: number): Uint8Array {
 }
 
 /** HMAC over `bytes[0, at)`, where an integrity attribute with a value of `length` bytes stands or will stand at `at`. */
-export function messageHmac(algorithm: 'sha1' | 'sha256', key: Uint8Array, bytes: Uint8Array, at: number, length: number): Uint8Array {
+export function messageHmac(
+  algorithm: 'sha1' | 'sha256',
+  key: Uint8Array,
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+): Uint8Array {
   const hmac = createHmac(algorithm, key)
     .update(header(bytes, at + ATTRIBUTE_HEADER + length))
     .update(bytes.subarray(4, at));

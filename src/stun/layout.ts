@@ -3,7 +3,8 @@ export const HEADER = 20;
 export const ATTRIBUTE_HEADER = 4;
 export const MAGIC_COOKIE = 0x2112a442;
 
-export const readU16 = (bytes: Uint8Array, at: number): number => ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
+export const readU16 = (bytes: Uint8Array, at: number): number =>
+  ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
 
 export const writeU16 = (bytes: Uint8Array, at: number, value: number): void => {
   bytes[at] = value >>> 8;

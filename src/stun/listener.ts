@@ -4,7 +4,16 @@ import { type ByteStream, type Env, NetError, type TcpListener, type UdpSocket }
 import { type RateLimit, sourceName } from '../net/rate-limit.ts';
 import { Deframer } from './framing.ts';
 import { StunFormatError } from './message.ts';
-import { type Counters, createStunServer, isBindingRequest, respond, type Role, type ServerAnswer, type ServerPacket, type StunServer } from './server.ts';
+import {
+  type Counters,
+  createStunServer,
+  isBindingRequest,
+  respond,
+  type Role,
+  type ServerAnswer,
+  type ServerPacket,
+  type StunServer,
+} from './server.ts';
 
 export interface ListenOptions {
   /** One address, or two of one family for RFC 5780; the wildcard address only alone. */
@@ -17,7 +26,9 @@ export interface ListenOptions {
   /** Sees each datagram that is no Binding request, such as another protocol's on the same port, and may answer it. */
   readonly others?: ((packet: ServerPacket) => ServerAnswer | undefined) | undefined;
   /** Another protocol that speaks in Binding requests on the same UDP sockets, such as the rendezvous. Made once they are open. */
-  readonly companion?: ((sockets: { readonly endpoints: Listening['endpoints']; send(answer: ServerAnswer): void }) => Companion) | undefined;
+  readonly companion?:
+    | ((sockets: { readonly endpoints: Listening['endpoints']; send(answer: ServerAnswer): void }) => Companion)
+    | undefined;
   /** Sees each request and its answer, if it got one. */
   readonly observe?: ((packet: ServerPacket, answer: ServerAnswer | undefined) => void) | undefined;
 }
@@ -47,7 +58,11 @@ const MOST_OF_A_SOURCE = 16;
 const RECEIVE_BUFFER = 1 << 20;
 
 /** Opens all sockets, or none. Rejects with NetError `in-use`, `not-available` or `denied`. */
-export async function listen(env: Pick<Env, 'udp' | 'tcp' | 'clock' | 'random'>, options: ListenOptions, signal: AbortSignal): Promise<Listening> {
+export async function listen(
+  env: Pick<Env, 'udp' | 'tcp' | 'clock' | 'random'>,
+  options: ListenOptions,
+  signal: AbortSignal,
+): Promise<Listening> {
   const sockets = new Map<Role, UdpSocket>();
   const listeners: TcpListener[] = [];
   const streams = new Set<ByteStream>();
@@ -105,14 +120,22 @@ export async function listen(env: Pick<Env, 'udp' | 'tcp' | 'clock' | 'random'>,
     await openSockets(env, options, sockets, signal);
     const endpoints: Partial<Record<Role, Endpoint>> = {};
     for (const [role, socket] of sockets) endpoints[role] = socket.local;
-    const server = createStunServer({ endpoints, software: options.software, limit: options.limit, random: env.random });
+    const server = createStunServer({
+      endpoints,
+      software: options.software,
+      limit: options.limit,
+      random: env.random,
+    });
     if (options.tcp) {
       for (const [role, endpoint] of Object.entries(endpoints) as [Role, Endpoint][]) {
         listeners.push(await env.tcp.listen(endpoint, (stream) => void serveStream(server, role, stream)));
         signal.throwIfAborted();
       }
     }
-    companion = options.companion?.({ endpoints, send: (answer) => sockets.get(answer.viaRole)?.send(answer.data, answer.to).catch(passOver) });
+    companion = options.companion?.({
+      endpoints,
+      send: (answer) => sockets.get(answer.viaRole)?.send(answer.data, answer.to).catch(passOver),
+    });
     for (const [role, socket] of sockets) answerOn(role, socket, sockets, server, options, companion);
     return {
       endpoints,
@@ -129,10 +152,18 @@ export async function listen(env: Pick<Env, 'udp' | 'tcp' | 'clock' | 'random'>,
   }
 }
 
-async function openSockets(env: Pick<Env, 'udp'>, { addresses, ports }: ListenOptions, sockets: Map<Role, UdpSocket>, signal: AbortSignal): Promise<void> {
+async function openSockets(
+  env: Pick<Env, 'udp'>,
+  { addresses, ports }: ListenOptions,
+  sockets: Map<Role, UdpSocket>,
+  signal: AbortSignal,
+): Promise<void> {
   const [address, alternate] = addresses;
   const open = async (role: Role, at: string, port: number) => {
-    const socket = await env.udp.open({ family: familyOf(at), address: at, port, receiveBuffer: RECEIVE_BUFFER }, signal);
+    const socket = await env.udp.open(
+      { family: familyOf(at), address: at, port, receiveBuffer: RECEIVE_BUFFER },
+      signal,
+    );
     sockets.set(role, socket);
     return socket.local.port;
   };
@@ -143,7 +174,14 @@ async function openSockets(env: Pick<Env, 'udp'>, { addresses, ports }: ListenOp
   await open('A2P2', alternate, alternatePort);
 }
 
-function answerOn(role: Role, socket: UdpSocket, sockets: ReadonlyMap<Role, UdpSocket>, server: StunServer, { others, observe }: ListenOptions, companion: Companion | undefined): void {
+function answerOn(
+  role: Role,
+  socket: UdpSocket,
+  sockets: ReadonlyMap<Role, UdpSocket>,
+  server: StunServer,
+  { others, observe }: ListenOptions,
+  companion: Companion | undefined,
+): void {
   socket.listen({
     datagram: ({ data, from, at }) => {
       const packet: ServerPacket = { role, from, data, now: at };

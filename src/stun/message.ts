@@ -67,8 +67,12 @@ export function looksLikeStun(bytes: Uint8Array): boolean {
   return (
     bytes.length >= HEADER &&
     (bytes[0] as number) < 4 &&
-    bytes[4] === 0x21 && bytes[5] === 0x12 && bytes[6] === 0xa4 && bytes[7] === 0x42 &&
-    (bytes.length & 3) === 0 && readU16(bytes, 2) === bytes.length - HEADER
+    bytes[4] === 0x21 &&
+    bytes[5] === 0x12 &&
+    bytes[6] === 0xa4 &&
+    bytes[7] === 0x42 &&
+    (bytes.length & 3) === 0 &&
+    readU16(bytes, 2) === bytes.length - HEADER
   );
 }
 
@@ -82,7 +86,8 @@ export function decode(bytes: Uint8Array): Decoded {
   if (type > 0x3fff) throw new StunFormatError('not-stun', 'the two leading bits are not zero');
   const length = readU16(bytes, 2);
   if (length % 4 !== 0) throw new StunFormatError('length', `length ${length} is no multiple of four`);
-  if (HEADER + length !== bytes.length) throw new StunFormatError('length', `length ${length}, but ${bytes.length - HEADER} bytes follow the header`);
+  if (HEADER + length !== bytes.length)
+    throw new StunFormatError('length', `length ${length}, but ${bytes.length - HEADER} bytes follow the header`);
   const classic = readU32(bytes, 4) !== MAGIC_COOKIE;
   return {
     class: CLASSES[((type >>> 7) & 2) | ((type >>> 4) & 1)] as MessageClass,
@@ -102,7 +107,8 @@ function decodeAttributes(bytes: Uint8Array): Attribute[] {
     const start = at + ATTRIBUTE_HEADER;
     const end = start + readU16(bytes, at + 2);
     at = padded(end);
-    if (at > bytes.length) throw new StunFormatError('truncated', 'an attribute runs past the end of the message', type);
+    if (at > bytes.length)
+      throw new StunFormatError('truncated', 'an attribute runs past the end of the message', type);
     if (sealedBy !== 0 && type !== FINGERPRINT && !(sealedBy === SHA1 && type === SHA256)) continue;
     attributes.push(decodeAttribute(bytes, type, start, end));
     if (type === SHA1 || type === SHA256) sealedBy = type;
@@ -115,7 +121,8 @@ function decodeAttribute(bytes: Uint8Array, type: number, start: number, end: nu
   if (name !== undefined) {
     const value = codecOf(name).read(bytes, start, end);
     if (value !== undefined) return { name, value } as Attribute;
-    if (isComprehensionRequired(type)) throw new StunFormatError('malformed', `the value of ${name} breaks its format`, type);
+    if (isComprehensionRequired(type))
+      throw new StunFormatError('malformed', `the value of ${name} breaks its format`, type);
   }
   return { name: undefined, type, value: bytes.subarray(start, end) };
 }
@@ -129,7 +136,8 @@ export function encode(message: Message, seal?: Seal): Uint8Array {
   if (transactionId.length !== 12 && transactionId.length !== 16) {
     throw new StunFormatError('unencodable', `a transaction ID has 12 or 16 bytes, not ${transactionId.length}`);
   }
-  if (!Number.isInteger(method) || method < 0 || method > 0xfff) throw new StunFormatError('unencodable', `${method} is not a method from 0 to 0xfff`);
+  if (!Number.isInteger(method) || method < 0 || method > 0xfff)
+    throw new StunFormatError('unencodable', `${method} is not a method from 0 to 0xfff`);
   const attributes = seal ? message.attributes.filter((of) => !isSeal(of)) : message.attributes;
   const sha256 = sha256Length(seal);
   const sha1 = seal?.key !== undefined && (seal.sha1 ?? sha256 === 0);
@@ -138,18 +146,24 @@ export function encode(message: Message, seal?: Seal): Uint8Array {
   if (sha1) size += ATTRIBUTE_HEADER + SHA1_LENGTH;
   if (sha256 > 0) size += ATTRIBUTE_HEADER + sha256;
   if (seal?.fingerprint) size += ATTRIBUTE_HEADER + 4;
-  if (size - HEADER > 0xffff) throw new StunFormatError('unencodable', `${size - HEADER} bytes of attributes do not fit a message`);
+  if (size - HEADER > 0xffff)
+    throw new StunFormatError('unencodable', `${size - HEADER} bytes of attributes do not fit a message`);
 
   const bytes = new Uint8Array(size);
   const bits = CLASSES.indexOf(message.class);
-  writeU16(bytes, 0, ((method & 0xf80) << 2) | ((method & 0x70) << 1) | (method & 0xf) | ((bits & 2) << 7) | ((bits & 1) << 4));
+  writeU16(
+    bytes,
+    0,
+    ((method & 0xf80) << 2) | ((method & 0x70) << 1) | (method & 0xf) | ((bits & 2) << 7) | ((bits & 1) << 4),
+  );
   writeU16(bytes, 2, size - HEADER);
   if (transactionId.length === 12) writeU32(bytes, 4, MAGIC_COOKIE);
   bytes.set(transactionId, HEADER - transactionId.length);
   let at = HEADER;
   for (const of of attributes) at = writeAttribute(of, bytes, at);
   if (seal?.key && sha1) at = writeBytes(bytes, at, SHA1, messageHmac('sha1', seal.key, bytes, at, SHA1_LENGTH));
-  if (seal?.key && sha256 > 0) at = writeBytes(bytes, at, SHA256, messageHmac('sha256', seal.key, bytes, at, sha256).subarray(0, sha256));
+  if (seal?.key && sha256 > 0)
+    at = writeBytes(bytes, at, SHA256, messageHmac('sha256', seal.key, bytes, at, sha256).subarray(0, sha256));
   if (seal?.fingerprint) {
     writeU16(bytes, at, FINGERPRINT);
     writeU16(bytes, at + 2, 4);
@@ -158,7 +172,8 @@ export function encode(message: Message, seal?: Seal): Uint8Array {
   return bytes;
 }
 
-const isSeal = (of: Attribute): boolean => of.name === 'MESSAGE-INTEGRITY' || of.name === 'MESSAGE-INTEGRITY-SHA256' || of.name === 'FINGERPRINT';
+const isSeal = (of: Attribute): boolean =>
+  of.name === 'MESSAGE-INTEGRITY' || of.name === 'MESSAGE-INTEGRITY-SHA256' || of.name === 'FINGERPRINT';
 
 function sha256Length(seal: Seal | undefined): number {
   if (!seal?.sha256 && !seal?.sha1) return 0;
@@ -166,14 +181,18 @@ function sha256Length(seal: Seal | undefined): number {
   if (!seal.sha256) return 0;
   const length = seal.sha256 === true ? SHA256_LENGTH : seal.sha256.truncate;
   if (length < 16 || length > SHA256_LENGTH || length % 4 !== 0) {
-    throw new StunFormatError('unencodable', `MESSAGE-INTEGRITY-SHA256 takes 16 to 32 bytes in steps of four, not ${length}`);
+    throw new StunFormatError(
+      'unencodable',
+      `MESSAGE-INTEGRITY-SHA256 takes 16 to 32 bytes in steps of four, not ${length}`,
+    );
   }
   return length;
 }
 
 function sizeOf(of: Attribute): number {
   if (of.name !== undefined) return codecOf(of.name).size(of.value);
-  if (!Number.isInteger(of.type) || of.type < 0 || of.type > 0xffff) throw new StunFormatError('unencodable', `${of.type} is not an attribute type from 0 to 0xffff`);
+  if (!Number.isInteger(of.type) || of.type < 0 || of.type > 0xffff)
+    throw new StunFormatError('unencodable', `${of.type} is not an attribute type from 0 to 0xffff`);
   return of.value.length;
 }
 

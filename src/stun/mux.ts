@@ -57,7 +57,10 @@ export class StunMux implements StunChannel {
 
   #receive(datagram: Datagram): void {
     const message = tryDecode(datagram.data);
-    const key = message && (message.class === 'success' || message.class === 'error') ? transactionKey(message.transactionId) : undefined;
+    const key =
+      message && (message.class === 'success' || message.class === 'error')
+        ? transactionKey(message.transactionId)
+        : undefined;
     const waiter = key === undefined ? undefined : this.#awaited.get(key);
     if (message && waiter) waiter({ message, from: datagram.from, at: datagram.at });
     else if (key === undefined || !this.#ended.has(key)) this.onOther?.(datagram, message);

@@ -53,7 +53,14 @@ export interface Counters {
   ignored: number;
 }
 
-export const noCounts = (): Counters => ({ received: 0, answered: 0, refused: 0, limited: 0, malformed: 0, ignored: 0 });
+export const noCounts = (): Counters => ({
+  received: 0,
+  answered: 0,
+  refused: 0,
+  limited: 0,
+  malformed: 0,
+  ignored: 0,
+});
 
 /** A server: its settings, prepared, and its state, which is counters and rate limits. */
 export interface StunServer {
@@ -91,7 +98,10 @@ export function createStunServer(options: ServerOptions): StunServer {
     software,
     counters: noCounts(),
     limiter: new SourceLimiter(limit, random),
-    responsePortLimiter: new SourceLimiter(limit.perSecond === Number.POSITIVE_INFINITY ? limit : RESPONSE_PORT_LIMIT, random),
+    responsePortLimiter: new SourceLimiter(
+      limit.perSecond === Number.POSITIVE_INFINITY ? limit : RESPONSE_PORT_LIMIT,
+      random,
+    ),
     templates: new Map(),
   };
   const blank = { address: '0.0.0.0', port: 0 };
@@ -123,7 +133,10 @@ export function respond(server: StunServer, packet: ServerPacket): ServerAnswer 
     counters.limited++;
     return undefined;
   }
-  const template = packet.data.length === 20 && v4 !== undefined && packet.transport !== 'tcp' ? server.templates.get(packet.role) : undefined;
+  const template =
+    packet.data.length === 20 && v4 !== undefined && packet.transport !== 'tcp'
+      ? server.templates.get(packet.role)
+      : undefined;
   if (template && hasCookie(packet.data) && packet.data[2] === 0 && packet.data[3] === 0) {
     counters.answered++;
     return { data: fill(template, packet.data, v4 as number, packet.from.port), to: packet.from, viaRole: packet.role };
@@ -153,7 +166,16 @@ function put(bytes: Uint8Array, at: number, port: number, address: number): void
 
 /** What a Binding request may carry; credentials are understood and not asked for (RFC 8489 §9). RESPONSE-ADDRESS, which let a client aim answers anywhere, is not served. */
 const UNDERSTOOD: ReadonlySet<AttributeName> = new Set<AttributeName>([
-  'CHANGE-REQUEST', 'RESPONSE-PORT', 'PADDING', 'USERNAME', 'USERHASH', 'REALM', 'NONCE', 'PASSWORD-ALGORITHM', 'MESSAGE-INTEGRITY', 'MESSAGE-INTEGRITY-SHA256',
+  'CHANGE-REQUEST',
+  'RESPONSE-PORT',
+  'PADDING',
+  'USERNAME',
+  'USERHASH',
+  'REALM',
+  'NONCE',
+  'PASSWORD-ALGORITHM',
+  'MESSAGE-INTEGRITY',
+  'MESSAGE-INTEGRITY-SHA256',
 ]);
 
 function respondFully(server: StunServer, packet: ServerPacket): ServerAnswer | undefined {
@@ -167,8 +189,14 @@ function respondFully(server: StunServer, packet: ServerPacket): ServerAnswer | 
   }
   const seal = { fingerprint: fingerprint === 'valid' };
   const { method, transactionId } = request;
-  const write = (cls: 'success' | 'error', attributes: readonly Attribute[]) => encode({ class: cls, method, transactionId, attributes }, seal);
-  const finish = (cls: 'success' | 'error', attributes: readonly Attribute[], to = from, viaRole = role): ServerAnswer => {
+  const write = (cls: 'success' | 'error', attributes: readonly Attribute[]) =>
+    encode({ class: cls, method, transactionId, attributes }, seal);
+  const finish = (
+    cls: 'success' | 'error',
+    attributes: readonly Attribute[],
+    to = from,
+    viaRole = role,
+  ): ServerAnswer => {
     let bytes = write(cls, attributes);
     if (server.software !== undefined) {
       const longer = write(cls, [...attributes, attribute('SOFTWARE', server.software)]);
@@ -178,7 +206,8 @@ function respondFully(server: StunServer, packet: ServerPacket): ServerAnswer | 
     else counters.refused++;
     return { data: bytes, to, viaRole };
   };
-  const refuse = (code: number, reason: string, ...more: Attribute[]) => finish('error', [attribute('ERROR-CODE', { code, reason }), ...more]);
+  const refuse = (code: number, reason: string, ...more: Attribute[]) =>
+    finish('error', [attribute('ERROR-CODE', { code, reason }), ...more]);
 
   const change = get(request, 'CHANGE-REQUEST');
   const changes = change !== undefined && (change.ip || change.port);
@@ -191,7 +220,9 @@ function respondFully(server: StunServer, packet: ServerPacket): ServerAnswer | 
   if (padding !== undefined && responsePort !== undefined) return refuse(400, 'PADDING with RESPONSE-PORT');
 
   const viaRole = changes ? changedRole(role, change.ip, change.port) : role;
-  const attributes = request.classic ? classicAttributes(server, role, viaRole, from) : plainAttributes(server, role, viaRole, from);
+  const attributes = request.classic
+    ? classicAttributes(server, role, viaRole, from)
+    : plainAttributes(server, role, viaRole, from);
   if (padding !== undefined) {
     const room = data.length - write('success', attributes).length - 4;
     if (room > 0) attributes.push(attribute('PADDING', new Uint8Array(room & ~3)));
@@ -230,7 +261,8 @@ function classicAttributes(server: StunServer, role: Role, viaRole: Role, from: 
   ];
 }
 
-const told = (endpoint: Endpoint | undefined): Endpoint | undefined => (endpoint && !isAnyAddress(endpoint.address) ? endpoint : undefined);
+const told = (endpoint: Endpoint | undefined): Endpoint | undefined =>
+  endpoint && !isAnyAddress(endpoint.address) ? endpoint : undefined;
 
 /** The source as it goes into an attribute: without zone, and as IPv4 where a dual-stack socket shows it IPv4-mapped. */
 function reflexive({ address, port }: Endpoint): Endpoint {
@@ -239,7 +271,8 @@ function reflexive({ address, port }: Endpoint): Endpoint {
   return { address: formatAddress(address.startsWith('::ffff:') ? bytes.subarray(12) : bytes), port };
 }
 
-const hasCookie = (data: Uint8Array): boolean => data[4] === 0x21 && data[5] === 0x12 && data[6] === 0xa4 && data[7] === 0x42;
+const hasCookie = (data: Uint8Array): boolean =>
+  data[4] === 0x21 && data[5] === 0x12 && data[6] === 0xa4 && data[7] === 0x42;
 
 function tryDecode(data: Uint8Array): Decoded | undefined {
   try {

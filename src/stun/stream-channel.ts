@@ -19,7 +19,8 @@ export class StreamChannel implements StunChannel {
     this.#read().then(
       () => this.#end(new NetError('closed', 'the server closed the connection')),
       (error: unknown) => {
-        if (error instanceof StunFormatError) this.#end(new NetError('other', `the server does not speak STUN: ${error.message}`));
+        if (error instanceof StunFormatError)
+          this.#end(new NetError('other', `the server does not speak STUN: ${error.message}`));
         else if (error instanceof NetError) this.#end(error);
         else throw error;
       },

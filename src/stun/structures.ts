@@ -46,7 +46,8 @@ function writeError({ code, reason }: ErrorCode, message: Uint8Array, at: number
 }
 
 function errorSize({ code, reason }: ErrorCode): number {
-  if (!Number.isInteger(code) || code < 300 || code > 699) throw unencodable(`${code} is not an error code from 300 to 699`);
+  if (!Number.isInteger(code) || code < 300 || code > 699)
+    throw unencodable(`${code} is not an error code from 300 to 699`);
   return ERROR_HEADER + textSize(reason, TEXT_MAX);
 }
 

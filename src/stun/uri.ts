@@ -28,7 +28,8 @@ export class StunUriError extends Error {
 
 const FORMS = 'host, host:port, [v6]:port or stun:host[:port]';
 /** RFC 1123 labels, underscores allowed, one final dot allowed. */
-const NAME = /^(?=.{1,253}\.?$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$/i;
+const NAME =
+  /^(?=.{1,253}\.?$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$/i;
 
 /** Throws StunUriError. */
 export function parseStunServer(text: string): StunServerName {
@@ -45,7 +46,8 @@ export function parseStunServer(text: string): StunServerName {
   const parts = /^(?:\[([^\]]*)\]|([^:[\]]+))(?::(.*))?$/.exec(rest);
   if (!parts) throw fail(FORMS);
   const [, bracketed, plain, portText] = parts;
-  const host = bracketed === undefined ? (canonicalAddress(plain as string) ?? (plain as string)) : canonicalAddress(bracketed);
+  const host =
+    bracketed === undefined ? (canonicalAddress(plain as string) ?? (plain as string)) : canonicalAddress(bracketed);
   if (!host || (bracketed !== undefined && !host.includes(':'))) throw fail('an IPv6 address between the brackets');
   // Digits and dots alone are meant as an IPv4 address.
   if (!canonicalAddress(host) && (!NAME.test(host) || /^[\d.]+$/.test(host))) throw fail(FORMS);
@@ -53,7 +55,8 @@ export function parseStunServer(text: string): StunServerName {
   if (port !== undefined && !(port >= 1 && port <= 65535)) throw fail('a port from 1 to 65535');
   const secure = scheme === 'stuns';
   // RFC 8489 §8.1: a certificate is checked against a name.
-  if (secure && canonicalAddress(host)) throw fail('a host name after stuns:, for the certificate to be checked against');
+  if (secure && canonicalAddress(host))
+    throw fail('a host name after stuns:, for the certificate to be checked against');
   return { host, port, secure };
 }
 

@@ -23,7 +23,10 @@ export async function loadHarness() {
   const outfile = join(directory, 'harness.mjs');
   const modules = ['requirements', 'internet', 'coturn', 'process'];
   await build({
-    stdin: { contents: modules.map((name) => `export * from './test/kernel/${name}.ts';`).join('\n'), resolveDir: root },
+    stdin: {
+      contents: modules.map((name) => `export * from './test/kernel/${name}.ts';`).join('\n'),
+      resolveDir: root,
+    },
     bundle: true,
     platform: 'node',
     format: 'esm',
@@ -107,7 +110,9 @@ function peakMemoryKb(pid) {
 /** Processor time that a process has used, seconds; undefined where there is no /proc. */
 export function cpuSeconds(pid) {
   try {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ');
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /, '')
+      .split(' ');
     return (Number(fields[11]) + Number(fields[12])) / 100; // USER_HZ
   } catch {
     return undefined;

@@ -4,7 +4,10 @@ import { readdir } from 'node:fs/promises';
 import os from 'node:os';
 import { loadHarness, note, Skip } from './measure.mjs';
 
-const names = (await readdir(new URL('parts/', import.meta.url))).filter((name) => name.endsWith('.mjs')).map((name) => name.slice(0, -4)).sort();
+const names = (await readdir(new URL('parts/', import.meta.url)))
+  .filter((name) => name.endsWith('.mjs'))
+  .map((name) => name.slice(0, -4))
+  .sort();
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !names.includes(name));
 if (unknown.length > 0) {
@@ -29,5 +32,7 @@ for (const name of wanted.length > 0 ? wanted : names) {
     note(`${name}: ${error.message}`);
   }
 }
-console.log(JSON.stringify({ node: process.version, cpu: os.cpus()[0]?.model, cpus: os.cpus().length, parts }, null, 2));
+console.log(
+  JSON.stringify({ node: process.version, cpu: os.cpus()[0]?.model, cpus: os.cpus().length, parts }, null, 2),
+);
 process.exit(failed ? 1 : 0);

@@ -22,9 +22,15 @@ describe.runIf(has('bash'))('completion for bash', () => {
   it.each([
     [['sa'], ['sample']],
     [['sample', '--ti'], ['--timeout']],
-    [['sample', '--mode', ''], ['fast', 'slow']],
+    [
+      ['sample', '--mode', ''],
+      ['fast', 'slow'],
+    ],
     [['sample', '-v', '--mode', 's'], ['slow']],
-    [['completion', ''], ['bash', 'zsh', 'fish']],
+    [
+      ['completion', ''],
+      ['bash', 'zsh', 'fish'],
+    ],
     [['--ver'], ['--verbose', '--version']],
     [['sample', '--ud'], ['']],
     [['help', 'comp'], ['completion']],

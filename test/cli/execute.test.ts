@@ -10,7 +10,10 @@ import { listOf, run, stillEnv } from './harness.ts';
 import { sample } from './sample-command.ts';
 
 /** A command that does what the test says. */
-function doing(act: (context: Context<{ n: number }>, args: { readonly fail: boolean }) => Promise<Outcome>, more: { readonly streams?: boolean; readonly shortWhenPiped?: boolean } = {}) {
+function doing(
+  act: (context: Context<{ n: number }>, args: { readonly fail: boolean }) => Promise<Outcome>,
+  more: { readonly streams?: boolean; readonly shortWhenPiped?: boolean } = {},
+) {
   return listOf(
     defineCommand({
       name: 'do',
@@ -22,7 +25,11 @@ function doing(act: (context: Context<{ n: number }>, args: { readonly fail: boo
       async run(args, context: Context<{ n: number }>) {
         const finish = startReport(context.env.clock, 'nat-tool/do@1');
         const outcome = await act(context, args);
-        return finish(outcome, { answer: 42, list: ['a', null] }, outcome === 'complete' ? [] : [finding('interrupted')]);
+        return finish(
+          outcome,
+          { answer: 42, list: ['a', null] },
+          outcome === 'complete' ? [] : [finding('interrupted')],
+        );
       },
       view: (report) => [text(`The answer is ${report.data.answer}.`), note('A remark.')],
       short: (report) => String(report.data.answer),
@@ -38,18 +45,31 @@ describe('the forms of an answer', () => {
   const commands = doing(async () => 'complete');
 
   it('prints the view on standard output and notes on standard error', async () => {
-    expect(await run(['do'], { commands })).toEqual({ status: 0, stdout: 'The answer is 42.\n', stderr: 'note: A remark.\n' });
+    expect(await run(['do'], { commands })).toEqual({
+      status: 0,
+      stdout: 'The answer is 42.\n',
+      stderr: 'note: A remark.\n',
+    });
   });
 
   it('prints the report as one JSON document', async () => {
     const result = await run(['do', '--json'], { commands });
-    expect(JSON.parse(result.stdout)).toEqual({ schema: 'nat-tool/do@1', startedAt: '1970-01-01T00:00:00.000Z', durationMs: 0, outcome: 'complete', data: { answer: 42, list: ['a', null] }, findings: [] });
+    expect(JSON.parse(result.stdout)).toEqual({
+      schema: 'nat-tool/do@1',
+      startedAt: '1970-01-01T00:00:00.000Z',
+      durationMs: 0,
+      outcome: 'complete',
+      data: { answer: 42, list: ['a', null] },
+      findings: [],
+    });
     expect(result.stderr).toBe('');
   });
 
   it('prints plain lines', async () => {
     const result = await run(['do', '--plain'], { commands });
-    expect(result.stdout).toBe('answer\t42\nlist.0\ta\nlist.1\t\nschema\tnat-tool/do@1\nstartedAt\t1970-01-01T00:00:00.000Z\ndurationMs\t0\noutcome\tcomplete\n');
+    expect(result.stdout).toBe(
+      'answer\t42\nlist.0\ta\nlist.1\t\nschema\tnat-tool/do@1\nstartedAt\t1970-01-01T00:00:00.000Z\ndurationMs\t0\noutcome\tcomplete\n',
+    );
   });
 
   it('prints the short answer, with the reason only when it is not a yes', async () => {
@@ -116,14 +136,23 @@ describe('interruption', () => {
     const commands = doing(async () => {
       throw signal.reason;
     });
-    expect(await run(['do'], { commands, signal })).toEqual({ status: 130, stdout: '', stderr: 'nat-tool do: interrupted\n' });
+    expect(await run(['do'], { commands, signal })).toEqual({
+      status: 130,
+      stdout: '',
+      stderr: 'nat-tool do: interrupted\n',
+    });
   });
 });
 
 describe('a local address', () => {
   const commands = listOf(
     defineCommand({
-      name: 'do', summary: 'do something', description: ['Does something.'], positionals: {}, options: { source: SOURCE, family: FAMILY }, examples: [],
+      name: 'do',
+      summary: 'do something',
+      description: ['Does something.'],
+      positionals: {},
+      options: { source: SOURCE, family: FAMILY },
+      examples: [],
       run: async (_, context) => startReport(context.env.clock, 'nat-tool/do@1')('complete', {}),
       view: () => [text('Done.')],
       short: () => '',
@@ -144,7 +173,11 @@ describe('a local address', () => {
     [['-4', '-s', '::1'], '--source: ::1 is not an IPv4 address, as -4 demands'],
     [['-s', 'fe80::1'], '--source: a link-local address needs its interface: fe80::1%eth0'],
   ])('that cannot be used is misuse, and named: %j', async (words, said) => {
-    expect(await inLab(['do', ...words])).toMatchObject({ status: 2, stdout: '', stderr: expect.stringContaining(said) });
+    expect(await inLab(['do', ...words])).toMatchObject({
+      status: 2,
+      stdout: '',
+      stderr: expect.stringContaining(said),
+    });
   });
 });
 
@@ -160,12 +193,22 @@ describe('failures', () => {
     ['unreachable', 1],
     ['not-available', 2],
   ] satisfies [NetErrorKind, number][])('words a network error (%s) and exits %i', async (kind, status) => {
-    expect(await run(['do'], { commands: failing(new NetError(kind, 'port 80 is taken', 'EX')) })).toEqual({ status, stdout: '', stderr: 'nat-tool do: port 80 is taken\n' });
+    expect(await run(['do'], { commands: failing(new NetError(kind, 'port 80 is taken', 'EX')) })).toEqual({
+      status,
+      stdout: '',
+      stderr: 'nat-tool do: port 80 is taken\n',
+    });
   });
 
   it('gives it as a document under --json', async () => {
-    const result = await run(['do', '--json'], { commands: failing(new NetError('in-use', 'port 80 is taken', 'EADDRINUSE')) });
-    expect(JSON.parse(result.stdout)).toMatchObject({ schema: 'nat-tool/error@1', outcome: 'failed', data: { error: { kind: 'in-use', code: 'EADDRINUSE', message: 'port 80 is taken' } } });
+    const result = await run(['do', '--json'], {
+      commands: failing(new NetError('in-use', 'port 80 is taken', 'EADDRINUSE')),
+    });
+    expect(JSON.parse(result.stdout)).toMatchObject({
+      schema: 'nat-tool/error@1',
+      outcome: 'failed',
+      data: { error: { kind: 'in-use', code: 'EADDRINUSE', message: 'port 80 is taken' } },
+    });
     expect(result.stderr).toBe('nat-tool do: port 80 is taken\n');
   });
 
@@ -179,7 +222,9 @@ describe('failures', () => {
   });
 
   it('does not let foreign text steer the terminal', async () => {
-    expect((await run(['do'], { commands: failing(new NetError('other', 'bad \u001b[31m\u009b name')) })).stderr).toBe('nat-tool do: bad \\u001b[31m\\u009b name\n');
+    expect((await run(['do'], { commands: failing(new NetError('other', 'bad \u001b[31m\u009b name')) })).stderr).toBe(
+      'nat-tool do: bad \\u001b[31m\\u009b name\n',
+    );
   });
 
   it('names a file that cannot be read', async () => {
@@ -187,7 +232,11 @@ describe('failures', () => {
       await context.readFile('/none');
       return 'complete';
     });
-    expect(await run(['do'], { commands })).toMatchObject({ status: 2, stderr: "nat-tool do: cannot read '/none': ENOENT: no such file or directory, open '/none'\nTry 'nat-tool do --help'.\n" });
+    expect(await run(['do'], { commands })).toMatchObject({
+      status: 2,
+      stderr:
+        "nat-tool do: cannot read '/none': ENOENT: no such file or directory, open '/none'\nTry 'nat-tool do --help'.\n",
+    });
   });
 });
 
@@ -195,7 +244,10 @@ describe('what a command may use', () => {
   it('reads files and standard input', async () => {
     const seen: string[] = [];
     const commands = doing(async (context) => {
-      seen.push(Buffer.from(await context.readFile('list')).toString(), Buffer.from(await context.readFile('-')).toString());
+      seen.push(
+        Buffer.from(await context.readFile('list')).toString(),
+        Buffer.from(await context.readFile('-')).toString(),
+      );
       return 'complete';
     });
     await run(['do'], { commands, files: { list: 'a b' }, stdin: 'c d' });
@@ -214,7 +266,10 @@ describe('what a command may use', () => {
       yield Buffer.from('a');
       await new Promise(() => {});
     })();
-    expect(await run(['do'], { commands, stdin, signal: interrupt.signal })).toMatchObject({ status: 130, stderr: 'nat-tool do: interrupted\n' });
+    expect(await run(['do'], { commands, stdin, signal: interrupt.signal })).toMatchObject({
+      status: 130,
+      stderr: 'nat-tool do: interrupted\n',
+    });
   });
 
   it('does not read what has no end', async () => {
@@ -226,7 +281,10 @@ describe('what a command may use', () => {
     const stdin = (async function* () {
       for (;;) yield piece;
     })();
-    expect(await run(['do'], { commands, stdin })).toMatchObject({ status: 2, stderr: expect.stringContaining('standard input is too large: more than 64 MiB') });
+    expect(await run(['do'], { commands, stdin })).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('standard input is too large: more than 64 MiB'),
+    });
   });
 
   it('runs another command line in another world', async () => {
@@ -239,7 +297,10 @@ describe('what a command may use', () => {
       examples: [],
       async run(args, context) {
         const env = { ...stillEnv, clock: { ...stillEnv.clock, date: () => new Date(1e12) } };
-        return startReport(context.env.clock, 'nat-tool/outer@1')('complete', await context.invoke(args.command, { env }));
+        return startReport(context.env.clock, 'nat-tool/outer@1')(
+          'complete',
+          await context.invoke(args.command, { env }),
+        );
       },
       view: (report) => [raw(report.data.stdout)],
       short: () => '',
@@ -248,7 +309,11 @@ describe('what a command may use', () => {
     const commands = { ...listOf(outer, sample) };
     const result = await run(['outer', 'sample', '--json', '192.0.2.1', '-c', '2'], { commands });
     expect(result.status).toBe(1);
-    expect(JSON.parse(result.stdout)).toMatchObject({ schema: 'nat-tool/sample@1', startedAt: '2001-09-09T01:46:40.000Z', data: { hosts: ['192.0.2.1'] } });
+    expect(JSON.parse(result.stdout)).toMatchObject({
+      schema: 'nat-tool/sample@1',
+      startedAt: '2001-09-09T01:46:40.000Z',
+      data: { hosts: ['192.0.2.1'] },
+    });
     expect((await run(['outer', 'nonsense'], { commands })).status).toBe(2);
   });
 });

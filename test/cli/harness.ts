@@ -34,7 +34,10 @@ export const stillEnv: Env = {
     connect: () => Promise.reject(new NetError('unreachable', 'there is no network')),
     listen: () => Promise.reject(new NetError('unreachable', 'there is no network')),
   },
-  resolver: { addresses: (host) => Promise.reject(new NetError('not-found', `${host}: no such host`)), services: async () => [] },
+  resolver: {
+    addresses: (host) => Promise.reject(new NetError('not-found', `${host}: no such host`)),
+    services: async () => [],
+  },
   interfaces: () => [],
 };
 
@@ -44,7 +47,8 @@ export function allCommands(list: CommandList = COMMANDS): CommandList {
   return all;
 }
 
-export const listOf = (...commands: readonly Command[]): CommandList => Object.fromEntries(commands.map((command) => [command.name, async () => command]));
+export const listOf = (...commands: readonly Command[]): CommandList =>
+  Object.fromEntries(commands.map((command) => [command.name, async () => command]));
 
 /** Runs a command line in process, with everything it writes collected. */
 export async function run(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {

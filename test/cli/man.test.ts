@@ -26,12 +26,17 @@ describe('the man pages', () => {
   it.runIf(linter).each([...pages, ...manPages([sample])])('%s is clean', (name, page) => {
     const lint = spawnSync('mandoc', ['-Tlint', '-W', 'style'], { input: page, encoding: 'utf8' });
     // A page refers to its neighbours by name; the linter looks for them where the system keeps its own.
-    const complaints = lint.stdout.split('\n').filter((line) => line !== '' && !line.includes('referenced manual not found'));
+    const complaints = lint.stdout
+      .split('\n')
+      .filter((line) => line !== '' && !line.includes('referenced manual not found'));
     expect(complaints, name).toEqual([]);
   });
 
   it.runIf(linter)('show options and defaults as the user types them', () => {
-    const text = execFileSync('mandoc', ['-Tascii'], { input: manPages([sample]).get('nat-tool-sample.1') ?? '', encoding: 'utf8' }).replace(/.\u0008/g, '');
+    const text = execFileSync('mandoc', ['-Tascii'], {
+      input: manPages([sample]).get('nat-tool-sample.1') ?? '',
+      encoding: 'utf8',
+    }).replace(/.\u0008/g, '');
     expect(text).toContain('-w SECONDS, --timeout SECONDS');
     expect(text).toMatch(/\(default:\s+2\)/);
     expect(text).toContain('$ nat-tool sample -c 2 192.0.2.1 3478');
@@ -41,7 +46,9 @@ describe('the man pages', () => {
 
 describe('the help', () => {
   it.each(commands)('of $name fits into 80 columns, but for what is to be typed', (command) => {
-    const wide = commandHelp(command, 80).split('\n').filter((line) => line.length > 80 && !line.startsWith('  $ '));
+    const wide = commandHelp(command, 80)
+      .split('\n')
+      .filter((line) => line.length > 80 && !line.startsWith('  $ '));
     expect(wide).toEqual([]);
   });
 });

@@ -32,11 +32,26 @@ const send = defineCommand({
   exitStatus: () => 0,
 });
 
-const lab = defineCommand({ ...send, name: 'lab', positionals: { command: { array: true, rest: true, describe: 'what' } }, options: { nat: { type: 'string', describe: 'which' } } });
+const lab = defineCommand({
+  ...send,
+  name: 'lab',
+  positionals: { command: { array: true, rest: true, describe: 'what' } },
+  options: { nat: { type: 'string', describe: 'which' } },
+});
 
 describe('options', () => {
   it('fills in defaults through the same parser', () => {
-    expect(argsOf()).toEqual({ server: [], family: undefined, port: undefined, source: undefined, timeout: 2000, count: 1, mode: undefined, udp: false, tag: [] });
+    expect(argsOf()).toEqual({
+      server: [],
+      family: undefined,
+      port: undefined,
+      source: undefined,
+      timeout: 2000,
+      count: 1,
+      mode: undefined,
+      udp: false,
+      tag: [],
+    });
   });
 
   it.each([
@@ -100,7 +115,9 @@ describe('options', () => {
 
   it('says so when a network option belongs to other commands', () => {
     expect(misuse(() => parseCommand(send, ['-p', '1', 'a:1']).args).message).toBe("'send' does not take -p");
-    expect(misuse(() => parseCommand(send, ['--timeout=1', 'a:1']).args).message).toBe("'send' does not take --timeout");
+    expect(misuse(() => parseCommand(send, ['--timeout=1', 'a:1']).args).message).toBe(
+      "'send' does not take --timeout",
+    );
   });
 
   it('gives help to those who ask, whatever else is wrong', () => {
@@ -111,8 +128,20 @@ describe('options', () => {
 describe('positionals', () => {
   it.each([
     [['a.example', '3478'], [{ host: 'a.example', port: 3478 }]],
-    [['a.example', 'b.example', '19302'], [{ host: 'a.example', port: undefined }, { host: 'b.example', port: 19302 }]],
-    [['a.example:1', 'b.example:2'], [{ host: 'a.example', port: 1 }, { host: 'b.example', port: 2 }]],
+    [
+      ['a.example', 'b.example', '19302'],
+      [
+        { host: 'a.example', port: undefined },
+        { host: 'b.example', port: 19302 },
+      ],
+    ],
+    [
+      ['a.example:1', 'b.example:2'],
+      [
+        { host: 'a.example', port: 1 },
+        { host: 'b.example', port: 2 },
+      ],
+    ],
     [['2001:db8::1', '7'], [{ host: '2001:db8::1', port: 7 }]],
     [['[2001:db8::1]', '7'], [{ host: '2001:db8::1', port: 7 }]],
     [['[2001:db8::1]:7'], [{ host: '2001:db8::1', port: 7 }]],
@@ -134,16 +163,25 @@ describe('positionals', () => {
   it('names a missing and an unexpected one', () => {
     expect(misuse(() => parseCommand(send, [])).message).toBe('missing argument: remote');
     expect(misuse(() => parseCommand(send, ['a:1', 'b'])).message).toBe("unexpected argument 'b'");
-    expect(misuse(() => parseCommand(send, ['a'])).message).toBe("remote: 'a' needs a port: write host:port or host port");
-    expect(misuse(() => parseCommand(send, ['a', 'http'])).message).toBe("port of remote: expected a port from 1 to 65535, got 'http'");
+    expect(misuse(() => parseCommand(send, ['a'])).message).toBe(
+      "remote: 'a' needs a port: write host:port or host port",
+    );
+    expect(misuse(() => parseCommand(send, ['a', 'http'])).message).toBe(
+      "port of remote: expected a port from 1 to 65535, got 'http'",
+    );
   });
 
   it('takes words after -- as they are', () => {
-    expect(misuse(() => parseCommand(send, ['--', '-x'])).message).toBe("remote: expected host, host:port or [v6]:port, got '-x'");
+    expect(misuse(() => parseCommand(send, ['--', '-x'])).message).toBe(
+      "remote: expected host, host:port or [v6]:port, got '-x'",
+    );
   });
 
   it('leaves the words of another command alone', () => {
-    expect(parseCommand(lab, ['--nat', 'symmetric', 'stun', '--json', '-p', '1', '--', 'x']).args).toEqual({ nat: 'symmetric', command: ['stun', '--json', '-p', '1', '--', 'x'] });
+    expect(parseCommand(lab, ['--nat', 'symmetric', 'stun', '--json', '-p', '1', '--', 'x']).args).toEqual({
+      nat: 'symmetric',
+      command: ['stun', '--json', '-p', '1', '--', 'x'],
+    });
     expect(parseCommand(lab, ['--json', 'stun']).globals.form).toBe('json');
     expect(misuse(() => parseCommand(lab, ['--nta', 'x', 'stun'])).hint).toBe("Did you mean '--nat'?");
   });

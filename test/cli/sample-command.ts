@@ -26,9 +26,19 @@ export const sample = defineCommand({
     const mode: 'fast' | 'slow' | undefined = args.mode;
     const timeout: number = args.timeout;
     const family: 4 | 6 | undefined = args.family;
-    return finish('complete', { hosts, mode: mode ?? null, timeout, family: family ?? null, table: [{ private: '192.168.1.3:42301', public: '12.13.14.15:24604', remote: '40.30.20.10:3478' }] });
+    return finish('complete', {
+      hosts,
+      mode: mode ?? null,
+      timeout,
+      family: family ?? null,
+      table: [{ private: '192.168.1.3:42301', public: '12.13.14.15:24604', remote: '40.30.20.10:3478' }],
+    });
   },
-  view: (report) => [heading('Sample'), fields([['hosts', report.data.hosts.join(' ')]]), forwardingGrid(report.data.table)],
+  view: (report) => [
+    heading('Sample'),
+    fields([['hosts', report.data.hosts.join(' ')]]),
+    forwardingGrid(report.data.table),
+  ],
   short: (report) => report.data.hosts.join(' '),
   exitStatus: (report, args) => (report.data.hosts.length >= args.count ? 0 : 1),
 });

@@ -18,7 +18,12 @@ const sleep = (env: Env, ms: number): Promise<void> => new Promise((resolve) => 
 
 /** `connect` on A and on C2. */
 async function both(a: Side, b: Side, options: LabOptions = {}): Promise<[RunResult, RunResult]> {
-  const lab = new Lab({ nat: 'port-restricted-cone', second: { nat: 'port-restricted-cone' }, patienceMs: 5000, ...options });
+  const lab = new Lab({
+    nat: 'port-restricted-cone',
+    second: { nat: 'port-restricted-cone' },
+    patienceMs: 5000,
+    ...options,
+  });
   const one = async (env: Env, { words, afterMs = 0, beside, ...rest }: Side): Promise<RunResult> => {
     if (afterMs > 0) await sleep(env, afterMs);
     const [result] = await Promise.all([run(['connect', ...words], { ...rest, env }), beside?.(env)]);
@@ -28,7 +33,12 @@ async function both(a: Side, b: Side, options: LabOptions = {}): Promise<[RunRes
 }
 
 /** One document, or the last line of a stream. */
-const json = ({ stdout }: RunResult) => JSON.parse(stdout.startsWith('{\n') ? stdout : (stdout.trim().split('\n').at(-1) ?? '')) as { outcome: string; data: Record<string, unknown>; findings: { kind: string }[] };
+const json = ({ stdout }: RunResult) =>
+  JSON.parse(stdout.startsWith('{\n') ? stdout : (stdout.trim().split('\n').at(-1) ?? '')) as {
+    outcome: string;
+    data: Record<string, unknown>;
+    findings: { kind: string }[];
+  };
 
 const aFreshCode = async (): Promise<string> => {
   const lab = new Lab({ patienceMs: 5000 });
@@ -43,10 +53,21 @@ describe('nat-tool connect', () => {
 
   it('proves a path from the environment, in either order', async () => {
     const code = await aFreshCode();
-    const side = (afterMs: number): Side => ({ words: ['--check', '--json'], environment: { NAT_TOOL_CODE: code, NAT_TOOL_SERVER: 'stun.example.net' }, afterMs });
+    const side = (afterMs: number): Side => ({
+      words: ['--check', '--json'],
+      environment: { NAT_TOOL_CODE: code, NAT_TOOL_SERVER: 'stun.example.net' },
+      afterMs,
+    });
     const [a, b] = await both(side(300), side(0));
     expect([a.status, b.status]).toEqual([0, 0]);
-    expect(json(a).data).toMatchObject({ path: 'direct', local: '192.168.1.3:42301', public: '12.13.14.15:24604', remote: '22.23.24.25:24604', rttMs: 40, elapsedMs: 100 });
+    expect(json(a).data).toMatchObject({
+      path: 'direct',
+      local: '192.168.1.3:42301',
+      public: '12.13.14.15:24604',
+      remote: '22.23.24.25:24604',
+      rttMs: 40,
+      elapsedMs: 100,
+    });
     expect(json(b).data).toMatchObject({ path: 'direct', local: '192.168.2.3:51201', remote: '12.13.14.15:24604' });
   });
 
@@ -55,7 +76,10 @@ describe('nat-tool connect', () => {
     const [a, b] = await lab.run(async (env) => {
       let first: Promise<RunResult> | undefined;
       const code = await new Promise<string>((resolve) => {
-        first = run(['connect', ...SERVER], { env, onStderr: (text) => resolve(/connect (\S+) --server stun\.example\.net/.exec(text)?.[1] ?? 'none') });
+        first = run(['connect', ...SERVER], {
+          env,
+          onStderr: (text) => resolve(/connect (\S+) --server stun\.example\.net/.exec(text)?.[1] ?? 'none'),
+        });
       });
       return Promise.all([first, run(['connect', code, ...SERVER], { env: lab.host('C2') })]);
     });
@@ -65,13 +89,19 @@ describe('nat-tool connect', () => {
 
   it('pipes both ways', async () => {
     const code = await aFreshCode();
-    const [a, b] = await both({ words: [code, ...SERVER], stdin: 'from A\n' }, { words: [code, ...SERVER], stdin: 'from B\n', afterMs: 200 });
+    const [a, b] = await both(
+      { words: [code, ...SERVER], stdin: 'from A\n' },
+      { words: [code, ...SERVER], stdin: 'from B\n', afterMs: 200 },
+    );
     expect([a.status, a.stdout, b.status, b.stdout]).toEqual([0, 'from B\n', 0, 'from A\n']);
   });
 
   it('reads the code from standard input', async () => {
     const code = await aFreshCode();
-    const [a] = await both({ words: ['-', '--check', '--short', ...SERVER], stdin: `${code.toUpperCase()}\n` }, { words: [code, '--check', ...SERVER] });
+    const [a] = await both(
+      { words: ['-', '--check', '--short', ...SERVER], stdin: `${code.toUpperCase()}\n` },
+      { words: [code, '--check', ...SERVER] },
+    );
     expect(a).toMatchObject({ status: 0, stdout: 'direct 22.23.24.25:24604\n' });
   });
 
@@ -79,9 +109,16 @@ describe('nat-tool connect', () => {
     const code = await aFreshCode();
     const heard: string[] = [];
     const stop = new AbortController();
-    const listen = async (env: Env, port: number | undefined, hear: (text: string, answer: (text: string) => void) => void) => {
+    const listen = async (
+      env: Env,
+      port: number | undefined,
+      hear: (text: string, answer: (text: string) => void) => void,
+    ) => {
       const socket = await env.udp.open({ family: 4, address: '127.0.0.1', port });
-      socket.listen({ datagram: ({ data, from }) => hear(new TextDecoder().decode(data), (text) => void socket.send(new TextEncoder().encode(text), from)) });
+      socket.listen({
+        datagram: ({ data, from }) =>
+          hear(new TextDecoder().decode(data), (text) => void socket.send(new TextEncoder().encode(text), from)),
+      });
       return socket;
     };
     const lab = new Lab({ nat: 'port-restricted-cone', second: { nat: 'full-cone' }, patienceMs: 5000 });
@@ -89,10 +126,14 @@ describe('nat-tool connect', () => {
       const other = lab.host('C2');
       // A server on C2 that echoes, a client on A.
       const server = await listen(other, 51820, (text, answer) => answer(`echo ${text}`));
-      const runs = [run(['connect', code, ...SERVER, '--forward', '51820'], { env, signal: stop.signal }), run(['connect', code, ...SERVER, '--forward', '127.0.0.1:51820'], { env: other, signal: stop.signal })];
+      const runs = [
+        run(['connect', code, ...SERVER, '--forward', '51820'], { env, signal: stop.signal }),
+        run(['connect', code, ...SERVER, '--forward', '127.0.0.1:51820'], { env: other, signal: stop.signal }),
+      ];
       await sleep(env, 1000);
       const client = await listen(env, undefined, (text) => heard.push(text));
-      for (const text of ['one', 'two']) await client.send(new TextEncoder().encode(text), { address: '127.0.0.1', port: 51820 });
+      for (const text of ['one', 'two'])
+        await client.send(new TextEncoder().encode(text), { address: '127.0.0.1', port: 51820 });
       await sleep(env, 500);
       stop.abort(new DOMException('interrupted', 'AbortError'));
       const ended = await Promise.all(runs);
@@ -109,18 +150,25 @@ describe('nat-tool connect', () => {
     const heard: string[] = [];
     const lab = new Lab({ nat: 'port-restricted-cone', second: { nat: 'port-restricted-cone' }, patienceMs: 5000 });
     /** A command that takes the port over, greets the other one and hears it. */
-    const program = (env: Env, ends: number | null): NonNullable<RunOptions['shell']> => async (command, { NAT_TOOL_LOCAL: local = '', NAT_TOOL_REMOTE: remote = '' }) => {
-      const [at, to] = [parseEndpoint(local), parseEndpoint(remote)];
-      if (!at || !to) throw new Error('no endpoints');
-      const socket = await env.udp.open({ family: 4, port: at.port });
-      socket.listen({ datagram: ({ data, from }) => heard.push(`${new TextDecoder().decode(data)} from ${formatEndpoint(from)}, as told: ${sameEndpoint(from, to)}`) });
-      for (let i = 0; i < 5; i++) {
-        await socket.send(new TextEncoder().encode(command), to);
-        await sleep(env, 200);
-      }
-      socket.close();
-      return ends;
-    };
+    const program =
+      (env: Env, ends: number | null): NonNullable<RunOptions['shell']> =>
+      async (command, { NAT_TOOL_LOCAL: local = '', NAT_TOOL_REMOTE: remote = '' }) => {
+        const [at, to] = [parseEndpoint(local), parseEndpoint(remote)];
+        if (!at || !to) throw new Error('no endpoints');
+        const socket = await env.udp.open({ family: 4, port: at.port });
+        socket.listen({
+          datagram: ({ data, from }) =>
+            heard.push(
+              `${new TextDecoder().decode(data)} from ${formatEndpoint(from)}, as told: ${sameEndpoint(from, to)}`,
+            ),
+        });
+        for (let i = 0; i < 5; i++) {
+          await socket.send(new TextEncoder().encode(command), to);
+          await sleep(env, 200);
+        }
+        socket.close();
+        return ends;
+      };
     const [a, b] = await lab.run((env) => {
       const other = lab.host('C2');
       return Promise.all([
@@ -131,7 +179,11 @@ describe('nat-tool connect', () => {
     expect(heard).toContain('greet-a from 12.13.14.15:24604, as told: true');
     expect(heard).toContain('greet-b from 22.23.24.25:24604, as told: true');
     expect([a.status, json(a).data['path'], json(a).findings]).toEqual([0, 'direct', []]);
-    expect([b.status, json(b).data['path'], json(b).findings]).toEqual([1, 'direct', [expect.objectContaining({ kind: 'command-failed', status: 7 })]]);
+    expect([b.status, json(b).data['path'], json(b).findings]).toEqual([
+      1,
+      'direct',
+      [expect.objectContaining({ kind: 'command-failed', status: 7 })],
+    ]);
   });
 
   /** Standard input that says what it is told, when it is told. */
@@ -149,7 +201,12 @@ describe('nat-tool connect', () => {
     const lab = new Lab({ patienceMs: 5000, ...options });
     return lab.run(async (env) => {
       const [a, b] = [typed(), typed()];
-      const side = (at: Env, input: AsyncIterable<Uint8Array>, other: (text: string) => void, extra: readonly string[]): Promise<RunResult> => {
+      const side = (
+        at: Env,
+        input: AsyncIterable<Uint8Array>,
+        other: (text: string) => void,
+        extra: readonly string[],
+      ): Promise<RunResult> => {
         let shown = '';
         return run(['connect', '--manual', '--check', ...words, ...extra], {
           env: at,
@@ -169,14 +226,32 @@ describe('nat-tool connect', () => {
     ['port-restricted-cone', 'port-restricted-cone', 'direct'],
     ['symmetric,ports=random', 'port-restricted-cone', 'birthday'],
   ])('goes by two tokens and any STUN server: %s and %s', async (nat, nat2, path) => {
-    const both = await byHand(SERVER, /nt1\.\S+(?=\n)/, { nat, second: { nat: nat2 }, servers: [{ name: 'stun.example.net', addresses: ['40.30.20.10', '40.30.20.11'], faults: ['duplicate'] }] }, 'nt1.broken\n');
-    expect(both.map((each) => [each.status, json(each).data['path']])).toEqual([[0, path], [0, path]]);
+    const both = await byHand(
+      SERVER,
+      /nt1\.\S+(?=\n)/,
+      {
+        nat,
+        second: { nat: nat2 },
+        servers: [{ name: 'stun.example.net', addresses: ['40.30.20.10', '40.30.20.11'], faults: ['duplicate'] }],
+      },
+      'nt1.broken\n',
+    );
+    expect(both.map((each) => [each.status, json(each).data['path']])).toEqual([
+      [0, path],
+      [0, path],
+    ]);
     expect(both[0]?.stderr).toContain('damaged');
   });
 
   it('speaks plain SDP', async () => {
-    const both = await byHand([...SERVER, '--sdp'], /a=ice-ufrag[^]*end-of-candidates/, { nat: 'port-restricted-cone', second: { nat: 'full-cone' } });
-    expect(both.map((each) => [each.status, json(each).data['path']])).toEqual([[0, 'direct'], [0, 'direct']]);
+    const both = await byHand([...SERVER, '--sdp'], /a=ice-ufrag[\s\S]*end-of-candidates/, {
+      nat: 'port-restricted-cone',
+      second: { nat: 'full-cone' },
+    });
+    expect(both.map((each) => [each.status, json(each).data['path']])).toEqual([
+      [0, 'direct'],
+      [0, 'direct'],
+    ]);
   });
 
   it('says why two symmetric NATs cannot', async () => {
@@ -208,12 +283,25 @@ describe('nat-tool connect', () => {
     const code = await aFreshCode();
     const lab = new Lab({ patienceMs: 5000 });
     const nobody = await lab.run((env) => run(['connect', code, '--check', '--json', '-w', '20', ...SERVER], { env }));
-    expect([nobody.status, json(nobody).findings[0]?.kind, json(nobody).data['elapsedMs']]).toEqual([1, 'nobody-came', 20_000]);
-    const faulty = await new Lab({ patienceMs: 5000, servers: [{ name: 'stun.example.net', addresses: ['40.30.20.10'], faults: ['no-other-address'] }] }).run((env) => run(['connect', code, '--check', '--json', ...SERVER], { env }));
+    expect([nobody.status, json(nobody).findings[0]?.kind, json(nobody).data['elapsedMs']]).toEqual([
+      1,
+      'nobody-came',
+      20_000,
+    ]);
+    const faulty = await new Lab({
+      patienceMs: 5000,
+      servers: [{ name: 'stun.example.net', addresses: ['40.30.20.10'], faults: ['no-other-address'] }],
+    }).run((env) => run(['connect', code, '--check', '--json', ...SERVER], { env }));
     expect([faulty.status, json(faulty).findings[0]?.kind]).toEqual([1, 'no-rendezvous']);
-    const dead = await new Lab({ patienceMs: 5000, servers: [{ name: 'stun.example.net', addresses: ['40.30.20.10'], state: 'dead' }] }).run((env) => run(['connect', code, '--check', '--json', ...SERVER], { env }));
+    const dead = await new Lab({
+      patienceMs: 5000,
+      servers: [{ name: 'stun.example.net', addresses: ['40.30.20.10'], state: 'dead' }],
+    }).run((env) => run(['connect', code, '--check', '--json', ...SERVER], { env }));
     expect([dead.status, json(dead).findings[0]?.kind]).toEqual([1, 'no-answer']);
-    const closed = await new Lab({ patienceMs: 5000, servers: [{ name: 'stun.example.net', addresses: ['40.30.20.10'], state: 'closed' }] }).run((env) => run(['connect', code, '--check', '--json', ...SERVER], { env }));
+    const closed = await new Lab({
+      patienceMs: 5000,
+      servers: [{ name: 'stun.example.net', addresses: ['40.30.20.10'], state: 'closed' }],
+    }).run((env) => run(['connect', code, '--check', '--json', ...SERVER], { env }));
     expect([closed.status, json(closed).findings[0]?.kind]).toEqual([1, 'server-refused']);
     expect(json(closed).data['elapsedMs']).toBeLessThan(400);
   });

@@ -15,7 +15,8 @@ const bytes = (text: string): Uint8Array => Buffer.from(text);
 
 async function cut(parts: readonly Uint8Array[], cutting: Cutting, most = 65_507): Promise<string[]> {
   const out: string[] = [];
-  for await (const batch of datagramsOf(pieces(parts), cutting, most)) out.push(...batch.map((each) => Buffer.from(each).toString('latin1')));
+  for await (const batch of datagramsOf(pieces(parts), cutting, most))
+    out.push(...batch.map((each) => Buffer.from(each).toString('latin1')));
   return out;
 }
 
@@ -24,8 +25,15 @@ const whole = (all: readonly Uint8Array[]): string => Buffer.concat(all).toStrin
 
 describe('cutting a stream into datagrams', () => {
   it('keeps every byte, in order, whichever way it is cut', async () => {
-    const cuttings = fc.oneof(fc.constantFrom<Cutting>({ by: 'line' }, { by: 'arrival' }, { by: 'whole' }), fc.integer({ min: 1, max: 50 }).map((size): Cutting => ({ by: 'size', size })));
-    await fc.assert(fc.asyncProperty(parts, cuttings, async (all, cutting) => { expect((await cut(all, cutting)).join('')).toBe(whole(all)); }));
+    const cuttings = fc.oneof(
+      fc.constantFrom<Cutting>({ by: 'line' }, { by: 'arrival' }, { by: 'whole' }),
+      fc.integer({ min: 1, max: 50 }).map((size): Cutting => ({ by: 'size', size })),
+    );
+    await fc.assert(
+      fc.asyncProperty(parts, cuttings, async (all, cutting) => {
+        expect((await cut(all, cutting)).join('')).toBe(whole(all));
+      }),
+    );
   });
 
   it('a line is a datagram with its line feed, wherever the pieces end', async () => {
@@ -46,10 +54,16 @@ describe('cutting a stream into datagrams', () => {
     );
   });
 
-  it.each<[Cutting]>([[{ by: 'whole' }], [{ by: 'line' }]])('what does not fit is an error, not a cut: %j', async (cutting) => {
-    await expect(cut([bytes('12345'), bytes('678')], cutting, 7)).rejects.toMatchObject({ name: 'NetError', kind: 'too-big' });
-    await expect(cut([bytes('12345'), bytes('67')], cutting, 7)).resolves.toEqual(['1234567']);
-  });
+  it.each<[Cutting]>([[{ by: 'whole' }], [{ by: 'line' }]])(
+    'what does not fit is an error, not a cut: %j',
+    async (cutting) => {
+      await expect(cut([bytes('12345'), bytes('678')], cutting, 7)).rejects.toMatchObject({
+        name: 'NetError',
+        kind: 'too-big',
+      });
+      await expect(cut([bytes('12345'), bytes('67')], cutting, 7)).resolves.toEqual(['1234567']);
+    },
+  );
 });
 
 describe('payloads for people', () => {
@@ -61,7 +75,11 @@ describe('payloads for people', () => {
   });
 
   it('base64 is RFC 4648’s', () => {
-    fc.assert(fc.property(fc.uint8Array(), (data) => { expect(base64Of(data)).toBe(Buffer.from(data).toString('base64')); }));
+    fc.assert(
+      fc.property(fc.uint8Array(), (data) => {
+        expect(base64Of(data)).toBe(Buffer.from(data).toString('base64'));
+      }),
+    );
   });
 
   it('text is text only if it is UTF-8 without control characters', () => {
@@ -71,7 +89,11 @@ describe('payloads for people', () => {
   });
 
   it('a glimpse is one line and cannot steer the terminal', () => {
-    fc.assert(fc.property(fc.oneof(fc.uint8Array(), fc.string().map(bytes)), (data) => { expect(glimpse(data)).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/); }));
+    fc.assert(
+      fc.property(fc.oneof(fc.uint8Array(), fc.string().map(bytes)), (data) => {
+        expect(glimpse(data)).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/);
+      }),
+    );
     expect(glimpse(bytes('udp hole\n'))).toBe('udp hole');
     expect(glimpse(bytes('a\nb'))).toBe('a\\nb');
     expect(glimpse(Uint8Array.of(0, 255))).toBe('0x00ff');
@@ -79,7 +101,10 @@ describe('payloads for people', () => {
 
   it('a dump is that of hexdump -C', () => {
     expect(hexDump(bytes('0123456789abcdefgh\n'))).toBe(
-      ['00000000  30 31 32 33 34 35 36 37  38 39 61 62 63 64 65 66  |0123456789abcdef|', '00000010  67 68 0a                                          |gh.|'].join('\n'),
+      [
+        '00000000  30 31 32 33 34 35 36 37  38 39 61 62 63 64 65 66  |0123456789abcdef|',
+        '00000010  67 68 0a                                          |gh.|',
+      ].join('\n'),
     );
   });
 
@@ -91,11 +116,19 @@ describe('payloads for people', () => {
 });
 
 describe('what a flood does', () => {
-  const datagram = (port: number): Datagram => ({ data: new Uint8Array(0), from: { address: '192.0.2.1', port }, at: 0 });
+  const datagram = (port: number): Datagram => ({
+    data: new Uint8Array(0),
+    from: { address: '192.0.2.1', port },
+    at: 0,
+  });
   const never = { write: () => new Promise<void>(() => {}) };
 
   it('nothing to the memory, when standard output is not read: even empty datagrams are dropped in the end', () => {
-    const output = new DatagramOutput({ env: stillEnv, io: { stdout: never } as never, emit: () => never.write() }, 'events', false);
+    const output = new DatagramOutput(
+      { env: stillEnv, io: { stdout: never } as never, emit: () => never.write() },
+      'events',
+      false,
+    );
     for (let i = 0; i < 100_000; i++) output.put(datagram(1));
     expect(output.dropped).toBeGreaterThan(30_000);
   });
@@ -110,5 +143,9 @@ describe('what a flood does', () => {
 });
 
 it('parts are joined in their order', () => {
-  fc.assert(fc.property(parts, (all) => { expect(Buffer.from(joined(all)).toString('latin1')).toBe(whole(all)); }));
+  fc.assert(
+    fc.property(parts, (all) => {
+      expect(Buffer.from(joined(all)).toString('latin1')).toBe(whole(all));
+    }),
+  );
 });

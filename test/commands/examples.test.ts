@@ -10,13 +10,19 @@ import { run, webServer } from './worlds.ts';
 
 /** The command itself, without what the shell does around it. */
 function own(command: string): { readonly words: string; readonly stdin: string } {
-  const words = /nat-tool .*$/.exec(command)?.[0].replace(/ [<>] \S+$/, '').replace(/\)$/, '') ?? expect.fail(`no command of ours: ${command}`);
+  const words =
+    /nat-tool .*$/
+      .exec(command)?.[0]
+      .replace(/ [<>] \S+$/, '')
+      .replace(/\)$/, '') ?? expect.fail(`no command of ours: ${command}`);
   return { words, stdin: /^echo "(.*)" \|/.exec(command)?.[1] ?? 'a\nb\n' };
 }
 
 describe.each([listen, publicIp, punch, send])('$name', (command) => {
   it.each(command.examples.map((example) => example.command))('%s', async (example) => {
-    const names = Object.fromEntries(['stun1.example.net', 'stun2.example.net', 'stun.cloudflare.com'].map((name) => [name, ['40.30.20.10']]));
+    const names = Object.fromEntries(
+      ['stun1.example.net', 'stun2.example.net', 'stun.cloudflare.com'].map((name) => [name, ['40.30.20.10']]),
+    );
     const lab = createLab({ patienceMs: 1000, names: { ...names, 'ip.example.net': ['42.0.0.1'] } });
     lab.addHost('R', ['40.30.20.99']);
     lab.addHost('W', ['42.0.0.1']);

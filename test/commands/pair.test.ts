@@ -16,7 +16,10 @@ describe('nat-tool pair', () => {
     ['blocked', 'full-cone', 'relay', 1],
   ] as const)('%s and %s: %s', async (a, b, path, status) => {
     const files = { 'A.json': await detect(a), 'B.json': await detect(b) };
-    expect(await run(['pair', '--short', 'A.json', 'B.json'], { files })).toMatchObject({ stdout: `${path}\n`, status });
+    expect(await run(['pair', '--short', 'A.json', 'B.json'], { files })).toMatchObject({
+      stdout: `${path}\n`,
+      status,
+    });
     const { stdout } = await run(['pair', '--json', 'A.json', '-'], { files, stdin: files['B.json'] });
     expect(JSON.parse(stdout)).toMatchObject({ schema: 'nat-tool/pair@1', data: { path } });
     expect((await run(['pair', 'A.json', 'B.json'], { files })).stdout).toContain('Path');

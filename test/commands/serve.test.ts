@@ -16,34 +16,60 @@ async function serve(words: readonly string[], addresses: readonly string[], cli
   });
 }
 
-const events = (stdout: string) => stdout.trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
+const events = (stdout: string) =>
+  stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
 
 describe('nat-tool serve', () => {
   it('answers on one address, stops gracefully and tells its counters', async () => {
-    const { server, asked } = await serve(['--address', '40.30.20.60', '--json'], ['40.30.20.60'], ['stun', '--short', '40.30.20.60']);
+    const { server, asked } = await serve(
+      ['--address', '40.30.20.60', '--json'],
+      ['40.30.20.60'],
+      ['stun', '--short', '40.30.20.60'],
+    );
     expect(asked).toMatchObject({ status: 0, stdout: '12.13.14.15:24604\n' });
     expect(server.status).toBe(0);
     const lines = events(server.stdout);
     expect(lines[0]).toEqual({ event: 'listening', transport: 'udp', address: '40.30.20.60:3478', role: 'A1P1' });
     expect(lines.at(-2)).toEqual({ event: 'stopped' });
-    expect(lines.at(-1)).toMatchObject({ schema: 'nat-tool/serve@1', outcome: 'complete', data: { rfc5780: false, counters: { received: 1, answered: 1 } } });
+    expect(lines.at(-1)).toMatchObject({
+      schema: 'nat-tool/serve@1',
+      outcome: 'complete',
+      data: { rfc5780: false, counters: { received: 1, answered: 1 } },
+    });
   });
 
   it('does RFC 5780 on two', async () => {
     const words = ['--address', '40.30.20.60', '--alternate', '40.30.20.61'];
     const { asked } = await serve(words, ['40.30.20.60', '40.30.20.61'], ['stun', '--vet', '--json', '40.30.20.60']);
     expect(asked?.status).toBe(0);
-    expect(JSON.parse(asked?.stdout ?? '')).toMatchObject({ data: { results: [{ other: '40.30.20.61:3479', vetting: { rfc5780: 'yes' } }] } });
+    expect(JSON.parse(asked?.stdout ?? '')).toMatchObject({
+      data: { results: [{ other: '40.30.20.61:3479', vetting: { rfc5780: 'yes' } }] },
+    });
   });
 
   it('answers over TCP', async () => {
-    const { asked } = await serve(['--address', '40.30.20.60'], ['40.30.20.60'], ['stun', '--tcp', '--json', '40.30.20.60']);
-    expect(JSON.parse(asked?.stdout ?? '')).toMatchObject({ data: { results: [{ transport: 'tcp', software: 'nat-tool', error: null }] } });
+    const { asked } = await serve(
+      ['--address', '40.30.20.60'],
+      ['40.30.20.60'],
+      ['stun', '--tcp', '--json', '40.30.20.60'],
+    );
+    expect(JSON.parse(asked?.stdout ?? '')).toMatchObject({
+      data: { results: [{ transport: 'tcp', software: 'nat-tool', error: null }] },
+    });
   });
 
   it('limits the rate of a source', async () => {
-    const { server } = await serve(['--address', '40.30.20.60', '--json', '--rate', '1', '--burst', '3'], ['40.30.20.60'], ['stun', '-c', '10', '-i', '0.01', '-w', '0.2', '40.30.20.60']);
-    expect(events(server.stdout).at(-1)).toMatchObject({ data: { counters: { received: 10, answered: 3, limited: 7 } } });
+    const { server } = await serve(
+      ['--address', '40.30.20.60', '--json', '--rate', '1', '--burst', '3'],
+      ['40.30.20.60'],
+      ['stun', '-c', '10', '-i', '0.01', '-w', '0.2', '40.30.20.60'],
+    );
+    expect(events(server.stdout).at(-1)).toMatchObject({
+      data: { counters: { received: 10, answered: 3, limited: 7 } },
+    });
   });
 
   it('counts the hosts that meet at it', async () => {

@@ -4,7 +4,10 @@ import { Lab, type LabOptions } from '../../src/lab/topology.ts';
 import { run, type RunOptions } from '../cli/harness.ts';
 
 async function stun(words: readonly string[], lab: LabOptions = {}, options: RunOptions = {}, abortAtMs?: number) {
-  return new Lab({ ...lab, patienceMs: 5000 }).run((env, signal) => run(['stun', ...words], { ...options, env, signal }), abortAtMs === undefined ? {} : { abortAtMs });
+  return new Lab({ ...lab, patienceMs: 5000 }).run(
+    (env, signal) => run(['stun', ...words], { ...options, env, signal }),
+    abortAtMs === undefined ? {} : { abortAtMs },
+  );
 }
 
 describe('nat-tool stun', () => {
@@ -14,10 +17,33 @@ describe('nat-tool stun', () => {
 
   it('reports JSON with the promised names', async () => {
     const { stdout } = await stun(['--json', 'stun.example.net']);
-    const report = JSON.parse(stdout) as { schema: string; outcome: string; data: { results: Record<string, unknown>[] } };
+    const report = JSON.parse(stdout) as {
+      schema: string;
+      outcome: string;
+      data: { results: Record<string, unknown>[] };
+    };
     expect(report).toMatchObject({ schema: 'nat-tool/stun@1', outcome: 'complete' });
-    expect(report.data.results[0]).toMatchObject({ server: 'stun.example.net', mapped: '12.13.14.15:24604', rttMs: 40, sent: 1, received: 1, error: null });
-    expect(Object.keys(report.data.results[0] ?? {})).toEqual(expect.arrayContaining(['server', 'address', 'mapped', 'rttMs', 'sent', 'received', 'software', 'other', 'error']));
+    expect(report.data.results[0]).toMatchObject({
+      server: 'stun.example.net',
+      mapped: '12.13.14.15:24604',
+      rttMs: 40,
+      sent: 1,
+      received: 1,
+      error: null,
+    });
+    expect(Object.keys(report.data.results[0] ?? {})).toEqual(
+      expect.arrayContaining([
+        'server',
+        'address',
+        'mapped',
+        'rttMs',
+        'sent',
+        'received',
+        'software',
+        'other',
+        'error',
+      ]),
+    );
   });
 
   it('exits 1 without an answer and says why', async () => {
@@ -28,7 +54,8 @@ describe('nat-tool stun', () => {
 
   it('shows every attribute with -v', async () => {
     const { stdout } = await stun(['-v', 'stun.example.net']);
-    for (const name of ['XOR-MAPPED-ADDRESS', 'MAPPED-ADDRESS', 'RESPONSE-ORIGIN', 'OTHER-ADDRESS']) expect(stdout).toContain(name);
+    for (const name of ['XOR-MAPPED-ADDRESS', 'MAPPED-ADDRESS', 'RESPONSE-ORIGIN', 'OTHER-ADDRESS'])
+      expect(stdout).toContain(name);
   });
 
   it('reads servers from a file, and keeps their order', async () => {
@@ -44,7 +71,9 @@ describe('nat-tool stun', () => {
   });
 
   it('reads servers from standard input', async () => {
-    expect((await stun(['--servers', '-', '--short'], {}, { stdin: '40.30.20.10\n' })).stdout).toBe('12.13.14.15:24604\n');
+    expect((await stun(['--servers', '-', '--short'], {}, { stdin: '40.30.20.10\n' })).stdout).toBe(
+      '12.13.14.15:24604\n',
+    );
   });
 
   it.each([
@@ -58,7 +87,11 @@ describe('nat-tool stun', () => {
     [['-c', '100000', '-i', '0.0001', 'x'], /--interval: expected seconds, at least 0\.01 /],
     [['-c', '20', '-i', '0.05'], /--interval: public servers .* 0\.2 s, not every 0\.05 s/],
   ])('refuses %j', async (words, message) => {
-    const { status, stderr } = await stun(words, {}, { files: { 'empty.txt': '# nothing\n', 'bad.txt': 'a\nhost:99999\n' } });
+    const { status, stderr } = await stun(
+      words,
+      {},
+      { files: { 'empty.txt': '# nothing\n', 'bad.txt': 'a\nhost:99999\n' } },
+    );
     expect(status).toBe(2);
     expect(stderr).toMatch(message);
   });
@@ -70,10 +103,14 @@ describe('nat-tool stun', () => {
   });
 
   it('exits by the verdict of --vet', async () => {
-    const servers = [{ name: 'stun.example.net', addresses: ['40.30.20.10', '40.30.20.11'], faults: ['change-ignored' as const] }];
+    const servers = [
+      { name: 'stun.example.net', addresses: ['40.30.20.10', '40.30.20.11'], faults: ['change-ignored' as const] },
+    ];
     expect((await stun(['--vet', 'stun.example.net'])).status).toBe(0);
     expect((await stun(['--vet', 'stun.example.net'], { servers })).status).toBe(1);
-    const old = [{ name: 'stun.example.net', addresses: ['40.30.20.10', '40.30.20.11'], faults: ['no-response-port' as const] }];
+    const old = [
+      { name: 'stun.example.net', addresses: ['40.30.20.10', '40.30.20.11'], faults: ['no-response-port' as const] },
+    ];
     expect((await stun(['--vet', 'stun.example.net'], { nat: 'symmetric' })).status).toBe(0);
     expect((await stun(['--vet', 'stun.example.net'], { nat: 'symmetric', servers: old })).status).toBe(3);
   });
@@ -81,7 +118,11 @@ describe('nat-tool stun', () => {
   it('says what was learnt when interrupted', async () => {
     const { status, stdout } = await stun(['--json', '40.30.20.10', '40.30.20.77'], {}, {}, 500);
     expect(status).toBe(130);
-    const report = JSON.parse(stdout) as { outcome: string; data: { results: unknown[] }; findings: { kind: string }[] };
+    const report = JSON.parse(stdout) as {
+      outcome: string;
+      data: { results: unknown[] };
+      findings: { kind: string }[];
+    };
     expect(report).toMatchObject({ outcome: 'partial', data: { results: [{ mapped: '12.13.14.15:24604' }] } });
     expect(report.findings.map(({ kind }) => kind)).toContain('interrupted');
   });
@@ -93,11 +134,14 @@ describe('nat-tool stun', () => {
 });
 
 describe('how often stun asks', () => {
-  it('does not bound a single exchange, nor servers of one\'s own', async () => {
+  it("does not bound a single exchange, nor servers of one's own", async () => {
     const servers = [{ name: 'stun.cloudflare.com', addresses: ['40.30.20.10'] }];
     expect((await stun(['--short', '-i', '0.05'], { servers })).status).toBe(0);
     expect((await stun(['--short', '-c', '3', '-i', '0.01', 'stun.example.net'])).status).toBe(0);
-    expect((await stun(['--short', '-c', '3', '-i', '0.05'], {}, { environment: { NAT_TOOL_SERVER: 'stun.example.net' } })).status).toBe(0);
+    expect(
+      (await stun(['--short', '-c', '3', '-i', '0.05'], {}, { environment: { NAT_TOOL_SERVER: 'stun.example.net' } }))
+        .status,
+    ).toBe(0);
     expect((await stun(['--short', '-c', '3', '-i', '0.2'], { servers })).status).toBe(0);
   });
 });

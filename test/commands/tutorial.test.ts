@@ -16,7 +16,12 @@ const world = (options: LabOptions = {}): Lab => createLab({ rttMs: 40, patience
 /** Everything that is written to standard output, as it comes. */
 function listener(env: Env, argv: readonly string[], signal?: AbortSignal, stdin?: string) {
   const heard = { text: '' };
-  const result = run(['listen', '-p', '12001', ...argv], { env, onStdout: (text) => void (heard.text += text), ...(signal && { signal }), ...(stdin !== undefined && { stdin }) });
+  const result = run(['listen', '-p', '12001', ...argv], {
+    env,
+    onStdout: (text) => void (heard.text += text),
+    ...(signal && { signal }),
+    ...(stdin !== undefined && { stdin }),
+  });
   return { heard, result };
 }
 
@@ -32,7 +37,12 @@ describe('the tutorial, step by step', () => {
       await later(1000);
       const punched = await tell(on('A'), ['punch', '-p', '12001', ...STUN, B, '12003']);
       expect(punched.status).toBe(0);
-      expect(punched.report.data).toMatchObject({ hole: 'sent', shared: true, public: `${N}:12001`, mapping: 'endpoint-independent' });
+      expect(punched.report.data).toMatchObject({
+        hole: 'sent',
+        shared: true,
+        public: `${N}:12001`,
+        mapping: 'endpoint-independent',
+      });
       expect(punched.report.data['table']).toEqual(lab.table().filter((row) => row.private.endsWith(':12001')));
       await later(1000);
       await send('udp hole\n');
@@ -72,7 +82,9 @@ describe('punch', () => {
     const lab = world({ nat: `${KEEPING},timeout=30`, second: { nat: KEEPING } });
     await play(lab, async (on, later) => {
       const { signal, interrupt } = interruptible();
-      const keeping = tell(on('A'), ['punch', '-p', '12001', ...STUN, '-w', '1', '--keepalive', N2, '12003'], { signal });
+      const keeping = tell(on('A'), ['punch', '-p', '12001', ...STUN, '-w', '1', '--keepalive', N2, '12003'], {
+        signal,
+      });
       await later(200_000);
       const { status, report } = await tell(on('C2'), ['punch', '-p', '12003', ...STUN, N, '12001']);
       expect(status).toBe(0);
@@ -92,7 +104,9 @@ describe('punch', () => {
       return Promise.all([one, two]);
     });
 
-  const PAIRS = ['full-cone', 'restricted-cone', 'port-restricted-cone'].flatMap((first) => ['full-cone', 'restricted-cone', 'port-restricted-cone'].map((second) => [first, second] as const));
+  const PAIRS = ['full-cone', 'restricted-cone', 'port-restricted-cone'].flatMap((first) =>
+    ['full-cone', 'restricted-cone', 'port-restricted-cone'].map((second) => [first, second] as const),
+  );
 
   it.each(PAIRS)('at each other, %s and %s: open both ways, with the round trip', async (first, second) => {
     for (const delayMs of [0, 7, 130, 3000]) {
@@ -135,7 +149,11 @@ describe('punch', () => {
     expect(one.stderr).toContain('this NAT is symmetric');
     if (status === 0) {
       // How we look there is a fact that the peer told.
-      const row = { private: '192.168.1.3:12001', public: (one.report.data['peer'] as { seenAs: string }).seenAs, remote: `${N2}:12003` };
+      const row = {
+        private: '192.168.1.3:12001',
+        public: (one.report.data['peer'] as { seenAs: string }).seenAs,
+        remote: `${N2}:12003`,
+      };
       expect(one.report.data['table']).toContainEqual(row);
       expect(lab.table()).toContainEqual(row);
     }
@@ -145,10 +163,15 @@ describe('punch', () => {
     ['apd', 'address-and-port-dependent'],
     ['ad', 'address-dependent'],
   ])('says on what a symmetric NAT (mapping=%s) depends, and takes no longer for it', async (mapping, word) => {
-    const two = ['40.30.20.10', '60.1.1.1'].map((address, i) => ({ name: `stun${i}.example.net`, addresses: [address, `${address}1`] }));
+    const two = ['40.30.20.10', '60.1.1.1'].map((address, i) => ({
+      name: `stun${i}.example.net`,
+      addresses: [address, `${address}1`],
+    }));
     const nat = `symmetric,mapping=${mapping}`;
     const punched = async (words: readonly string[], options: LabOptions = {}) => {
-      const { report } = await play(world({ nat, ...options }), (on) => tell(on('A'), ['punch', '-p', '12001', ...words, B, '12003']));
+      const { report } = await play(world({ nat, ...options }), (on) =>
+        tell(on('A'), ['punch', '-p', '12001', ...words, B, '12003']),
+      );
       expect(report.findings.map(({ kind }) => kind)).toContain('symmetric-punch');
       return { mapping: report.data['mapping'], tookMs: report.durationMs };
     };
@@ -192,7 +215,9 @@ describe('punch', () => {
   it('without any server it punches all the same, and says that the public side is unknown', async () => {
     for (const words of [['--no-stun'], ['--stun', '43.0.0.1'], ['--stun', 'nobody.example.net']]) {
       const lab = world();
-      const { status, report } = await play(lab, (on) => tell(on('A'), ['punch', '-p', '12001', '-c', '1', ...words, B, '12003']));
+      const { status, report } = await play(lab, (on) =>
+        tell(on('A'), ['punch', '-p', '12001', '-c', '1', ...words, B, '12003']),
+      );
       expect(status).toBe(0);
       expect(report.data).toMatchObject({ hole: 'sent', public: null, otherSide: null, table: [] });
       expect(report.findings.map(({ kind }) => kind)).toEqual(['public-side-unknown']);
@@ -202,7 +227,9 @@ describe('punch', () => {
 
   it('--ttl opens the hole, and the remote end hears nothing', async () => {
     const lab = world({ trace: true });
-    const { status } = await play(lab, (on) => tell(on('A'), ['punch', '-p', '12001', ...STUN, '-c', '2', '--ttl', '3', B, '12003']));
+    const { status } = await play(lab, (on) =>
+      tell(on('A'), ['punch', '-p', '12001', ...STUN, '-c', '2', '--ttl', '3', B, '12003']),
+    );
     expect(status).toBe(0);
     expect(lab.table()).toContainEqual({ private: '192.168.1.3:12001', public: `${N}:12001`, remote: `${B}:12003` });
     const delivered = lab.trace.filter((event) => event.kind === 'delivered' && event.at === 'B');
@@ -216,7 +243,18 @@ describe('punch', () => {
       const echo = interruptible();
       const serving = listener(on('B'), ['--echo'], echo.signal);
       await later(1);
-      const { status, report } = await tell(on('A'), ['punch', '-p', '12003', '--no-stun', '--data', 'knock', '-w', '2', B, '12001']);
+      const { status, report } = await tell(on('A'), [
+        'punch',
+        '-p',
+        '12003',
+        '--no-stun',
+        '--data',
+        'knock',
+        '-w',
+        '2',
+        B,
+        '12001',
+      ]);
       expect(status).toBe(0);
       expect(report.data).toMatchObject({ hole: 'open', peer: { address: `${B}:12001`, rttMs: 40, seenAs: null } });
       echo.interrupt();
@@ -254,7 +292,11 @@ describe('punch', () => {
     });
     expect(status).toBe(130);
     expect(report).toMatchObject({ outcome: 'partial', data: { hole: 'none', public: `${N}:12001` } });
-    expect(report.data['table']).toContainEqual({ private: '192.168.1.3:12001', public: `${N}:12001`, remote: `${B}:12003` });
+    expect(report.data['table']).toContainEqual({
+      private: '192.168.1.3:12001',
+      public: `${N}:12001`,
+      remote: `${B}:12003`,
+    });
   });
 
   it('one server cannot tell a symmetric NAT, and the report says that it assumes', async () => {
@@ -265,7 +307,9 @@ describe('punch', () => {
   });
 
   it('no NAT: the local side is the public one, and there is no table', async () => {
-    const { report } = await play(world({ nat: 'none' }), (on) => tell(on('A'), ['punch', '-p', '12001', '-c', '1', ...STUN, B, '12003']));
+    const { report } = await play(world({ nat: 'none' }), (on) =>
+      tell(on('A'), ['punch', '-p', '12001', '-c', '1', ...STUN, B, '12003']),
+    );
     expect(report.data).toMatchObject({ public: `${N}:12001`, local: `${N}:12001`, mapping: 'none', table: [] });
   });
 
@@ -282,7 +326,7 @@ describe('punch', () => {
   });
 
   it.each([
-    [['192.0.2.1'], "needs a port"],
+    [['192.0.2.1'], 'needs a port'],
     [['--ttl', '0', '192.0.2.1', '7'], '--ttl: expected a whole number from 1 to 255'],
     [['--data', 'x', '--hex', '00', '192.0.2.1', '7'], '--data and --hex exclude each other'],
     [['--stun', 'x', '--no-stun', '192.0.2.1', '7'], '--stun and --no-stun exclude each other'],
@@ -310,7 +354,14 @@ describe('listen', () => {
       });
       expect(report.data).toMatchObject(
         keep
-          ? { datagrams: 3, ignored: 0, senders: [{ address: `${B}:1000`, datagrams: 2, bytes: 8 }, { address: `${B}:1001`, datagrams: 1, bytes: 3 }] }
+          ? {
+              datagrams: 3,
+              ignored: 0,
+              senders: [
+                { address: `${B}:1000`, datagrams: 2, bytes: 8 },
+                { address: `${B}:1001`, datagrams: 1, bytes: 3 },
+              ],
+            }
           : { datagrams: 2, ignored: 1, senders: [{ address: `${B}:1000`, datagrams: 2, bytes: 8 }] },
       );
       expect(report.findings.map(({ kind }) => kind)).toEqual(keep ? [] : ['others-ignored']);
@@ -322,14 +373,18 @@ describe('listen', () => {
     await play(lab, async (on, later) => {
       const counted = tell(on('A'), ['listen', '-p', '12001', '-c', '2']);
       await later(1);
-      for (const text of ['a', 'b', 'c']) await run(['send', '-q', '-p', '1000', '--data', text, N, '12001'], { env: on('B') });
+      for (const text of ['a', 'b', 'c'])
+        await run(['send', '-q', '-p', '1000', '--data', text, N, '12001'], { env: on('B') });
       const { status, report, events } = await counted;
       expect(status).toBe(0);
       expect(report.data).toMatchObject({ datagrams: 2, bytes: 2 });
       expect(events.filter(({ event }) => event === 'datagram').map(({ text }) => text)).toEqual(['a', 'b']);
     });
     const quiet = await play(world(), (on) => tell(on('A'), ['listen', '-p', '12001', '-w', '2.5']));
-    expect(quiet).toMatchObject({ status: 1, report: { outcome: 'complete', durationMs: 2500, data: { datagrams: 0 } } });
+    expect(quiet).toMatchObject({
+      status: 1,
+      report: { outcome: 'complete', durationMs: 2500, data: { datagrams: 0 } },
+    });
   });
 
   it('what comes by standard input goes to the last sender', async () => {
@@ -338,7 +393,17 @@ describe('listen', () => {
       const { signal, interrupt } = interruptible();
       const { result } = listener(on('A'), [], signal, 'back to you');
       await later(1);
-      const { status, report, events } = await tell(on('B'), ['send', '-p', '12003', '--data', 'hello', '-w', '1', N, '12001']);
+      const { status, report, events } = await tell(on('B'), [
+        'send',
+        '-p',
+        '12003',
+        '--data',
+        'hello',
+        '-w',
+        '1',
+        N,
+        '12001',
+      ]);
       expect(status).toBe(0);
       expect(events).toMatchObject([{ event: 'datagram', from: `${N}:12001`, text: 'back to you' }]);
       expect(report.data).toMatchObject({ replies: 1 });
@@ -351,14 +416,19 @@ describe('listen', () => {
     const shown = async (words: readonly string[], columns?: number): Promise<string> => {
       const lab = world({ nat: 'none' });
       return play(lab, async (on, later) => {
-        const listening = run(['listen', '-p', '12001', '-c', '2', '--no-color', ...words], { env: on('A'), ...(columns && { columns }) });
+        const listening = run(['listen', '-p', '12001', '-c', '2', '--no-color', ...words], {
+          env: on('A'),
+          ...(columns && { columns }),
+        });
         await later(1);
         await run(['send', '-q', '-p', '1000', '--data', 'udp hole\n', N, '12001'], { env: on('B') });
         await run(['send', '-q', '-p', '1000', '--hex', '00ff', N, '12001'], { env: on('B') });
         return (await listening).stdout;
       });
     };
-    expect(await shown([], 80)).toBe(`00:00:00.021  ${B}:1000  9 bytes  udp hole\n00:00:00.121  ${B}:1000  2 bytes  0x00ff\n`);
+    expect(await shown([], 80)).toBe(
+      `00:00:00.021  ${B}:1000  9 bytes  udp hole\n00:00:00.121  ${B}:1000  2 bytes  0x00ff\n`,
+    );
     expect(await shown(['--hex'])).toContain(`${B}:1000  2 bytes\n00000000  00 ff    `);
     // The harness shows bytes as text; byte for byte is held in the kernel tests.
     expect(await shown([])).toBe('udp hole\n\u0000\ufffd');
@@ -382,21 +452,33 @@ describe('listen', () => {
     });
   });
 
-  it.each([120, 200, 400, 3500])('--stun at a round trip of %i ms: a second answer, or a late one, is no payload', async (rttMs) => {
-    const lab = world({ rttMs });
-    const { status, stdout } = await play(lab, (on) => run(['listen', '-p', '12001', ...STUN, '--keepalive=1', '-w', '9', '-c', '1'], { env: on('A') }));
-    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
-  });
+  it.each([120, 200, 400, 3500])(
+    '--stun at a round trip of %i ms: a second answer, or a late one, is no payload',
+    async (rttMs) => {
+      const lab = world({ rttMs });
+      const { status, stdout } = await play(lab, (on) =>
+        run(['listen', '-p', '12001', ...STUN, '--keepalive=1', '-w', '9', '-c', '1'], { env: on('A') }),
+      );
+      expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+    },
+  );
 
   it('--stun: what the server sends unasked is payload, STUN or not', async () => {
     const lab = world({ nat: 'none' });
     await play(lab, async (on, later) => {
       const server = await on('B').udp.open({ family: 4, address: B, port: 3478 });
-      const write = (transactionId: Uint8Array) => encode({ class: 'success', method: METHOD.binding, transactionId, attributes: [attribute('XOR-MAPPED-ADDRESS', { address: N, port: 12001 })] });
+      const write = (transactionId: Uint8Array) =>
+        encode({
+          class: 'success',
+          method: METHOD.binding,
+          transactionId,
+          attributes: [attribute('XOR-MAPPED-ADDRESS', { address: N, port: 12001 })],
+        });
       server.listen({
         datagram: ({ data, from }) => {
           const answer = write(decode(data).transactionId);
-          for (const each of [answer, answer, write(new Uint8Array(12)), Buffer.from('hello')]) void server.send(each, from);
+          for (const each of [answer, answer, write(new Uint8Array(12)), Buffer.from('hello')])
+            void server.send(each, from);
         },
       });
       const { signal, interrupt } = interruptible();
@@ -405,7 +487,12 @@ describe('listen', () => {
       server.close();
       interrupt();
       const { report } = await listening;
-      expect(report.data).toMatchObject({ public: `${N}:12001`, datagrams: 2, bytes: 32 + 5, senders: [{ address: `${B}:3478` }] });
+      expect(report.data).toMatchObject({
+        public: `${N}:12001`,
+        datagrams: 2,
+        bytes: 32 + 5,
+        senders: [{ address: `${B}:3478` }],
+      });
     });
   });
 
@@ -485,14 +572,13 @@ describe('listen', () => {
     expect(stderr).toContain(message);
   });
 
-  it.each([
-    [['-u', '-l', '-p', '12001']],
-    [['-ul', '12001']],
-    [['-lunp', '12001']],
-  ])('takes what fingers know of nc: %j', async (words) => {
-    const { report } = await play(world(), (on) => tell(on('A'), ['listen', ...words, '-w', '1']));
-    expect(report.data['listening']).toEqual(['0.0.0.0:12001', '[::]:12001']);
-  });
+  it.each([[['-u', '-l', '-p', '12001']], [['-ul', '12001']], [['-lunp', '12001']]])(
+    'takes what fingers know of nc: %j',
+    async (words) => {
+      const { report } = await play(world(), (on) => tell(on('A'), ['listen', ...words, '-w', '1']));
+      expect(report.data['listening']).toEqual(['0.0.0.0:12001', '[::]:12001']);
+    },
+  );
 });
 
 describe('send', () => {
@@ -502,11 +588,20 @@ describe('send', () => {
       const { signal, interrupt } = interruptible();
       const listening = tell(on('B'), ['listen', '-p', '7'], { signal });
       await later(1);
-      const sending = await tell(on('A'), ['send', '-p', '12003', ...words, B, '7'], stdin === undefined ? {} : { stdin });
+      const sending = await tell(
+        on('A'),
+        ['send', '-p', '12003', ...words, B, '7'],
+        stdin === undefined ? {} : { stdin },
+      );
       await later(1000);
       interrupt();
       const { events } = await listening;
-      return { ...sending, arrived: events.filter(({ event }) => event === 'datagram').map(({ text }) => text), events, elapsedMs: lab.world.now };
+      return {
+        ...sending,
+        arrived: events.filter(({ event }) => event === 'datagram').map(({ text }) => text),
+        events,
+        elapsedMs: lab.world.now,
+      };
     });
   };
 
@@ -516,12 +611,21 @@ describe('send', () => {
     expect((await sent(['--size', '2'], 'abcde')).arrived).toEqual(['ab', 'cd', 'e']);
     expect((await sent(['--data', ''])).arrived).toEqual(['']);
     const { report } = await sent(['--line'], 'a\nbc\n');
-    expect(report.data).toMatchObject({ local: `${N}:12003`, remote: `${B}:7`, datagrams: 2, bytes: 5, replies: 0, refused: false });
+    expect(report.data).toMatchObject({
+      local: `${N}:12003`,
+      remote: `${B}:7`,
+      datagrams: 2,
+      bytes: 5,
+      replies: 0,
+      refused: false,
+    });
   });
 
   it('--rate spaces them', async () => {
     const { events, report } = await sent(['--line', '--rate', '10'], 'a\nb\nc\nd\n');
-    const at = events.filter(({ event }) => event === 'datagram').map(({ at: time }) => new Date(String(time)).getTime());
+    const at = events
+      .filter(({ event }) => event === 'datagram')
+      .map(({ at: time }) => new Date(String(time)).getTime());
     expect(at.map((time) => time - (at[0] as number))).toEqual([0, 100, 200, 300]);
     // Then an ICMP refusal is listened for.
     expect(report.durationMs).toBe(400);
@@ -530,7 +634,9 @@ describe('send', () => {
   it('oversize is an error, and nothing is cut', async () => {
     const { status, stderr, arrived } = await sent([], 'x'.repeat(65_508));
     expect({ status, arrived }).toEqual({ status: 1, arrived: [] });
-    expect(stderr).toContain('standard input is longer than the 65507 bytes that one datagram carries: cut it with --line or --size');
+    expect(stderr).toContain(
+      'standard input is longer than the 65507 bytes that one datagram carries: cut it with --line or --size',
+    );
     expect((await sent(['--data', 'x'.repeat(65_508)])).status).toBe(1);
   });
 
@@ -550,7 +656,17 @@ describe('send', () => {
     const lab = world({ nat: 'none' });
     await play(lab, async (on) => {
       const probing = tell(on('B'), peer);
-      const { status, events, report, stderr } = await tell(on('A'), ['send', '-p', '12003', '--data', 'x', '-w', '1', B, '7']);
+      const { status, events, report, stderr } = await tell(on('A'), [
+        'send',
+        '-p',
+        '12003',
+        '--data',
+        'x',
+        '-w',
+        '1',
+        B,
+        '7',
+      ]);
       expect({ status, events }).toEqual({ status: 1, events: [] });
       expect(report.data).toMatchObject({ replies: 0 });
       expect(stderr.match(/a punch of 50\.60\.70\.80:7 came in and was answered/g)).toHaveLength(1);
@@ -561,10 +677,14 @@ describe('send', () => {
   });
 
   it('no network, and a name that does not resolve', async () => {
-    const lost = await play(world({ offline: true }), (on) => run(['send', '--data', 'x', '192.0.2.1', '9'], { env: on('A') }));
+    const lost = await play(world({ offline: true }), (on) =>
+      run(['send', '--data', 'x', '192.0.2.1', '9'], { env: on('A') }),
+    );
     expect(lost).toMatchObject({ status: 1, stdout: '' });
     expect(lost.stderr).toContain('there is no route to 192.0.2.1');
-    const unknown = await play(world(), (on) => run(['send', '--data', 'x', 'nobody.example.net', '9'], { env: on('A') }));
+    const unknown = await play(world(), (on) =>
+      run(['send', '--data', 'x', 'nobody.example.net', '9'], { env: on('A') }),
+    );
     expect(unknown.status).toBe(1);
     expect(unknown.stderr).toContain('nobody.example.net');
   });

@@ -15,7 +15,8 @@ const commands = listOf(...(await loadAll(allCommands())));
 await import('../../src/render/table.ts');
 
 /** A command line on a host. */
-export const run = (argv: readonly string[], options: RunOptions = {}): Promise<RunResult> => runAnywhere(argv, { commands, ...options });
+export const run = (argv: readonly string[], options: RunOptions = {}): Promise<RunResult> =>
+  runAnywhere(argv, { commands, ...options });
 
 export interface Told<Data = Record<string, unknown>> extends RunResult {
   readonly report: Report<Data>;
@@ -31,13 +32,24 @@ export async function tell(env: Env, argv: readonly string[], options: RunOption
 }
 
 /** Runs what is to happen on A and elsewhere, in virtual time, until all of it has ended. */
-export const play = <T>(lab: Lab, main: (on: (host: string) => Env, later: (ms: number) => Promise<void>) => Promise<T>): Promise<T> =>
-  lab.run((env) => main((host) => (host === 'A' ? env : lab.host(host)), (ms) => sleep(env.clock, ms)));
+export const play = <T>(
+  lab: Lab,
+  main: (on: (host: string) => Env, later: (ms: number) => Promise<void>) => Promise<T>,
+): Promise<T> =>
+  lab.run((env) =>
+    main(
+      (host) => (host === 'A' ? env : lab.host(host)),
+      (ms) => sleep(env.clock, ms),
+    ),
+  );
 
 /** Aborts as Ctrl-C does. */
 export function interruptible(): { readonly signal: AbortSignal; interrupt(): void } {
   const controller = new AbortController();
-  return { signal: controller.signal, interrupt: () => controller.abort(new DOMException('interrupted', 'AbortError')) };
+  return {
+    signal: controller.signal,
+    interrupt: () => controller.abort(new DOMException('interrupted', 'AbortError')),
+  };
 }
 
 export { startNameService as whoAmI, startWebService as webServer } from '../../src/lab/address-services.ts';

@@ -55,7 +55,8 @@ describe('what follows from a code', () => {
 
   it('is the same on both sides and differs by purpose, member, direction and code', () => {
     const [one, two, other] = [deriveSecret('x'), deriveSecret('x'), deriveSecret('y')];
-    const all = (of: ReturnType<typeof deriveSecret>) => [of.room(), of.room(1), of.descriptionKey(a), of.descriptionKey(b), of.dataKey(a, b), of.dataKey(b, a)].map(hex);
+    const all = (of: ReturnType<typeof deriveSecret>) =>
+      [of.room(), of.room(1), of.descriptionKey(a), of.descriptionKey(b), of.dataKey(a, b), of.dataKey(b, a)].map(hex);
     expect(all(one)).toEqual(all(two));
     expect(one.iceOf(a)).toEqual(two.iceOf(a));
     expect(new Set([...all(one), ...all(other)]).size).toBe(12);

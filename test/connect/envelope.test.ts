@@ -50,7 +50,8 @@ describe('an envelope', () => {
       forged[bit >> 3] = (forged[bit >> 3] as number) ^ (1 << (bit & 7));
       expect(new Opener(key).open(forged)).toBeUndefined();
     }
-    for (let length = 0; length < packet.length; length++) expect(new Opener(key).open(packet.slice(0, length))).toBeUndefined();
+    for (let length = 0; length < packet.length; length++)
+      expect(new Opener(key).open(packet.slice(0, length))).toBeUndefined();
     expect(new Opener(new Uint8Array(32)).open(packet)).toBeUndefined();
   });
 

@@ -16,19 +16,32 @@ afterEach(async () => {
 });
 
 async function theirs(controlling: boolean): Promise<Connection> {
-  const connection = new Connection(controlling, { useIpv4: false, useIpv6: false, additionalHostAddresses: [LOOPBACK], interfaceAddresses: { udp4: LOOPBACK } });
+  const connection = new Connection(controlling, {
+    useIpv4: false,
+    useIpv6: false,
+    additionalHostAddresses: [LOOPBACK],
+    interfaceAddresses: { udp4: LOOPBACK },
+  });
   open.push(() => connection.close());
   await connection.gatherCandidates();
   return connection;
 }
 
 const linesOf = (them: Connection): string =>
-  [`a=ice-ufrag:${them.localUsername}`, `a=ice-pwd:${them.localPassword}`, ...them.localCandidates.map((each) => `a=candidate:${each.toSdp()}`), 'a=end-of-candidates'].map((line) => `${line}\r\n`).join('');
+  [
+    `a=ice-ufrag:${them.localUsername}`,
+    `a=ice-pwd:${them.localPassword}`,
+    ...them.localCandidates.map((each) => `a=candidate:${each.toSdp()}`),
+    'a=end-of-candidates',
+  ]
+    .map((line) => `${line}\r\n`)
+    .join('');
 
 function tellThem(them: Connection, lines: string): void {
   const { ufrag, pwd } = parseDescription(lines);
   them.setRemoteParams({ iceLite: false, usernameFragment: ufrag, password: pwd });
-  for (const [, candidate] of lines.matchAll(/^a=candidate:(.*)$/gm)) void them.addRemoteCandidate(TheirCandidate.fromSdp(candidate ?? ''));
+  for (const [, candidate] of lines.matchAll(/^a=candidate:(.*)$/gm))
+    void them.addRemoteCandidate(TheirCandidate.fromSdp(candidate ?? ''));
   void them.addRemoteCandidate(undefined);
 }
 
@@ -49,24 +62,38 @@ describe('connect --manual --sdp with werift', () => {
     const heardByThem = deferred<string>();
     them.onData.subscribe((data) => heardByThem.resolve(data.toString()));
     let [stderr, stdout] = ['', ''];
-    const running = run(['connect', ...code, '--manual', '--sdp', '--json', '--line', '--source', LOOPBACK, '--server', formatEndpoint(stun)], {
-      env,
-      signal: stop.signal,
-      stdin: (async function* () {
-        await shown.promise;
-        yield Buffer.from(`${linesOf(them)}\r\nhello from us\n`);
-        await new Promise<void>((resolve) => stop.signal.addEventListener('abort', () => resolve(), { once: true }));
-      })(),
-      onStderr: (text) => {
-        stderr += text;
-        const lines = /a=ice-ufrag[^]*a=end-of-candidates\n/.exec(stderr)?.[0];
-        if (lines) shown.resolve(lines);
+    const running = run(
+      [
+        'connect',
+        ...code,
+        '--manual',
+        '--sdp',
+        '--json',
+        '--line',
+        '--source',
+        LOOPBACK,
+        '--server',
+        formatEndpoint(stun),
+      ],
+      {
+        env,
+        signal: stop.signal,
+        stdin: (async function* () {
+          await shown.promise;
+          yield Buffer.from(`${linesOf(them)}\r\nhello from us\n`);
+          await new Promise<void>((resolve) => stop.signal.addEventListener('abort', () => resolve(), { once: true }));
+        })(),
+        onStderr: (text) => {
+          stderr += text;
+          const lines = /a=ice-ufrag[\s\S]*a=end-of-candidates\n/.exec(stderr)?.[0];
+          if (lines) shown.resolve(lines);
+        },
+        onStdout: (text) => {
+          stdout += text;
+          if (text.includes('hello from them')) heardByUs.resolve(text);
+        },
       },
-      onStdout: (text) => {
-        stdout += text;
-        if (text.includes('hello from them')) heardByUs.resolve(text);
-      },
-    });
+    );
     tellThem(them, await shown.promise);
     await them.connect();
     expect(await heardByThem.promise).toContain('hello from us');
@@ -77,7 +104,13 @@ describe('connect --manual --sdp with werift', () => {
     const report = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as { data: Record<string, unknown> };
     expect(status).toBe(0);
     const [address, port] = them.nominated?.remoteAddr ?? [];
-    expect(report.data).toMatchObject({ path: 'lan', local: `${address}:${port}`, remote: `${LOOPBACK}:${them.nominated?.localCandidate.port}`, sent: 1, received: 1 });
+    expect(report.data).toMatchObject({
+      path: 'lan',
+      local: `${address}:${port}`,
+      remote: `${LOOPBACK}:${them.nominated?.localCandidate.port}`,
+      sent: 1,
+      received: 1,
+    });
     expect(report.data['pairs']).toContainEqual(expect.objectContaining({ state: 'succeeded', nominated: true }));
     // Nobody had to change its role.
     expect(them.iceControlling).toBe(role === 'controlled');

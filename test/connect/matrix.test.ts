@@ -3,7 +3,7 @@
  * CONNECT_MATRIX_SEEDS=50 runs so many seeds of all.
  */
 import { describe, expect, it } from 'vitest';
-import { type Profile } from '../../src/connect/profile.ts';
+import type { Profile } from '../../src/connect/profile.ts';
 import { judge } from '../../src/connect/strategy.ts';
 import { parseNat, type Truth, truthOf } from '../../src/lab/nat-spec.ts';
 import { type PairResult, runPair } from './pairs.ts';
@@ -12,8 +12,13 @@ const FILTERS = ['ei', 'ad', 'apd'] as const;
 const NATS: readonly string[] = [
   'none',
   'firewall',
-  ...['full-cone', 'restricted-cone', 'port-restricted-cone'].flatMap((cone) => [`${cone},ports=preserving`, `${cone},ports=random`]),
-  ...['sequential:1', 'random', 'block:512'].flatMap((ports) => FILTERS.map((filter) => `symmetric,ports=${ports},filtering=${filter}`)),
+  ...['full-cone', 'restricted-cone', 'port-restricted-cone'].flatMap((cone) => [
+    `${cone},ports=preserving`,
+    `${cone},ports=random`,
+  ]),
+  ...['sequential:1', 'random', 'block:512'].flatMap((ports) =>
+    FILTERS.map((filter) => `symmetric,ports=${ports},filtering=${filter}`),
+  ),
   'cgnat',
   'linux',
 ];
@@ -25,11 +30,20 @@ const isSymmetric = (truth: Truth): boolean => truth.type === 'symmetric';
 const isPortFiltered = (truth: Truth): boolean => truth.filtering === 'address-and-port-dependent';
 
 /** The one line: no prediction is needed unless one side is symmetric and the other symmetric or port-filtered. */
-const isPlain = (a: Truth, b: Truth): boolean => !((isSymmetric(a) && (isSymmetric(b) || isPortFiltered(b))) || (isSymmetric(b) && (isSymmetric(a) || isPortFiltered(a))));
+const isPlain = (a: Truth, b: Truth): boolean =>
+  !(
+    (isSymmetric(a) && (isSymmetric(b) || isPortFiltered(b))) ||
+    (isSymmetric(b) && (isSymmetric(a) || isPortFiltered(a)))
+  );
 
 const profileOf = ({ mapping, filtering, portAllocation }: Truth): Profile => ({
-  mapping, filtering, complete: true,
-  allocation: portAllocation.pattern === 'block' ? { pattern: 'block', range: [1024, 1023 + (portAllocation.size ?? 512)] } : { pattern: portAllocation.pattern, step: portAllocation.step ?? 1 },
+  mapping,
+  filtering,
+  complete: true,
+  allocation:
+    portAllocation.pattern === 'block'
+      ? { pattern: 'block', range: [1024, 1023 + (portAllocation.size ?? 512)] }
+      : { pattern: portAllocation.pattern, step: portAllocation.step ?? 1 },
 });
 
 interface Demand {
@@ -49,8 +63,13 @@ function demandOf(a: Truth, b: Truth): Demand {
       if (judgement.foresight.kind === 'random') return { share: 0.95, withinMs: 11_500, paths: ['birthday'] };
       return { share: 0.99, withinMs: 8_000, paths: ['predicted', 'birthday'] };
     case 'meet':
-      if (judgement.a.kind === 'exact' && judgement.b.kind === 'exact') return { share: 0.95, withinMs: 8_000, paths: ['predicted'] };
-      return { share: judgement.a.kind === 'block' && judgement.b.kind === 'block' ? 0.8 : 0.9, withinMs: 10_000, paths: ['birthday', 'predicted'] };
+      if (judgement.a.kind === 'exact' && judgement.b.kind === 'exact')
+        return { share: 0.95, withinMs: 8_000, paths: ['predicted'] };
+      return {
+        share: judgement.a.kind === 'block' && judgement.b.kind === 'block' ? 0.8 : 0.9,
+        withinMs: 10_000,
+        paths: ['birthday', 'predicted'],
+      };
     default:
       return { share: 0, withinMs: 5_000, paths: [] };
   }
@@ -73,9 +92,15 @@ function check(result: PairResult, demand: Demand, nat: string, nat2: string): s
 }
 
 /** Where a share of the runs may have none. */
-const isMiss = (complaint: string, { share }: Demand): boolean => share > 0 && share < 1 && (complaint.endsWith('no path') || / after [\d.]+ ms$/.test(complaint));
+const isMiss = (complaint: string, { share }: Demand): boolean =>
+  share > 0 && share < 1 && (complaint.endsWith('no path') || / after [\d.]+ ms$/.test(complaint));
 
-async function tally(pairs: readonly (readonly [string, string])[], seeds: number, loss: number, from: number): Promise<string[]> {
+async function tally(
+  pairs: readonly (readonly [string, string])[],
+  seeds: number,
+  loss: number,
+  from: number,
+): Promise<string[]> {
   const wrong: string[] = [];
   for (const [nat, nat2] of pairs) {
     const demand = demandOf(truthOf(parseNat(nat)), truthOf(parseNat(nat2)));
@@ -98,26 +123,34 @@ async function tally(pairs: readonly (readonly [string, string])[], seeds: numbe
 
 function sample(): void {
   // Shares are not for one run each: at most one in fifty may miss its path.
-  it.each([0, 0.05])('finds every path that there is, at a loss of %f', async (loss) => {
-    let misses = 0;
-    const wrong: string[] = [];
-    for (const [i, [nat, nat2]] of PAIRS.entries()) {
-      const demand = demandOf(truthOf(parseNat(nat)), truthOf(parseNat(nat2)));
-      const result = await runPair({ nat, nat2, seed: 1000 + i, loss, laterMs: (i * 137) % 1500 });
-      const complaint = check(result, demand, nat, nat2);
-      if (complaint === undefined) continue;
-      if (isMiss(complaint, demand)) misses++;
-      else wrong.push(complaint);
-    }
-    expect(wrong).toEqual([]);
-    expect(misses).toBeLessThanOrEqual(PAIRS.length / 50);
-  }, 60_000);
+  it.each([0, 0.05])(
+    'finds every path that there is, at a loss of %f',
+    async (loss) => {
+      let misses = 0;
+      const wrong: string[] = [];
+      for (const [i, [nat, nat2]] of PAIRS.entries()) {
+        const demand = demandOf(truthOf(parseNat(nat)), truthOf(parseNat(nat2)));
+        const result = await runPair({ nat, nat2, seed: 1000 + i, loss, laterMs: (i * 137) % 1500 });
+        const complaint = check(result, demand, nat, nat2);
+        if (complaint === undefined) continue;
+        if (isMiss(complaint, demand)) misses++;
+        else wrong.push(complaint);
+      }
+      expect(wrong).toEqual([]);
+      expect(misses).toBeLessThanOrEqual(PAIRS.length / 50);
+    },
+    60_000,
+  );
 }
 
 function matrix(): void {
-  it.each([0, 0.05].flatMap((loss) => PAIRS.map(([nat, nat2]) => [nat, nat2, loss] as const)))('%s and %s at a loss of %f', async (nat, nat2, loss) => {
-    expect(await tally([[nat, nat2]], whole, loss, 1)).toEqual([]);
-  }, 600_000);
+  it.each([0, 0.05].flatMap((loss) => PAIRS.map(([nat, nat2]) => [nat, nat2, loss] as const)))(
+    '%s and %s at a loss of %f',
+    async (nat, nat2, loss) => {
+      expect(await tally([[nat, nat2]], whole, loss, 1)).toEqual([]);
+    },
+    600_000,
+  );
 }
 
 if (whole > 0) describe('the matrix of NATs', matrix);

@@ -36,7 +36,13 @@ export interface PairResult {
 }
 
 /** Both connect; where they do, each sends the other a datagram until it has arrived. */
-export async function runPair({ laterMs = 0, waitMs = 60_000, prepare, nat2, ...options }: PairOptions): Promise<PairResult> {
+export async function runPair({
+  laterMs = 0,
+  waitMs = 60_000,
+  prepare,
+  nat2,
+  ...options
+}: PairOptions): Promise<PairResult> {
   const lab = createLab({ ...options, second: { nat: nat2 } });
   prepare?.(lab);
   const secret = deriveSecret(`pair ${options.seed}`);
@@ -56,21 +62,41 @@ export async function runPair({ laterMs = 0, waitMs = 60_000, prepare, nat2, ...
     return both.map((each, i) => sideResult(each, received[i] ?? []));
   });
   if (!a || !b) throw new Error('two results were expected');
-  return { a, b, lab, connected: a.kind === 'connected' && b.kind === 'connected', mostPerSecond: Math.max(...rates.map((each) => each.most)) };
+  return {
+    a,
+    b,
+    lab,
+    connected: a.kind === 'connected' && b.kind === 'connected',
+    mostPerSecond: Math.max(...rates.map((each) => each.most)),
+  };
 }
 
 function sideResult(each: Connected, received: readonly string[]): SideResult {
   const timeline = each.timeline.events;
-  const elapsedMs = timeline.find(({ event }) => event === 'connected' || event === 'failed')?.atMs ?? Number.POSITIVE_INFINITY;
-  if (each.kind === 'connected') return { kind: each.kind, path: each.session.current().kind, reason: undefined, elapsedMs, timeline, received };
-  return { kind: each.kind, path: each.failure.kind, reason: 'reason' in each.failure ? each.failure.reason : undefined, elapsedMs, timeline, received };
+  const elapsedMs =
+    timeline.find(({ event }) => event === 'connected' || event === 'failed')?.atMs ?? Number.POSITIVE_INFINITY;
+  if (each.kind === 'connected')
+    return { kind: each.kind, path: each.session.current().kind, reason: undefined, elapsedMs, timeline, received };
+  return {
+    kind: each.kind,
+    path: each.failure.kind,
+    reason: 'reason' in each.failure ? each.failure.reason : undefined,
+    elapsedMs,
+    timeline,
+    received,
+  };
 }
 
 const after = <T>(env: Env, ms: number, act: () => Promise<T>): Promise<T> =>
   ms === 0 ? act() : new Promise((resolve, reject) => void env.clock.after(ms, () => act().then(resolve, reject)));
 
 /** Datagrams may be lost, and a path may be one only once it was chosen: sends again for two seconds. */
-async function deliver(env: Env, from: Extract<Connected, { kind: 'connected' }>, to: Extract<Connected, { kind: 'connected' }>, received: string[]): Promise<void> {
+async function deliver(
+  env: Env,
+  from: Extract<Connected, { kind: 'connected' }>,
+  to: Extract<Connected, { kind: 'connected' }>,
+  received: string[],
+): Promise<void> {
   let resolve = (): void => {};
   const done = new Promise<void>((yes) => (resolve = yes));
   to.session.channel.onData((data) => {

@@ -6,7 +6,7 @@ import { runPair } from './pairs.ts';
 const KINDS: readonly PathKind[] = ['lan', 'direct', 'predicted', 'birthday', 'relay'];
 
 describe('the word for a path', () => {
-  it('is the same on both sides, and each one\'s own where they say the same', () => {
+  it("is the same on both sides, and each one's own where they say the same", () => {
     for (const a of KINDS) {
       for (const b of KINDS) expect(agreedKind(a, b)).toBe(agreedKind(b, a));
       expect(agreedKind(a, a)).toBe(a);
@@ -30,9 +30,20 @@ describe('the word for a path', () => {
   });
 
   // What each side alone would say differs: one judges before the other one's filter is known.
-  it.each([['restricted-cone', 'symmetric'], ['symmetric', 'none'], ['symmetric,filtering=ad', 'none'], ['full-cone', 'symmetric']])('%s and %s: both say direct', async (nat, nat2) => {
+  it.each([
+    ['restricted-cone', 'symmetric'],
+    ['symmetric', 'none'],
+    ['symmetric,filtering=ad', 'none'],
+    ['full-cone', 'symmetric'],
+  ])('%s and %s: both say direct', async (nat, nat2) => {
     for (let seed = 1; seed <= 8; seed++) {
-      const { a, b } = await runPair({ nat, nat2, seed, loss: seed % 2 === 0 ? 0.05 : 0, laterMs: (seed * 137) % 1500 });
+      const { a, b } = await runPair({
+        nat,
+        nat2,
+        seed,
+        loss: seed % 2 === 0 ? 0.05 : 0,
+        laterMs: (seed * 137) % 1500,
+      });
       expect([a.path, b.path]).toEqual(['direct', 'direct']);
     }
   });

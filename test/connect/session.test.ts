@@ -19,14 +19,23 @@ function two<T>(lab: Lab, work: (env: Env, side: 'A' | 'C2') => Promise<T>, late
   });
 }
 
-const labOf = (options: LabOptions = {}): Lab => createLab({ nat: 'port-restricted-cone', second: { nat: 'port-restricted-cone' }, ...options });
+const labOf = (options: LabOptions = {}): Lab =>
+  createLab({ nat: 'port-restricted-cone', second: { nat: 'port-restricted-cone' }, ...options });
 
-const start = (lab: Lab, env: Env, over: { waitMs?: number; signal?: AbortSignal; code?: string } = {}): Promise<Connected> => {
+const start = (
+  lab: Lab,
+  env: Env,
+  over: { waitMs?: number; signal?: AbortSignal; code?: string } = {},
+): Promise<Connected> => {
   const [server] = lab.servers;
   if (!server) throw new Error('no server');
-  return connect(env, { server, secret: over.code === undefined ? secret : deriveSecret(over.code), waitMs: over.waitMs ?? 30_000, signal: over.signal ?? never });
+  return connect(env, {
+    server,
+    secret: over.code === undefined ? secret : deriveSecret(over.code),
+    waitMs: over.waitMs ?? 30_000,
+    signal: over.signal ?? never,
+  });
 };
-
 
 /** What came of it, after a while in which the other side may ask for what it lacks. */
 async function ended(running: Promise<Connected>): Promise<Session['path'] | undefined> {
@@ -39,7 +48,15 @@ async function ended(running: Promise<Connected>): Promise<Session['path'] | und
 
 describe('time', () => {
   // RTT to the server and between the hosts alike. The register takes one, a check and its answer one, the proof half of one.
-  it.each(['none', 'firewall', 'full-cone', 'restricted-cone', 'port-restricted-cone', 'port-restricted-cone,ports=random', 'cgnat'])('port-restricted cone and %s: data both ways at 2.5 RTT', async (nat) => {
+  it.each([
+    'none',
+    'firewall',
+    'full-cone',
+    'restricted-cone',
+    'port-restricted-cone',
+    'port-restricted-cone,ports=random',
+    'cgnat',
+  ])('port-restricted cone and %s: data both ways at 2.5 RTT', async (nat) => {
     for (const rttMs of [10, 40, 200]) {
       const { a, b } = await runPair({ nat: 'port-restricted-cone', nat2: nat, rttMs, seed: 1, laterMs: 800 });
       expect(b.elapsedMs).toBe(2.5 * rttMs);
@@ -78,29 +95,31 @@ describe('paths', () => {
     const both = await two(lab, (env, side) => {
       if (side === 'C2') return ended(start(lab, env));
       let held = false;
-      return ended(start(lab, {
-        ...env,
-        udp: {
-          open: async (options, signal) => {
-            const socket = await env.udp.open(options, signal);
-            return {
-              local: socket.local,
-              send: (data, to) => socket.send(data, to),
-              setTtl: (ttl) => socket.setTtl(ttl),
-              close: () => socket.close(),
-              listen: (listener) =>
-                socket.listen({
-                  ...listener,
-                  datagram: (datagram) => {
-                    // The first push is lost.
-                    if (datagram.data[0] === 0 && datagram.data[1] === 0x11 && !held) held = true;
-                    else listener.datagram(datagram);
-                  },
-                }),
-            };
+      return ended(
+        start(lab, {
+          ...env,
+          udp: {
+            open: async (options, signal) => {
+              const socket = await env.udp.open(options, signal);
+              return {
+                local: socket.local,
+                send: (data, to) => socket.send(data, to),
+                setTtl: (ttl) => socket.setTtl(ttl),
+                close: () => socket.close(),
+                listen: (listener) =>
+                  socket.listen({
+                    ...listener,
+                    datagram: (datagram) => {
+                      // The first push is lost.
+                      if (datagram.data[0] === 0 && datagram.data[1] === 0x11 && !held) held = true;
+                      else listener.datagram(datagram);
+                    },
+                  }),
+              };
+            },
           },
-        },
-      }));
+        }),
+      );
     });
     expect(both.map((path) => path?.kind)).toEqual(['direct', 'direct']);
   });
@@ -126,7 +145,11 @@ describe('two symmetric NATs, of which one maps and filters by address alone', (
 describe('a server on one address', () => {
   const servers = [{ name: 'stun.example.net', addresses: ['40.30.20.10'] }];
   it('can still tell a symmetric NAT by its next port', async () => {
-    for (const [nat, nat2, path] of [['symmetric,ports=random', 'port-restricted-cone', 'birthday'], ['port-restricted-cone', 'symmetric', 'predicted'], ['port-restricted-cone', 'full-cone', 'direct']] as const) {
+    for (const [nat, nat2, path] of [
+      ['symmetric,ports=random', 'port-restricted-cone', 'birthday'],
+      ['port-restricted-cone', 'symmetric', 'predicted'],
+      ['port-restricted-cone', 'full-cone', 'direct'],
+    ] as const) {
       const { a, b } = await runPair({ nat, nat2, seed: 3, laterMs: 500, servers });
       expect([a.path, b.path]).toEqual([path, path]);
     }
@@ -162,7 +185,13 @@ describe('security', () => {
     ['all of it', { duplicate: 0.2, reorder: 0.2, jitterMs: 30, loss: 0.1 }],
   ])('packets that are %s change nothing', async (_, link) => {
     for (let seed = 1; seed <= 10; seed++) {
-      const { connected, a, b } = await runPair({ nat: 'port-restricted-cone', nat2: 'port-restricted-cone', seed, laterMs: 300, ...link });
+      const { connected, a, b } = await runPair({
+        nat: 'port-restricted-cone',
+        nat2: 'port-restricted-cone',
+        seed,
+        laterMs: 300,
+        ...link,
+      });
       expect(connected).toBe(true);
       expect([a.received, b.received]).toEqual([['hello'], ['hello']].map((each) => expect.arrayContaining(each)));
     }
@@ -196,7 +225,12 @@ describe('security', () => {
                     const damaged = datagram.data.slice();
                     damaged[damaged.length - 1] = (damaged[damaged.length - 1] ?? 0) ^ 1;
                     const from = { address: '66.66.66.66', port: 6666 };
-                    for (const data of [datagram.data, damaged, datagram.data.slice(0, -4), seen[seen.length >> 1] ?? damaged]) {
+                    for (const data of [
+                      datagram.data,
+                      damaged,
+                      datagram.data.slice(0, -4),
+                      seen[seen.length >> 1] ?? damaged,
+                    ]) {
                       next.datagram({ ...datagram, data });
                       next.datagram({ ...datagram, data, from });
                     }
@@ -213,8 +247,14 @@ describe('security', () => {
       });
       const both = await Promise.all([start(lab, spy(env)), start(lab, spy(lab.host('C2')))]);
       const got: string[][] = [[], []];
-      both.forEach((each, i) => each.kind === 'connected' && each.session.channel.onData((data) => got[i]?.push(new TextDecoder().decode(data))));
-      for (const each of both) if (each.kind === 'connected') for (const text of ['one', 'two']) each.session.channel.send(new TextEncoder().encode(text));
+      both.forEach(
+        (each, i) =>
+          each.kind === 'connected' &&
+          each.session.channel.onData((data) => got[i]?.push(new TextDecoder().decode(data))),
+      );
+      for (const each of both)
+        if (each.kind === 'connected')
+          for (const text of ['one', 'two']) each.session.channel.send(new TextEncoder().encode(text));
       await sleep(env, 500);
       socket.close();
       const paths = both.map((each) => each.kind === 'connected' && each.session.path.remote.address);
@@ -222,7 +262,10 @@ describe('security', () => {
       return { got, paths };
     });
     expect(results.paths).toEqual(['22.23.24.25', '12.13.14.15']);
-    expect(results.got).toEqual([['one', 'two'], ['one', 'two']]);
+    expect(results.got).toEqual([
+      ['one', 'two'],
+      ['one', 'two'],
+    ]);
   });
 });
 
@@ -282,7 +325,8 @@ describe('what may go wrong', () => {
       );
       // Once it has told them of each other, it is not needed.
       if (atMs >= 181) expect(outcomes).toEqual(['connected', 'connected']);
-      else for (const each of outcomes) expect(['connected', 'silent', 'no-path', 'refused', 'network']).toContain(each);
+      else
+        for (const each of outcomes) expect(['connected', 'silent', 'no-path', 'refused', 'network']).toContain(each);
     }
   });
 
@@ -295,10 +339,15 @@ describe('what may go wrong', () => {
 
   it('a block that is used up is not tried again', async () => {
     // Most of so small a block is taken by what came before.
-    const results = await Promise.all(Array.from({ length: 12 }, (_, i) => runPair({ nat: 'symmetric', nat2: 'symmetric,ports=block:64', seed: i + 1, laterMs: ((i + 1) * 137) % 1500 })));
+    const results = await Promise.all(
+      Array.from({ length: 12 }, (_, i) =>
+        runPair({ nat: 'symmetric', nat2: 'symmetric,ports=block:64', seed: i + 1, laterMs: ((i + 1) * 137) % 1500 }),
+      ),
+    );
     const failed = results.filter(({ connected }) => !connected);
     expect(failed.length).toBeGreaterThan(0);
-    for (const { a, b } of failed) for (const each of [a, b]) expect([each.path, each.elapsedMs < 6_000]).toEqual(['no-path', true]);
+    for (const { a, b } of failed)
+      for (const each of [a, b]) expect([each.path, each.elapsedMs < 6_000]).toEqual(['no-path', true]);
   });
 
   it('an interrupt frees everything at any instant', async () => {
@@ -404,4 +453,3 @@ describe('a link', () => {
     expect(how).toBe('bye');
   });
 });
-

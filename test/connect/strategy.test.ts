@@ -10,25 +10,45 @@ const SEQUENTIAL: PortAllocation = { pattern: 'sequential', step: 1 };
 const BLOCK: PortAllocation = { pattern: 'block', range: [1024, 1535] };
 const RANDOM: PortAllocation = { pattern: 'random' };
 
-const profile = (mapping: Profile['mapping'], filtering: Profile['filtering'], allocation: PortAllocation = { pattern: 'unknown' }): Profile => ({ mapping, filtering, allocation, complete: true });
+const profile = (
+  mapping: Profile['mapping'],
+  filtering: Profile['filtering'],
+  allocation: PortAllocation = { pattern: 'unknown' },
+): Profile => ({ mapping, filtering, allocation, complete: true });
 const symmetric = (filtering: Dependence, allocation: PortAllocation): Profile => profile(APD, filtering, allocation);
 
 const anyProfile = fc.record({
   mapping: fc.constantFrom('none', EI, AD, APD, 'unknown') as fc.Arbitrary<Profile['mapping']>,
   filtering: fc.constantFrom(EI, AD, APD, 'unknown') as fc.Arbitrary<Profile['filtering']>,
-  allocation: fc.constantFrom<PortAllocation>(SEQUENTIAL, BLOCK, RANDOM, { pattern: 'preserving' }, { pattern: 'unknown' }),
+  allocation: fc.constantFrom<PortAllocation>(
+    SEQUENTIAL,
+    BLOCK,
+    RANDOM,
+    { pattern: 'preserving' },
+    { pattern: 'unknown' },
+  ),
   complete: fc.constant(true),
 });
 
 const mirrored = (judgement: Judgement): Judgement => {
   if (judgement.kind === 'guess') return { ...judgement, opener: judgement.opener === 'a' ? 'b' : 'a' };
-  if (judgement.kind === 'meet') return { ...judgement, a: judgement.b, b: judgement.a, sockets: { a: judgement.sockets.b, b: judgement.sockets.a } };
+  if (judgement.kind === 'meet')
+    return {
+      ...judgement,
+      a: judgement.b,
+      b: judgement.a,
+      sockets: { a: judgement.sockets.b, b: judgement.sockets.a },
+    };
   return judgement;
 };
 
 describe('the judgement', () => {
   it('is the same from both sides', () => {
-    fc.assert(fc.property(anyProfile, anyProfile, (a, b) => { expect(judge(b, a, 'b')).toEqual(mirrored(judge(a, b, 'a'))); }));
+    fc.assert(
+      fc.property(anyProfile, anyProfile, (a, b) => {
+        expect(judge(b, a, 'b')).toEqual(mirrored(judge(a, b, 'a')));
+      }),
+    );
   });
 
   it('needs no guess exactly where the one line says so, or where easy filters let each direction cross', () => {
@@ -54,7 +74,12 @@ describe('the judgement', () => {
     ['sequential and block', symmetric(APD, SEQUENTIAL), symmetric(AD, BLOCK), 'meet'],
     ['both symmetric, one maps and filters by address', symmetric(APD, RANDOM), profile(AD, AD, RANDOM), 'guess'],
     ['both symmetric, one maps by address and lets all in', symmetric(APD, RANDOM), profile(AD, EI, RANDOM), 'guess'],
-    ['both symmetric, one maps by address and filters by port', symmetric(AD, RANDOM), profile(AD, APD, RANDOM), 'hopeless'],
+    [
+      'both symmetric, one maps by address and filters by port',
+      symmetric(AD, RANDOM),
+      profile(AD, APD, RANDOM),
+      'hopeless',
+    ],
     ['sequential and random', symmetric(APD, SEQUENTIAL), symmetric(APD, RANDOM), 'hopeless'],
     ['both random', symmetric(APD, RANDOM), symmetric(APD, RANDOM), 'hopeless'],
     ['an unknown one', UNKNOWN_PROFILE, symmetric(APD, RANDOM), 'unknown'],
@@ -62,11 +87,20 @@ describe('the judgement', () => {
     expect(judge(a, b).kind).toBe(kind);
   });
 
-  it('lets the side open whose one port holds for all of the other\'s', () => {
-    expect(judge(symmetric(APD, SEQUENTIAL), profile(AD, AD, RANDOM))).toMatchObject({ opener: 'b', foresight: { kind: 'random' }, sockets: 256, probes: 2800 });
+  it("lets the side open whose one port holds for all of the other's", () => {
+    expect(judge(symmetric(APD, SEQUENTIAL), profile(AD, AD, RANDOM))).toMatchObject({
+      opener: 'b',
+      foresight: { kind: 'random' },
+      sockets: 256,
+      probes: 2800,
+    });
     expect(judge(profile(AD, AD, RANDOM), symmetric(APD, SEQUENTIAL))).toMatchObject({ opener: 'a' });
     // Each probe of a side with a block takes one of its ports.
-    expect(judge(symmetric(APD, BLOCK), profile(AD, AD, RANDOM))).toMatchObject({ opener: 'b', probes: 460, odds: expect.closeTo(0.84, 2) as number });
+    expect(judge(symmetric(APD, BLOCK), profile(AD, AD, RANDOM))).toMatchObject({
+      opener: 'b',
+      probes: 460,
+      odds: expect.closeTo(0.84, 2) as number,
+    });
   });
 
   it('is patient only where another round may bring more', () => {
@@ -86,7 +120,8 @@ describe('the judgement', () => {
     fc.assert(
       fc.property(anyProfile, anyProfile, (a, b) => {
         const judgement = judge(a, b);
-        if (judgement.kind === 'guess' && judgement.foresight.kind === 'block') expect(judgement.sockets).toBeLessThanOrEqual(judgement.foresight.size / 2);
+        if (judgement.kind === 'guess' && judgement.foresight.kind === 'block')
+          expect(judgement.sockets).toBeLessThanOrEqual(judgement.foresight.size / 2);
         expect(reasonOf(judgement, 'A', 'B')).toMatch(/^[A-Z].*\.$/);
       }),
     );
@@ -94,7 +129,14 @@ describe('the judgement', () => {
 });
 
 describe('the verdict for a pair', () => {
-  const party = (name: string, of: Profile, more: object = {}) => ({ name, profile: of, blocked: false, publicAddress: undefined, rttMs: 40, ...more });
+  const party = (name: string, of: Profile, more: object = {}) => ({
+    name,
+    profile: of,
+    blocked: false,
+    publicAddress: undefined,
+    rttMs: 40,
+    ...more,
+  });
   it.each([
     [profile(EI, APD), profile(EI, APD), 'direct', 100],
     [symmetric(APD, SEQUENTIAL), profile(EI, APD), 'predicted', 400],
@@ -108,7 +150,15 @@ describe('the verdict for a pair', () => {
   it('advises', () => {
     const of = verdictOf(party('A', symmetric(APD, RANDOM)), party('B', profile(EI, APD)));
     expect(of.advice.join(' ')).toMatch(/A: let the router.*B: a filter by address.*IPv6/);
-    expect(verdictOf(party('A', profile(EI, EI), { publicAddress: '1.2.3.4' }), party('B', profile(EI, EI), { publicAddress: '1.2.3.4' })).advice.join(' ')).toContain('one network');
-    expect(verdictOf(party('A', profile(EI, EI), { blocked: true }), party('B', profile(EI, EI)))).toMatchObject({ path: 'relay', odds: 0 });
+    expect(
+      verdictOf(
+        party('A', profile(EI, EI), { publicAddress: '1.2.3.4' }),
+        party('B', profile(EI, EI), { publicAddress: '1.2.3.4' }),
+      ).advice.join(' '),
+    ).toContain('one network');
+    expect(verdictOf(party('A', profile(EI, EI), { blocked: true }), party('B', profile(EI, EI)))).toMatchObject({
+      path: 'relay',
+      odds: 0,
+    });
   });
 });

@@ -33,10 +33,16 @@ async function replay(markdown: string): Promise<string> {
     for (const { command } of part.steps) {
       const [, line = command, file] = /^(.+) > (\S+)$/.exec(command) ?? [];
       const { argv, stdin } = shellWords(line, {});
-      if (argv[0] !== 'lab' && argv[0] !== 'pair' && !argv.includes('--help')) throw new Error(`not in the simulated network: ${command}`);
+      if (argv[0] !== 'lab' && argv[0] !== 'pair' && !argv.includes('--help'))
+        throw new Error(`not in the simulated network: ${command}`);
       let shown = '';
       const show = (text: string): void => void (shown += text);
-      const { status, stdout, stderr } = await run(argv, { files, onStderr: show, ...(file === undefined && { onStdout: show }), ...(stdin !== undefined && { stdin }) });
+      const { status, stdout, stderr } = await run(argv, {
+        files,
+        onStderr: show,
+        ...(file === undefined && { onStdout: show }),
+        ...(stdin !== undefined && { stdin }),
+      });
       if (status === 2 || status === 70) throw new Error(`${command}: exit ${status}\n${stderr}`);
       if (file !== undefined) files[file] = stdout;
       steps.push({ command, expected: shown.replace(/\n$/, '') });
@@ -47,30 +53,50 @@ async function replay(markdown: string): Promise<string> {
 }
 
 /** As GitHub makes them. */
-const anchorOf = (heading: string): string => heading.toLowerCase().replace(/[^\w\- ]/g, '').replaceAll(' ', '-');
+const anchorOf = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replace(/[^\w\- ]/g, '')
+    .replaceAll(' ', '-');
 
-const headings = (markdown: string): string[] => [...markdown.replace(/^```[\s\S]*?^```$/gm, '').matchAll(/^#+ (.+)$/gm)].map(([, text]) => text ?? '');
+const headings = (markdown: string): string[] =>
+  [...markdown.replace(/^```[\s\S]*?^```$/gm, '').matchAll(/^#+ (.+)$/gm)].map(([, text]) => text ?? '');
 
 function deadLinks(markdown: string): string[] {
   const anchors = headings(markdown).map(anchorOf);
   return [...markdown.matchAll(/\]\(([^)]+)\)/g)]
     .map(([, target]) => target ?? '')
-    .filter((target) => !(target.startsWith('#') ? anchors.includes(target.slice(1)) : target.startsWith('https://') || existsSync(ROOT + target)));
+    .filter(
+      (target) =>
+        !(target.startsWith('#')
+          ? anchors.includes(target.slice(1))
+          : target.startsWith('https://') || existsSync(ROOT + target)),
+    );
 }
 
 /** What stands as code: within backticks, in fenced blocks, on indented lines. */
 const codeIn = (markdown: string): string =>
-  [/^```.*\n([\s\S]*?)^```$/gm, /`([^`\n]+)`/g, /^ {4}(.*)$/gm].flatMap((kind) => [...markdown.matchAll(kind)].map(([, code]) => code ?? '')).join('\n');
+  [/^```.*\n([\s\S]*?)^```$/gm, /`([^`\n]+)`/g, /^ {4}(.*)$/gm]
+    .flatMap((kind) => [...markdown.matchAll(kind)].map(([, code]) => code ?? ''))
+    .join('\n');
 
 /** Words after `nat-tool`, and long options, that nobody knows. */
 function strangers(markdown: string): string[] {
   const names = new Set([...commands.map(({ name }) => name), 'help']);
-  const options = new Set([{ options: GLOBAL_OPTIONS }, ...commands].flatMap((command) => Object.entries(command.options).flatMap(([name, spec]) => spellings(name, spec))));
+  const options = new Set(
+    [{ options: GLOBAL_OPTIONS }, ...commands].flatMap((command) =>
+      Object.entries(command.options).flatMap(([name, spec]) => spellings(name, spec)),
+    ),
+  );
   // What nat-tool replaces has options of its own.
   const code = codeIn(markdown).replaceAll('stunclient --mode full', '');
   return [
-    ...[...code.matchAll(/(?<![\w-])nat-tool ([a-z][\w-]*)/g)].map(([, word]) => word ?? '').filter((word) => !names.has(word)),
-    ...[...code.matchAll(/(?<![\w-])--[a-z][a-z0-9-]+/g)].map(([option]) => option).filter((option) => !options.has(option)),
+    ...[...code.matchAll(/(?<![\w-])nat-tool ([a-z][\w-]*)/g)]
+      .map(([, word]) => word ?? '')
+      .filter((word) => !names.has(word)),
+    ...[...code.matchAll(/(?<![\w-])--[a-z][a-z0-9-]+/g)]
+      .map(([option]) => option)
+      .filter((option) => !options.has(option)),
   ];
 }
 
@@ -79,9 +105,25 @@ function complaints(modules: readonly string[]): string {
   const directory = mkdtempSync(join(tmpdir(), 'nat-tool-readme-'));
   try {
     for (const [i, code] of modules.entries()) writeFileSync(join(directory, `${i}.mts`), code);
-    const compilerOptions = { paths: { 'nat-tool': [`${ROOT}src/index.ts`] }, typeRoots: [`${ROOT}node_modules/@types`], types: ['node'] };
-    writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify({ extends: `${ROOT}tsconfig.json`, compilerOptions: { ...compilerOptions, rootDir: '/' }, include: ['*.mts'] }));
-    return spawnSync(process.execPath, [`${ROOT}node_modules/typescript/bin/tsc`, '-p', directory], { encoding: 'utf8' }).stdout.split('\n').filter((line) => /^error|\.mts\(/.test(line)).join('\n');
+    const compilerOptions = {
+      paths: { 'nat-tool': [`${ROOT}src/index.ts`] },
+      typeRoots: [`${ROOT}node_modules/@types`],
+      types: ['node'],
+    };
+    writeFileSync(
+      join(directory, 'tsconfig.json'),
+      JSON.stringify({
+        extends: `${ROOT}tsconfig.json`,
+        compilerOptions: { ...compilerOptions, rootDir: '/' },
+        include: ['*.mts'],
+      }),
+    );
+    return spawnSync(process.execPath, [`${ROOT}node_modules/typescript/bin/tsc`, '-p', directory], {
+      encoding: 'utf8',
+    })
+      .stdout.split('\n')
+      .filter((line) => /^error|\.mts\(/.test(line))
+      .join('\n');
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
@@ -95,7 +137,9 @@ describe('the README', () => {
   });
 
   it.each(commands.map(({ name }) => name))('has a section about %s, and a line in the overview', (name) => {
-    const heading = headings(README).find((each) => each === name || each.startsWith(`${name}:`)) ?? expect.fail(`no section about ${name}`);
+    const heading =
+      headings(README).find((each) => each === name || each.startsWith(`${name}:`)) ??
+      expect.fail(`no section about ${name}`);
     if (name !== 'completion') expect(README).toContain(`| [\`${name}\`](#${anchorOf(heading)}) |`);
   });
 
@@ -108,13 +152,19 @@ describe('the README', () => {
     const types = EXPECTABLE.filter((word) => word !== 'cone' && word !== 'p2p');
     const meaning = README.slice(README.indexOf('\n## What the results mean'));
     expect([...meaning.matchAll(/^\| `([a-z-]+)` \|/gm)].map(([, word]) => word).slice(1)).toEqual(types);
-    expect([...README.matchAll(/^\| (\d+) \|/gm)].map(([, status]) => Number(status))).toEqual(exitStatuses(undefined).map(([status]) => status));
+    expect([...README.matchAll(/^\| (\d+) \|/gm)].map(([, status]) => Number(status))).toEqual(
+      exitStatuses(undefined).map(([status]) => status),
+    );
   });
 
   const examples = [...README.matchAll(/```js\n([\s\S]*?)```/g)].map(([, code]) => code ?? '');
 
   it('has library examples, with connect', () => {
-    expect(examples.flatMap((code) => [...code.matchAll(/^import \{ (.+) \} from 'nat-tool';$/gm)].flatMap(([, names]) => names?.split(', ')))).toContain('connect');
+    expect(
+      examples.flatMap((code) =>
+        [...code.matchAll(/^import \{ (.+) \} from 'nat-tool';$/gm)].flatMap(([, names]) => names?.split(', ')),
+      ),
+    ).toContain('connect');
   });
 
   it('has library examples that compile', () => {
@@ -126,9 +176,13 @@ describe('the README', () => {
     const [, names] = /^import \{ (.+) \} from 'nat-tool';$/m.exec(code) ?? expect.fail('it imports nothing');
     const [, promised] = /console\.log\(.*\/\/ (.*)$/m.exec(code) ?? expect.fail('it prints nothing');
     const printed: string[] = [];
-    const AsyncFunction = (async () => {}).constructor as new (...parts: string[]) => (...values: unknown[]) => Promise<void>;
+    const AsyncFunction = (async () => {}).constructor as new (
+      ...parts: string[]
+    ) => (...values: unknown[]) => Promise<void>;
     const body = code.replace(/^import .*$/m, '');
-    await new AsyncFunction('library', 'console', `const { ${names} } = library;\n${body}`)(library, { log: (...words: unknown[]) => printed.push(words.join(' ')) });
+    await new AsyncFunction('library', 'console', `const { ${names} } = library;\n${body}`)(library, {
+      log: (...words: unknown[]) => printed.push(words.join(' ')),
+    });
     expect(printed).toEqual([promised]);
   });
 });
@@ -140,6 +194,9 @@ describe('these tests', () => {
     await expect(replay('```console\n$ nat-tool lab detekt\n```\n')).rejects.toThrow('exit 2');
     await expect(replay('```console\n$ nat-tool detect\n```\n')).rejects.toThrow('simulated');
     expect(deadLinks('# A b?\n[x](#a-b) [y](#nowhere) [z](NOWHERE.md)')).toEqual(['#nowhere', 'NOWHERE.md']);
-    expect(strangers('nat-tool is good.\n\n    nat-tool detekt --expct p2p\nand `nat-tool detect --expect`')).toEqual(['detekt', '--expct']);
+    expect(strangers('nat-tool is good.\n\n    nat-tool detekt --expct p2p\nand `nat-tool detect --expect`')).toEqual([
+      'detekt',
+      '--expct',
+    ]);
   });
 });

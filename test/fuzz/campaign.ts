@@ -7,7 +7,14 @@ import fc from 'fast-check';
 import { attributeType, ATTRIBUTES } from '../../src/stun/attributes.ts';
 import { checkFingerprint, checkIntegrity } from '../../src/stun/integrity.ts';
 import type { Decoded } from '../../src/stun/message.ts';
-import { decode, encode, looksLikeStun, mappedAddress, StunFormatError, unknownRequired } from '../../src/stun/message.ts';
+import {
+  decode,
+  encode,
+  looksLikeStun,
+  mappedAddress,
+  StunFormatError,
+  unknownRequired,
+} from '../../src/stun/message.ts';
 import * as arbitrary from '../stun/arbitraries.ts';
 import * as rfc5769 from '../vectors/rfc5769.ts';
 import * as rfc8489 from '../vectors/rfc8489.ts';
@@ -61,9 +68,16 @@ const LENGTHS = [0, 1, 2, 3, 4, 5, 7, 8, 12, 16, 20, 24, 32, 36, 64, 763, 764, 1
 
 /** Genuine messages of every kind, to send as they are and to spoil. */
 function corpus(seed: number): Uint8Array[] {
-  const made = fc.sample(fc.tuple(arbitrary.message, fc.option(arbitrary.seal, { nil: undefined })), { seed, numRuns: 2000 });
+  const made = fc.sample(fc.tuple(arbitrary.message, fc.option(arbitrary.seal, { nil: undefined })), {
+    seed,
+    numRuns: 2000,
+  });
   return [
-    rfc5769.SAMPLE_REQUEST, rfc5769.SAMPLE_IPV4_RESPONSE, rfc5769.SAMPLE_IPV6_RESPONSE, rfc5769.SAMPLE_LONG_TERM_REQUEST, rfc8489.SAMPLE_REQUEST,
+    rfc5769.SAMPLE_REQUEST,
+    rfc5769.SAMPLE_IPV4_RESPONSE,
+    rfc5769.SAMPLE_IPV6_RESPONSE,
+    rfc5769.SAMPLE_LONG_TERM_REQUEST,
+    rfc8489.SAMPLE_REQUEST,
     ...made.map(([message, seal]) => encode(message, seal && { ...seal, key: KEY })),
   ];
 }
@@ -77,7 +91,8 @@ function framed(below: Below): Uint8Array {
     parts.push(type >> 8, type & 255, length >> 8, length & 255);
     // Mostly texts, families and flags that could be meant; some noise.
     const style = below(3);
-    for (let i = 0; i < ((length + 3) & ~3); i++) parts.push(style === 0 ? below(256) : style === 1 ? 0x61 + below(26) : pick(below, EDGES));
+    for (let i = 0; i < ((length + 3) & ~3); i++)
+      parts.push(style === 0 ? below(256) : style === 1 ? 0x61 + below(26) : pick(below, EDGES));
   }
   const bytes = new Uint8Array(20 + parts.length);
   bytes.set([below(64), below(256), 0, 0, 0x21, 0x12, 0xa4, 0x42, ...randomBytes(below, 12)]);
@@ -104,16 +119,20 @@ function mutated(below: Below, from: readonly Uint8Array[]): Uint8Array {
       case 4: // cut short, with a length that agrees
         bytes = setLength(bytes.slice(0, at & ~3));
         break;
-      case 5: { // the tail of another message
+      case 5: {
+        // the tail of another message
         const other = pick(below, from);
         const cut = at & ~3;
         bytes = setLength(Uint8Array.from([...bytes.subarray(0, cut), ...other.subarray(Math.min(cut, other.length))]));
         break;
       }
       case 6: // four bytes more, with a length that agrees
-        bytes = setLength(Uint8Array.from([...bytes.subarray(0, at & ~3), ...randomBytes(below, 4), ...bytes.subarray(at & ~3)]));
+        bytes = setLength(
+          Uint8Array.from([...bytes.subarray(0, at & ~3), ...randomBytes(below, 4), ...bytes.subarray(at & ~3)]),
+        );
         break;
-      default: { // another type or length, where an attribute may begin
+      default: {
+        // another type or length, where an attribute may begin
         const header = 20 + 4 * below(Math.max(1, (bytes.length - 20) >> 2));
         if (header + 4 > bytes.length) break;
         const view = new DataView(bytes.buffer, bytes.byteOffset);
@@ -125,7 +144,18 @@ function mutated(below: Below, from: readonly Uint8Array[]): Uint8Array {
   return bytes;
 }
 
-const SHAPES: readonly Shape[] = ['noise', 'framed', 'framed', 'genuine', 'mutated', 'mutated', 'mutated', 'mutated', 'mutated', 'mutated'];
+const SHAPES: readonly Shape[] = [
+  'noise',
+  'framed',
+  'framed',
+  'genuine',
+  'mutated',
+  'mutated',
+  'mutated',
+  'mutated',
+  'mutated',
+  'mutated',
+];
 
 function next(shape: Shape, below: Below, from: readonly Uint8Array[]): Uint8Array {
   if (shape === 'noise') return randomBytes(below, below(120));
@@ -153,7 +183,8 @@ export function campaign(seed: number, count: number): Counts {
     try {
       message = decode(bytes);
     } catch (error) {
-      if (!(error instanceof StunFormatError) || error.kind === 'unencodable') throw fail('decode threw something else', error);
+      if (!(error instanceof StunFormatError) || error.kind === 'unencodable')
+        throw fail('decode threw something else', error);
       if (shape === 'genuine') throw fail('a genuine message was rejected', error);
       rejected[error.kind] = (rejected[error.kind] ?? 0) + 1;
       continue;
@@ -166,11 +197,13 @@ export function campaign(seed: number, count: number): Counts {
       mappedAddress(message);
       unknownRequired(message);
       if (checkIntegrity(message, KEY) === 'valid') sealed++;
-      else if (shape === 'genuine' && checkIntegrity(message, KEY) === 'invalid' && seals(message)) throw fail('a genuine seal does not hold');
+      else if (shape === 'genuine' && checkIntegrity(message, KEY) === 'invalid' && seals(message))
+        throw fail('a genuine seal does not hold');
       checkFingerprint(message);
       const again = encode(message);
       const reread = decode(again);
-      if (!isDeepStrictEqual({ ...reread, bytes: undefined }, { ...message, bytes: undefined })) throw fail('it means something else when read again');
+      if (!isDeepStrictEqual({ ...reread, bytes: undefined }, { ...message, bytes: undefined }))
+        throw fail('it means something else when read again');
       if (!isDeepStrictEqual(encode(reread), again)) throw fail('it is written differently the second time');
     } catch (error) {
       throw error instanceof FuzzFailure ? error : fail('an accepted message does not round-trip', error);
@@ -182,5 +215,8 @@ export function campaign(seed: number, count: number): Counts {
 
 /** The long-term samples are sealed with keys of their own; everything else in the corpus with KEY. */
 function seals(message: Decoded): boolean {
-  return !message.attributes.some((of) => of.name === 'REALM' && of.value === rfc5769.LONG_TERM.realm) && message.attributes.some((of) => attributeType(of) === 0x8 || attributeType(of) === 0x1c);
+  return (
+    !message.attributes.some((of) => of.name === 'REALM' && of.value === rfc5769.LONG_TERM.realm) &&
+    message.attributes.some((of) => attributeType(of) === 0x8 || attributeType(of) === 0x1c)
+  );
 }

@@ -10,5 +10,6 @@ it('survives 20,000 random and mutated messages', () => {
   expect(counts.classic).toBeGreaterThan(100);
   expect(counts.sealed).toBeGreaterThan(100);
   expect(counts.tolerated).toBeGreaterThan(100);
-  for (const kind of ['not-stun', 'too-short', 'length', 'truncated', 'malformed']) expect(counts.rejected[kind], kind).toBeGreaterThan(100);
+  for (const kind of ['not-stun', 'too-short', 'length', 'truncated', 'malformed'])
+    expect(counts.rejected[kind], kind).toBeGreaterThan(100);
 });

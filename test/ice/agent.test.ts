@@ -39,7 +39,10 @@ const passed: Fate = [{ afterMs: 10 }];
 
 /** Checks that a party sent, decoded. */
 const checksOf = (party: Party): { readonly at: number; readonly to: string; readonly message: Decoded }[] =>
-  party.sends().map(({ at: when, to, data }) => ({ at: when, to, message: decode(data) })).filter(({ message }) => message.class === 'request');
+  party
+    .sends()
+    .map(({ at: when, to, data }) => ({ at: when, to, message: decode(data) }))
+    .filter(({ message }) => message.class === 'request');
 
 const instants = (party: Party): number[] => checksOf(party).map(({ at: when }) => when);
 
@@ -59,11 +62,19 @@ describe('two agents on an open path', () => {
     const wire = new Wire();
     const a = wire.party('a', { pacing: BRISK_PACING });
     const b = wire.party('b', { role: 'controlled', pacing: BRISK_PACING });
-    const candidates = [a, b].map((party, index) => [party.host(4, `192.0.2.${index + 1}:4`), party.host(6, `[2001:db8::${index + 1}]:6`, { priority: candidatePriority('host', 65_535) })]);
+    const candidates = [a, b].map((party, index) => [
+      party.host(4, `192.0.2.${index + 1}:4`),
+      party.host(6, `[2001:db8::${index + 1}]:6`, { priority: candidatePriority('host', 65_535) }),
+    ]);
     a.meet(b, candidates[1] ?? []);
     b.meet(a, candidates[0] ?? []);
     wire.run(200);
-    expect(a.agent.pairs().map(({ local, remote }) => [local.endpoint.port, remote.endpoint.port])).toEqual(expect.arrayContaining([[4, 4], [6, 6]]));
+    expect(a.agent.pairs().map(({ local, remote }) => [local.endpoint.port, remote.endpoint.port])).toEqual(
+      expect.arrayContaining([
+        [4, 4],
+        [6, 6],
+      ]),
+    );
     expect(a.agent.pairs()).toHaveLength(2);
     expect(a.agent.state).toBe('completed');
   });
@@ -113,7 +124,12 @@ describe('a check', () => {
     const { wire, a, b, meet } = duo({ fate: () => [{ afterMs: 10 }] });
     meet();
     wire.run(15);
-    const answer = decode(b.sends().map(({ data }) => data).find((data) => decode(data).class === 'success') ?? new Uint8Array());
+    const answer = decode(
+      b
+        .sends()
+        .map(({ data }) => data)
+        .find((data) => decode(data).class === 'success') ?? new Uint8Array(),
+    );
     expect(get(answer, 'XOR-MAPPED-ADDRESS')).toEqual(at(A));
     expect(checkIntegrity(answer, shortTermKey(b.credentials.pwd))).toBe('valid');
     expect(checkFingerprint(answer)).toBe('valid');
@@ -130,7 +146,10 @@ describe('a check', () => {
 
   it('waits its turn: one each Ta, and an RTO that grows with their number', () => {
     const { wire, a, b } = duo({ a: { pacing: { ...BOOK_PACING, freezing: false } } });
-    a.meet(b, Array.from({ length: 20 }, (_, index) => candidate('host', `192.0.2.${index + 10}:9`)));
+    a.meet(
+      b,
+      Array.from({ length: 20 }, (_, index) => candidate('host', `192.0.2.${index + 10}:9`)),
+    );
     wire.run(999);
     expect(instants(a)).toEqual(Array.from({ length: 20 }, (_, index) => index * 50));
     wire.run(1000);
@@ -140,7 +159,10 @@ describe('a check', () => {
 
   it('leaves at once where configured, and by Ta past that', () => {
     const { wire, a, b } = duo({ a: { pacing: { ...BRISK_PACING, immediate: 5, taMs: 20 } } });
-    a.meet(b, Array.from({ length: 8 }, (_, index) => candidate('host', `192.0.2.${index + 10}:9`)));
+    a.meet(
+      b,
+      Array.from({ length: 8 }, (_, index) => candidate('host', `192.0.2.${index + 10}:9`)),
+    );
     wire.run(99);
     expect(instants(a)).toEqual([0, 0, 0, 0, 0, 20, 40, 60]);
   });
@@ -150,14 +172,18 @@ describe('a check', () => {
     const types = ['relay', 'srflx', 'host'] as const;
     a.meet(b, []);
     a.feed({ kind: 'remote-candidate', candidate: candidate('host', '192.0.2.10:1') });
-    for (const [index, type] of types.entries()) a.feed({ kind: 'remote-candidate', candidate: candidate(type, `192.0.2.${index + 20}:9`) });
+    for (const [index, type] of types.entries())
+      a.feed({ kind: 'remote-candidate', candidate: candidate(type, `192.0.2.${index + 20}:9`) });
     wire.run(200);
     expect(checksOf(a).map(({ to }) => to)).toEqual(['192.0.2.10:1', '192.0.2.22:9', '192.0.2.21:9', '192.0.2.20:9']);
   });
 
   it('of a frozen pair waits for the first one of its foundation', () => {
     const same = (endpoint: string, priority: number) => candidate('host', endpoint, { foundation: 'same', priority });
-    const { wire, a, b } = duo({ a: { pacing: { ...BOOK_PACING, scaleRto: false } }, fate: ({ to, from }) => (formatEndpoint(to) === B || formatEndpoint(from) === B ? [{ afterMs: 120 }] : lost) });
+    const { wire, a, b } = duo({
+      a: { pacing: { ...BOOK_PACING, scaleRto: false } },
+      fate: ({ to, from }) => (formatEndpoint(to) === B || formatEndpoint(from) === B ? [{ afterMs: 120 }] : lost),
+    });
     a.meet(b, [same(B, 3000), same(NOWHERE, 2000), candidate('host', '192.0.2.8:8', { priority: 1000 })]);
     b.feed({ kind: 'remote-credentials', ...a.credentials });
     expect(a.agent.pairs().map(({ state }) => state)).toEqual(['in-progress', 'frozen', 'waiting']);
@@ -170,11 +196,17 @@ describe('a check', () => {
 
   it('of all pairs of a foundation may leave once one of them succeeded', () => {
     const same = (endpoint: string, priority: number) => candidate('host', endpoint, { foundation: 'same', priority });
-    const { wire, a, b } = duo({ a: { pacing: { ...BOOK_PACING, scaleRto: false } }, fate: ({ to, from }) => ([formatEndpoint(to), formatEndpoint(from)].includes(B) ? [{ afterMs: 120 }] : lost) });
+    const { wire, a, b } = duo({
+      a: { pacing: { ...BOOK_PACING, scaleRto: false } },
+      fate: ({ to, from }) => ([formatEndpoint(to), formatEndpoint(from)].includes(B) ? [{ afterMs: 120 }] : lost),
+    });
     a.meet(b, [same(B, 3000), same(NOWHERE, 2000), same('192.0.2.8:8', 1000)]);
     b.feed({ kind: 'remote-credentials', ...a.credentials });
     wire.run(400);
-    expect(checksOf(a).filter(({ to }) => to !== B)).toMatchObject([{ at: 290, to: NOWHERE }, { at: 340, to: '192.0.2.8:8' }]);
+    expect(checksOf(a).filter(({ to }) => to !== B)).toMatchObject([
+      { at: 290, to: NOWHERE },
+      { at: 340, to: '192.0.2.8:8' },
+    ]);
   });
 
   it('fails at once where the system cannot send', () => {
@@ -192,8 +224,17 @@ describe('a triggered check', () => {
     const { wire, a, b, meet } = duo({ fate: ({ number }) => (number === 0 ? lost : passed) });
     meet();
     wire.run(60);
-    expect(checksOf(a).map(({ at: when }) => when).slice(0, 2)).toEqual([0, 10]);
-    expect(a.logs('check').map(({ what }) => what.cause).slice(0, 2)).toEqual(['ordinary', 'triggered']);
+    expect(
+      checksOf(a)
+        .map(({ at: when }) => when)
+        .slice(0, 2),
+    ).toEqual([0, 10]);
+    expect(
+      a
+        .logs('check')
+        .map(({ what }) => what.cause)
+        .slice(0, 2),
+    ).toEqual(['ordinary', 'triggered']);
     expect(a.of('valid')[0]?.at).toBe(30);
     expect(b.of('valid')[0]?.at).toBe(20);
   });
@@ -217,8 +258,13 @@ describe('a triggered check', () => {
     wire.fate = () => lost;
     for (let burst = 0; burst < 5; burst++) {
       const again = encodeCheck({
-        transactionId: Uint8Array.from({ length: 12 }, () => burst), username: `${a.credentials.ufrag}:${b.credentials.ufrag}`, key: shortTermKey(a.credentials.pwd), role: 'controlled',
-        tieBreaker: 1n, priority: 1, useCandidate: false,
+        transactionId: Uint8Array.from({ length: 12 }, () => burst),
+        username: `${a.credentials.ufrag}:${b.credentials.ufrag}`,
+        key: shortTermKey(a.credentials.pwd),
+        role: 'controlled',
+        tieBreaker: 1n,
+        priority: 1,
+        useCandidate: false,
       });
       a.feed({ kind: 'datagram', socket: 0, from: at(B), message: decode(again) });
     }
@@ -226,7 +272,11 @@ describe('a triggered check', () => {
   });
 
   it('is not sent for each packet of a peer whose answers do not come', () => {
-    const { wire, a, b, meet } = duo({ fate: ({ data }) => (decode(data).class === 'request' ? passed : lost), a: { patienceMs: 0 }, b: { patienceMs: 0 } });
+    const { wire, a, b, meet } = duo({
+      fate: ({ data }) => (decode(data).class === 'request' ? passed : lost),
+      a: { patienceMs: 0 },
+      b: { patienceMs: 0 },
+    });
     meet();
     wire.run(60_000);
     expect([a.of('failed')[0]?.what.reason, b.of('failed')[0]?.what.reason]).toEqual(['only-inbound', 'only-inbound']);
@@ -236,18 +286,24 @@ describe('a triggered check', () => {
 
 describe('peer-reflexive candidates', () => {
   /** What leaves a is seen to come from elsewhere, and a's own address leads nowhere. */
-  const translated = () => ({ from, to }: Packet): Fate => {
-    if (formatEndpoint(from) === A) return [{ afterMs: 10, from: at('198.51.100.1:24604') }];
-    if (formatEndpoint(to) === '198.51.100.1:24604') return [{ afterMs: 10, to: at(A) }];
-    return lost;
-  };
+  const translated =
+    () =>
+    ({ from, to }: Packet): Fate => {
+      if (formatEndpoint(from) === A) return [{ afterMs: 10, from: at('198.51.100.1:24604') }];
+      if (formatEndpoint(to) === '198.51.100.1:24604') return [{ afterMs: 10, to: at(A) }];
+      return lost;
+    };
 
   it('are found on both sides', () => {
     const { wire, a, b, meet } = duo({ fate: translated() });
     meet();
     wire.run(200);
     expect([a.selected, b.selected]).toEqual([`198.51.100.1:24604 > ${B}`, `${B} > 198.51.100.1:24604`]);
-    expect(a.agent.selected?.local).toMatchObject({ type: 'prflx', related: at(A), priority: candidatePriority('prflx') });
+    expect(a.agent.selected?.local).toMatchObject({
+      type: 'prflx',
+      related: at(A),
+      priority: candidatePriority('prflx'),
+    });
     expect(b.agent.selected?.remote).toMatchObject({ type: 'prflx', priority: candidatePriority('prflx') });
   });
 
@@ -257,7 +313,10 @@ describe('peer-reflexive candidates', () => {
     wire.run(15);
     const signalled = candidate('srflx', '198.51.100.1:24604', { related: at(A) });
     b.feed({ kind: 'remote-candidate', candidate: signalled });
-    expect(b.agent.pairs().find(({ remote }) => remote.endpoint.port === 24_604)?.remote).toMatchObject({ type: 'srflx', priority: signalled.priority });
+    expect(b.agent.pairs().find(({ remote }) => remote.endpoint.port === 24_604)?.remote).toMatchObject({
+      type: 'srflx',
+      priority: signalled.priority,
+    });
     expect(b.agent.pairs()).toHaveLength(2);
   });
 });
@@ -267,11 +326,18 @@ describe('the pairs', () => {
     const wire = new Wire(() => lost);
     const a = wire.party('a', {});
     const host = a.host(0, A);
-    a.feed({ kind: 'local-candidate', socket: 0, candidate: candidate('srflx', '198.51.100.1:24604', { related: at(A) }) });
+    a.feed({
+      kind: 'local-candidate',
+      socket: 0,
+      candidate: candidate('srflx', '198.51.100.1:24604', { related: at(A) }),
+    });
     a.host(1, '192.0.2.1:5001');
     a.feed({ kind: 'remote-candidate', candidate: candidate('host', B) });
     a.feed({ kind: 'remote-candidate', candidate: candidate('srflx', B) });
-    expect(a.agent.pairs().map(({ socket, local, remote }) => [socket, local.endpoint, remote.type])).toEqual([[0, host.endpoint, 'host'], [1, at('192.0.2.1:5001'), 'host']]);
+    expect(a.agent.pairs().map(({ socket, local, remote }) => [socket, local.endpoint, remote.type])).toEqual([
+      [0, host.endpoint, 'host'],
+      [1, at('192.0.2.1:5001'), 'host'],
+    ]);
   });
 
   it('leave from the host candidate, whatever the priority of a reflexive one', () => {
@@ -288,10 +354,16 @@ describe('the pairs', () => {
 
   it('have one priority, seen from either side', () => {
     const { a, b } = duo({ fate: () => lost });
-    const [extraA, extraB] = [a.host(1, '192.0.2.1:5001', { priority: 500 }), b.host(1, '192.0.2.2:6001', { priority: 700 })];
+    const [extraA, extraB] = [
+      a.host(1, '192.0.2.1:5001', { priority: 500 }),
+      b.host(1, '192.0.2.2:6001', { priority: 700 }),
+    ];
     a.meet(b, [extraB]);
     b.meet(a, [extraA]);
-    const [one, two] = [a.agent.pairs().find(({ socket }) => socket === 1)?.priority, b.agent.pairs().find(({ socket }) => socket === 1)?.priority];
+    const [one, two] = [
+      a.agent.pairs().find(({ socket }) => socket === 1)?.priority,
+      b.agent.pairs().find(({ socket }) => socket === 1)?.priority,
+    ];
     expect([one, two]).toEqual([(500n << 32n) + 1400n, (500n << 32n) + 1400n]);
   });
 
@@ -299,8 +371,11 @@ describe('the pairs', () => {
     const wire = new Wire(() => lost);
     const a = wire.party('a', { limits: { pairs: 10, remoteCandidates: 30 } });
     a.host(0, A);
-    for (let i = 0; i < 50; i++) a.feed({ kind: 'remote-candidate', candidate: candidate('host', `192.0.2.3:${i + 1}`, { priority: 1000 + i }) });
-    expect(a.agent.pairs().map(({ remote }) => remote.priority)).toEqual(Array.from({ length: 10 }, (_, i) => 1029 - i));
+    for (let i = 0; i < 50; i++)
+      a.feed({ kind: 'remote-candidate', candidate: candidate('host', `192.0.2.3:${i + 1}`, { priority: 1000 + i }) });
+    expect(a.agent.pairs().map(({ remote }) => remote.priority)).toEqual(
+      Array.from({ length: 10 }, (_, i) => 1029 - i),
+    );
   });
 
   it('are never made with addresses that nobody can have', () => {
@@ -308,7 +383,8 @@ describe('the pairs', () => {
     const a = wire.party('a', {});
     a.host(0, A);
     a.host(6, '[2001:db8::1]:5000');
-    for (const endpoint of ['0.0.0.0:1', '224.0.0.1:1', '192.0.2.1:0', '[ff02::1]:1', '[fe80::1]:1']) a.feed({ kind: 'remote-candidate', candidate: candidate('host', endpoint) });
+    for (const endpoint of ['0.0.0.0:1', '224.0.0.1:1', '192.0.2.1:0', '[ff02::1]:1', '[fe80::1]:1'])
+      a.feed({ kind: 'remote-candidate', candidate: candidate('host', endpoint) });
     expect(a.agent.pairs()).toEqual([]);
   });
 });
@@ -344,7 +420,10 @@ describe('nomination', () => {
   /** Two sockets for b: a slow path that would be better, and a quick one. */
   const twoPaths = (slowMs: number, config: Partial<IceConfig> = {}) => {
     const slow = (endpoint: string) => endpoint === B;
-    const made = duo({ fate: ({ from, to }) => [{ afterMs: slow(formatEndpoint(from)) || slow(formatEndpoint(to)) ? slowMs : 10 }], a: config });
+    const made = duo({
+      fate: ({ from, to }) => [{ afterMs: slow(formatEndpoint(from)) || slow(formatEndpoint(to)) ? slowMs : 10 }],
+      a: config,
+    });
     const quick = made.b.host(1, '192.0.2.3:7000', { priority: 5000 });
     made.a.meet(made.b, [made.hostB, quick]);
     made.b.meet(made.a, [made.hostA]);
@@ -372,7 +451,9 @@ describe('nomination', () => {
   });
 
   it('waits longer where the path that works is relayed', () => {
-    const wire = new Wire(({ from, to }) => ([formatEndpoint(from), formatEndpoint(to)].includes(B) ? [{ afterMs: 100 }] : passed));
+    const wire = new Wire(({ from, to }) =>
+      [formatEndpoint(from), formatEndpoint(to)].includes(B) ? [{ afterMs: 100 }] : passed,
+    );
     const a = wire.party('a', { role: 'controlling', pacing: BRISK_PACING });
     const b = wire.party('b', { role: 'controlled', pacing: BRISK_PACING });
     const hostA = a.host(0, A);
@@ -394,12 +475,28 @@ describe('nomination', () => {
     const ask = (from: string, useCandidate: boolean, priority: number) => {
       const asked = b.sends().length;
       const key = shortTermKey(b.credentials.pwd);
-      const request = encodeCheck({ transactionId: Uint8Array.from({ length: 12 }, () => priority & 0xff), username: `${b.credentials.ufrag}:${a.credentials.ufrag}`, key, role: 'controlling', tieBreaker: 1n, priority, useCandidate });
+      const request = encodeCheck({
+        transactionId: Uint8Array.from({ length: 12 }, () => priority & 0xff),
+        username: `${b.credentials.ufrag}:${a.credentials.ufrag}`,
+        key,
+        role: 'controlling',
+        tieBreaker: 1n,
+        priority,
+        useCandidate,
+      });
       b.feed({ kind: 'datagram', socket: 0, from: at(from), message: decode(request) });
       for (const { data } of b.sends().slice(asked)) {
         const message = decode(data);
         if (message.class !== 'request') continue;
-        const answer = encode({ class: 'success', method: METHOD.binding, transactionId: message.transactionId, attributes: [attribute('XOR-MAPPED-ADDRESS', hostB.endpoint)] }, { key: shortTermKey(a.credentials.pwd), fingerprint: true });
+        const answer = encode(
+          {
+            class: 'success',
+            method: METHOD.binding,
+            transactionId: message.transactionId,
+            attributes: [attribute('XOR-MAPPED-ADDRESS', hostB.endpoint)],
+          },
+          { key: shortTermKey(a.credentials.pwd), fingerprint: true },
+        );
         b.feed({ kind: 'datagram', socket: 0, from: at(from), message: decode(answer) });
       }
     };
@@ -407,24 +504,34 @@ describe('nomination', () => {
     ask('192.0.2.10:1', true, 100);
     ask('192.0.2.40:1', false, 400);
     ask('192.0.2.30:1', true, 300);
-    expect(b.of('selected').map(({ what }) => formatEndpoint(what.pair.remote.endpoint))).toEqual(['192.0.2.20:1', '192.0.2.30:1']);
+    expect(b.of('selected').map(({ what }) => formatEndpoint(what.pair.remote.endpoint))).toEqual([
+      '192.0.2.20:1',
+      '192.0.2.30:1',
+    ]);
     expect(b.agent.pairs()).toHaveLength(3);
   });
 
   it('is sent again when lost, and takes the next pair when it comes to nothing', () => {
-    const { wire, a, b, hostA, hostB } = duo({ fate: ({ to, data }) => (formatEndpoint(to) === B && get(decode(data), 'USE-CANDIDATE') ? lost : passed) });
+    const { wire, a, b, hostA, hostB } = duo({
+      fate: ({ to, data }) => (formatEndpoint(to) === B && get(decode(data), 'USE-CANDIDATE') ? lost : passed),
+    });
     const second = b.host(1, '192.0.2.3:7000', { priority: 5000 });
     a.meet(b, [hostB, second]);
     b.meet(a, [hostA]);
     wire.run(10_000);
     expect(a.selected).toBe(`${A} > 192.0.2.3:7000`);
     expect(b.selected).toBe(`192.0.2.3:7000 > ${A}`);
-    expect(a.logs('check').filter(({ what }) => what.cause === 'nomination' && formatEndpoint(what.to) === B).length).toBe(BRISK_PACING.sends);
+    expect(
+      a.logs('check').filter(({ what }) => what.cause === 'nomination' && formatEndpoint(what.to) === B).length,
+    ).toBe(BRISK_PACING.sends);
   });
 
   it('before the controlled agent has validated the pair counts once it has', () => {
     // b's own checks are lost until a has nominated.
-    const { wire, a, b, meet } = duo({ fate: ({ from, data, number }) => (formatEndpoint(from) === B && decode(data).class === 'request' && number < 10 ? lost : passed) });
+    const { wire, a, b, meet } = duo({
+      fate: ({ from, data, number }) =>
+        formatEndpoint(from) === B && decode(data).class === 'request' && number < 10 ? lost : passed,
+    });
     meet();
     wire.run(2000);
     expect(a.of('selected')[0]?.at).toBeLessThan(b.of('selected')[0]?.at ?? 0);
@@ -444,7 +551,11 @@ describe('nomination', () => {
 describe('a verdict', () => {
   const hopeless = { pacing: { ...BRISK_PACING, sends: 3 }, patienceMs: 2000 } as const;
   const verdict = (options: Options, ...remote: readonly Candidate[]) => {
-    const { wire, a, b, hostA, hostB } = duo({ ...options, a: { ...hopeless, ...options.a }, b: { ...hopeless, ...options.b } });
+    const { wire, a, b, hostA, hostB } = duo({
+      ...options,
+      a: { ...hopeless, ...options.a },
+      b: { ...hopeless, ...options.b },
+    });
     a.meet(b, [hostB, ...remote]);
     b.meet(a, [hostA]);
     wire.run(100_000);
@@ -452,7 +563,10 @@ describe('a verdict', () => {
   };
 
   it('says that nothing came at all, when the time to listen is over', () => {
-    expect(verdict({ fate: () => lost })).toEqual([['no-answer', 2000], ['no-answer', 2000]]);
+    expect(verdict({ fate: () => lost })).toEqual([
+      ['no-answer', 2000],
+      ['no-answer', 2000],
+    ]);
   });
 
   it('says that only one direction works', () => {
@@ -462,7 +576,9 @@ describe('a verdict', () => {
   });
 
   it('says that answers came from elsewhere', () => {
-    const [a] = verdict({ fate: ({ from }) => (formatEndpoint(from) === B ? [{ afterMs: 10, from: at('192.0.2.2:6001') }] : passed) });
+    const [a] = verdict({
+      fate: ({ from }) => (formatEndpoint(from) === B ? [{ afterMs: 10, from: at('192.0.2.2:6001') }] : passed),
+    });
     expect(a?.[0]).toBe('asymmetric-path');
   });
 
@@ -475,7 +591,11 @@ describe('a verdict', () => {
 
   it('says that the peer never chose', () => {
     // a is deaf to answers: its checks reach b, but it never knows.
-    const { wire, a, b, meet } = duo({ b: hopeless, fate: ({ from, data }) => (formatEndpoint(from) === B && decode(data).class === 'success' ? lost : passed), a: { pacing: { ...BRISK_PACING, sends: 2 }, patienceMs: 100 } });
+    const { wire, a, b, meet } = duo({
+      b: hopeless,
+      fate: ({ from, data }) => (formatEndpoint(from) === B && decode(data).class === 'success' ? lost : passed),
+      a: { pacing: { ...BRISK_PACING, sends: 2 }, patienceMs: 100 },
+    });
     meet();
     wire.run(100_000);
     expect(a.of('failed')[0]?.what.reason).toBe('only-inbound');

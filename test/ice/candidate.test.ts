@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { candidatePriority, canPair, Foundations, pairPriority, peerReflexivePriority } from '../../src/ice/candidate.ts';
+import {
+  candidatePriority,
+  canPair,
+  Foundations,
+  pairPriority,
+  peerReflexivePriority,
+} from '../../src/ice/candidate.ts';
 import { credentialsFrom, isPwd, isUfrag, newCredentials } from '../../src/ice/credentials.ts';
 import { seededRandom } from '../../src/lab/random.ts';
 import { at } from './wire.ts';
@@ -20,11 +26,13 @@ describe('priorities', () => {
   it('of pairs are those of §6.1.2.3, equal seen from both sides', () => {
     expect(pairPriority(2, 1)).toBe((1n << 32n) + 4n + 1n);
     expect(pairPriority(1, 2)).toBe((1n << 32n) + 4n);
-    fc.assert(fc.property(priority, priority, priority, (a, b, c) => {
-      // The worse candidate decides first.
-      if (Math.min(a, b) > Math.min(a, c)) expect(pairPriority(a, b) > pairPriority(a, c)).toBe(true);
-      expect(pairPriority(a, b) < 1n << 64n).toBe(true);
-    }));
+    fc.assert(
+      fc.property(priority, priority, priority, (a, b, c) => {
+        // The worse candidate decides first.
+        if (Math.min(a, b) > Math.min(a, c)) expect(pairPriority(a, b) > pairPriority(a, c)).toBe(true);
+        expect(pairPriority(a, b) < 1n << 64n).toBe(true);
+      }),
+    );
   });
 });
 
@@ -32,7 +40,10 @@ describe('foundations', () => {
   it('are equal for equal type, base and server, and only then', () => {
     const foundations = new Foundations();
     const all = [
-      foundations.of('host', '10.0.0.1'), foundations.of('host', '10.0.0.2'), foundations.of('srflx', '10.0.0.1', '192.0.2.1'), foundations.of('srflx', '10.0.0.1', '192.0.2.2'),
+      foundations.of('host', '10.0.0.1'),
+      foundations.of('host', '10.0.0.2'),
+      foundations.of('srflx', '10.0.0.1', '192.0.2.1'),
+      foundations.of('srflx', '10.0.0.1', '192.0.2.2'),
     ];
     expect(new Set(all).size).toBe(4);
     expect(foundations.of('srflx', '10.0.0.1', '192.0.2.1')).toBe(all[2]);

@@ -16,7 +16,8 @@ function connected(config: Partial<IceConfig> = {}, seed = 1): { wire: Wire; a: 
   return { wire, a, b };
 }
 
-const sentAfter = (party: Party, from: number, kind: 'request' | 'indication') => party.sends().filter(({ at, data }) => at > from && decode(data).class === kind);
+const sentAfter = (party: Party, from: number, kind: 'request' | 'indication') =>
+  party.sends().filter(({ at, data }) => at > from && decode(data).class === kind);
 
 describe('consent', () => {
   it('is asked for every 4 to 6 s, at random, once each', () => {
@@ -37,7 +38,12 @@ describe('consent', () => {
   it('is lost 30 s after the last answer, and with it the right to send', () => {
     const { wire, a, b } = connected();
     wire.run(60_000);
-    const lastAnswer = Math.max(...b.sends().filter(({ data }) => decode(data).class === 'success').map(({ at }) => at));
+    const lastAnswer = Math.max(
+      ...b
+        .sends()
+        .filter(({ data }) => decode(data).class === 'success')
+        .map(({ at }) => at),
+    );
     wire.fate = () => [];
     // What b had answered before reaches a 10 ms later.
     wire.run(200_000);

@@ -27,24 +27,77 @@ const random = seededRandom(1, 'eve');
 /** A check as b would send it to a, with what is to be different. */
 const check = (a: Party, b: Party, over: Partial<Parameters<typeof encodeCheck>[0]> = {}): Uint8Array =>
   encodeCheck({
-    transactionId: random.bytes(12), username: `${a.credentials.ufrag}:${b.credentials.ufrag}`, key: shortTermKey(a.credentials.pwd),
-    role: 'controlled', tieBreaker: 1n, priority: 100, useCandidate: false, ...over,
+    transactionId: random.bytes(12),
+    username: `${a.credentials.ufrag}:${b.credentials.ufrag}`,
+    key: shortTermKey(a.credentials.pwd),
+    role: 'controlled',
+    tieBreaker: 1n,
+    priority: 100,
+    useCandidate: false,
+    ...over,
   });
 
 /** All that can be seen of an agent. */
-const picture = (party: Party) => ({ state: party.agent.state, role: party.agent.role, pairs: party.agent.pairs(), wakeAt: party.agent.wakeAt(), sent: party.actions.length });
+const picture = (party: Party) => ({
+  state: party.agent.state,
+  role: party.agent.role,
+  pairs: party.agent.pairs(),
+  wakeAt: party.agent.wakeAt(),
+  sent: party.actions.length,
+});
 
 describe('a packet that is not authentic changes nothing and gets no answer', () => {
   const cases: readonly (readonly [string, (a: Party, b: Party) => Uint8Array])[] = [
     ['a check under a wrong password', (a, b) => check(a, b, { key: shortTermKey('x'.repeat(22)) })],
-    ['a check under our peer\'s password', (a, b) => check(a, b, { key: shortTermKey(b.credentials.pwd) })],
+    ["a check under our peer's password", (a, b) => check(a, b, { key: shortTermKey(b.credentials.pwd) })],
     ['a check for somebody else', (a, b) => check(a, b, { username: `${b.credentials.ufrag}:${a.credentials.ufrag}` })],
-    ['a check for a ufrag that begins like ours', (a, b) => check(a, b, { username: `${a.credentials.ufrag}x:${b.credentials.ufrag}` })],
-    ['a check that nominates and claims our role', (a, b) => check(a, b, { key: shortTermKey('x'.repeat(22)), role: 'controlling', tieBreaker: 2n ** 64n - 1n, useCandidate: true })],
-    ['a plain Binding request', () => encode({ class: 'request', method: METHOD.binding, transactionId: random.bytes(12), attributes: [] })],
-    ['an answer to nothing', (a) => encode({ class: 'success', method: METHOD.binding, transactionId: random.bytes(12), attributes: [attribute('XOR-MAPPED-ADDRESS', at(A))] }, { key: shortTermKey(a.credentials.pwd) })],
-    ['an indication', () => encode({ class: 'indication', method: METHOD.binding, transactionId: random.bytes(12), attributes: [] }, { fingerprint: true })],
-    ['a request of another method', (a) => encode({ class: 'request', method: METHOD.allocate, transactionId: random.bytes(12), attributes: [] }, { key: shortTermKey(a.credentials.pwd) })],
+    [
+      'a check for a ufrag that begins like ours',
+      (a, b) => check(a, b, { username: `${a.credentials.ufrag}x:${b.credentials.ufrag}` }),
+    ],
+    [
+      'a check that nominates and claims our role',
+      (a, b) =>
+        check(a, b, {
+          key: shortTermKey('x'.repeat(22)),
+          role: 'controlling',
+          tieBreaker: 2n ** 64n - 1n,
+          useCandidate: true,
+        }),
+    ],
+    [
+      'a plain Binding request',
+      () => encode({ class: 'request', method: METHOD.binding, transactionId: random.bytes(12), attributes: [] }),
+    ],
+    [
+      'an answer to nothing',
+      (a) =>
+        encode(
+          {
+            class: 'success',
+            method: METHOD.binding,
+            transactionId: random.bytes(12),
+            attributes: [attribute('XOR-MAPPED-ADDRESS', at(A))],
+          },
+          { key: shortTermKey(a.credentials.pwd) },
+        ),
+    ],
+    [
+      'an indication',
+      () =>
+        encode(
+          { class: 'indication', method: METHOD.binding, transactionId: random.bytes(12), attributes: [] },
+          { fingerprint: true },
+        ),
+    ],
+    [
+      'a request of another method',
+      (a) =>
+        encode(
+          { class: 'request', method: METHOD.allocate, transactionId: random.bytes(12), attributes: [] },
+          { key: shortTermKey(a.credentials.pwd) },
+        ),
+    ],
   ];
 
   it.each(cases)('%s', (_name, make) => {
@@ -62,7 +115,15 @@ describe('a packet that is not authentic changes nothing and gets no answer', ()
     a.meet(b, [hostB]);
     const original = check(a, b);
     const asked = a.sends()[0]?.data ?? new Uint8Array();
-    const answer = encode({ class: 'success', method: METHOD.binding, transactionId: decode(asked).transactionId, attributes: [attribute('XOR-MAPPED-ADDRESS', at(A))] }, { key: shortTermKey(b.credentials.pwd), fingerprint: true });
+    const answer = encode(
+      {
+        class: 'success',
+        method: METHOD.binding,
+        transactionId: decode(asked).transactionId,
+        attributes: [attribute('XOR-MAPPED-ADDRESS', at(A))],
+      },
+      { key: shortTermKey(b.credentials.pwd), fingerprint: true },
+    );
     const before = picture(a);
     for (const message of [original, answer]) {
       for (let bit = 0; bit < message.length * 8; bit++) {
@@ -95,9 +156,7 @@ describe('a packet that is not authentic changes nothing and gets no answer', ()
       }
       try {
         a.feed({ kind: 'datagram', socket: 0, from: at(EVE), message: decode(cut) });
-      } catch {
-        continue;
-      }
+      } catch {}
     }
     expect(a.agent.counters.requests).toBe(0);
     expect(a.logs('checked')).toEqual([]);
@@ -107,7 +166,10 @@ describe('a packet that is not authentic changes nothing and gets no answer', ()
 describe('a third party that sees everything', () => {
   it('gains nothing by replaying checks from its own address', () => {
     const { wire, a, b, hostA, hostB } = scene();
-    wire.fate = ({ data }) => [{ afterMs: 10 }, ...(decode(data).class === 'request' ? [{ afterMs: 11, from: at(EVE) }] : [])];
+    wire.fate = ({ data }) => [
+      { afterMs: 10 },
+      ...(decode(data).class === 'request' ? [{ afterMs: 11, from: at(EVE) }] : []),
+    ];
     a.meet(b, [hostB]);
     b.meet(a, [hostA]);
     wire.run(2000);
@@ -143,15 +205,31 @@ describe('an authentic peer that misbehaves', () => {
     const { wire, a, b, hostB } = scene({ limits: { peerReflexive: 8 } });
     wire.fate = () => [];
     a.meet(b, [hostB]);
-    for (let i = 0; i < 10_000; i++) a.feed({ kind: 'datagram', socket: 0, from: { address: '203.0.113.66', port: i + 1 }, message: decode(check(a, b)) });
+    for (let i = 0; i < 10_000; i++)
+      a.feed({
+        kind: 'datagram',
+        socket: 0,
+        from: { address: '203.0.113.66', port: i + 1 },
+        message: decode(check(a, b)),
+      });
     expect(a.agent.pairs()).toHaveLength(9);
     wire.run(60_000);
-    expect(new Set(a.sends().filter(({ data }) => decode(data).class === 'request').map(({ to }) => to)).size).toBe(9);
+    expect(
+      new Set(
+        a
+          .sends()
+          .filter(({ data }) => decode(data).class === 'request')
+          .map(({ to }) => to),
+      ).size,
+    ).toBe(9);
   });
 
   it('with a thousand candidates gets as many as allowed, and a check for each', () => {
     const { a, b } = scene({ limits: { remoteCandidates: 16 } });
-    a.meet(b, Array.from({ length: 1000 }, (_, i) => candidate('host', `192.0.2.3:${i + 1}`)));
+    a.meet(
+      b,
+      Array.from({ length: 1000 }, (_, i) => candidate('host', `192.0.2.3:${i + 1}`)),
+    );
     expect(a.agent.pairs()).toHaveLength(16);
   });
 
@@ -161,12 +239,23 @@ describe('an authentic peer that misbehaves', () => {
     a.meet(b, [hostB]);
     const username = attribute('USERNAME', `${a.credentials.ufrag}:${b.credentials.ufrag}`);
     const ask = (...attributes: Parameters<typeof encode>[0]['attributes'][number][]) => {
-      const data = encode({ class: 'request', method: METHOD.binding, transactionId: random.bytes(12), attributes: [username, ...attributes] }, { key: shortTermKey(a.credentials.pwd), fingerprint: true });
+      const data = encode(
+        {
+          class: 'request',
+          method: METHOD.binding,
+          transactionId: random.bytes(12),
+          attributes: [username, ...attributes],
+        },
+        { key: shortTermKey(a.credentials.pwd), fingerprint: true },
+      );
       a.feed({ kind: 'datagram', socket: 0, from: at(EVE), message: decode(data) });
       const answer = decode(a.sends().at(-1)?.data ?? new Uint8Array());
       return [get(answer, 'ERROR-CODE')?.code, get(answer, 'UNKNOWN-ATTRIBUTES')];
     };
-    expect(ask(attribute('PRIORITY', 1), { name: undefined, type: 0x7777, value: new Uint8Array(4) })).toEqual([420, [0x7777]]);
+    expect(ask(attribute('PRIORITY', 1), { name: undefined, type: 0x7777, value: new Uint8Array(4) })).toEqual([
+      420,
+      [0x7777],
+    ]);
     expect(ask()).toEqual([400, undefined]);
     expect(a.agent.pairs()).toHaveLength(1);
   });
@@ -175,7 +264,15 @@ describe('an authentic peer that misbehaves', () => {
     const { wire, a, b, hostB } = scene({ patienceMs: 0 });
     wire.fate = ({ from, data }) => {
       if (formatEndpoint(from) !== A) return [];
-      const error = encode({ class: 'error', method: METHOD.binding, transactionId: decode(data).transactionId, attributes: [attribute('ERROR-CODE', { code: 487, reason: '' })] }, { key: shortTermKey(b.credentials.pwd), fingerprint: true });
+      const error = encode(
+        {
+          class: 'error',
+          method: METHOD.binding,
+          transactionId: decode(data).transactionId,
+          attributes: [attribute('ERROR-CODE', { code: 487, reason: '' })],
+        },
+        { key: shortTermKey(b.credentials.pwd), fingerprint: true },
+      );
       return [{ afterMs: 10, from: at(B), to: at(A), data: error }];
     };
     a.meet(b, [hostB]);
@@ -187,7 +284,10 @@ describe('an authentic peer that misbehaves', () => {
   it('cannot have us send to nowhere by an answer without an address', () => {
     const { wire, a, b, hostB } = scene({ patienceMs: 0 });
     wire.fate = ({ data }) => {
-      const empty = encode({ class: 'success', method: METHOD.binding, transactionId: decode(data).transactionId, attributes: [] }, { key: shortTermKey(b.credentials.pwd), fingerprint: true });
+      const empty = encode(
+        { class: 'success', method: METHOD.binding, transactionId: decode(data).transactionId, attributes: [] },
+        { key: shortTermKey(b.credentials.pwd), fingerprint: true },
+      );
       return [{ afterMs: 10, from: at(B), to: at(A), data: empty }];
     };
     a.meet(b, [hostB]);
@@ -247,7 +347,10 @@ describe('any schedule of loss, delay, reordering and duplication', () => {
     fc.assert(
       fc.property(fates, fc.nat(1000), (schedule, seed) => {
         const wire = new Wire(({ number }) => (schedule[number] ?? []).map((afterMs) => ({ afterMs })), seed);
-        const parties = [wire.party('a', { role: 'controlling', pacing: BRISK_PACING }), wire.party('b', { role: 'controlled', pacing: BRISK_PACING })] as const;
+        const parties = [
+          wire.party('a', { role: 'controlling', pacing: BRISK_PACING }),
+          wire.party('b', { role: 'controlled', pacing: BRISK_PACING }),
+        ] as const;
         const [a, b] = parties;
         const [hostA, hostB] = [a.host(0, A), b.host(0, B)];
         a.meet(b, [hostB]);

@@ -4,7 +4,14 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { deferred } from '../../src/net/wait.ts';
 import { drive } from '../../src/net/machine.ts';
 import { createNodeEnv } from '../../src/node/env.ts';
-import { BRISK_PACING, IceAgent, type IceAction, type IceConfig, type IceEvent, type PairView } from '../../src/ice/agent.ts';
+import {
+  BRISK_PACING,
+  IceAgent,
+  type IceAction,
+  type IceConfig,
+  type IceEvent,
+  type PairView,
+} from '../../src/ice/agent.ts';
 import { type Candidate, candidatePriority } from '../../src/ice/candidate.ts';
 import { type IceCredentials, newCredentials } from '../../src/ice/credentials.ts';
 import { formatCandidate, parseCandidate } from '../../src/ice/sdp.ts';
@@ -34,7 +41,13 @@ async function ours(family: Family, config: Partial<IceConfig>): Promise<Ours> {
   const socket = await env.udp.open({ family, address: LOOPBACK[family] });
   open.push(() => socket.close());
   const credentials = newCredentials(env.random);
-  const agent = new IceAgent({ role: 'controlled', random: env.random, pacing: BRISK_PACING, ...credentials, ...config });
+  const agent = new IceAgent({
+    role: 'controlled',
+    random: env.random,
+    pacing: BRISK_PACING,
+    ...credentials,
+    ...config,
+  });
   const selected = deferred<PairView>();
   const data = deferred<string>();
   const perform = (action: IceAction) => {
@@ -50,7 +63,14 @@ async function ours(family: Family, config: Partial<IceConfig>): Promise<Ours> {
       else data.resolve(new TextDecoder().decode(bytes));
     },
   });
-  const candidate: Candidate = { foundation: '1', component: 1, transport: 'udp', priority: candidatePriority('host'), endpoint: socket.local, type: 'host' };
+  const candidate: Candidate = {
+    foundation: '1',
+    component: 1,
+    transport: 'udp',
+    priority: candidatePriority('host'),
+    endpoint: socket.local,
+    type: 'host',
+  };
   driver.feed({ kind: 'local-candidate', socket: 0, candidate });
   driver.feed({ kind: 'local-end' });
   return {
@@ -84,7 +104,8 @@ function tellThem(them: Connection, us: Ours): void {
 
 function tellUs(us: Ours, them: Connection): void {
   us.feed({ kind: 'remote-credentials', ufrag: them.localUsername, pwd: them.localPassword });
-  for (const each of them.localCandidates) us.feed({ kind: 'remote-candidate', candidate: parseCandidate(`candidate:${each.toSdp()}`) });
+  for (const each of them.localCandidates)
+    us.feed({ kind: 'remote-candidate', candidate: parseCandidate(`candidate:${each.toSdp()}`) });
   us.feed({ kind: 'remote-end' });
 }
 
@@ -98,29 +119,35 @@ async function exchange(us: Ours, them: Connection): Promise<void> {
 }
 
 describe.each([4, 6] as const)('with werift over IPv%i', (family) => {
-  it.each(['controlling', 'controlled'] as const)('connects as the %s agent, and data flows both ways', async (role) => {
-    const us = await ours(family, { role });
-    const them = await theirs(family, role === 'controlled');
-    tellThem(them, us);
-    tellUs(us, them);
-    const [pair] = await Promise.all([us.selected, them.connect()]);
-    expect(us.agent.role).toBe(role);
-    expect(them.nominated?.remoteAddr).toEqual([us.candidate.endpoint.address, us.candidate.endpoint.port]);
-    expect(pair.remote.endpoint.port).toBe(them.nominated?.localCandidate.port);
-    await exchange(us, them);
-  });
+  it.each(['controlling', 'controlled'] as const)(
+    'connects as the %s agent, and data flows both ways',
+    async (role) => {
+      const us = await ours(family, { role });
+      const them = await theirs(family, role === 'controlled');
+      tellThem(them, us);
+      tellUs(us, them);
+      const [pair] = await Promise.all([us.selected, them.connect()]);
+      expect(us.agent.role).toBe(role);
+      expect(them.nominated?.remoteAddr).toEqual([us.candidate.endpoint.address, us.candidate.endpoint.port]);
+      expect(pair.remote.endpoint.port).toBe(them.nominated?.localCandidate.port);
+      await exchange(us, them);
+    },
+  );
 });
 
 describe('with werift', () => {
-  it.each(['controlling', 'controlled'] as const)('settles who controls where both begin as the %s one', async (role) => {
-    const us = await ours(4, { role });
-    const them = await theirs(4, role === 'controlling');
-    tellThem(them, us);
-    tellUs(us, them);
-    await Promise.all([us.selected, them.connect()]);
-    expect(them.iceControlling).toBe(us.agent.role === 'controlled');
-    await exchange(us, them);
-  });
+  it.each(['controlling', 'controlled'] as const)(
+    'settles who controls where both begin as the %s one',
+    async (role) => {
+      const us = await ours(4, { role });
+      const them = await theirs(4, role === 'controlling');
+      tellThem(them, us);
+      tellUs(us, them);
+      await Promise.all([us.selected, them.connect()]);
+      expect(them.iceControlling).toBe(us.agent.role === 'controlled');
+      await exchange(us, them);
+    },
+  );
 
   it('finds a peer that was never told where we are', async () => {
     const us = await ours(4, { role: 'controlling' });
@@ -138,7 +165,8 @@ describe('with werift', () => {
     them.setRemoteParams({ iceLite: false, usernameFragment: us.credentials.ufrag, password: 'x'.repeat(22) });
     void them.addRemoteCandidate(TheirCandidate.fromSdp(formatCandidate(us.candidate).replace(/^candidate:/, '')));
     us.feed({ kind: 'remote-credentials', ufrag: them.localUsername, pwd: 'y'.repeat(22) });
-    for (const each of them.localCandidates) us.feed({ kind: 'remote-candidate', candidate: parseCandidate(`candidate:${each.toSdp()}`) });
+    for (const each of them.localCandidates)
+      us.feed({ kind: 'remote-candidate', candidate: parseCandidate(`candidate:${each.toSdp()}`) });
     us.feed({ kind: 'remote-end' });
     void them.connect().catch(() => {});
     await expect(us.selected).rejects.toThrow('no-answer');

@@ -33,7 +33,11 @@ describe('a speculative check', () => {
     expect(a.agent.pairs()).toHaveLength(1);
   });
 
-  it.each([[9n, 5n], [5n, 9n], [7n, 7n]])('settles who controls, where both sides believe they do (%i, %i)', (tieA, tieB) => {
+  it.each([
+    [9n, 5n],
+    [5n, 9n],
+    [7n, 7n],
+  ])('settles who controls, where both sides believe they do (%i, %i)', (tieA, tieB) => {
     const wire = new Wire();
     const a = wire.party('a', { ...BRISK, role: 'controlling', tieBreaker: tieA });
     const b = wire.party('b', { ...BRISK, role: 'controlling', tieBreaker: tieB });
@@ -102,7 +106,9 @@ describe('a speculative check', () => {
     }
     const step = 40_503; // odd: visits every port once
     for (let i = 0; i < 2000; i++) {
-      wire.after(i * 3, () => b.feed({ kind: 'speculate', socket: 0, to: { address: '198.51.100.1', port: ((i * step) % 64_512) + 1024 } }));
+      wire.after(i * 3, () =>
+        b.feed({ kind: 'speculate', socket: 0, to: { address: '198.51.100.1', port: ((i * step) % 64_512) + 1024 } }),
+      );
     }
     wire.run(10_000);
     expect([a.agent.state, b.agent.state]).toEqual(['completed', 'completed']);
@@ -126,11 +132,13 @@ describe('thousands of them', () => {
     const answers = (index: number) => {
       const request = requests[index];
       if (!request) throw new Error('no such request');
-      return b.agent.handle({ kind: 'datagram', socket: 0, from: at('192.0.2.1:5000'), message: decode(request.data) }, wire.now)
+      return b.agent
+        .handle({ kind: 'datagram', socket: 0, from: at('192.0.2.1:5000'), message: decode(request.data) }, wire.now)
         .flatMap((action) => (action.kind === 'send' && decode(action.data).class === 'success' ? [action.data] : []));
     };
     const deliver = (index: number) => {
-      for (const data of answers(index)) a.feed({ kind: 'datagram', socket: 0, from: { address: '192.0.2.2', port: 1 + index }, message: decode(data) });
+      for (const data of answers(index))
+        a.feed({ kind: 'datagram', socket: 0, from: { address: '192.0.2.2', port: 1 + index }, message: decode(data) });
       return a.of('valid').length;
     };
     expect(deliver(4899)).toBe(0);

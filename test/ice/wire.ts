@@ -1,6 +1,13 @@
 /** Agents joined by a wire on virtual time: what one sends reaches another after the delay that the test says, or not at all. */
 import { type Endpoint, formatEndpoint } from '../../src/net/address.ts';
-import { IceAgent, type IceAction, type IceConfig, type IceEvent, type IceLog, type SocketId } from '../../src/ice/agent.ts';
+import {
+  IceAgent,
+  type IceAction,
+  type IceConfig,
+  type IceEvent,
+  type IceLog,
+  type SocketId,
+} from '../../src/ice/agent.ts';
 import { type Candidate, candidatePriority, type CandidateType } from '../../src/ice/candidate.ts';
 import { newCredentials, type IceCredentials } from '../../src/ice/credentials.ts';
 import { Nat } from '../../src/lab/nat.ts';
@@ -34,7 +41,12 @@ export interface Packet {
 }
 
 /** What the wire does to a packet: delays at which copies arrive, each perhaps with another source; nothing is a loss. */
-export type Fate = readonly { readonly afterMs: number; readonly from?: Endpoint; readonly to?: Endpoint; readonly data?: Uint8Array }[];
+export type Fate = readonly {
+  readonly afterMs: number;
+  readonly from?: Endpoint;
+  readonly to?: Endpoint;
+  readonly data?: Uint8Array;
+}[];
 
 export interface Happening<T> {
   readonly at: number;
@@ -92,14 +104,22 @@ export class Party {
   behind(kind: NatKind, publicAddress: string, parts: Partial<NatParts> = {}): void {
     const spec = natSpec(kind, parts);
     this.publicAddress = publicAddress;
-    this.nat = new Nat(spec.parts, spec.parts.translate ? [publicAddress] : [], seededRandom(this.#wire.seed, publicAddress));
+    this.nat = new Nat(
+      spec.parts,
+      spec.parts.translate ? [publicAddress] : [],
+      seededRandom(this.#wire.seed, publicAddress),
+    );
   }
 
   /** Asks a server where it is seen from, and tells the agent: its server-reflexive candidate. */
   reflect(socket: SocketId, server = '203.0.113.53:3478'): Candidate {
     const base = this.sockets.get(socket);
     if (!base) throw new Error(`the socket ${socket} is not bound`);
-    const own = candidate('srflx', formatEndpoint(this.#wire.outside(this, base, at(server), new Uint8Array()) ?? base), { related: base });
+    const own = candidate(
+      'srflx',
+      formatEndpoint(this.#wire.outside(this, base, at(server), new Uint8Array()) ?? base),
+      { related: base },
+    );
     this.feed({ kind: 'local-candidate', socket, candidate: own });
     return own;
   }
@@ -116,11 +136,18 @@ export class Party {
   }
 
   logs<E extends IceLog['event']>(event: E): Happening<Extract<IceLog, { event: E }>>[] {
-    return this.of('log').flatMap(({ at: when, what }) => (what.entry.event === event ? [{ at: when, what: what.entry as Extract<IceLog, { event: E }> }] : []));
+    return this.of('log').flatMap(({ at: when, what }) =>
+      what.entry.event === event ? [{ at: when, what: what.entry as Extract<IceLog, { event: E }> }] : [],
+    );
   }
 
   sends(): { readonly at: number; readonly to: string; readonly data: Uint8Array; readonly ttl: number | undefined }[] {
-    return this.of('send').map(({ at: when, what }) => ({ at: when, to: formatEndpoint(what.to), data: what.data, ttl: what.ttl }));
+    return this.of('send').map(({ at: when, what }) => ({
+      at: when,
+      to: formatEndpoint(what.to),
+      data: what.data,
+      ttl: what.ttl,
+    }));
   }
 
   get selected(): string | undefined {
@@ -183,7 +210,8 @@ export class Wire {
       if (!party.nat) this.#hand(party, from, to, data);
       else if (party.publicAddress === to.address) {
         for (const action of party.nat.handle({ side: 'outside', src: from, dst: to, data }, this.now)) {
-          if (action.kind === 'forward' && action.to === 'inside') this.#hand(party, action.src, action.dst, action.data);
+          if (action.kind === 'forward' && action.to === 'inside')
+            this.#hand(party, action.src, action.dst, action.data);
         }
       }
     }
@@ -206,10 +234,17 @@ export class Wire {
   run(until: number): void {
     for (let steps = 0; ; steps++) {
       if (steps > 200_000) throw new Error(`no end at ${this.now} ms`);
-      const due = this.#due.reduce<Due | undefined>((first, each) => (first && first.at <= each.at ? first : each), undefined);
+      const due = this.#due.reduce<Due | undefined>(
+        (first, each) => (first && first.at <= each.at ? first : each),
+        undefined,
+      );
       const sleeper = this.parties
         .map((party) => ({ party, at: party.agent.wakeAt() }))
-        .reduce<{ party: Party; at: number } | undefined>((first, { party, at: when }) => (when === undefined || (first && first.at <= when) ? first : { party, at: when }), undefined);
+        .reduce<{ party: Party; at: number } | undefined>(
+          (first, { party, at: when }) =>
+            when === undefined || (first && first.at <= when) ? first : { party, at: when },
+          undefined,
+        );
       const next = Math.min(due?.at ?? Infinity, sleeper?.at ?? Infinity);
       if (next > until) break;
       this.now = Math.max(this.now, next);

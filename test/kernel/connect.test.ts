@@ -30,7 +30,8 @@ describeKernel('two hosts', ['nat-tool', 'nft'], () => {
 
   async function connect(a: Host, b: Host, timeoutMs = 40_000): Promise<(Json & { code: number | null })[]> {
     const code = await freshCode(a);
-    const side = (host: Host): Promise<Finished> => natTool(host, ['connect', '--check', '--json', '--server', SERVER], { env: { NAT_TOOL_CODE: code }, timeoutMs });
+    const side = (host: Host): Promise<Finished> =>
+      natTool(host, ['connect', '--check', '--json', '--server', SERVER], { env: { NAT_TOOL_CODE: code }, timeoutMs });
     const both = await Promise.all([side(a), side(b)]);
     return both.map((each) => {
       if (!each.stdout.startsWith('{')) throw new Error(`exit ${each.code}: ${each.stderr}`);
@@ -49,17 +50,26 @@ describeKernel('two hosts', ['nat-tool', 'nft'], () => {
   ])('%s and %s: directly', async (kind, kind2) => {
     const [a, b] = [await site({ kind }), await site({ kind: kind2 })];
     const both = await connect(a.client, b.client);
-    expect(both.map(({ code, data }) => [code, data['path']])).toEqual([[0, 'direct'], [0, 'direct']]);
+    expect(both.map(({ code, data }) => [code, data['path']])).toEqual([
+      [0, 'direct'],
+      [0, 'direct'],
+    ]);
   });
 
   it('symmetric with random ports and port-restricted cone: by birthday, at a polite rate', async () => {
     const [a, b] = [await site({ kind: 'symmetric' }), await site({ kind: 'port-restricted-cone' })];
     const both = await connect(a.client, b.client);
-    expect(both.map(({ code, data }) => [code, data['path']])).toEqual([[0, 'birthday'], [0, 'birthday']]);
+    expect(both.map(({ code, data }) => [code, data['path']])).toEqual([
+      [0, 'birthday'],
+      [0, 'birthday'],
+    ]);
   });
 
   it('a router that answers early packets', async () => {
-    const [a, b] = [await site({ kind: 'port-restricted-cone', input: 'accept' }), await site({ kind: 'port-restricted-cone', input: 'accept' })];
+    const [a, b] = [
+      await site({ kind: 'port-restricted-cone', input: 'accept' }),
+      await site({ kind: 'port-restricted-cone', input: 'accept' }),
+    ];
     expect((await connect(a.client, b.client)).map(({ data }) => data['path'])).toEqual(['direct', 'direct']);
   });
 
@@ -82,22 +92,42 @@ describeKernel('two hosts', ['nat-tool', 'nft'], () => {
     const [a, b] = [await site({ kind: 'port-restricted-cone' }), await site({ kind: 'port-restricted-cone' })];
     const code = await freshCode(a.client);
     const words = ['node', bin, 'connect', '--server', SERVER, code];
-    const side = (host: Host, name: string): Running => host.start(['sh', '-c', `(printf '${name} one\\0\\377'; sleep 65; printf '${name} two'; sleep 3) | "$0" "$@" | od -An -c -v -w1 | tr -d ' \\n'`, ...words], { timeoutMs: 110_000 });
+    const side = (host: Host, name: string): Running =>
+      host.start(
+        [
+          'sh',
+          '-c',
+          `(printf '${name} one\\0\\377'; sleep 65; printf '${name} two'; sleep 3) | "$0" "$@" | od -An -c -v -w1 | tr -d ' \\n'`,
+          ...words,
+        ],
+        { timeoutMs: 110_000 },
+      );
     const runs = [side(a.client, 'A'), side(b.client, 'B')];
     const ended = await Promise.all(runs.map((each) => each.finished));
     expect(ended.map(({ stdout }) => stdout)).toEqual(['Bone\\0377Btwo', 'Aone\\0377Atwo']);
   }, 120_000);
 
-  it('carries another program\'s datagrams', async () => {
+  it("carries another program's datagrams", async () => {
     const [a, b] = [await site({ kind: 'port-restricted-cone' }), await site({ kind: 'port-restricted-cone' })];
     const code = await freshCode(a.client);
-    const forward = (host: Host): Running => host.start(['node', bin, 'connect', '-v', '--server', SERVER, '--forward', '7777', code], { timeoutMs: 50_000 });
+    const forward = (host: Host): Running =>
+      host.start(['node', bin, 'connect', '-v', '--server', SERVER, '--forward', '7777', code], { timeoutMs: 50_000 });
     // C2 has a program that holds the port; A holds it for one that comes.
     const echo = b.client.start(['node', bin, 'listen', '--echo', '-p', '7777'], { timeoutMs: 50_000 });
     await new Promise((resolve) => setTimeout(resolve, 700));
     const both = [forward(a.client), forward(b.client)];
     await Promise.all(both.map((each) => each.until(/Forwarding/)));
-    const { stdout } = await a.client.run(['node', bin, 'send', '--data', 'x'.repeat(1200), '-w', '1', '127.0.0.1', '7777']);
+    const { stdout } = await a.client.run([
+      'node',
+      bin,
+      'send',
+      '--data',
+      'x'.repeat(1200),
+      '-w',
+      '1',
+      '127.0.0.1',
+      '7777',
+    ]);
     expect(stdout).toBe('x'.repeat(1200));
     await Promise.all([...both, echo].map((each) => each.stop()));
   });

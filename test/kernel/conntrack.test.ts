@@ -13,7 +13,9 @@ describe('the kernel’s table', () => {
       'ipv4     2 udp      17 29 src=192.168.1.3 dst=40.30.20.10 sport=42301 dport=3478 [UNREPLIED] src=40.30.20.10 dst=12.13.14.15 sport=3478 dport=24604 mark=0 use=1',
     );
     expect(flow).toMatchObject({ expires: 29, unreplied: true, assured: false });
-    expect(translations(flow)).toEqual([{ private: '192.168.1.3:42301', public: '12.13.14.15:24604', remote: '40.30.20.10:3478' }]);
+    expect(translations(flow)).toEqual([
+      { private: '192.168.1.3:42301', public: '12.13.14.15:24604', remote: '40.30.20.10:3478' },
+    ]);
   });
 
   it('begun outside: answers come from the private side', () => {
@@ -21,7 +23,9 @@ describe('the kernel’s table', () => {
       'ipv4     2 udp      17 119 src=40.30.20.11 dst=12.13.14.15 sport=3479 dport=42301 src=192.168.1.3 dst=40.30.20.11 sport=42301 dport=3479 [ASSURED] mark=0 use=1',
     );
     expect(flow).toMatchObject({ unreplied: false, assured: true });
-    expect(translations(flow)).toEqual([{ private: '192.168.1.3:42301', public: '12.13.14.15:42301', remote: '40.30.20.11:3479' }]);
+    expect(translations(flow)).toEqual([
+      { private: '192.168.1.3:42301', public: '12.13.14.15:42301', remote: '40.30.20.11:3479' },
+    ]);
   });
 
   it('a hairpin is two rows, an untranslated flow none', () => {
@@ -32,7 +36,9 @@ describe('the kernel’s table', () => {
       { private: '192.168.1.3:5000', public: '12.13.14.15:5000', remote: '12.13.14.15:6000' },
       { private: '192.168.1.3:6000', public: '12.13.14.15:6000', remote: '12.13.14.15:5000' },
     ]);
-    const plain = one('ipv6     10 udp      17 9 src=2001:db8::1 dst=2001:db8::2 sport=1 dport=2 src=2001:db8::2 dst=2001:db8::1 sport=2 dport=1 use=1');
+    const plain = one(
+      'ipv6     10 udp      17 9 src=2001:db8::1 dst=2001:db8::2 sport=1 dport=2 src=2001:db8::2 dst=2001:db8::1 sport=2 dport=1 use=1',
+    );
     expect(plain.original).toEqual({ from: '[2001:db8::1]:1', to: '[2001:db8::2]:2' });
     expect(translations(plain)).toEqual([]);
   });

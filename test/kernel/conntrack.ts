@@ -23,7 +23,8 @@ export interface Flow {
   readonly assured: boolean;
 }
 
-const LINE = /^ipv([46])\s+\d+\s+udp\s+17\s+(\d+)\s+src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+) (\[UNREPLIED\] )?src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)(.*)$/;
+const LINE =
+  /^ipv([46])\s+\d+\s+udp\s+17\s+(\d+)\s+src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+) (\[UNREPLIED\] )?src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)(.*)$/;
 
 export function parseConntrack(text: string): Flow[] {
   return text
@@ -32,8 +33,10 @@ export function parseConntrack(text: string): Flow[] {
     .map((line) => {
       const match = LINE.exec(line);
       if (!match) throw new Error(`not a UDP flow as conntrack prints it: ${line}`);
-      const [, family, expires, src, dst, sport, dport, unreplied, replySrc, replyDst, replySport, replyDport, rest] = match;
-      const endpoint = (address: string | undefined, port: string | undefined) => (family === '6' ? `[${address}]:${port}` : `${address}:${port}`);
+      const [, family, expires, src, dst, sport, dport, unreplied, replySrc, replyDst, replySport, replyDport, rest] =
+        match;
+      const endpoint = (address: string | undefined, port: string | undefined) =>
+        family === '6' ? `[${address}]:${port}` : `${address}:${port}`;
       return {
         original: { from: endpoint(src, sport), to: endpoint(dst, dport) },
         reply: { from: endpoint(replySrc, replySport), to: endpoint(replyDst, replyDport) },
@@ -53,9 +56,11 @@ export function translations({ original, reply }: Flow): Row[] {
   const sourceTranslated = reply.to !== original.from;
   const destinationTranslated = reply.from !== original.to;
   if (sourceTranslated) rows.push({ private: original.from, public: reply.to, remote: original.to });
-  if (destinationTranslated) rows.push({ private: reply.from, public: original.to, remote: sourceTranslated ? reply.to : original.from });
+  if (destinationTranslated)
+    rows.push({ private: reply.from, public: original.to, remote: sourceTranslated ? reply.to : original.from });
   return rows;
 }
 
 /** In an order of their own, so that two tables with the same rows are equal. */
-export const sorted = (rows: readonly Row[]): Row[] => [...rows].sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+export const sorted = (rows: readonly Row[]): Row[] =>
+  [...rows].sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));

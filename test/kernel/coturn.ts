@@ -40,14 +40,29 @@ export async function startCoturn(host: Host): Promise<Coturn> {
   const help = await host.run(['turnserver', '--help']);
   const process = host.start(
     [
-      'turnserver', '-n',
-      '-L', address, '-L', alternate,
-      '--listening-port', '3478', '--alt-listening-port', '3479',
-      '--no-auth', '--no-tls', '--no-dtls', '--no-cli',
-      '--realm', 'example.test',
-      '--log-file', 'stdout', '--simple-log',
-      '--pidfile', join(directory, 'pid'),
-      '--userdb', join(directory, 'db'),
+      'turnserver',
+      '-n',
+      '-L',
+      address,
+      '-L',
+      alternate,
+      '--listening-port',
+      '3478',
+      '--alt-listening-port',
+      '3479',
+      '--no-auth',
+      '--no-tls',
+      '--no-dtls',
+      '--no-cli',
+      '--realm',
+      'example.test',
+      '--log-file',
+      'stdout',
+      '--simple-log',
+      '--pidfile',
+      join(directory, 'pid'),
+      '--userdb',
+      join(directory, 'db'),
       ...(/ --rfc5780\b/.test(help.stdout + help.stderr) ? ['--rfc5780'] : []),
     ],
     { timeoutMs: 600_000 },
@@ -58,7 +73,8 @@ export async function startCoturn(host: Host): Promise<Coturn> {
   };
   try {
     const other = (await host.must(['node', '-e', PROBE, address, '3478'])).trim();
-    if (other !== `${alternate}:3479`) throw new Error(`coturn claims OTHER-ADDRESS ${other || 'not at all'}, expected ${alternate}:3479`);
+    if (other !== `${alternate}:3479`)
+      throw new Error(`coturn claims OTHER-ADDRESS ${other || 'not at all'}, expected ${alternate}:3479`);
   } catch (error) {
     await stop();
     throw new Error(`coturn does not serve RFC 5780\n${process.stdout()}${process.stderr()}`, { cause: error });

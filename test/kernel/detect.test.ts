@@ -17,15 +17,49 @@ interface Truth {
 }
 
 const TRUTHS: readonly (readonly [name: string, truth: Truth])[] = [
-  ['full cone', { site: { kind: 'full-cone' }, type: 'full-cone', mapping: 'endpoint-independent', filtering: 'endpoint-independent', hairpin: 'no', pattern: 'preserving' }],
+  [
+    'full cone',
+    {
+      site: { kind: 'full-cone' },
+      type: 'full-cone',
+      mapping: 'endpoint-independent',
+      filtering: 'endpoint-independent',
+      hairpin: 'no',
+      pattern: 'preserving',
+    },
+  ],
   [
     'full cone that hairpins',
-    { site: { kind: 'full-cone', hairpin: true }, type: 'full-cone', mapping: 'endpoint-independent', filtering: 'endpoint-independent', hairpin: 'yes', pattern: 'preserving' },
+    {
+      site: { kind: 'full-cone', hairpin: true },
+      type: 'full-cone',
+      mapping: 'endpoint-independent',
+      filtering: 'endpoint-independent',
+      hairpin: 'yes',
+      pattern: 'preserving',
+    },
   ],
-  ['restricted cone', { site: { kind: 'restricted-cone' }, type: 'restricted-cone', mapping: 'endpoint-independent', filtering: 'address-dependent', hairpin: 'no', pattern: 'preserving' }],
+  [
+    'restricted cone',
+    {
+      site: { kind: 'restricted-cone' },
+      type: 'restricted-cone',
+      mapping: 'endpoint-independent',
+      filtering: 'address-dependent',
+      hairpin: 'no',
+      pattern: 'preserving',
+    },
+  ],
   [
     'port-restricted cone',
-    { site: { kind: 'port-restricted-cone' }, type: 'port-restricted-cone', mapping: 'endpoint-independent', filtering: 'address-and-port-dependent', hairpin: 'no', pattern: 'preserving' },
+    {
+      site: { kind: 'port-restricted-cone' },
+      type: 'port-restricted-cone',
+      mapping: 'endpoint-independent',
+      filtering: 'address-and-port-dependent',
+      hairpin: 'no',
+      pattern: 'preserving',
+    },
   ],
   [
     'port-restricted cone that hairpins',
@@ -41,12 +75,20 @@ const TRUTHS: readonly (readonly [name: string, truth: Truth])[] = [
   // Silence tells nothing about hairpinning where either side's filter may be what stopped the probe.
   [
     'symmetric',
-    { site: { kind: 'symmetric' }, type: 'symmetric', mapping: 'address-and-port-dependent', filtering: 'address-and-port-dependent', hairpin: 'unknown', pattern: 'random' },
+    {
+      site: { kind: 'symmetric' },
+      type: 'symmetric',
+      mapping: 'address-and-port-dependent',
+      filtering: 'address-and-port-dependent',
+      hairpin: 'unknown',
+      pattern: 'random',
+    },
   ],
 ];
 
 /** The same rows once each: a flow that began twice, from either side, is one row of a table. */
-const unique = (rows: readonly Row[]): Row[] => sorted([...new Map(rows.map((row) => [JSON.stringify(row), row])).values()]);
+const unique = (rows: readonly Row[]): Row[] =>
+  sorted([...new Map(rows.map((row) => [JSON.stringify(row), row])).values()]);
 
 describeKernel('detect through kernel NATs', ['nat-tool', 'turnserver'], () => {
   let internet: Internet;
@@ -55,7 +97,8 @@ describeKernel('detect through kernel NATs', ['nat-tool', 'turnserver'], () => {
   const OWN = ['60.50.40.30', '60.50.40.31'];
   let sites = 0;
   const addresses = ['40.30.20.10', '40.30.20.11'];
-  const toServer = (rows: readonly Row[]): Row[] => rows.filter(({ remote }) => addresses.some((address) => remote.startsWith(`${address}:`)));
+  const toServer = (rows: readonly Row[]): Row[] =>
+    rows.filter(({ remote }) => addresses.some((address) => remote.startsWith(`${address}:`)));
   const site = (options: SiteOptions) => internet.site(`d${sites++}`, options);
 
   beforeAll(async () => {
@@ -91,30 +134,48 @@ describeKernel('detect through kernel NATs', ['nat-tool', 'turnserver'], () => {
     expect(unique(found.data['table'] as Row[])).toEqual(unique(kernel));
   });
 
-  it.each(['full-cone', 'restricted-cone', 'port-restricted-cone', 'symmetric'] as const)('%s, against our own server', async (kind) => {
-    const { client, router } = await site({ kind });
-    const { report: found } = await report(client, ['detect', '60.50.40.30']);
-    expect(found).toMatchObject({ outcome: 'complete', data: { type: kind, server: { address: '60.50.40.30:3478', alternate: '60.50.40.31:3479' } } });
-    const kernel = (await router.table()).filter(({ remote }) => OWN.some((address) => remote.startsWith(`${address}:`)));
-    expect(unique(found.data['table'] as Row[])).toEqual(unique(kernel));
-  });
+  it.each(['full-cone', 'restricted-cone', 'port-restricted-cone', 'symmetric'] as const)(
+    '%s, against our own server',
+    async (kind) => {
+      const { client, router } = await site({ kind });
+      const { report: found } = await report(client, ['detect', '60.50.40.30']);
+      expect(found).toMatchObject({
+        outcome: 'complete',
+        data: { type: kind, server: { address: '60.50.40.30:3478', alternate: '60.50.40.31:3479' } },
+      });
+      const kernel = (await router.table()).filter(({ remote }) =>
+        OWN.some((address) => remote.startsWith(`${address}:`)),
+      );
+      expect(unique(found.data['table'] as Row[])).toEqual(unique(kernel));
+    },
+  );
 
   it('firewall without NAT', async () => {
     const { client, router } = await site({ kind: 'firewall' });
     const { code, report: found } = await report(client, ['detect', coturn.endpoint]);
-    expect(found).toMatchObject({ outcome: 'complete', data: { type: 'udp-firewall', mapping: 'none', filtering: 'address-and-port-dependent' } });
+    expect(found).toMatchObject({
+      outcome: 'complete',
+      data: { type: 'udp-firewall', mapping: 'none', filtering: 'address-and-port-dependent' },
+    });
     expect(found.data['local']).toBe(found.data['public']);
     expect(code).toBe(0);
     expect(toServer(await router.table())).toEqual([]);
     // What the firewall holds: the flows as they are, the public side being the private one.
-    const held = (await router.flows()).map(({ original }) => ({ private: original.from, public: original.from, remote: original.to }));
+    const held = (await router.flows()).map(({ original }) => ({
+      private: original.from,
+      public: original.from,
+      remote: original.to,
+    }));
     expect(unique(found.data['table'] as Row[])).toEqual(unique(toServer(held)));
   });
 
   it('no NAT', async () => {
     const { client } = await site({ kind: 'none' });
     const { code, report: found } = await report(client, ['detect', coturn.endpoint]);
-    expect(found).toMatchObject({ outcome: 'complete', data: { type: 'open-internet', mapping: 'none', filtering: 'endpoint-independent' } });
+    expect(found).toMatchObject({
+      outcome: 'complete',
+      data: { type: 'open-internet', mapping: 'none', filtering: 'endpoint-independent' },
+    });
     expect(code).toBe(0);
     for (const row of found.data['table'] as Row[]) expect(row.public).toBe(row.private);
   });
@@ -122,7 +183,13 @@ describeKernel('detect through kernel NATs', ['nat-tool', 'turnserver'], () => {
   it('UDP dropped, TCP passing: blocked, and the answer is no', async () => {
     const { client, router } = await site({ kind: 'blocked' });
     const { code, report: found } = await report(client, ['detect', coturn.endpoint]);
-    expect(found.data).toMatchObject({ type: 'udp-blocked', mapping: 'unknown', filtering: 'unknown', public: null, table: [] });
+    expect(found.data).toMatchObject({
+      type: 'udp-blocked',
+      mapping: 'unknown',
+      filtering: 'unknown',
+      public: null,
+      table: [],
+    });
     expect(code).toBe(1);
     expect(toServer(await router.table())).toEqual([]);
   });
@@ -138,7 +205,8 @@ describeKernel('detect through kernel NATs', ['nat-tool', 'turnserver'], () => {
   it('the second run says the same as the first, from the same port', async () => {
     const { client } = await site({ kind: 'port-restricted-cone' });
     const types = [];
-    for (let i = 0; i < 3; i++) types.push((await report(client, ['detect', '-p', '42301', coturn.endpoint])).report.data['type']);
+    for (let i = 0; i < 3; i++)
+      types.push((await report(client, ['detect', '-p', '42301', coturn.endpoint])).report.data['type']);
     expect(types).toEqual(Array(3).fill('port-restricted-cone'));
   });
 });

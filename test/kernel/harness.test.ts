@@ -28,15 +28,22 @@ describeKernel('kernel NATs', [], () => {
   beforeAll(async () => {
     internet = await Internet.create();
     server = await internet.host('s', [S, A]);
-    await server.start(['node', script('reflector.mjs'), S, A, String(P), String(Q)], { timeoutMs: 120_000 }).until(/ready/);
+    await server
+      .start(['node', script('reflector.mjs'), S, A, String(P), String(Q)], { timeoutMs: 120_000 })
+      .until(/ready/);
   }, 60_000);
   afterAll(() => internet?.close());
 
-  const ask = async (host: Host, steps: readonly Step[]): Promise<Heard[]> => JSON.parse(await host.must(['node', script('asker.mjs'), JSON.stringify(steps)])) as Heard[];
+  const ask = async (host: Host, steps: readonly Step[]): Promise<Heard[]> =>
+    JSON.parse(await host.must(['node', script('asker.mjs'), JSON.stringify(steps)])) as Heard[];
   const seen = (heard: readonly Heard[]): (string | undefined)[] => heard.map((answer) => answer?.seen);
 
   /** Mapping from one socket to three endpoints; filtering from fresh sockets, so that nothing opened before helps. */
-  const MAPPING: Step[] = [{ from: 5000, to: `${S}:${P}` }, { from: 5000, to: `${A}:${P}` }, { from: 5000, to: `${A}:${Q}` }];
+  const MAPPING: Step[] = [
+    { from: 5000, to: `${S}:${P}` },
+    { from: 5000, to: `${A}:${P}` },
+    { from: 5000, to: `${A}:${Q}` },
+  ];
   const FILTERING: Step[] = [
     { from: 5001, to: `${S}:${P}`, via: VIA.both },
     { from: 5002, to: `${S}:${P}`, via: VIA.address },
@@ -57,11 +64,19 @@ describeKernel('kernel NATs', [], () => {
     expect(seen(mapped)).toEqual(Array(3).fill(`${router.address}:5000`));
     expect(open(await ask(client, FILTERING))).toEqual(admitted);
     const table = await router.table();
-    expect(table).toContainEqual({ private: '192.168.1.3:5000', public: `${router.address}:5000`, remote: `${A}:${Q}` });
+    expect(table).toContainEqual({
+      private: '192.168.1.3:5000',
+      public: `${router.address}:5000`,
+      remote: `${A}:${Q}`,
+    });
     // A flow that began outside is a row like any other.
     const fromOutside = { private: '192.168.1.3:5003', public: `${router.address}:5003`, remote: `${S}:${Q}` };
     expect(sorted(table).some((row) => JSON.stringify(row) === JSON.stringify(fromOutside))).toBe(admitted[2]);
-    expect((await router.flows()).some(({ original }) => original.from === `${A}:${Q}` && original.to === `${router.address}:5001`)).toBe(admitted[0]);
+    expect(
+      (await router.flows()).some(
+        ({ original }) => original.from === `${A}:${Q}` && original.to === `${router.address}:5001`,
+      ),
+    ).toBe(admitted[0]);
   });
 
   it('symmetric: a mapping for each remote endpoint, each filtered', async () => {
@@ -90,7 +105,11 @@ describeKernel('kernel NATs', [], () => {
   it('blocked: no datagram passes, TCP does', async () => {
     const { client } = await site({ kind: 'blocked' });
     expect(await ask(client, MAPPING)).toEqual([null, null, null]);
-    const listener = server.start(['node', '-e', `require('net').createServer((s) => s.end('through')).listen(80, () => console.log('ready'))`]);
+    const listener = server.start([
+      'node',
+      '-e',
+      `require('net').createServer((s) => s.end('through')).listen(80, () => console.log('ready'))`,
+    ]);
     await listener.until(/ready/);
     const text = await client.must(['node', '-e', `require('net').connect(80, '${S}').pipe(process.stdout)`]);
     expect(text).toBe('through');
@@ -106,7 +125,9 @@ describeKernel('kernel NATs', [], () => {
     for (const kind of ['full-cone', 'port-restricted-cone'] as const) {
       for (const hairpin of [true, false]) {
         const { client, router } = await site({ kind, hairpin });
-        expect((await client.must(['node', '-e', talk, router.address])).trim()).toBe(hairpin ? `${router.address}:5000` : 'nothing');
+        expect((await client.must(['node', '-e', talk, router.address])).trim()).toBe(
+          hairpin ? `${router.address}:5000` : 'nothing',
+        );
       }
     }
   });
@@ -116,8 +137,16 @@ describeKernel('kernel NATs', [], () => {
     const home = await site({ kind: 'port-restricted-cone', wan: '100.64.1.20', behind: carrier });
     const [answer] = await ask(home.client, [{ from: 5000, to: `${S}:${P}` }]);
     expect(answer?.seen.startsWith(`${carrier.router.address}:`)).toBe(true);
-    expect(await home.router.table()).toContainEqual({ private: '192.168.1.3:5000', public: '100.64.1.20:5000', remote: `${S}:${P}` });
-    expect(await carrier.router.table()).toContainEqual({ private: '100.64.1.20:5000', public: answer?.seen, remote: `${S}:${P}` });
+    expect(await home.router.table()).toContainEqual({
+      private: '192.168.1.3:5000',
+      public: '100.64.1.20:5000',
+      remote: `${S}:${P}`,
+    });
+    expect(await carrier.router.table()).toContainEqual({
+      private: '100.64.1.20:5000',
+      public: answer?.seen,
+      remote: `${S}:${P}`,
+    });
   });
 
   it('lifetimes are what they were set to, and a namespace’s own', async () => {
@@ -133,7 +162,11 @@ describeKernel('kernel NATs', [], () => {
   it('a router that answers uninvited datagrams itself holds an entry for them, one that drops them does not', async () => {
     for (const input of ['accept', 'drop'] as const) {
       const { router } = await site({ kind: 'port-restricted-cone', input });
-      await server.must(['node', '-e', `const s = require('dgram').createSocket('udp4'); s.bind(7000, () => s.send('x', 5000, '${router.address}', () => setTimeout(() => s.close(), 50)))`]);
+      await server.must([
+        'node',
+        '-e',
+        `const s = require('dgram').createSocket('udp4'); s.bind(7000, () => s.send('x', 5000, '${router.address}', () => setTimeout(() => s.close(), 50)))`,
+      ]);
       const entry = (await router.flows()).some(({ original }) => original.from === `${S}:7000`);
       expect(entry).toBe(input === 'accept');
     }

@@ -103,7 +103,11 @@ export class Internet {
     const [router, client] = [await this.#namespace(`${name}-n`), await this.#namespace(`${name}-c`)];
     if (options.behind) await this.#subscribe(options.behind.router, router, wan);
     else await this.#attach(router, 'wan', [wan], translates ? undefined : subnet);
-    await ip(router, [`link add lan type veth peer name eth0 netns ${client}`, `addr add ${gateway}/24 dev lan`, 'link set lan up']);
+    await ip(router, [
+      `link add lan type veth peer name eth0 netns ${client}`,
+      `addr add ${gateway}/24 dev lan`,
+      'link set lan up',
+    ]);
     await ip(client, [`addr add ${inside}/24 dev eth0`, 'link set eth0 up', `route add default via ${gateway}`]);
     const settings = [
       ['ipv4/ip_forward', 1],
@@ -113,7 +117,13 @@ export class Internet {
     const rules = ruleset({ ...options, wan, client: inside });
     // Rules first: conntrack and its settings exist in a namespace once something there uses it.
     if (rules !== '') await must(router, ['nft', '-f', '-'], { stdin: rules });
-    await must(router, ['sh', '-c', settings.flatMap(([key, value]) => (value === undefined ? [] : [`echo ${value} > /proc/sys/net/${key}`])).join(' && ')]);
+    await must(router, [
+      'sh',
+      '-c',
+      settings
+        .flatMap(([key, value]) => (value === undefined ? [] : [`echo ${value} > /proc/sys/net/${key}`]))
+        .join(' && '),
+    ]);
     return { client: new Host(client, [inside]), router: new Router(router, [wan, gateway]) };
   }
 
@@ -157,9 +167,20 @@ export class Internet {
     const [, gateway = ''] = carrier.addresses;
     const line = (this.#lines.get(carrier.namespace) ?? 0) + 1;
     this.#lines.set(carrier.namespace, line);
-    await ip(carrier.namespace, [`link add line${line} type veth peer name wan netns ${router}`, `addr add ${gateway}/32 dev line${line}`, `link set line${line} up`, `route add ${address}/32 dev line${line}`]);
-    await ip(router, [`addr add ${address}/32 dev wan`, 'link set wan up', `route add ${gateway}/32 dev wan src ${address}`, `route add default via ${gateway} dev wan src ${address}`]);
+    await ip(carrier.namespace, [
+      `link add line${line} type veth peer name wan netns ${router}`,
+      `addr add ${gateway}/32 dev line${line}`,
+      `link set line${line} up`,
+      `route add ${address}/32 dev line${line}`,
+    ]);
+    await ip(router, [
+      `addr add ${address}/32 dev wan`,
+      'link set wan up',
+      `route add ${gateway}/32 dev wan src ${address}`,
+      `route add default via ${gateway} dev wan src ${address}`,
+    ]);
   }
 }
 
-const ip = (namespace: string, commands: string[]): Promise<string> => must(undefined, ['ip', '-n', namespace, '-batch', '-'], { stdin: `${commands.join('\n')}\n` });
+const ip = (namespace: string, commands: string[]): Promise<string> =>
+  must(undefined, ['ip', '-n', namespace, '-batch', '-'], { stdin: `${commands.join('\n')}\n` });

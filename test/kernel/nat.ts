@@ -1,6 +1,13 @@
 /** nftables rule sets, each a NAT of one type. Interfaces: `wan` and `lan`. Facts on Linux: a masquerade without options keeps the port, so the mapping is endpoint-independent. */
 
-export type NatKind = 'full-cone' | 'restricted-cone' | 'port-restricted-cone' | 'symmetric' | 'firewall' | 'none' | 'blocked';
+export type NatKind =
+  | 'full-cone'
+  | 'restricted-cone'
+  | 'port-restricted-cone'
+  | 'symmetric'
+  | 'firewall'
+  | 'none'
+  | 'blocked';
 
 export interface NatOptions {
   readonly kind: NatKind;
@@ -47,7 +54,11 @@ const forward = (...rules: string[]): string => `table ip filter {
   }
 }`;
 
-function nat({ wan, client, hairpin, input, timeout }: NatOptions, source: string, openings?: (typeof OPENINGS)[keyof typeof OPENINGS]): string {
+function nat(
+  { wan, client, hairpin, input, timeout }: NatOptions,
+  source: string,
+  openings?: (typeof OPENINGS)[keyof typeof OPENINGS],
+): string {
   return `table ip nat {
   ${openings ? `set open { type ${openings.type}; flags dynamic,timeout; timeout ${timeout?.udp ?? 30}s; size 65535; }` : ''}
   chain pre { type nat hook prerouting priority dstnat; policy accept;

@@ -15,10 +15,30 @@ interface Server {
 
 /** What each peer says of each NAT. */
 const VERDICTS: readonly (readonly [kind: NatKind, stun: RegExp, mapping: RegExp, filtering: RegExp])[] = [
-  ['full-cone', /Independent Mapping, Independent Filter/, /NAT with Endpoint Independent Mapping!/, /NAT with Endpoint Independent Filtering!/],
-  ['restricted-cone', /Independent Mapping, Address Dependent Filter/, /NAT with Endpoint Independent Mapping!/, /NAT with Address Dependent Filtering!/],
-  ['port-restricted-cone', /Independent Mapping, Port Dependent Filter/, /NAT with Endpoint Independent Mapping!/, /NAT with Address and Port Dependent Filtering!/],
-  ['symmetric', /Dependent Mapping/, /NAT with Address and Port Dependent Mapping!/, /NAT with Address and Port Dependent Filtering!/],
+  [
+    'full-cone',
+    /Independent Mapping, Independent Filter/,
+    /NAT with Endpoint Independent Mapping!/,
+    /NAT with Endpoint Independent Filtering!/,
+  ],
+  [
+    'restricted-cone',
+    /Independent Mapping, Address Dependent Filter/,
+    /NAT with Endpoint Independent Mapping!/,
+    /NAT with Address Dependent Filtering!/,
+  ],
+  [
+    'port-restricted-cone',
+    /Independent Mapping, Port Dependent Filter/,
+    /NAT with Endpoint Independent Mapping!/,
+    /NAT with Address and Port Dependent Filtering!/,
+  ],
+  [
+    'symmetric',
+    /Dependent Mapping/,
+    /NAT with Address and Port Dependent Mapping!/,
+    /NAT with Address and Port Dependent Filtering!/,
+  ],
 ];
 
 const ADDRESSES = ['40.30.20.10', '40.30.20.11'] as const;
@@ -50,7 +70,9 @@ describeKernel('peers', ['nat-tool', 'turnserver', 'stun', 'turnutils_natdiscove
 
       it.each(VERDICTS)('%s, by turnutils_natdiscovery', async (kind, _stun, mapping, filtering) => {
         const { client } = await internet.site(`d-${kind}`, { kind });
-        const { code, stdout } = await client.run(['turnutils_natdiscovery', '-m', '-f', ADDRESSES[0]], { timeoutMs: 40_000 });
+        const { code, stdout } = await client.run(['turnutils_natdiscovery', '-m', '-f', ADDRESSES[0]], {
+          timeoutMs: 40_000,
+        });
         expect(stdout).toMatch(mapping);
         expect(stdout).toMatch(filtering);
         expect(code).toBe(0);

@@ -78,18 +78,35 @@ export function start(namespace: string | undefined, argv: readonly string[], op
 }
 
 /** Runs a process in a namespace to its end. */
-export function run(namespace: string | undefined, argv: readonly string[], options: RunOptions = {}): Promise<Finished> {
+export function run(
+  namespace: string | undefined,
+  argv: readonly string[],
+  options: RunOptions = {},
+): Promise<Finished> {
   return start(namespace, argv, { stdin: '', ...options }).finished;
 }
 
 /** As {@link run}, for what must succeed: resolves to its standard output. */
-export async function must(namespace: string | undefined, argv: readonly string[], options?: RunOptions): Promise<string> {
+export async function must(
+  namespace: string | undefined,
+  argv: readonly string[],
+  options?: RunOptions,
+): Promise<string> {
   const { code, signal, stdout, stderr } = await run(namespace, argv, options);
-  if (code !== 0) throw new Error(`${argv.join(' ')} in ${namespace ?? 'this namespace'}: ${signal ?? `exit ${code}`}\n${stderr}${stdout}`);
+  if (code !== 0)
+    throw new Error(
+      `${argv.join(' ')} in ${namespace ?? 'this namespace'}: ${signal ?? `exit ${code}`}\n${stderr}${stdout}`,
+    );
   return stdout;
 }
 
-function until(child: ChildProcess, output: { stdout: string; stderr: string }, watchers: Set<() => void>, pattern: RegExp, timeoutMs: number): Promise<RegExpMatchArray> {
+function until(
+  child: ChildProcess,
+  output: { stdout: string; stderr: string },
+  watchers: Set<() => void>,
+  pattern: RegExp,
+  timeoutMs: number,
+): Promise<RegExpMatchArray> {
   return new Promise((resolve, reject) => {
     const settle = (act: () => void) => {
       clearTimeout(timer);
@@ -101,7 +118,8 @@ function until(child: ChildProcess, output: { stdout: string; stderr: string }, 
       const match = output.stdout.match(pattern) ?? output.stderr.match(pattern);
       if (match) settle(() => resolve(match));
     };
-    const fail = (why: string) => settle(() => reject(new Error(`${why} before ${pattern}:\n${output.stdout}${output.stderr}`)));
+    const fail = (why: string) =>
+      settle(() => reject(new Error(`${why} before ${pattern}:\n${output.stdout}${output.stderr}`)));
     const ended = () => fail('ended');
     const timer = setTimeout(() => fail(`${timeoutMs} ms over`), timeoutMs);
     child.once('close', ended);

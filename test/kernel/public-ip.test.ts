@@ -40,9 +40,19 @@ describeKernel('public-ip through a kernel NAT', ['nat-tool', 'dnsmasq'], () => 
     servers.push(
       dns.start(
         [
-          'dnsmasq', '--no-daemon', '--conf-file=/dev/null', '--no-hosts', '--no-resolv', '--user=root', '--log-facility=-',
-          `--listen-address=${DNS}`, '--bind-interfaces', '--pid-file=',
-          `--host-record=myip.opendns.com,${own}`, `--txt-record=o-o.myaddr.l.google.com,${own}`, '--host-record=hijacked.example.net,66.66.66.66',
+          'dnsmasq',
+          '--no-daemon',
+          '--conf-file=/dev/null',
+          '--no-hosts',
+          '--no-resolv',
+          '--user=root',
+          '--log-facility=-',
+          `--listen-address=${DNS}`,
+          '--bind-interfaces',
+          '--pid-file=',
+          `--host-record=myip.opendns.com,${own}`,
+          `--txt-record=o-o.myaddr.l.google.com,${own}`,
+          '--host-record=hijacked.example.net,66.66.66.66',
         ],
         { timeoutMs: 600_000 },
       ),
@@ -59,7 +69,21 @@ describeKernel('public-ip through a kernel NAT', ['nat-tool', 'dnsmasq'], () => 
   });
 
   it('all methods agree, and the table is the kernel’s', async () => {
-    const args = ['public-ip', '-p', '12001', '--stun', STUN, '--dns', `myip.opendns.com@${DNS}`, '--dns', `txt:o-o.myaddr.l.google.com@${DNS}`, '--url', `http://${WEB}/`, '--url', `http://${WEB}/trace`];
+    const args = [
+      'public-ip',
+      '-p',
+      '12001',
+      '--stun',
+      STUN,
+      '--dns',
+      `myip.opendns.com@${DNS}`,
+      '--dns',
+      `txt:o-o.myaddr.l.google.com@${DNS}`,
+      '--url',
+      `http://${WEB}/`,
+      '--url',
+      `http://${WEB}/trace`,
+    ];
     const { code, report: told } = await report(site.client, args);
     const address = site.router.address;
     expect(code).toBe(0);
@@ -74,7 +98,9 @@ describeKernel('public-ip through a kernel NAT', ['nat-tool', 'dnsmasq'], () => 
         ['stun', STUN, address],
       ].sort(),
     );
-    expect(told.data['table']).toEqual((await site.router.table()).filter((row) => row.private === '192.168.1.3:12001'));
+    expect(told.data['table']).toEqual(
+      (await site.router.table()).filter((row) => row.private === '192.168.1.3:12001'),
+    );
     expect(told.findings).toEqual([]);
   });
 
@@ -83,28 +109,62 @@ describeKernel('public-ip through a kernel NAT', ['nat-tool', 'dnsmasq'], () => 
     ['dns', ['--dns', `myip.opendns.com@${DNS}`]],
     ['a TXT record', ['--dns', `txt:o-o.myaddr.l.google.com@${DNS}`]],
     ['a web page', ['--url', `http://${WEB}/`]],
-    ['STUN, with a dead web server and a dead name server beside it', ['--stun', STUN, '--url', `http://${WEB}:81/`, '--dns', `x.example.net@${WEB}`]],
+    [
+      'STUN, with a dead web server and a dead name server beside it',
+      ['--stun', STUN, '--url', `http://${WEB}:81/`, '--dns', `x.example.net@${WEB}`],
+    ],
     ['DNS, with a silent web server beside it', ['--dns', `myip.opendns.com@${DNS}`, '--url', `http://${WEB}:81/`]],
   ])('prints one line and nothing else, by %s', async (_, servers) => {
     // Whoever waited for the dead ones would be killed before the end.
-    const { code, stdout, stderr } = await natTool(site.client, ['public-ip', '--short', '-w', '60', ...servers], { timeoutMs: 8000 });
+    const { code, stdout, stderr } = await natTool(site.client, ['public-ip', '--short', '-w', '60', ...servers], {
+      timeoutMs: 8000,
+    });
     expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: `${site.router.address}\n`, stderr: '' });
   });
 
   it('prints the same when piped, with no option', async () => {
-    const { stdout } = await site.client.run(['sh', '-c', 'IP=$(node "$0" "$@"); printf "<%s>" "$IP"', bin, 'public-ip', '--stun', STUN]);
+    const { stdout } = await site.client.run([
+      'sh',
+      '-c',
+      'IP=$(node "$0" "$@"); printf "<%s>" "$IP"',
+      bin,
+      'public-ip',
+      '--stun',
+      STUN,
+    ]);
     expect(stdout).toBe(`<${site.router.address}>`);
   });
 
   it('a name server that answers in another’s place is found by the disagreement', async () => {
-    const { code, report: told } = await report(site.client, ['public-ip', '--stun', STUN, '--dns', `hijacked.example.net@${DNS}`]);
+    const { code, report: told } = await report(site.client, [
+      'public-ip',
+      '--stun',
+      STUN,
+      '--dns',
+      `hijacked.example.net@${DNS}`,
+    ]);
     expect(code).toBe(0);
     expect(told.data).toMatchObject({ agree: false });
-    expect(told.findings).toEqual([expect.objectContaining({ kind: 'public-addresses-differ', text: expect.stringMatching(/66\.66\.66\.66 by dns/) })]);
+    expect(told.findings).toEqual([
+      expect.objectContaining({
+        kind: 'public-addresses-differ',
+        text: expect.stringMatching(/66\.66\.66\.66 by dns/),
+      }),
+    ]);
   });
 
   it('--watch --exec tells the address to a command, and stops at Ctrl-C', async () => {
-    const watching = site.client.start(['node', bin, 'public-ip', '--stun', STUN, '--watch', '1', '--exec', 'echo "now $NAT_TOOL_ADDRESS before <$NAT_TOOL_PREVIOUS>"']);
+    const watching = site.client.start([
+      'node',
+      bin,
+      'public-ip',
+      '--stun',
+      STUN,
+      '--watch',
+      '1',
+      '--exec',
+      'echo "now $NAT_TOOL_ADDRESS before <$NAT_TOOL_PREVIOUS>"',
+    ]);
     await watching.until(/now .*\n/);
     watching.signal('SIGINT');
     const { code, stdout, stderr } = await watching.finished;
@@ -113,7 +173,17 @@ describeKernel('public-ip through a kernel NAT', ['nat-tool', 'dnsmasq'], () => 
   });
 
   it('nobody answers: a captive portal, a closed port and an unknown name, each with its reason', async () => {
-    const { code, report: told } = await report(site.client, ['public-ip', '--url', `http://${WEB}:82/`, '--url', `http://${WEB}:83/`, '--dns', `unknown.example.net@${DNS}`, '--stun', `${WEB}:3478`]);
+    const { code, report: told } = await report(site.client, [
+      'public-ip',
+      '--url',
+      `http://${WEB}:82/`,
+      '--url',
+      `http://${WEB}:83/`,
+      '--dns',
+      `unknown.example.net@${DNS}`,
+      '--stun',
+      `${WEB}:3478`,
+    ]);
     expect(code).toBe(1);
     expect(told.outcome).toBe('failed');
     const texts = told.findings.map(({ text }) => text).join('\n');

@@ -4,7 +4,12 @@ import { createSocket } from 'node:dgram';
 
 const [address, alternate, port, otherPort] = process.argv.slice(2);
 const sockets = await Promise.all(
-  [[address, port], [address, otherPort], [alternate, port], [alternate, otherPort]].map(
+  [
+    [address, port],
+    [address, otherPort],
+    [alternate, port],
+    [alternate, otherPort],
+  ].map(
     ([at, on]) =>
       new Promise((resolve) => {
         const socket = createSocket('udp4');

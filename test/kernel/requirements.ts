@@ -6,7 +6,18 @@ import { fileURLToPath } from 'node:url';
 import { environment, PATH } from './environment.ts';
 import { sweepStale, uniquePrefix } from './names.ts';
 
-export type Tool = 'ip' | 'nft' | 'conntrack' | 'turnserver' | 'stun' | 'turnutils_natdiscovery' | 'nc' | 'socat' | 'hping3' | 'dnsmasq' | 'nat-tool';
+export type Tool =
+  | 'ip'
+  | 'nft'
+  | 'conntrack'
+  | 'turnserver'
+  | 'stun'
+  | 'turnutils_natdiscovery'
+  | 'nc'
+  | 'socat'
+  | 'hping3'
+  | 'dnsmasq'
+  | 'nat-tool';
 
 /** What the bin loads; `npm ci` builds it. */
 const BUNDLE = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -35,7 +46,8 @@ export function missing(tools: readonly Tool[]): string[] {
 function kernelLacks(): string[] {
   sweepStale();
   const name = `${uniquePrefix()}-try`;
-  const run = (command: string, args: string[], input?: string) => spawnSync(command, args, { env: environment, input, encoding: 'utf8' });
+  const run = (command: string, args: string[], input?: string) =>
+    spawnSync(command, args, { env: environment, input, encoding: 'utf8' });
   try {
     if (run('ip', ['netns', 'add', name]).status !== 0) return ['network namespaces'];
     const ruleset = 'table ip nat { chain post { type nat hook postrouting priority 100; masquerade; }; }';

@@ -5,7 +5,8 @@ import type { Finished, Running, RunOptions } from './process.ts';
 
 export const bin = fileURLToPath(new URL('../../bin/nat-tool.js', import.meta.url));
 
-export const natTool = (host: Host, args: readonly string[], options?: RunOptions): Promise<Finished> => host.run(['node', bin, ...args], options);
+export const natTool = (host: Host, args: readonly string[], options?: RunOptions): Promise<Finished> =>
+  host.run(['node', bin, ...args], options);
 
 export interface Json {
   readonly schema: string;
@@ -15,7 +16,11 @@ export interface Json {
 }
 
 /** Runs it with `--json` and reads the one document. */
-export async function report(host: Host, args: readonly string[], options?: RunOptions): Promise<{ readonly code: number | null; readonly report: Json }> {
+export async function report(
+  host: Host,
+  args: readonly string[],
+  options?: RunOptions,
+): Promise<{ readonly code: number | null; readonly report: Json }> {
   const finished = await natTool(host, [...args, '--json'], options);
   try {
     return { code: finished.code, report: JSON.parse(finished.stdout) as Json };
@@ -28,6 +33,6 @@ export async function report(host: Host, args: readonly string[], options?: RunO
 export async function startServe(host: Host): Promise<Running> {
   const [address = '', alternate = ''] = host.addresses;
   const server = host.start(['node', bin, 'serve', '--json', '-s', address, '-s', alternate], { timeoutMs: 600_000 });
-  await server.until(/(?:"listening".*"udp".*\n[^]*){4}/);
+  await server.until(/(?:"listening".*"udp".*\n[\s\S]*){4}/);
   return server;
 }

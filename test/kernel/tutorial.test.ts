@@ -15,7 +15,8 @@ const R = '50.60.70.80';
 const PAYLOAD = '75647020686f6c65000aff80c3280d0a';
 const hex = (bytes: string): Buffer => Buffer.from(bytes, 'hex');
 
-const unique = (rows: readonly Row[]): Row[] => sorted([...new Map(rows.map((row) => [JSON.stringify(row), row])).values()]);
+const unique = (rows: readonly Row[]): Row[] =>
+  sorted([...new Map(rows.map((row) => [JSON.stringify(row), row])).values()]);
 const rowsOf = (value: unknown): Row[] => unique(value as Row[]);
 
 async function eventually(what: string, holds: () => boolean | Promise<boolean>, timeoutMs = 10_000): Promise<void> {
@@ -44,23 +45,37 @@ describeKernel('the tutorial', ['nat-tool', 'nc', 'hping3'], () => {
   });
 
   const site = (options: SiteOptions): Promise<Site> => internet.site(`t${sites++}`, options);
-  const own = async (router: Router, port: number): Promise<Row[]> => unique((await router.table()).filter((row) => row.private.endsWith(`:${port}`)));
+  const own = async (router: Router, port: number): Promise<Row[]> =>
+    unique((await router.table()).filter((row) => row.private.endsWith(`:${port}`)));
 
   /** Runs a listener with its standard output in a file, and says when it holds the port. */
   async function listening(host: Host, argv: readonly string[]): Promise<{ heard(): Buffer; process: Running }> {
     const file = join(directory, `out${sites++}`);
     const process = host.start(['sh', '-c', `exec "$0" "$@" > ${file}`, ...argv], { timeoutMs: 60_000 });
-    await eventually('somebody listens on port 12001', async () => /:12001\s/.test(await host.must(['cat', '/proc/net/udp']).then(decodePorts)));
+    await eventually('somebody listens on port 12001', async () =>
+      /:12001\s/.test(await host.must(['cat', '/proc/net/udp']).then(decodePorts)),
+    );
     return { heard: () => readFileSync(file), process };
   }
 
-  const decodePorts = (text: string): string => text.replace(/:([0-9A-F]{4}) /g, (_, port: string) => `:${Number.parseInt(port, 16)} `);
+  const decodePorts = (text: string): string =>
+    text.replace(/:([0-9A-F]{4}) /g, (_, port: string) => `:${Number.parseInt(port, 16)} `);
 
-  const listeners = { 'nat-tool': ['node', bin, 'listen', '-p', '12001'], nc: ['nc', '-u', '-l', '-p', '12001'] } as const;
-  const punchers = { 'nat-tool': ['node', bin, 'punch', '-p', '12001', '--stun', STUN, R, '12003'], hping3: ['hping3', '-c', '1', '-2', '-s', '12001', '-p', '12003', R] } as const;
+  const listeners = {
+    'nat-tool': ['node', bin, 'listen', '-p', '12001'],
+    nc: ['nc', '-u', '-l', '-p', '12001'],
+  } as const;
+  const punchers = {
+    'nat-tool': ['node', bin, 'punch', '-p', '12001', '--stun', STUN, R, '12003'],
+    hping3: ['hping3', '-c', '1', '-2', '-s', '12001', '-p', '12003', R],
+  } as const;
   const senders = {
     'nat-tool': (to: string, bytes: string) => ['node', bin, 'send', '-p', '12003', '--hex', bytes, to, '12001'],
-    nc: (to: string, bytes: string) => ['sh', '-c', `printf '${bytes.replace(/../g, (pair) => `\\${Number.parseInt(pair, 16).toString(8).padStart(3, '0')}`)}' | nc -q 0 -p 12003 -u ${to} 12001`],
+    nc: (to: string, bytes: string) => [
+      'sh',
+      '-c',
+      `printf '${bytes.replace(/../g, (pair) => `\\${Number.parseInt(pair, 16).toString(8).padStart(3, '0')}`)}' | nc -q 0 -p 12003 -u ${to} 12001`,
+    ],
   } as const;
 
   it.each([
@@ -116,33 +131,75 @@ describeKernel('the tutorial', ['nat-tool', 'nc', 'hping3'], () => {
 
   it('listen learns its public side, opens the hole itself and keeps it, and its table is the kernel’s', async () => {
     const { client, router } = await site({ kind: 'port-restricted-cone', timeout: { udp: 2, stream: 2 } });
-    const listener = client.start(['node', bin, 'listen', '--json', '-p', '12001', '--stun', STUN, '--punch', `${R}:12003`, '--keepalive=0.5', '-c', '1'], { timeoutMs: 30_000 });
+    const listener = client.start(
+      [
+        'node',
+        bin,
+        'listen',
+        '--json',
+        '-p',
+        '12001',
+        '--stun',
+        STUN,
+        '--punch',
+        `${R}:12003`,
+        '--keepalive=0.5',
+        '-c',
+        '1',
+      ],
+      { timeoutMs: 30_000 },
+    );
     await listener.until(/"event":"public"/);
     await new Promise((resolve) => setTimeout(resolve, 4000));
     const table = await own(router, 12001);
     await remote.run(senders['nat-tool'](router.address, PAYLOAD));
     const { code, stdout } = await listener.finished;
     expect(code).toBe(0);
-    const events = stdout.trim().split('\n').map((line) => JSON.parse(line));
-    expect(events.find(({ event }) => event === 'datagram')).toMatchObject({ from: `${R}:12003`, size: PAYLOAD.length / 2, base64: hex(PAYLOAD).toString('base64') });
+    const events = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(events.find(({ event }) => event === 'datagram')).toMatchObject({
+      from: `${R}:12003`,
+      size: PAYLOAD.length / 2,
+      base64: hex(PAYLOAD).toString('base64'),
+    });
     const { data } = events.at(-1);
     expect(data.public).toBe(`${router.address}:12001`);
     // The kernel also knows the remote end, which has not told us how we look.
     expect(rowsOf(data.table)).toEqual(table.filter(({ remote: to }) => to === STUN));
   });
 
-  it.each(['full-cone', 'restricted-cone', 'port-restricted-cone'] as const)('%s: the table of punch is the kernel’s, and the command for the other side works', async (kind) => {
-    const { client, router } = await site({ kind });
-    const { code, report: punched } = await report(client, ['punch', '-p', '12001', '--stun', STUN, '-c', '1', R, '12003']);
-    expect(code).toBe(0);
-    expect(punched.data).toMatchObject({ hole: 'sent', mapping: 'endpoint-independent', public: `${router.address}:12001`, shared: false });
-    expect(rowsOf(punched.data['table'])).toEqual(await own(router, 12001));
-    const { heard } = await listening(client, listeners['nat-tool']);
-    const [, , , , address = '', port = ''] = (punched.data['otherSide'] as { send: string }).send.split(' ');
-    await remote.must(['node', bin, 'send', '-p', '12003', '--hex', PAYLOAD, address, port]);
-    await eventually('the payload arrives', () => heard().length > 0);
-    expect(heard()).toEqual(hex(PAYLOAD));
-  });
+  it.each(['full-cone', 'restricted-cone', 'port-restricted-cone'] as const)(
+    '%s: the table of punch is the kernel’s, and the command for the other side works',
+    async (kind) => {
+      const { client, router } = await site({ kind });
+      const { code, report: punched } = await report(client, [
+        'punch',
+        '-p',
+        '12001',
+        '--stun',
+        STUN,
+        '-c',
+        '1',
+        R,
+        '12003',
+      ]);
+      expect(code).toBe(0);
+      expect(punched.data).toMatchObject({
+        hole: 'sent',
+        mapping: 'endpoint-independent',
+        public: `${router.address}:12001`,
+        shared: false,
+      });
+      expect(rowsOf(punched.data['table'])).toEqual(await own(router, 12001));
+      const { heard } = await listening(client, listeners['nat-tool']);
+      const [, , , , address = '', port = ''] = (punched.data['otherSide'] as { send: string }).send.split(' ');
+      await remote.must(['node', bin, 'send', '-p', '12003', '--hex', PAYLOAD, address, port]);
+      await eventually('the payload arrives', () => heard().length > 0);
+      expect(heard()).toEqual(hex(PAYLOAD));
+    },
+  );
 
   it('low time to live: the hole opens, and the remote end hears nothing', async () => {
     const { client, router } = await site({ kind: 'port-restricted-cone' });
@@ -151,22 +208,39 @@ describeKernel('the tutorial', ['nat-tool', 'nc', 'hping3'], () => {
     expect(code).toBe(0);
     const [flow] = (await router.flows()).filter(({ original }) => original.from.endsWith(':12001'));
     expect(flow).toMatchObject({ original: { to: `${R}:12003` }, unreplied: true });
-    const [, counted] = /^Icmp: .*\nIcmp: \d+ \d+ \d+ \d+ (\d+)/m.exec(await client.must(['cat', '/proc/net/snmp'])) ?? [];
+    const [, counted] =
+      /^Icmp: .*\nIcmp: \d+ \d+ \d+ \d+ (\d+)/m.exec(await client.must(['cat', '/proc/net/snmp'])) ?? [];
     expect(Number(counted)).toBeGreaterThan(0); // InTimeExcds
   });
 
   it('symmetric: it says so, and does not promise', async () => {
     const { client, router } = await site({ kind: 'symmetric' });
-    const { code, report: punched } = await report(client, ['punch', '-p', '12001', '--stun', STUN, '-c', '1', R, '12003']);
+    const { code, report: punched } = await report(client, [
+      'punch',
+      '-p',
+      '12001',
+      '--stun',
+      STUN,
+      '-c',
+      '1',
+      R,
+      '12003',
+    ]);
     expect(code).toBe(3);
-    expect(punched.data).toMatchObject({ hole: 'sent', mapping: 'address-and-port-dependent', public: null, otherSide: null });
+    expect(punched.data).toMatchObject({
+      hole: 'sent',
+      mapping: 'address-and-port-dependent',
+      public: null,
+      otherSide: null,
+    });
     expect(punched.findings.map(({ kind }) => kind)).toContain('symmetric-punch');
     const kernel = await own(router, 12001);
     for (const row of rowsOf(punched.data['table'])) expect(kernel).toContainEqual(row);
   });
 
   const open = async (a: Site, b: Site, wait = '6') => {
-    const side = (from: Site, to: Site, ports: readonly [string, string]) => report(from.client, ['punch', '-p', ports[0], '--stun', STUN, '-w', wait, to.router.address, ports[1]]);
+    const side = (from: Site, to: Site, ports: readonly [string, string]) =>
+      report(from.client, ['punch', '-p', ports[0], '--stun', STUN, '-w', wait, to.router.address, ports[1]]);
     return Promise.all([side(a, b, ['12001', '12003']), side(b, a, ['12003', '12001'])]);
   };
 
@@ -186,7 +260,10 @@ describeKernel('the tutorial', ['nat-tool', 'nc', 'hping3'], () => {
     expect(two.report.data).toMatchObject({ hole: 'open' });
     expect([one.code, two.code]).toEqual([0, 0]);
     expect((one.report.data['peer'] as { address: string }).address).toBe(`${b.router.address}:12003`);
-    for (const [{ report: punched }, { router }, port] of [[one, a, 12001], [two, b, 12003]] as const) {
+    for (const [{ report: punched }, { router }, port] of [
+      [one, a, 12001],
+      [two, b, 12003],
+    ] as const) {
       // Packets to an address that turned out not to be the peer's have rows in the kernel, too.
       const kernel = await own(router, port);
       const rows = rowsOf(punched.data['table']);
@@ -195,14 +272,19 @@ describeKernel('the tutorial', ['nat-tool', 'nc', 'hping3'], () => {
     }
   });
 
-  it.each(['port-restricted-cone', 'symmetric'] as const)('two NATs, symmetric and %s: no hole, and the symmetric side says why', async (second) => {
-    const [a, b] = [await site({ kind: 'symmetric' }), await site({ kind: second, client: '192.168.2.3' })];
-    const [one, two] = await open(a, b, '2');
-    expect([one.code, two.code]).toEqual([1, 1]);
-    expect(one.report.data).toMatchObject({ hole: 'none', peer: null });
-    expect(one.report.findings.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['symmetric-punch', 'no-peer-answer']));
-    expect(two.report.findings.map(({ kind }) => kind)).toContain('no-peer-answer');
-  });
+  it.each(['port-restricted-cone', 'symmetric'] as const)(
+    'two NATs, symmetric and %s: no hole, and the symmetric side says why',
+    async (second) => {
+      const [a, b] = [await site({ kind: 'symmetric' }), await site({ kind: second, client: '192.168.2.3' })];
+      const [one, two] = await open(a, b, '2');
+      expect([one.code, two.code]).toEqual([1, 1]);
+      expect(one.report.data).toMatchObject({ hole: 'none', peer: null });
+      expect(one.report.findings.map(({ kind }) => kind)).toEqual(
+        expect.arrayContaining(['symmetric-punch', 'no-peer-answer']),
+      );
+      expect(two.report.findings.map(({ kind }) => kind)).toContain('no-peer-answer');
+    },
+  );
 
   it('punch at a nat-tool listen is answered, though listen only listens', async () => {
     const { client } = await site({ kind: 'port-restricted-cone' });

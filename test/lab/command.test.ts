@@ -32,7 +32,7 @@ const probe = defineCommand({
 const commands = listOf(lab, probe);
 
 describe('nat-tool lab', () => {
-  it('prints the tutorial\'s table and type, and nothing on standard error', async () => {
+  it("prints the tutorial's table and type, and nothing on standard error", async () => {
     const { status, stdout, stderr } = await run(['lab', 'detect']);
     expect(status).toBe(0);
     expect(stdout).toContain('| 192.168.1.3:42301 | 12.13.14.15:24604 | 40.30.20.10:3478 |');
@@ -41,7 +41,11 @@ describe('nat-tool lab', () => {
   });
 
   it('runs an hour at once, and passes output, notes, input and exit status through', async () => {
-    expect(await run(['lab', 'probe'], { commands, stdin: 'given' })).toEqual({ status: 3, stdout: 'after 3600000 ms given\n', stderr: 'a remark\n' });
+    expect(await run(['lab', 'probe'], { commands, stdin: 'given' })).toEqual({
+      status: 3,
+      stdout: 'after 3600000 ms given\n',
+      stderr: 'a remark\n',
+    });
   });
 
   it('hands the options after the command to the command', async () => {
@@ -76,7 +80,21 @@ describe('nat-tool lab', () => {
   });
 
   it('does the same for the same seed', async () => {
-    const once = () => run(['lab', '--json', '--loss', '10', '--jitter', '5', '--seed', '9', '--nat', 'symmetric,ports=random', 'detect', '--json']);
+    const once = () =>
+      run([
+        'lab',
+        '--json',
+        '--loss',
+        '10',
+        '--jitter',
+        '5',
+        '--seed',
+        '9',
+        '--nat',
+        'symmetric,ports=random',
+        'detect',
+        '--json',
+      ]);
     const inner = ({ stdout }: { stdout: string }) => JSON.parse(stdout).data;
     expect(inner(await once())).toEqual(inner(await once()));
   });

@@ -13,7 +13,12 @@ const said = async (nat: string, to = { address: '40.30.20.10', port: 3478 }, tt
     socket.close();
   });
   const { participants, steps } = diagram(lab.trace);
-  return { participants, lines: steps.map((step) => (step.kind === 'packet' ? `${step.from}>${step.to}${step.lost ? ' ✗' : ''} ${step.label}` : step.text)) };
+  return {
+    participants,
+    lines: steps.map((step) =>
+      step.kind === 'packet' ? `${step.from}>${step.to}${step.lost ? ' ✗' : ''} ${step.label}` : step.text,
+    ),
+  };
 };
 
 describe('the ladder', () => {
@@ -39,7 +44,9 @@ describe('the ladder', () => {
       await socket.send(Uint8Array.of(1), { address: '50.60.70.80', port: 9 });
       socket.close();
     });
-    expect(diagram(lab.trace).steps.flatMap((step) => (step.kind === 'packet' ? [step.label] : []))[0]).toMatch(/ 1 byte$/);
+    expect(diagram(lab.trace).steps.flatMap((step) => (step.kind === 'packet' ? [step.label] : []))[0]).toMatch(
+      / 1 byte$/,
+    );
   });
 
   it('puts a carrier between router and server', async () => {
@@ -47,9 +54,18 @@ describe('the ladder', () => {
   });
 
   it('says why a packet does not arrive', async () => {
-    expect((await said('blocked')).lines).toEqual(['A>N 192.168.1.3:42301 → 40.30.20.10:3478 3 bytes', 'N drops it: UDP does not pass here']);
-    expect((await said('full-cone', undefined, 3)).lines.at(-1)).toBe('N>S ✗ 12.13.14.15:24604 → 40.30.20.10:3478 3 bytes: its time to live is over');
-    expect((await said('full-cone', { address: '9.9.9.9', port: 9 })).lines.at(-1)).toContain('nobody has that address');
-    expect((await said('full-cone', { address: '12.13.14.15', port: 9 })).lines.at(-1)).toBe('N drops it: it does not turn packets to its own public side round');
+    expect((await said('blocked')).lines).toEqual([
+      'A>N 192.168.1.3:42301 → 40.30.20.10:3478 3 bytes',
+      'N drops it: UDP does not pass here',
+    ]);
+    expect((await said('full-cone', undefined, 3)).lines.at(-1)).toBe(
+      'N>S ✗ 12.13.14.15:24604 → 40.30.20.10:3478 3 bytes: its time to live is over',
+    );
+    expect((await said('full-cone', { address: '9.9.9.9', port: 9 })).lines.at(-1)).toContain(
+      'nobody has that address',
+    );
+    expect((await said('full-cone', { address: '12.13.14.15', port: 9 })).lines.at(-1)).toBe(
+      'N drops it: it does not turn packets to its own public side round',
+    );
   });
 });

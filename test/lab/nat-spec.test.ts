@@ -10,14 +10,25 @@ describe('parseNat', () => {
     ['symmetric,ports=sequential:-1:30000', { ports: { kind: 'sequential', step: -1, start: 30_000 } }],
     ['full-cone,ports=preserving:random', { ports: { kind: 'preserving', fallback: 'random' } }],
     ['full-cone, ports=block', { ports: { kind: 'block', size: 512 } }],
-    ['full-cone,timeout=30', { lifetimes: { unrepliedMs: 30_000, streamMs: 30_000, streamAfterMs: 0, refresh: 'both' } }],
-    ['full-cone,refresh=outbound,timeout=30/120,filter-timeout=0.5', { lifetimes: { unrepliedMs: 30_000, streamMs: 120_000, streamAfterMs: 2_000, filterMs: 500, refresh: 'outbound' } }],
+    [
+      'full-cone,timeout=30',
+      { lifetimes: { unrepliedMs: 30_000, streamMs: 30_000, streamAfterMs: 0, refresh: 'both' } },
+    ],
+    [
+      'full-cone,refresh=outbound,timeout=30/120,filter-timeout=0.5',
+      {
+        lifetimes: { unrepliedMs: 30_000, streamMs: 120_000, streamAfterMs: 2_000, filterMs: 500, refresh: 'outbound' },
+      },
+    ],
     ['full-cone,hairpin', { hairpin: 'external', hairpinFiltered: false }],
     ['full-cone,hairpin=internal', { hairpin: 'internal' }],
     ['full-cone,hairpin=filtered', { hairpin: 'external', hairpinFiltered: true }],
     ['full-cone,pool=4:arbitrary', { pool: 4, pooling: 'arbitrary' }],
     ['symmetric,mapping=ad,filtering=ei', { mapping: 'address-dependent', filtering: 'endpoint-independent' }],
-    ['full-cone,limit=10,alg,parity,overload,poison,icmp=drop', { limit: 10, alg: true, parity: true, overload: true, poison: true, icmp: false }],
+    [
+      'full-cone,limit=10,alg,parity,overload,poison,icmp=drop',
+      { limit: 10, alg: true, parity: true, overload: true, poison: true, icmp: false },
+    ],
   ])('reads %s', (text, expected) => expect(parseNat(text).parts).toMatchObject(expected));
 
   it('gives modifiers behind a CGNAT to the carrier', () => {
@@ -62,13 +73,25 @@ describe('truth', () => {
     ['firewall,filtering=ei', 'open-internet', 'none', 'endpoint-independent', 'preserving'],
     ['full-cone', 'full-cone', 'endpoint-independent', 'endpoint-independent', 'sequential'],
     ['restricted-cone,ports=random', 'restricted-cone', 'endpoint-independent', 'address-dependent', 'random'],
-    ['port-restricted-cone,ports=preserving', 'port-restricted-cone', 'endpoint-independent', 'address-and-port-dependent', 'preserving'],
+    [
+      'port-restricted-cone,ports=preserving',
+      'port-restricted-cone',
+      'endpoint-independent',
+      'address-and-port-dependent',
+      'preserving',
+    ],
     ['symmetric,mapping=ad,filtering=ei', 'symmetric', 'address-dependent', 'endpoint-independent', 'sequential'],
     ['linux', 'port-restricted-cone', 'endpoint-independent', 'address-and-port-dependent', 'preserving'],
     ['linux,ports=random', 'symmetric', 'address-and-port-dependent', 'address-and-port-dependent', 'random'],
     ['cgnat', 'port-restricted-cone', 'endpoint-independent', 'address-and-port-dependent', 'block'],
     ['cgnat,mapping=apd', 'symmetric', 'address-and-port-dependent', 'address-and-port-dependent', 'block'],
-    ['cgnat,ports=preserving', 'port-restricted-cone', 'endpoint-independent', 'address-and-port-dependent', 'sequential'],
+    [
+      'cgnat,ports=preserving',
+      'port-restricted-cone',
+      'endpoint-independent',
+      'address-and-port-dependent',
+      'sequential',
+    ],
     ['blocked', 'udp-blocked', 'unknown', 'unknown', 'unknown'],
   ])('%s is %s', (text, type, mapping, filtering, pattern) => {
     expect(truthOf(parseNat(text))).toMatchObject({ type, mapping, filtering, portAllocation: { pattern } });

@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_LIFETIMES, DEFAULT_PARTS, type Dependence, LINUX_LIFETIMES, type NatParts, type PortChoice } from '../../src/lab/nat-parts.ts';
+import {
+  DEFAULT_LIFETIMES,
+  DEFAULT_PARTS,
+  type Dependence,
+  LINUX_LIFETIMES,
+  type NatParts,
+  type PortChoice,
+} from '../../src/lab/nat-parts.ts';
 import { Nat, type NatAction } from '../../src/lab/nat.ts';
 import { natSpec } from '../../src/lab/nat-spec.ts';
 import { PortPool } from '../../src/lab/port-pool.ts';
@@ -15,30 +22,52 @@ const S_PORT: Endpoint = { ...S, port: 3479 };
 const S_OTHER: Endpoint = { address: '40.30.20.11', port: 3478 };
 const nothing = new Uint8Array();
 
-const nat = (parts: Partial<NatParts> = {}, addresses: readonly string[] = [PUBLIC]): Nat => new Nat({ ...DEFAULT_PARTS, ...parts }, addresses, seededRandom(1, 'nat'));
+const nat = (parts: Partial<NatParts> = {}, addresses: readonly string[] = [PUBLIC]): Nat =>
+  new Nat({ ...DEFAULT_PARTS, ...parts }, addresses, seededRandom(1, 'nat'));
 const only = (actions: readonly NatAction[]): NatAction => {
   expect(actions).toHaveLength(1);
   return actions[0] as NatAction;
 };
-const out = (box: Nat, src: Endpoint, dst: Endpoint, now = 0): NatAction => only(box.handle({ side: 'inside', src, dst, data: nothing }, now));
-const back = (box: Nat, src: Endpoint, dst: Endpoint, now = 0): NatAction => only(box.handle({ side: 'outside', src, dst, data: nothing }, now));
+const out = (box: Nat, src: Endpoint, dst: Endpoint, now = 0): NatAction =>
+  only(box.handle({ side: 'inside', src, dst, data: nothing }, now));
+const back = (box: Nat, src: Endpoint, dst: Endpoint, now = 0): NatAction =>
+  only(box.handle({ side: 'outside', src, dst, data: nothing }, now));
 const mapped = (action: NatAction): Endpoint => {
   if (action.kind !== 'forward') throw new Error(`dropped: ${action.reason}`);
   return action.src;
 };
 const verdict = (action: NatAction): string => (action.kind === 'forward' ? 'passed' : action.reason);
 
-const dependence = fc.constantFrom<Dependence>('endpoint-independent', 'address-dependent', 'address-and-port-dependent');
+const dependence = fc.constantFrom<Dependence>(
+  'endpoint-independent',
+  'address-dependent',
+  'address-and-port-dependent',
+);
 const portChoice = fc.oneof(
-  fc.constantFrom<PortChoice>({ kind: 'preserving', fallback: 'next' }, { kind: 'preserving', fallback: 'random' }, { kind: 'random' }),
-  fc.record({ kind: fc.constant('sequential' as const), step: fc.constantFrom(1, 2, -1, 7, -64), start: fc.integer({ min: 1024, max: 65_535 }) }),
+  fc.constantFrom<PortChoice>(
+    { kind: 'preserving', fallback: 'next' },
+    { kind: 'preserving', fallback: 'random' },
+    { kind: 'random' },
+  ),
+  fc.record({
+    kind: fc.constant('sequential' as const),
+    step: fc.constantFrom(1, 2, -1, 7, -64),
+    start: fc.integer({ min: 1024, max: 65_535 }),
+  }),
   fc.record({ kind: fc.constant('block' as const), size: fc.constantFrom(16, 64, 512) }),
 );
-const inner = fc.record({ address: fc.constantFrom('192.168.1.3', '192.168.1.4', '192.168.1.5'), port: fc.integer({ min: 2000, max: 2005 }) });
-const remote = fc.record({ address: fc.constantFrom('40.30.20.10', '40.30.20.11', '50.60.70.80'), port: fc.integer({ min: 3478, max: 3480 }) });
+const inner = fc.record({
+  address: fc.constantFrom('192.168.1.3', '192.168.1.4', '192.168.1.5'),
+  port: fc.integer({ min: 2000, max: 2005 }),
+});
+const remote = fc.record({
+  address: fc.constantFrom('40.30.20.10', '40.30.20.11', '50.60.70.80'),
+  port: fc.integer({ min: 3478, max: 3480 }),
+});
 const parts = fc.record({ mapping: dependence, filtering: dependence, ports: portChoice, parity: fc.boolean() });
 
-const part = (of: Dependence, { address, port }: Endpoint): string => (of === 'endpoint-independent' ? '' : of === 'address-dependent' ? address : `${address}:${port}`);
+const part = (of: Dependence, { address, port }: Endpoint): string =>
+  of === 'endpoint-independent' ? '' : of === 'address-dependent' ? address : `${address}:${port}`;
 const text = ({ address, port }: Endpoint): string => `${address}:${port}`;
 
 describe('mapping', () => {
@@ -102,7 +131,9 @@ describe('port choice', () => {
   };
 
   it('counts', () => {
-    expect(series({ kind: 'sequential', step: 1, start: 24_604 })).toEqual([24_604, 24_605, 24_606, 24_607, 24_608, 24_609]);
+    expect(series({ kind: 'sequential', step: 1, start: 24_604 })).toEqual([
+      24_604, 24_605, 24_606, 24_607, 24_608, 24_609,
+    ]);
     expect(series({ kind: 'sequential', step: -2, start: 24_604 }, 3)).toEqual([24_604, 24_602, 24_600]);
     expect(series({ kind: 'sequential', step: 1, start: 65_534 }, 4)).toEqual([65_534, 65_535, 1024, 1025]);
   });
@@ -116,7 +147,8 @@ describe('port choice', () => {
 
   it('keeps a block to a host, and takes another when it is full', () => {
     const box = nat({ ports: { kind: 'block', size: 16 } });
-    const portsOf = (address: string, count: number) => Array.from({ length: count }, (_, i) => mapped(out(box, { address, port: 2000 + i }, S)).port);
+    const portsOf = (address: string, count: number) =>
+      Array.from({ length: count }, (_, i) => mapped(out(box, { address, port: 2000 + i }, S)).port);
     const mine = portsOf('192.168.1.3', 16);
     const theirs = portsOf('192.168.1.4', 16);
     const blocks = (ports: number[]) => new Set(ports.map((port) => Math.floor(port / 16)));
@@ -127,7 +159,12 @@ describe('port choice', () => {
   });
 
   it('finds the last free port, and none when there is none', () => {
-    for (const choice of [{ kind: 'sequential', step: 2, start: 1024 }, { kind: 'random' }, { kind: 'preserving', fallback: 'next' }, { kind: 'preserving', fallback: 'random' }] as const) {
+    for (const choice of [
+      { kind: 'sequential', step: 2, start: 1024 },
+      { kind: 'random' },
+      { kind: 'preserving', fallback: 'next' },
+      { kind: 'preserving', fallback: 'random' },
+    ] as const) {
       const pool = new PortPool(choice, seededRandom(1, 'pool'));
       expect(pool.pick('192.168.1.3', 42_301, (port) => port === 5001)).toBe(5001);
       expect(pool.pick('192.168.1.3', 42_301, () => false)).toBeUndefined();
@@ -138,13 +175,18 @@ describe('port choice', () => {
 describe('filtering', () => {
   it('admits exactly those whom its key has let in', () => {
     fc.assert(
-      fc.property(dependence, fc.array(remote, { minLength: 1, maxLength: 6 }), remote, (filtering, contacted, stranger) => {
-        const box = nat({ filtering });
-        let at: Endpoint | undefined;
-        for (const to of contacted) at = mapped(out(box, A, to));
-        const expected = contacted.some((each) => part(filtering, each) === part(filtering, stranger));
-        expect(verdict(back(box, stranger, at as Endpoint))).toBe(expected ? 'passed' : 'filtered');
-      }),
+      fc.property(
+        dependence,
+        fc.array(remote, { minLength: 1, maxLength: 6 }),
+        remote,
+        (filtering, contacted, stranger) => {
+          const box = nat({ filtering });
+          let at: Endpoint | undefined;
+          for (const to of contacted) at = mapped(out(box, A, to));
+          const expected = contacted.some((each) => part(filtering, each) === part(filtering, stranger));
+          expect(verdict(back(box, stranger, at as Endpoint))).toBe(expected ? 'passed' : 'filtered');
+        },
+      ),
     );
   });
 
@@ -157,7 +199,9 @@ describe('filtering', () => {
   });
 
   it('has nothing for a port without a mapping', () => {
-    expect(verdict(back(nat({ filtering: 'endpoint-independent' }), S, { address: PUBLIC, port: 9 }))).toBe('no-mapping');
+    expect(verdict(back(nat({ filtering: 'endpoint-independent' }), S, { address: PUBLIC, port: 9 }))).toBe(
+      'no-mapping',
+    );
   });
 
   it('leaves addresses alone in a firewall', () => {
@@ -340,20 +384,26 @@ describe('limits and traits', () => {
 describe('the table', () => {
   it('has a row for each flow, and all rows are live flows', () => {
     fc.assert(
-      fc.property(parts, fc.array(fc.tuple(inner, remote, fc.integer({ min: 0, max: 90_000 })), { maxLength: 30 }), fc.integer({ min: 0, max: 300_000 }), (chosen, flows, later) => {
-        const box = nat(chosen);
-        const last = new Map<string, { at: string; until: number }>();
-        let now = 0;
-        for (const [from, to, wait] of flows) {
-          now += wait;
-          const action = out(box, from, to, now);
-          if (action.kind === 'forward') last.set(`${text(from)}>${text(to)}`, { at: text(action.src), until: now + 120_000 });
-        }
-        const at = now + later;
-        const rows = box.table(at).map((row) => `${text(row.private)}>${text(row.remote)} ${text(row.public)}`);
-        const expected = [...last].filter(([, { until }]) => until > at).map(([key, value]) => `${key} ${value.at}`);
-        expect(rows.sort()).toEqual(expected.sort());
-      }),
+      fc.property(
+        parts,
+        fc.array(fc.tuple(inner, remote, fc.integer({ min: 0, max: 90_000 })), { maxLength: 30 }),
+        fc.integer({ min: 0, max: 300_000 }),
+        (chosen, flows, later) => {
+          const box = nat(chosen);
+          const last = new Map<string, { at: string; until: number }>();
+          let now = 0;
+          for (const [from, to, wait] of flows) {
+            now += wait;
+            const action = out(box, from, to, now);
+            if (action.kind === 'forward')
+              last.set(`${text(from)}>${text(to)}`, { at: text(action.src), until: now + 120_000 });
+          }
+          const at = now + later;
+          const rows = box.table(at).map((row) => `${text(row.private)}>${text(row.remote)} ${text(row.public)}`);
+          const expected = [...last].filter(([, { until }]) => until > at).map(([key, value]) => `${key} ${value.at}`);
+          expect(rows.sort()).toEqual(expected.sort());
+        },
+      ),
     );
   });
 });

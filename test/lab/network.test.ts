@@ -2,7 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { createLab, type Lab, type LabOptions } from '../../src/lab/topology.ts';
 import { LeakError } from '../../src/lab/world.ts';
 import type { Endpoint } from '../../src/net/address.ts';
-import { type Datagram, type Env, NetError, type NetErrorKind, type UdpOptions, type UdpSocket } from '../../src/net/ports.ts';
+import {
+  type Datagram,
+  type Env,
+  NetError,
+  type NetErrorKind,
+  type UdpOptions,
+  type UdpSocket,
+} from '../../src/net/ports.ts';
 import { sleep } from '../../src/net/wait.ts';
 
 const S: Endpoint = { address: '40.30.20.10', port: 3478 };
@@ -48,13 +55,15 @@ async function ask(env: Env, options: Partial<UdpOptions> = {}, to: Endpoint = B
   return socket.heard.map(({ data }) => string(data));
 }
 
-describe('the tutorial\'s network', () => {
+describe("the tutorial's network", () => {
   it('has A behind N, whose first public port is 24604', async () => {
     const lab = createLab();
     echo(lab);
     const answers = await lab.run((env) => ask(env));
     expect(answers).toEqual(['12.13.14.15:24604']);
-    expect(lab.table()).toEqual([{ private: '192.168.1.3:42301', public: '12.13.14.15:24604', remote: '50.60.70.80:7' }]);
+    expect(lab.table()).toEqual([
+      { private: '192.168.1.3:42301', public: '12.13.14.15:24604', remote: '50.60.70.80:7' },
+    ]);
   });
 
   it('gives the first port again that was only opened, not used', async () => {
@@ -128,7 +137,9 @@ describe('the tutorial\'s network', () => {
       expect(there.heard.map(({ data }) => string(data))).toEqual([]);
       await there.send(bytes('through'), { address: '12.13.14.15', port: 24_604 });
       await sleep(a.clock, 100);
-      expect(here.heard.map(({ data, from }) => [string(data), from])).toEqual([['through', { address: '22.23.24.25', port: 24_604 }]]);
+      expect(here.heard.map(({ data, from }) => [string(data), from])).toEqual([
+        ['through', { address: '22.23.24.25', port: 24_604 }],
+      ]);
       await here.send(bytes('back'), here.heard[0]?.from);
       await sleep(a.clock, 100);
       expect(there.heard.map(({ data }) => string(data))).toEqual(['back']);
@@ -170,7 +181,9 @@ describe('UDP as the system does it', () => {
       expect(await kindOf(env.udp.open({ family: 4, port: 5000 }))).toBe('in-use');
       expect(await kindOf(env.udp.open({ family: 4, port: 5000, reuse: true }))).toBe('in-use');
       expect(await kindOf(env.udp.open({ family: 4, address: '10.9.8.7' }))).toBe('not-available');
-      expect(await kindOf(env.udp.open({ family: 6, remote: { address: '2001:db8::1', port: 1 } }))).toBe('unreachable');
+      expect(await kindOf(env.udp.open({ family: 6, remote: { address: '2001:db8::1', port: 1 } }))).toBe(
+        'unreachable',
+      );
       first.close();
       const again = await open(env, { port: 5000, reuse: true });
       const shared = await open(env, { port: 5000, reuse: true, remote: S });
@@ -265,13 +278,22 @@ describe('UDP as the system does it', () => {
     run(async (env) => {
       const wild = await open(env, { port: 5000, reuse: true });
       const bound = await open(env, { port: 5000, address: '127.0.0.1', reuse: true });
-      const connected = await open(env, { port: 5000, address: '127.0.0.1', reuse: true, remote: { address: '127.0.0.1', port: 6000 } });
+      const connected = await open(env, {
+        port: 5000,
+        address: '127.0.0.1',
+        reuse: true,
+        remote: { address: '127.0.0.1', port: 6000 },
+      });
       const [sender, stranger] = [await open(env, { port: 6000 }), await open(env, { port: 6001 })];
       await sender.send(bytes('a'), { address: '127.0.0.1', port: 5000 });
       await stranger.send(bytes('b'), { address: '127.0.0.1', port: 5000 });
       await sender.send(bytes('c'), { address: '192.168.1.3', port: 5000 });
       await sleep(env.clock, 1);
-      expect([wild, bound, connected].map(({ heard }) => heard.map(({ data }) => string(data)).join())).toEqual(['c', 'b', 'a']);
+      expect([wild, bound, connected].map(({ heard }) => heard.map(({ data }) => string(data)).join())).toEqual([
+        'c',
+        'b',
+        'a',
+      ]);
       for (const each of [wild, bound, connected, sender, stranger]) each.close();
     }));
 
@@ -289,7 +311,9 @@ describe('UDP as the system does it', () => {
     }));
 
   it('finds a socket that was left open', async () => {
-    const error = await run(async (env) => void (await env.udp.open({ family: 4, port: 5000 }))).catch((reason: unknown) => reason);
+    const error = await run(async (env) => void (await env.udp.open({ family: 4, port: 5000 }))).catch(
+      (reason: unknown) => reason,
+    );
     expect(error).toBeInstanceOf(LeakError);
     expect((error as LeakError).leaks).toEqual(['A: UDP socket 0.0.0.0:5000']);
   });
@@ -363,7 +387,15 @@ describe('the wire', () => {
 
   it('does the same for the same seed, packet by packet', async () => {
     const trace = async (seed: number) => {
-      const lab = createLab({ seed, loss: 0.2, jitterMs: 5, reorder: 0.1, duplicate: 0.1, nat: 'symmetric,ports=random', trace: true });
+      const lab = createLab({
+        seed,
+        loss: 0.2,
+        jitterMs: 5,
+        reorder: 0.1,
+        duplicate: 0.1,
+        nat: 'symmetric,ports=random',
+        trace: true,
+      });
       echo(lab);
       await lab.run(async (env) => {
         for (let i = 0; i < 20; i++) await ask(env, {}, B, 10);
@@ -458,7 +490,9 @@ describe('TCP', () => {
       const listener = await env.tcp.listen({ address: '0.0.0.0', port: 80 }, (stream) => stream.close());
       const controller = new AbortController();
       lab.host('B').clock.after(500, () => controller.abort(new Error('enough')));
-      await expect(lab.host('B').tcp.connect({ address: '12.13.14.15', port: 80 }, {}, controller.signal)).rejects.toThrow('enough');
+      await expect(
+        lab.host('B').tcp.connect({ address: '12.13.14.15', port: 80 }, {}, controller.signal),
+      ).rejects.toThrow('enough');
       listener.close();
     });
   });

@@ -2,11 +2,23 @@ import { describe, expect, it } from 'vitest';
 import { parseScript, type Played, type ScriptStep } from '../../src/commands/lab-script.ts';
 import { run } from '../commands/worlds.ts';
 
-async function played(argv: readonly string[], files: Readonly<Record<string, string>> = {}): Promise<{ steps: readonly ScriptStep[]; tables: Played['tables']; printed(host: string): string }> {
+async function played(
+  argv: readonly string[],
+  files: Readonly<Record<string, string>> = {},
+): Promise<{ steps: readonly ScriptStep[]; tables: Played['tables']; printed(host: string): string }> {
   const { status, stdout, stderr } = await run(['lab', '--json', ...argv], { files });
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   const { steps, tables } = JSON.parse(stdout).data.script as Played;
-  return { steps, tables, printed: (host) => steps.flatMap(({ output }) => output).filter((each) => each.host === host && each.stream === 'stdout').map(({ text }) => text).join('') };
+  return {
+    steps,
+    tables,
+    printed: (host) =>
+      steps
+        .flatMap(({ output }) => output)
+        .filter((each) => each.host === host && each.stream === 'stdout')
+        .map(({ text }) => text)
+        .join(''),
+  };
 }
 
 describe('the tutorial', () => {
@@ -22,7 +34,8 @@ describe('the tutorial', () => {
     const [n, n2] = tables.map(({ rows }) => rows.find(({ remote }) => !remote.startsWith('40.30.20.')));
     expect([n?.public, n?.remote]).toEqual([n2?.remote, n2?.public]);
     // Every step that sends shows its packets.
-    for (const step of steps.filter(({ kind, text }) => kind === 'run' && / (send|punch|public-ip) /.test(text))) expect(step.diagram.steps.length).toBeGreaterThan(0);
+    for (const step of steps.filter(({ kind, text }) => kind === 'run' && / (send|punch|public-ip) /.test(text)))
+      expect(step.diagram.steps.length).toBeGreaterThan(0);
   });
 
   it.each([
@@ -36,12 +49,16 @@ describe('the tutorial', () => {
     ['linux', [], true],
   ] as const)('behind %s it goes as that NAT has it', async (nat, arrive, meet) => {
     const { printed } = await played(['--nat', nat, 'tutorial']);
-    for (const text of ['too early', 'udp hole', 'too late'] as const) expect([text, printed('A').includes(text)]).toEqual([text, (arrive as readonly string[]).includes(text)]);
+    for (const text of ['too early', 'udp hole', 'too late'] as const)
+      expect([text, printed('A').includes(text)]).toEqual([text, (arrive as readonly string[]).includes(text)]);
     expect(printed('C2').includes('Open both ways')).toBe(meet);
   });
 
   it('takes options of lab, and those of every command, after its name too', async () => {
-    const [before, after] = await Promise.all([run(['lab', '--json', '--nat', 'symmetric', '--seed', '3', 'tutorial']), run(['lab', 'tutorial', '--json', '--nat', 'symmetric', '--seed', '3'])]);
+    const [before, after] = await Promise.all([
+      run(['lab', '--json', '--nat', 'symmetric', '--seed', '3', 'tutorial']),
+      run(['lab', 'tutorial', '--json', '--nat', 'symmetric', '--seed', '3']),
+    ]);
     const dataOf = ({ stdout }: { readonly stdout: string }): unknown => JSON.parse(stdout).data;
     expect(dataOf(after)).toEqual(dataOf(before));
     expect(await run(['lab', 'tutorial', '-q', '--short'])).toMatchObject({ status: 0, stdout: '', stderr: '' });
@@ -57,10 +74,19 @@ describe('the tutorial', () => {
 
 describe('a script', () => {
   it('is one statement a line', () => {
-    expect(parseScript(`## Title\n# words\n\nA$ echo "a  b" c | nat-tool send -p 1 'x y' $B &\nwait 2.5\nstop C2\n`, 's')).toEqual([
+    expect(
+      parseScript(`## Title\n# words\n\nA$ echo "a  b" c | nat-tool send -p 1 'x y' $B &\nwait 2.5\nstop C2\n`, 's'),
+    ).toEqual([
       { kind: 'title', text: 'Title' },
       { kind: 'say', text: 'words' },
-      { kind: 'run', host: 'A', command: `echo "a  b" c | nat-tool send -p 1 'x y' $B &`, words: ['send', '-p', '1', 'x y', '$B'], stdin: 'a  b c\n', background: true },
+      {
+        kind: 'run',
+        host: 'A',
+        command: `echo "a  b" c | nat-tool send -p 1 'x y' $B &`,
+        words: ['send', '-p', '1', 'x y', '$B'],
+        stdin: 'a  b c\n',
+        background: true,
+      },
       { kind: 'wait', ms: 2500 },
       { kind: 'stop', host: 'C2' },
     ]);

@@ -16,14 +16,23 @@ interface Answer {
 }
 
 /** Sends one request from behind a full cone and returns all that comes back within two seconds. */
-function ask(server: Partial<ServerSpec>, attributes: readonly Attribute[] = [], to: Endpoint = P, times = 1): Promise<{ answers: Answer[]; id: Uint8Array }> {
+function ask(
+  server: Partial<ServerSpec>,
+  attributes: readonly Attribute[] = [],
+  to: Endpoint = P,
+  times = 1,
+): Promise<{ answers: Answer[]; id: Uint8Array }> {
   const lab = createLab({ nat: 'full-cone', rttMs: 40, servers: [{ ...DEFAULT_SERVER, ...server }] });
   return lab.run(async (env) => {
     const id = env.random.bytes(12);
     const socket = await env.udp.open({ family: 4 });
     const answers: Answer[] = [];
-    socket.listen({ datagram: ({ from, at, data }) => answers.push({ from: formatEndpoint(from), at, message: looksLikeStun(data) ? decode(data) : undefined }) });
-    for (let i = 0; i < times; i++) await socket.send(encode({ class: 'request', method: METHOD.binding, transactionId: id, attributes }), to);
+    socket.listen({
+      datagram: ({ from, at, data }) =>
+        answers.push({ from: formatEndpoint(from), at, message: looksLikeStun(data) ? decode(data) : undefined }),
+    });
+    for (let i = 0; i < times; i++)
+      await socket.send(encode({ class: 'request', method: METHOD.binding, transactionId: id, attributes }), to);
     await sleep(env.clock, 2000);
     socket.close();
     return { answers, id };
@@ -40,11 +49,16 @@ describe('a healthy server', () => {
   it('answers with the public side, its other address, and from where it was asked to', async () => {
     const { answers } = await ask({});
     expect(answers.map(({ from, at }) => [from, at])).toEqual([['40.30.20.10:3478', 40]]);
-    expect(answers[0]?.message && get(answers[0].message, 'XOR-MAPPED-ADDRESS')).toEqual({ address: '12.13.14.15', port: 24_604 });
+    expect(answers[0]?.message && get(answers[0].message, 'XOR-MAPPED-ADDRESS')).toEqual({
+      address: '12.13.14.15',
+      port: 24_604,
+    });
     expect(otherOf(answers[0])).toEqual({ address: '40.30.20.11', port: 3479 });
     expect((await ask({}, changeBoth)).answers.map(({ from }) => from)).toEqual(['40.30.20.11:3479']);
     expect((await ask({}, changePort)).answers.map(({ from }) => from)).toEqual(['40.30.20.10:3479']);
-    expect((await ask({}, [], { ...P, address: '40.30.20.11' })).answers.map(({ from }) => from)).toEqual(['40.30.20.11:3478']);
+    expect((await ask({}, [], { ...P, address: '40.30.20.11' })).answers.map(({ from }) => from)).toEqual([
+      '40.30.20.11:3478',
+    ]);
   });
 
   it('with one address is a plain one', async () => {
@@ -57,7 +71,12 @@ describe('a healthy server', () => {
     const lab = createLab();
     await lab.run(async (env) => {
       const stream = await env.tcp.connect(P, {});
-      const request = encode({ class: 'request', method: METHOD.binding, transactionId: env.random.bytes(12), attributes: [] });
+      const request = encode({
+        class: 'request',
+        method: METHOD.binding,
+        transactionId: env.random.bytes(12),
+        attributes: [],
+      });
       await stream.write(request.subarray(0, 7));
       await stream.write(request.subarray(7));
       for await (const chunk of stream) {
@@ -113,16 +132,20 @@ describe('faults', () => {
     expect(answers[0]?.message?.transactionId).not.toEqual(id);
   });
 
-  it('wrong-source', async () => expect((await ask(faulty('wrong-source'))).answers.map(({ from }) => from)).toEqual(['40.30.20.10:3479']));
+  it('wrong-source', async () =>
+    expect((await ask(faulty('wrong-source'))).answers.map(({ from }) => from)).toEqual(['40.30.20.10:3479']));
 
-  it('garbage', async () => expect((await ask(faulty('garbage'))).answers.map(({ message }) => message)).toEqual([undefined]));
+  it('garbage', async () =>
+    expect((await ask(faulty('garbage'))).answers.map(({ message }) => message)).toEqual([undefined]));
 
   it.each<[ServerFault, string[]]>([
     ['mapped-only', ['MAPPED-ADDRESS']],
     ['no-mapped-address', ['RESPONSE-ORIGIN', 'OTHER-ADDRESS']],
     ['unknown-attribute', ['XOR-MAPPED-ADDRESS', 'MAPPED-ADDRESS', 'RESPONSE-ORIGIN', 'OTHER-ADDRESS', 'unknown']],
   ])('%s: %j', async (fault, names) => {
-    expect((await ask(faulty(fault))).answers[0]?.message?.attributes.map(({ name }) => name ?? 'unknown')).toEqual(names);
+    expect((await ask(faulty(fault))).answers[0]?.message?.attributes.map(({ name }) => name ?? 'unknown')).toEqual(
+      names,
+    );
   });
 
   it('duplicate, stray, silent', async () => {
@@ -135,7 +158,9 @@ describe('faults', () => {
     expect((await ask(faulty('slow'))).answers[0]?.at).toBe(740);
     expect((await ask(faulty('late-change'))).answers[0]?.at).toBe(40);
     expect((await ask(faulty('late-change'), changeBoth)).answers[0]?.at).toBe(1040);
-    expect((await ask({ delays: [{ ms: 300, asked: 'A2P1' }] }, [], { ...P, address: '40.30.20.11' })).answers[0]?.at).toBe(340);
+    expect(
+      (await ask({ delays: [{ ms: 300, asked: 'A2P1' }] }, [], { ...P, address: '40.30.20.11' })).answers[0]?.at,
+    ).toBe(340);
     expect((await ask({ delays: [{ ms: 300, asked: 'A2P1' }] })).answers[0]?.at).toBe(40);
   });
 
@@ -147,14 +172,21 @@ describe('faults', () => {
     expect((await ask(faulty('no-response-port'), wish)).answers).toHaveLength(1);
   });
 
-  it('combine', async () => expect((await ask(faulty('change-ignored', 'duplicate'), changeBoth)).answers.map(({ from }) => from)).toEqual(['40.30.20.10:3478', '40.30.20.10:3478']));
+  it('combine', async () =>
+    expect((await ask(faulty('change-ignored', 'duplicate'), changeBoth)).answers.map(({ from }) => from)).toEqual([
+      '40.30.20.10:3478',
+      '40.30.20.10:3478',
+    ]));
 
   it('a closed server refuses, a dead one is silent', async () => {
     const errors = (state: 'closed' | 'dead') =>
       createLab({ servers: [{ ...DEFAULT_SERVER, state }] }).run(async (env) => {
         const socket = await env.udp.open({ family: 4, remote: P });
         const kinds: string[] = [];
-        socket.listen({ datagram: () => kinds.push('answer'), error: (error) => kinds.push(error instanceof NetError ? error.kind : 'other') });
+        socket.listen({
+          datagram: () => kinds.push('answer'),
+          error: (error) => kinds.push(error instanceof NetError ? error.kind : 'other'),
+        });
         await socket.send(Uint8Array.of(1));
         await sleep(env.clock, 1000);
         socket.close();

@@ -112,7 +112,9 @@ describe('deadlocks and leaks', () => {
 
   it('says where a leaked timer was set, if asked', async () => {
     const world = new World({ stacks: true });
-    const error = await world.run(async () => void world.clock(owner).after(1, () => {})).catch((reason: unknown) => reason);
+    const error = await world
+      .run(async () => void world.clock(owner).after(1, () => {}))
+      .catch((reason: unknown) => reason);
     expect((error as LeakError).leaks[0]).toContain('world.test.ts');
   });
 
@@ -143,7 +145,14 @@ describe('deadlocks and leaks', () => {
 
 describe('seeded chance', () => {
   it('gives each label a stream of its own, the same for the same seed', () => {
-    const draw = (seed: number, label: string) => Array.from({ length: 8 }, ((random) => () => random.below(2 ** 32))(seededRandom(seed, label)));
+    const draw = (seed: number, label: string) =>
+      Array.from(
+        { length: 8 },
+        (
+          (random) => () =>
+            random.below(2 ** 32)
+        )(seededRandom(seed, label)),
+      );
     expect(draw(1, 'a')).toEqual(draw(1, 'a'));
     expect(draw(1, 'a')).not.toEqual(draw(1, 'b'));
     expect(draw(1, 'a')).not.toEqual(draw(2, 'a'));
@@ -167,7 +176,14 @@ describe('seeded chance', () => {
         const random = seededRandom(seed, 'bounds');
         const value = random.below(bound);
         const unit = random.unit();
-        return value >= 0 && value < bound && Number.isInteger(value) && unit >= 0 && unit < 1 && random.bytes(5).length === 5;
+        return (
+          value >= 0 &&
+          value < bound &&
+          Number.isInteger(value) &&
+          unit >= 0 &&
+          unit < 1 &&
+          random.bytes(5).length === 5
+        );
       }),
     );
     expect(() => seededRandom(1, '').below(0)).toThrow(RangeError);

@@ -29,11 +29,18 @@ describe.each([0, 0.05, 0.1])('at %d loss each way', (loss) => {
       for (const ports of PORTS) {
         for (const hairpin of ['no', 'external'] as const) {
           for (let seed = 0; seed < SEEDS; seed++) {
-            const result = await measure({ seed, loss, jitterMs: 4, nat: natSpec('symmetric', { mapping, filtering, ports, hairpin }) });
+            const result = await measure({
+              seed,
+              loss,
+              jitterMs: 4,
+              nat: natSpec('symmetric', { mapping, filtering, ports, hairpin }),
+            });
             const { data, truth } = result;
             counts.runs++;
-            if (data.type === 'unknown' || data.filtering === 'unknown' || data.mapping === 'unknown') counts.inconclusive++;
-            for (const word of contradictions(truth, result)) counts.wrong.push(`${mapping}/${filtering}/${ports.kind}/hairpin ${hairpin}, seed ${seed}: ${word}`);
+            if (data.type === 'unknown' || data.filtering === 'unknown' || data.mapping === 'unknown')
+              counts.inconclusive++;
+            for (const word of contradictions(truth, result))
+              counts.wrong.push(`${mapping}/${filtering}/${ports.kind}/hairpin ${hairpin}, seed ${seed}: ${word}`);
           }
         }
       }
@@ -44,6 +51,8 @@ describe.each([0, 0.05, 0.1])('at %d loss each way', (loss) => {
   it('seldom inconclusive', () => {
     expect(counts.runs).toBe(3 * 3 * 4 * 2 * SEEDS);
     expect(counts.inconclusive / counts.runs).toBeLessThanOrEqual(loss > 0.05 ? 0.05 : loss > 0 ? 0.01 : 0);
-    console.log(`${counts.runs} runs at ${100 * loss} % loss: ${counts.wrong.length} wrong words, ${counts.inconclusive} inconclusive`);
+    console.log(
+      `${counts.runs} runs at ${100 * loss} % loss: ${counts.wrong.length} wrong words, ${counts.inconclusive} inconclusive`,
+    );
   });
 });

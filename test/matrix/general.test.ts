@@ -13,7 +13,11 @@ const parts: fc.Arbitrary<Partial<NatParts>> = fc.record(
     filtering: dependence,
     ports: fc.oneof(
       fc.record({ kind: fc.constant('preserving'), fallback: fc.constantFrom('next', 'random') }),
-      fc.record({ kind: fc.constant('sequential'), step: fc.constantFrom(-4, -1, 1, 2, 3, 8, 16), start: fc.integer({ min: 1024, max: 65_535 }) }),
+      fc.record({
+        kind: fc.constant('sequential'),
+        step: fc.constantFrom(-4, -1, 1, 2, 3, 8, 16),
+        start: fc.integer({ min: 1024, max: 65_535 }),
+      }),
       fc.record({ kind: fc.constant('random') }),
       fc.record({ kind: fc.constant('block'), size: fc.constantFrom(256, 512, 1024, 2048) }),
     ),

@@ -4,12 +4,28 @@ import { nodeAddress } from '../../src/node/address.ts';
 
 describe('the addresses of this machine', () => {
   it('include the loopback', () => {
-    expect(nodeInterfaces()).toContainEqual(expect.objectContaining({ address: '127.0.0.1', family: 4, prefixLength: 8, internal: true }));
+    expect(nodeInterfaces()).toContainEqual(
+      expect.objectContaining({ address: '127.0.0.1', family: 4, prefixLength: 8, internal: true }),
+    );
   });
 
   it('carry a zone where they are link-local: the name, and on Windows the number', () => {
-    const info = { address: 'FE80::1', netmask: 'ffff:ffff:ffff:ffff::', family: 'IPv6', mac: '', internal: false, cidr: 'fe80::1/64', scopeid: 7 } as const;
-    expect(interfaceAddress('eth0', info, 'linux')).toEqual({ name: 'eth0', address: 'fe80::1%eth0', family: 6, prefixLength: 64, internal: false });
+    const info = {
+      address: 'FE80::1',
+      netmask: 'ffff:ffff:ffff:ffff::',
+      family: 'IPv6',
+      mac: '',
+      internal: false,
+      cidr: 'fe80::1/64',
+      scopeid: 7,
+    } as const;
+    expect(interfaceAddress('eth0', info, 'linux')).toEqual({
+      name: 'eth0',
+      address: 'fe80::1%eth0',
+      family: 6,
+      prefixLength: 64,
+      internal: false,
+    });
     expect(interfaceAddress('Ethernet', info, 'win32').address).toBe('fe80::1%7');
   });
 });

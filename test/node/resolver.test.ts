@@ -5,7 +5,10 @@ import { addressesInHosts } from '../../src/node/hosts.ts';
 import { createResolver, nodeResolver } from '../../src/node/resolver.ts';
 
 /** A DNS server on loopback that gives every question the same answer. */
-async function withServer(answer: (question: Buffer) => Buffer | undefined, run: (resolver: Resolver) => Promise<void>): Promise<void> {
+async function withServer(
+  answer: (question: Buffer) => Buffer | undefined,
+  run: (resolver: Resolver) => Promise<void>,
+): Promise<void> {
   const socket = createSocket('udp4', (query, from) => {
     const reply = answer(query);
     if (reply) socket.send(reply, from.port, from.address);
@@ -81,7 +84,10 @@ describe('names', () => {
     await withServer(
       (query) => header(query, 0x8182, 0),
       async (resolver) => {
-        await expect(resolver.addresses('stun.example.test', undefined)).rejects.toMatchObject({ kind: 'resolver', code: 'ESERVFAIL' });
+        await expect(resolver.addresses('stun.example.test', undefined)).rejects.toMatchObject({
+          kind: 'resolver',
+          code: 'ESERVFAIL',
+        });
       },
     );
     await withServer(
@@ -98,7 +104,8 @@ describe('names', () => {
 });
 
 describe('a hosts file', () => {
-  const text = '# comment\n127.0.0.1\tlocalhost  Loop # more\n\n2001:DB8::1 six loop\r\nnonsense loop\n192.0.2.9 sixteen\n';
+  const text =
+    '# comment\n127.0.0.1\tlocalhost  Loop # more\n\n2001:DB8::1 six loop\r\nnonsense loop\n192.0.2.9 sixteen\n';
   it.each([
     ['loop', ['127.0.0.1', '2001:db8::1']],
     ['LOCALHOST', ['127.0.0.1']],
@@ -111,11 +118,16 @@ describe('a hosts file', () => {
 describe('service records', () => {
   it('are read whole', async () => {
     // SRV 10 5 3478 stun.test.
-    const rdata = Buffer.concat([Buffer.from([0, 10, 0, 5, 0x0d, 0x96]), Buffer.from('\x04stun\x04test\x00', 'latin1')]);
+    const rdata = Buffer.concat([
+      Buffer.from([0, 10, 0, 5, 0x0d, 0x96]),
+      Buffer.from('\x04stun\x04test\x00', 'latin1'),
+    ]);
     await withServer(
       (query) => answer(query, SRV, rdata),
       async (resolver) => {
-        expect(await resolver.services('_stun._udp.example.test')).toEqual([{ host: 'stun.test', port: 3478, priority: 10, weight: 5 }]);
+        expect(await resolver.services('_stun._udp.example.test')).toEqual([
+          { host: 'stun.test', port: 3478, priority: 10, weight: 5 },
+        ]);
       },
     );
   });
@@ -134,12 +146,15 @@ describe('service records', () => {
   });
 
   it('waiting for a silent server ends with the signal', async () => {
-    await withServer(() => undefined, async (resolver) => {
-      const reason = new Error('enough');
-      const controller = new AbortController();
-      const waiting = resolver.services('_stun._udp.example.test', controller.signal);
-      setImmediate(() => controller.abort(reason));
-      await expect(waiting).rejects.toBe(reason);
-    });
+    await withServer(
+      () => undefined,
+      async (resolver) => {
+        const reason = new Error('enough');
+        const controller = new AbortController();
+        const waiting = resolver.services('_stun._udp.example.test', controller.signal);
+        setImmediate(() => controller.abort(reason));
+        await expect(waiting).rejects.toBe(reason);
+      },
+    );
   });
 });

@@ -71,11 +71,18 @@ describe.each([
     const listener = await serve(loopback, (stream) => stream.close());
     await expect(nodeTcp.listen(listener.local, () => {})).rejects.toMatchObject({ kind: 'in-use' });
     listener.close();
-    await expect(nodeTcp.connect(listener.local, {})).rejects.toMatchObject({ name: 'NetError', kind: 'refused', code: 'ECONNREFUSED' });
+    await expect(nodeTcp.connect(listener.local, {})).rejects.toMatchObject({
+      name: 'NetError',
+      kind: 'refused',
+      code: 'ECONNREFUSED',
+    });
   });
 
   test('ends where the peer ends', async () => {
-    const listener = await serve(loopback, (stream) => void stream.write(Buffer.from('bye')).then(() => stream.close()));
+    const listener = await serve(
+      loopback,
+      (stream) => void stream.write(Buffer.from('bye')).then(() => stream.close()),
+    );
     const stream = await nodeTcp.connect(listener.local, {});
     const heard: string[] = [];
     for await (const chunk of stream) heard.push(Buffer.from(chunk).toString());
@@ -99,7 +106,9 @@ describe('TCP', () => {
 
   it('an aborted signal ends the connecting with its own reason', async () => {
     const reason = new Error('enough');
-    await expect(nodeTcp.connect({ address: '127.0.0.1', port: 9 }, {}, AbortSignal.abort(reason))).rejects.toBe(reason);
+    await expect(nodeTcp.connect({ address: '127.0.0.1', port: 9 }, {}, AbortSignal.abort(reason))).rejects.toBe(
+      reason,
+    );
     const listener = await serve('127.0.0.1', () => {});
     const controller = new AbortController();
     const waiting = nodeTcp.connect(listener.local, {}, controller.signal);
@@ -111,25 +120,33 @@ describe('TCP', () => {
 describe('TLS', () => {
   const tlsServer = async (): Promise<number> => {
     const [cert, key] = await Promise.all([fixture('server-cert.pem'), fixture('server-key.pem')]);
-    return portOf(await listening(createTlsServer({ cert, key }, (socket) => socket.on('error', () => {}).end('secret'))));
+    return portOf(
+      await listening(createTlsServer({ cert, key }, (socket) => socket.on('error', () => {}).end('secret'))),
+    );
   };
 
   it('refuses a certificate that nobody vouches for', async () => {
     const port = await tlsServer();
-    await expect(nodeTcp.connect({ address: '127.0.0.1', port }, { tls: { serverName: 'localhost' } })).rejects.toMatchObject({ kind: 'tls' });
+    await expect(
+      nodeTcp.connect({ address: '127.0.0.1', port }, { tls: { serverName: 'localhost' } }),
+    ).rejects.toMatchObject({ kind: 'tls' });
   });
 
   it('calls what breaks the handshake by its name, and a closed port refused as ever', async () => {
     const server = await listening(createNetServer((socket) => socket.on('error', () => {}).end('this is not TLS\n')));
     const port = portOf(server);
-    await expect(nodeTcp.connect({ address: '127.0.0.1', port }, { tls: { serverName: 'localhost' } })).rejects.toMatchObject({ kind: 'tls' });
+    await expect(
+      nodeTcp.connect({ address: '127.0.0.1', port }, { tls: { serverName: 'localhost' } }),
+    ).rejects.toMatchObject({ kind: 'tls' });
     const dropping = await listening(createNetServer((socket) => socket.once('data', () => socket.resetAndDestroy())));
     await expect(
       nodeTcp.connect({ address: '127.0.0.1', port: portOf(dropping) }, { tls: { serverName: 'localhost' } }),
     ).rejects.toMatchObject({ kind: 'tls' });
     const gone = await serve('127.0.0.1', () => {});
     gone.close();
-    await expect(nodeTcp.connect(gone.local, { tls: { serverName: 'localhost' } })).rejects.toMatchObject({ kind: 'refused' });
+    await expect(nodeTcp.connect(gone.local, { tls: { serverName: 'localhost' } })).rejects.toMatchObject({
+      kind: 'refused',
+    });
   });
 
   it('trusts NODE_EXTRA_CA_CERTS, for the name and for the address in the certificate, and for no other name', async () => {

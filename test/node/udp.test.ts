@@ -81,7 +81,8 @@ describe.each([
     const second = await open({ family, remote: gone.local });
     // Both leave before the loop turns: the second send finds the answer to the first one waiting.
     const [, result] = await Promise.allSettled([second.send(Uint8Array.of(1)), second.send(Uint8Array.of(2))]);
-    if (process.platform === 'linux') expect(result.status === 'rejected' && (result.reason as NetError).kind).toBe('refused');
+    if (process.platform === 'linux')
+      expect(result.status === 'rejected' && (result.reason as NetError).kind).toBe('refused');
   });
 
   test('binding fails by kind', async () => {
@@ -160,8 +161,12 @@ describe('UDP', () => {
 
 describe('what a system says of an address', () => {
   it.skipIf(!hasIpv6())('a link-local one needs an interface, and one that exists', async () => {
-    await expect(open({ family: 6, remote: { address: 'fe80::1', port: 9 } })).rejects.toThrow('needs its interface: fe80::1%eth0');
-    await expect(open({ family: 6, remote: { address: 'fe80::1%none0', port: 9 } })).rejects.toThrow("no interface 'none0'");
+    await expect(open({ family: 6, remote: { address: 'fe80::1', port: 9 } })).rejects.toThrow(
+      'needs its interface: fe80::1%eth0',
+    );
+    await expect(open({ family: 6, remote: { address: 'fe80::1%none0', port: 9 } })).rejects.toThrow(
+      "no interface 'none0'",
+    );
   });
 
   it.each([

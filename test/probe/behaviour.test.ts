@@ -7,7 +7,18 @@ import { conclude } from '../../src/probe/conclude.ts';
 import { decode, transactionKey } from '../../src/stun/message.ts';
 import { contradictions, measure } from './truth.ts';
 
-const NATS = ['none', 'firewall', 'full-cone', 'restricted-cone', 'port-restricted-cone', 'symmetric', 'symmetric,filtering=ei,ports=random', 'symmetric,mapping=ad,filtering=ad', 'cgnat', 'linux'];
+const NATS = [
+  'none',
+  'firewall',
+  'full-cone',
+  'restricted-cone',
+  'port-restricted-cone',
+  'symmetric',
+  'symmetric,filtering=ei,ports=random',
+  'symmetric,mapping=ad,filtering=ad',
+  'cgnat',
+  'linux',
+];
 const server = (faults: readonly ServerFault[], number = 1, more: Partial<ServerSpec> = {}): ServerSpec => ({
   name: `stun${number}.example.net`,
   addresses: [`40.30.2${number}.10`, `40.30.2${number}.11`],
@@ -67,14 +78,21 @@ describe('the reason for what is unknown', () => {
   }
 
   it('a dead server is not a blocked network', async () => {
-    const { data, findings, outcome } = await measure({ nat: 'full-cone', servers: [server([], 1, { state: 'dead' })] });
+    const { data, findings, outcome } = await measure({
+      nat: 'full-cone',
+      servers: [server([], 1, { state: 'dead' })],
+    });
     expect(data.type).toBe('unknown');
     expect(outcome).toBe('failed');
     expect(kinds(findings)).toEqual(['no-answer']);
   });
 
   it('a closed port is told at once', async () => {
-    const { data, findings, lab } = await measure({ nat: 'full-cone', rttMs: 40, servers: [server([], 1, { state: 'closed' })] });
+    const { data, findings, lab } = await measure({
+      nat: 'full-cone',
+      rttMs: 40,
+      servers: [server([], 1, { state: 'closed' })],
+    });
     expect(data.type).toBe('unknown');
     expect(kinds(findings)).toEqual(['server-refused']);
     expect(lab.world.now).toBeLessThan(100);
@@ -99,7 +117,10 @@ describe('a network that rejects UDP by ICMP, and lets TCP through', () => {
             return typeof value === 'function' ? value.bind(target) : value;
           },
         });
-      const udp = { ...env.udp, open: async (...args: Parameters<typeof env.udp.open>) => reject(await env.udp.open(...args)) };
+      const udp = {
+        ...env.udp,
+        open: async (...args: Parameters<typeof env.udp.open>) => reject(await env.udp.open(...args)),
+      };
       return measureBehaviour({ ...env, udp }, 4, { servers: lab.servers, timeoutMs: 8000 }, signal);
     });
     return conclude(measurement).data.type;
@@ -136,17 +157,27 @@ describe('with faults at hand that need not matter', () => {
     ['a server that errs beside a good one', [server(['error']), server([], 2)]],
   ];
   for (const [name, servers] of definite) {
-    it.each(['none', 'firewall', 'full-cone', 'restricted-cone', 'port-restricted-cone', 'symmetric'])(`${name}: %s is found`, async (nat) => {
-      const result = await measure({ nat, servers });
-      expect(result.data.type).toBe(result.truth.type);
-      expect(contradictions(result.truth, result)).toEqual([]);
-    });
+    it.each(['none', 'firewall', 'full-cone', 'restricted-cone', 'port-restricted-cone', 'symmetric'])(
+      `${name}: %s is found`,
+      async (nat) => {
+        const result = await measure({ nat, servers });
+        expect(result.data.type).toBe(result.truth.type);
+        expect(contradictions(result.truth, result)).toEqual([]);
+      },
+    );
   }
 
   it('two plain servers tell the mapping, and a symmetric NAT', async () => {
     const servers = [server(['no-other-address']), server(['no-other-address'], 2)];
-    expect((await measure({ nat: 'full-cone', servers })).data).toMatchObject({ mapping: 'endpoint-independent', filtering: 'unknown', type: 'unknown' });
-    expect((await measure({ nat: 'symmetric', servers })).data).toMatchObject({ mapping: 'unknown', type: 'symmetric' });
+    expect((await measure({ nat: 'full-cone', servers })).data).toMatchObject({
+      mapping: 'endpoint-independent',
+      filtering: 'unknown',
+      type: 'unknown',
+    });
+    expect((await measure({ nat: 'symmetric', servers })).data).toMatchObject({
+      mapping: 'unknown',
+      type: 'symmetric',
+    });
   });
 });
 
@@ -166,7 +197,13 @@ describe('what the addresses show', () => {
 describe('a limit of sessions', () => {
   it('makes no hairpin a lie: the probes may be what the NAT refused', async () => {
     for (let limit = 1; limit <= 20; limit++) {
-      for (const nat of ['full-cone,hairpin', 'port-restricted-cone,hairpin', 'symmetric,filtering=ei,hairpin', 'symmetric,filtering=ei,ports=random,hairpin', 'symmetric,filtering=ei,ports=preserving,hairpin']) {
+      for (const nat of [
+        'full-cone,hairpin',
+        'port-restricted-cone,hairpin',
+        'symmetric,filtering=ei,hairpin',
+        'symmetric,filtering=ei,ports=random,hairpin',
+        'symmetric,filtering=ei,ports=preserving,hairpin',
+      ]) {
         const result = await measure({ nat: `${nat},limit=${limit}` });
         expect(contradictions(result.truth, result), `${nat}, ${limit}`).toEqual([]);
       }
@@ -182,18 +219,32 @@ describe('time', () => {
   });
 
   it('is the sends and one window behind filters', async () => {
-    for (const nat of ['firewall', 'restricted-cone', 'port-restricted-cone', 'symmetric']) expect(await took({ nat })).toBe(380);
+    for (const nat of ['firewall', 'restricted-cone', 'port-restricted-cone', 'symmetric'])
+      expect(await took({ nat })).toBe(380);
   });
 });
 
 describe('a slow path', () => {
   // What is still on its way is not lost: satellites and mobile networks have round trips that outlast all the sends.
   it.each([200, 400, 600, 900])('of %i ms is measured to the end and not called lossy', async (rttMs) => {
-    for (const nat of ['none', 'firewall', 'full-cone', 'restricted-cone', 'port-restricted-cone', 'symmetric', 'symmetric,filtering=ei,ports=random']) {
+    for (const nat of [
+      'none',
+      'firewall',
+      'full-cone',
+      'restricted-cone',
+      'port-restricted-cone',
+      'symmetric',
+      'symmetric,filtering=ei,ports=random',
+    ]) {
       const result = await measure({ nat, rttMs });
-      expect(result.data, nat).toMatchObject({ type: result.truth.type, mapping: result.truth.mapping, filtering: result.truth.filtering });
+      expect(result.data, nat).toMatchObject({
+        type: result.truth.type,
+        mapping: result.truth.mapping,
+        filtering: result.truth.filtering,
+      });
       expect(kinds(result.findings), nat).not.toContain('heavy-loss');
-      for (const { test, rttMs: told } of result.data.evidence) if (told !== null && !/hairpin|tcp/.test(test)) expect(told, `${nat} ${test}`).toBe(rttMs);
+      for (const { test, rttMs: told } of result.data.evidence)
+        if (told !== null && !/hairpin|tcp/.test(test)) expect(told, `${nat} ${test}`).toBe(rttMs);
       expect(result.lab.world.now, nat).toBeLessThanOrEqual(3 * rttMs + 300);
     }
   });
@@ -213,33 +264,44 @@ describe('when interrupted', () => {
 
 describe('politeness', () => {
   // RFC 5780 §5, RFC 8489 §6.2.
-  it.each(['none', 'full-cone', 'full-cone,hairpin', 'restricted-cone', 'port-restricted-cone', 'symmetric', 'symmetric,ports=random'])(
-    'never more than ten transactions outstanding to a server: %s',
-    async (nat) => {
-      const { lab } = await measure({ nat, trace: true });
-      const outstanding = new Set<string>();
-      let most = 0;
-      for (const event of lab.trace) {
-        if (event.kind !== 'hop' && event.kind !== 'delivered') continue;
-        const { payload, dst } = event.packet;
-        if (payload.protocol !== 'udp') continue;
-        const id = transactionKey(decode(payload.data).transactionId);
-        if (event.kind === 'hop' && event.from === 'A' && dst.address.startsWith('40.30.20.')) outstanding.add(id);
-        if (event.kind === 'delivered' && event.at === 'A') outstanding.delete(id);
-        most = Math.max(most, outstanding.size);
-      }
-      expect(most).toBeGreaterThan(5);
-      expect(most).toBeLessThanOrEqual(10);
-    },
-  );
+  it.each([
+    'none',
+    'full-cone',
+    'full-cone,hairpin',
+    'restricted-cone',
+    'port-restricted-cone',
+    'symmetric',
+    'symmetric,ports=random',
+  ])('never more than ten transactions outstanding to a server: %s', async (nat) => {
+    const { lab } = await measure({ nat, trace: true });
+    const outstanding = new Set<string>();
+    let most = 0;
+    for (const event of lab.trace) {
+      if (event.kind !== 'hop' && event.kind !== 'delivered') continue;
+      const { payload, dst } = event.packet;
+      if (payload.protocol !== 'udp') continue;
+      const id = transactionKey(decode(payload.data).transactionId);
+      if (event.kind === 'hop' && event.from === 'A' && dst.address.startsWith('40.30.20.')) outstanding.add(id);
+      if (event.kind === 'delivered' && event.at === 'A') outstanding.delete(id);
+      most = Math.max(most, outstanding.size);
+    }
+    expect(most).toBeGreaterThan(5);
+    expect(most).toBeLessThanOrEqual(10);
+  });
 });
 
 describe('where the server is', () => {
   it('says so when it is on this side of any NAT', async () => {
     const lab = new Lab({ nat: 'port-restricted-cone' });
-    const address = lab.host('Ab').interfaces().find(({ internal }) => !internal)?.address ?? '';
+    const address =
+      lab
+        .host('Ab')
+        .interfaces()
+        .find(({ internal }) => !internal)?.address ?? '';
     lab.serve('Ab', (env) => startStunService(env, { endpoints: { A1P1: { address, port: 3478 } } }));
-    const measurement = await lab.run((env, signal) => measureBehaviour(env, 4, { servers: [{ address, port: 3478 }], timeoutMs: 8000 }, signal));
+    const measurement = await lab.run((env, signal) =>
+      measureBehaviour(env, 4, { servers: [{ address, port: 3478 }], timeoutMs: 8000 }, signal),
+    );
     expect(kinds(conclude(measurement).findings)).toContain('server-on-this-side');
     expect(kinds((await measure({ nat: 'none' })).findings)).toEqual([]);
   });

@@ -9,32 +9,73 @@ const endpoint = (text: string) => {
   if (!parsed) throw new Error(text);
   return parsed;
 };
-const seen = (remote: string, mapped: string): Observation => ({ local: endpoint('192.168.1.3:42301'), remote: endpoint(remote), mapped: endpoint(mapped) });
+const seen = (remote: string, mapped: string): Observation => ({
+  local: endpoint('192.168.1.3:42301'),
+  remote: endpoint(remote),
+  mapped: endpoint(mapped),
+});
 
 describe('classifyMapping', () => {
   const cases: [name: string, observations: Observation[], mapping: string, dependent: boolean][] = [
     ['nothing heard', [], 'unknown', false],
     ['one server only', [seen('1.1.1.1:3478', '9.9.9.9:1000')], 'unknown', false],
-    ['two ports of one address agree: says nothing about another address', [seen('1.1.1.1:3478', '9.9.9.9:1000'), seen('1.1.1.1:3479', '9.9.9.9:1000')], 'unknown', false],
-    ['two addresses agree', [seen('1.1.1.1:3478', '9.9.9.9:1000'), seen('2.2.2.2:3479', '9.9.9.9:1000')], 'endpoint-independent', false],
-    ['two addresses differ, one port each', [seen('1.1.1.1:3478', '9.9.9.9:1000'), seen('2.2.2.2:3478', '9.9.9.9:1001')], 'unknown', true],
+    [
+      'two ports of one address agree: says nothing about another address',
+      [seen('1.1.1.1:3478', '9.9.9.9:1000'), seen('1.1.1.1:3479', '9.9.9.9:1000')],
+      'unknown',
+      false,
+    ],
+    [
+      'two addresses agree',
+      [seen('1.1.1.1:3478', '9.9.9.9:1000'), seen('2.2.2.2:3479', '9.9.9.9:1000')],
+      'endpoint-independent',
+      false,
+    ],
+    [
+      'two addresses differ, one port each',
+      [seen('1.1.1.1:3478', '9.9.9.9:1000'), seen('2.2.2.2:3478', '9.9.9.9:1001')],
+      'unknown',
+      true,
+    ],
     [
       'addresses differ, ports agree',
-      [seen('1.1.1.1:3478', '9.9.9.9:1000'), seen('1.1.1.1:3479', '9.9.9.9:1000'), seen('2.2.2.2:3478', '9.9.9.9:1001')],
+      [
+        seen('1.1.1.1:3478', '9.9.9.9:1000'),
+        seen('1.1.1.1:3479', '9.9.9.9:1000'),
+        seen('2.2.2.2:3478', '9.9.9.9:1001'),
+      ],
       'address-dependent',
       true,
     ],
-    ['ports differ', [seen('1.1.1.1:3478', '9.9.9.9:1000'), seen('1.1.1.1:3479', '9.9.9.9:1002')], 'address-and-port-dependent', true],
-    ['same port, other public address: a NAT that pools per flow', [seen('1.1.1.1:3478', '9.9.9.9:1000'), seen('1.1.1.1:3479', '9.9.9.8:1000')], 'address-and-port-dependent', true],
+    [
+      'ports differ',
+      [seen('1.1.1.1:3478', '9.9.9.9:1000'), seen('1.1.1.1:3479', '9.9.9.9:1002')],
+      'address-and-port-dependent',
+      true,
+    ],
+    [
+      'same port, other public address: a NAT that pools per flow',
+      [seen('1.1.1.1:3478', '9.9.9.9:1000'), seen('1.1.1.1:3479', '9.9.9.8:1000')],
+      'address-and-port-dependent',
+      true,
+    ],
     ['no translation', [seen('1.1.1.1:3478', '192.168.1.3:42301')], 'none', false],
-    ['same port but another address is a NAT', [seen('1.1.1.1:3478', '9.9.9.9:42301'), seen('2.2.2.2:3478', '9.9.9.9:42301')], 'endpoint-independent', false],
+    [
+      'same port but another address is a NAT',
+      [seen('1.1.1.1:3478', '9.9.9.9:42301'), seen('2.2.2.2:3478', '9.9.9.9:42301')],
+      'endpoint-independent',
+      false,
+    ],
   ];
   for (const [name, observations, mapping, dependent] of cases) {
     it(name, () => expect(classifyMapping(observations)).toEqual({ mapping, dependent }));
   }
 
   it('does not depend on the order of the observations', () => {
-    const observation = fc.record({ remote: fc.tuple(fc.constantFrom('1.1.1.1', '2.2.2.2'), fc.constantFrom(1, 2)), port: fc.constantFrom(1000, 1001) });
+    const observation = fc.record({
+      remote: fc.tuple(fc.constantFrom('1.1.1.1', '2.2.2.2'), fc.constantFrom(1, 2)),
+      port: fc.constantFrom(1000, 1001),
+    });
     fc.assert(
       fc.property(fc.array(observation, { maxLength: 5 }), (list) => {
         const observations = list.map(({ remote, port }) => seen(`${remote[0]}:${remote[1]}`, `9.9.9.9:${port}`));

@@ -17,11 +17,15 @@ describe('an HTTP response', () => {
     ['a length', 'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n12.13.14.15\nmore'],
     ['until the end', 'HTTP/1.0 200 OK\r\nServer: x\r\n\r\n12.13.14.15\n'],
     ['chunks', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4;a=b\r\n12.1\r\n8\r\n3.14.15\n\r\n0\r\n\r\n'],
-    ['an interim answer first', 'HTTP/1.1 103 Early Hints\r\nLink: y\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length:12\r\n\r\n12.13.14.15\n'],
+    [
+      'an interim answer first',
+      'HTTP/1.1 103 Early Hints\r\nLink: y\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length:12\r\n\r\n12.13.14.15\n',
+    ],
   ];
 
   it.each(forms)('with %s is read wherever it is cut', (_, text) => {
-    for (let cut = 0; cut <= text.length; cut++) expect(read(text, cut)).toMatchObject({ status: 200, body: '12.13.14.15\n' });
+    for (let cut = 0; cut <= text.length; cut++)
+      expect(read(text, cut)).toMatchObject({ status: 200, body: '12.13.14.15\n' });
   });
 
   it('knows its status and headers', () => {
@@ -45,13 +49,17 @@ describe('an HTTP response', () => {
 
   it('throws nothing but its own error, whatever comes', () => {
     fc.assert(
-      fc.property(fc.string({ maxLength: 80 }), fc.constantFrom('', 'HTTP/1.1 200 OK\r\n', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'), (text, start) => {
-        try {
-          read(start + text, 5);
-        } catch (error) {
-          expect(error).toBeInstanceOf(HttpFormatError);
-        }
-      }),
+      fc.property(
+        fc.string({ maxLength: 80 }),
+        fc.constantFrom('', 'HTTP/1.1 200 OK\r\n', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'),
+        (text, start) => {
+          try {
+            read(start + text, 5);
+          } catch (error) {
+            expect(error).toBeInstanceOf(HttpFormatError);
+          }
+        },
+      ),
     );
   });
 });

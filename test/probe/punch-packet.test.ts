@@ -25,9 +25,18 @@ describe('a probe', () => {
   it('is nothing else: other STUN messages and damaged probes are payload', () => {
     const request = { class: 'request', method: METHOD.binding, transactionId: ID } as const;
     expect(readPunch(encode({ ...request, attributes: [] }, { fingerprint: true }))).toBeUndefined();
-    expect(readPunch(encode({ ...request, attributes: [attribute('SOFTWARE', 'other')] }, { fingerprint: true }))).toBeUndefined();
+    expect(
+      readPunch(encode({ ...request, attributes: [attribute('SOFTWARE', 'other')] }, { fingerprint: true })),
+    ).toBeUndefined();
     expect(readPunch(encode({ ...request, attributes: [attribute('SOFTWARE', 'nat-tool punch')] }))).toBeUndefined();
-    expect(readPunch(encode({ ...request, method: METHOD.allocate, attributes: [attribute('SOFTWARE', 'nat-tool punch')] }, { fingerprint: true }))).toBeUndefined();
+    expect(
+      readPunch(
+        encode(
+          { ...request, method: METHOD.allocate, attributes: [attribute('SOFTWARE', 'nat-tool punch')] },
+          { fingerprint: true },
+        ),
+      ),
+    ).toBeUndefined();
     const probe = punchRequest(ID);
     fc.assert(
       fc.property(fc.nat(probe.length - 1), fc.integer({ min: 1, max: 255 }), (at, change) => {

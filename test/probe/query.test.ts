@@ -21,11 +21,15 @@ const DEFAULTS: QueryOptions = {
 
 async function ask(server: string, lab: LabOptions = {}, options: Partial<QueryOptions> = {}) {
   const world = new Lab(lab);
-  const result = await world.run((env, signal) => query(env, parseStunServer(server), { ...DEFAULTS, ...options }, signal));
+  const result = await world.run((env, signal) =>
+    query(env, parseStunServer(server), { ...DEFAULTS, ...options }, signal),
+  );
   return { result, tookMs: world.world.now, lab: world };
 }
 
-const faulty = (...faults: ServerFault[]): LabOptions['servers'] => [{ name: 'stun.example.net', addresses: ['40.30.20.10', '40.30.20.11'], faults }];
+const faulty = (...faults: ServerFault[]): LabOptions['servers'] => [
+  { name: 'stun.example.net', addresses: ['40.30.20.10', '40.30.20.11'], faults },
+];
 
 describe('query', () => {
   it('tells the public side after one round trip', async () => {
@@ -86,7 +90,11 @@ describe('query', () => {
 
   it('sees an answer from the wrong address where no NAT filters it', async () => {
     const { result } = await ask('40.30.20.10', { nat: 'none', servers: faulty('wrong-source') });
-    expect(result).toMatchObject({ mapped: null, error: 'wrong-source', detail: 'the answer came from 40.30.20.10:3479' });
+    expect(result).toMatchObject({
+      mapped: null,
+      error: 'wrong-source',
+      detail: 'the answer came from 40.30.20.10:3479',
+    });
   });
 
   it('says at once that a port is closed, a name unknown, a network away', async () => {
@@ -94,7 +102,11 @@ describe('query', () => {
     const refused = await ask('closed.example.net', { nat: 'none', servers: [closed] });
     expect(refused.result).toMatchObject({ error: 'refused', address: '40.30.20.50:3478' });
     expect(refused.tookMs).toBeLessThan(100);
-    expect((await ask('nowhere.example.net')).result).toMatchObject({ error: 'not-found', address: 'unknown', sent: 0 });
+    expect((await ask('nowhere.example.net')).result).toMatchObject({
+      error: 'not-found',
+      address: 'unknown',
+      sent: 0,
+    });
     expect((await ask('40.30.20.10', { offline: true })).result).toMatchObject({ error: 'unreachable' });
   });
 
@@ -103,20 +115,29 @@ describe('query', () => {
       { name: 'four.example.net', addresses: ['40.30.20.10'] },
       { name: 'six.example.net', addresses: ['2001:db8:40::66'], state: 'dead' },
     ];
-    const { result, tookMs } = await ask('both.example.net', { ipv6: true, servers, names: { 'both.example.net': ['2001:db8:40::66', '40.30.20.10'] } });
+    const { result, tookMs } = await ask('both.example.net', {
+      ipv6: true,
+      servers,
+      names: { 'both.example.net': ['2001:db8:40::66', '40.30.20.10'] },
+    });
     expect(result).toMatchObject({ mapped: '12.13.14.15:24604', address: '40.30.20.10:3478' });
     expect(tookMs).toBe(290);
   });
 
   it('prefers the first family while it answers', async () => {
-    const { result } = await ask('both.example.net', { ipv6: true, names: { 'both.example.net': ['2001:db8:40::10', '40.30.20.10'] } });
+    const { result } = await ask('both.example.net', {
+      ipv6: true,
+      names: { 'both.example.net': ['2001:db8:40::10', '40.30.20.10'] },
+    });
     expect(result.address).toBe('[2001:db8:40::10]:3478');
   });
 
   it('leaves nothing behind when interrupted', async () => {
     const lab = new Lab({ servers: faulty('silent') });
     // The lab reports left timers and sockets as an error of another kind.
-    await expect(lab.run((env, signal) => query(env, parseStunServer('40.30.20.10'), DEFAULTS, signal), { abortAtMs: 500 })).rejects.toMatchObject({ name: 'AbortError' });
+    await expect(
+      lab.run((env, signal) => query(env, parseStunServer('40.30.20.10'), DEFAULTS, signal), { abortAtMs: 500 }),
+    ).rejects.toMatchObject({ name: 'AbortError' });
   });
 });
 
@@ -128,17 +149,33 @@ describe('vetting', () => {
   };
   const all = (verdict: ChangeVerdict) => ({ addressAndPort: verdict, port: verdict, address: verdict });
 
-  it.each(['none', 'full-cone', 'restricted-cone', 'port-restricted-cone', 'firewall'])('finds an honest server behind %s', async (nat) => {
-    expect(await vetted({ nat })).toMatchObject({ rfc5780: 'yes', other: '40.30.20.11:3479', change: all('honoured') });
-  });
+  it.each(['none', 'full-cone', 'restricted-cone', 'port-restricted-cone', 'firewall'])(
+    'finds an honest server behind %s',
+    async (nat) => {
+      expect(await vetted({ nat })).toMatchObject({
+        rfc5780: 'yes',
+        other: '40.30.20.11:3479',
+        change: all('honoured'),
+      });
+    },
+  );
 
-  it.each(['symmetric', 'symmetric,ports=random', 'symmetric,mapping=ad,filtering=ad', 'cgnat'])('proves an honest server behind %s, with RESPONSE-PORT where it must', async (nat) => {
-    expect(await vetted({ nat })).toMatchObject({ rfc5780: 'yes', change: all('honoured') });
-  });
+  it.each(['symmetric', 'symmetric,ports=random', 'symmetric,mapping=ad,filtering=ad', 'cgnat'])(
+    'proves an honest server behind %s, with RESPONSE-PORT where it must',
+    async (nat) => {
+      expect(await vetted({ nat })).toMatchObject({ rfc5780: 'yes', change: all('honoured') });
+    },
+  );
 
   it('does not blame a server without RESPONSE-PORT for a symmetric NAT', async () => {
-    expect(await vetted({ nat: 'symmetric', servers: faulty('no-response-port') })).toMatchObject({ rfc5780: 'unknown', change: all('unknown') });
-    expect(await vetted({ nat: 'symmetric,filtering=ei', servers: faulty('no-response-port') })).toMatchObject({ rfc5780: 'yes', change: all('honoured') });
+    expect(await vetted({ nat: 'symmetric', servers: faulty('no-response-port') })).toMatchObject({
+      rfc5780: 'unknown',
+      change: all('unknown'),
+    });
+    expect(await vetted({ nat: 'symmetric,filtering=ei', servers: faulty('no-response-port') })).toMatchObject({
+      rfc5780: 'yes',
+      change: all('honoured'),
+    });
   });
 
   it.each<[ServerFault, ChangeVerdict]>([
@@ -150,14 +187,26 @@ describe('vetting', () => {
     expect((await vetted({ nat: 'symmetric', servers: faulty(fault) })).change).toEqual(all(verdict));
   });
 
-  it.each<[ServerFault]>([['change-dropped'], ['change-port-only'], ['other-address-dead'], ['other-address-private']])('%s costs less than a second', async (fault) => {
-    const { result, tookMs } = await ask('40.30.20.10', { nat: 'port-restricted-cone', servers: faulty(fault) }, { vet: true });
-    expect(result.vetting?.rfc5780).toBe('no');
-    expect(tookMs).toBeLessThanOrEqual(800);
-  });
+  it.each<[ServerFault]>([['change-dropped'], ['change-port-only'], ['other-address-dead'], ['other-address-private']])(
+    '%s costs less than a second',
+    async (fault) => {
+      const { result, tookMs } = await ask(
+        '40.30.20.10',
+        { nat: 'port-restricted-cone', servers: faulty(fault) },
+        { vet: true },
+      );
+      expect(result.vetting?.rfc5780).toBe('no');
+      expect(tookMs).toBeLessThanOrEqual(800);
+    },
+  );
 
   it('gives a slow path its time', async () => {
-    for (const rttMs of [300, 600]) for (const nat of ['port-restricted-cone', 'symmetric']) expect(await vetted({ nat, rttMs }), `${rttMs} ${nat}`).toMatchObject({ rfc5780: 'yes', change: all('honoured') });
+    for (const rttMs of [300, 600])
+      for (const nat of ['port-restricted-cone', 'symmetric'])
+        expect(await vetted({ nat, rttMs }), `${rttMs} ${nat}`).toMatchObject({
+          rfc5780: 'yes',
+          change: all('honoured'),
+        });
   });
 
   it.each<[ServerFault, Partial<Record<'addressAndPort' | 'port' | 'address', ChangeVerdict>>]>([
@@ -184,7 +233,10 @@ describe('vetting', () => {
       for (let seed = 0; seed < 10; seed++) {
         expect((await vetted({ nat, seed, loss: 0.05 })).rfc5780, `${nat} ${seed}`).not.toBe('no');
         for (const fault of ['change-ignored', 'change-dropped', 'change-port-only', 'other-address-dead'] as const) {
-          expect((await vetted({ nat, seed, loss: 0.05, servers: faulty(fault) })).rfc5780, `${nat} ${seed} ${fault}`).not.toBe('yes');
+          expect(
+            (await vetted({ nat, seed, loss: 0.05, servers: faulty(fault) })).rfc5780,
+            `${nat} ${seed} ${fault}`,
+          ).not.toBe('yes');
         }
       }
     }

@@ -24,13 +24,26 @@ describe('tables', () => {
   });
 
   it('align numbers to the right', async () => {
-    expect(await show([grid(['Server', { title: 'RTT', align: 'right' }], [['a', '5'], ['b', '12.5']])])).toBe(
-      '| Server |  RTT |\n|--------|------|\n| a      |    5 |\n| b      | 12.5 |\n',
-    );
+    expect(
+      await show([
+        grid(
+          ['Server', { title: 'RTT', align: 'right' }],
+          [
+            ['a', '5'],
+            ['b', '12.5'],
+          ],
+        ),
+      ]),
+    ).toBe('| Server |  RTT |\n|--------|------|\n| a      |    5 |\n| b      | 12.5 |\n');
   });
 
   it('break only prose when narrow', async () => {
-    const blocks = [forwardingGrid([row], [{ title: 'What it means', wrap: true, of: () => 'anyone may send to the public side once it is there' }])];
+    const blocks = [
+      forwardingGrid(
+        [row],
+        [{ title: 'What it means', wrap: true, of: () => 'anyone may send to the public side once it is there' }],
+      ),
+    ];
     const lines = (await show(blocks, 80)).trimEnd().split('\n');
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
     expect(lines.join('\n')).toContain('| 192.168.1.3:42301 | 12.13.14.15:24604 | 40.30.20.10:3478 |');
@@ -39,7 +52,11 @@ describe('tables', () => {
   });
 
   it('become lists rather than break an address', async () => {
-    const v6 = { private: '[2001:db8:1111:2222:3333:4444:5555:6666]:42301', public: '[2001:db8:1111:2222:3333:4444:5555:7777]:42301', remote: '[2001:db8::1]:3478' };
+    const v6 = {
+      private: '[2001:db8:1111:2222:3333:4444:5555:6666]:42301',
+      public: '[2001:db8:1111:2222:3333:4444:5555:7777]:42301',
+      remote: '[2001:db8::1]:3478',
+    };
     expect(await show([forwardingGrid([v6, row])], 80)).toBe(
       [
         'Private side: [2001:db8:1111:2222:3333:4444:5555:6666]:42301',
@@ -57,13 +74,17 @@ describe('tables', () => {
   it('never break a word, whatever the width', async () => {
     const cell = fc.stringMatching(/^[a-z0-9.:]{1,30}$/);
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.tuple(cell, cell), { minLength: 1, maxLength: 4 }), fc.integer({ min: 20, max: 120 }), async (rows, width) => {
-        const out = await show([grid(['A', { title: 'B', wrap: true }], rows)], width);
-        for (const [a, b] of rows) {
-          expect(out).toContain(a);
-          expect(out).toContain(b);
-        }
-      }),
+      fc.asyncProperty(
+        fc.array(fc.tuple(cell, cell), { minLength: 1, maxLength: 4 }),
+        fc.integer({ min: 20, max: 120 }),
+        async (rows, width) => {
+          const out = await show([grid(['A', { title: 'B', wrap: true }], rows)], width);
+          for (const [a, b] of rows) {
+            expect(out).toContain(a);
+            expect(out).toContain(b);
+          }
+        },
+      ),
       { numRuns: 50 },
     );
   });
@@ -82,9 +103,18 @@ describe('tables', () => {
 
 describe('text', () => {
   it('sets blocks apart, but not from their heading', async () => {
-    expect(await show([heading('NAT'), fields([['type', 'symmetric'], ['hairpin', 'no']]), text('One sentence.'), note('elsewhere'), raw('as it is\n')])).toBe(
-      'NAT\ntype     symmetric\nhairpin  no\n\nOne sentence.\nas it is\n',
-    );
+    expect(
+      await show([
+        heading('NAT'),
+        fields([
+          ['type', 'symmetric'],
+          ['hairpin', 'no'],
+        ]),
+        text('One sentence.'),
+        note('elsewhere'),
+        raw('as it is\n'),
+      ]),
+    ).toBe('NAT\ntype     symmetric\nhairpin  no\n\nOne sentence.\nas it is\n');
   });
 
   it('wraps prose and notes to the terminal', async () => {
@@ -93,17 +123,23 @@ describe('text', () => {
   });
 
   it('shows control characters instead of obeying them', async () => {
-    expect(await show([fields([['software', 'evil\u001b[2J\r\u009b']])])).toBe('software  evil\\u001b[2J\\u000d\\u009b\n');
+    expect(await show([fields([['software', 'evil\u001b[2J\r\u009b']])])).toBe(
+      'software  evil\\u001b[2J\\u000d\\u009b\n',
+    );
     expect(visible('a\u202eb')).toBe('a\\u202eb');
   });
 
   it('wraps without losing a word', () => {
     fc.assert(
-      fc.property(fc.array(fc.stringMatching(/^[a-z]{1,12}$/), { minLength: 1 }), fc.integer({ min: 1, max: 40 }), (words, width) => {
-        const lines = wrap(words.join(' '), width);
-        expect(lines.join(' ')).toBe(words.join(' '));
-        for (const line of lines) expect(line.length <= width || !line.includes(' ')).toBe(true);
-      }),
+      fc.property(
+        fc.array(fc.stringMatching(/^[a-z]{1,12}$/), { minLength: 1 }),
+        fc.integer({ min: 1, max: 40 }),
+        (words, width) => {
+          const lines = wrap(words.join(' '), width);
+          expect(lines.join(' ')).toBe(words.join(' '));
+          for (const line of lines) expect(line.length <= width || !line.includes(' ')).toBe(true);
+        },
+      ),
     );
   });
 });
@@ -137,9 +173,17 @@ describe('ladders', () => {
   });
 
   it('fit the terminal, labels whole', async () => {
-    const long = ladder(['A', 'B', 'C', 'D'], [{ kind: 'packet', from: 'B', to: 'A', label: 'a label that is too long', atMs: 1 }]);
+    const long = ladder(
+      ['A', 'B', 'C', 'D'],
+      [{ kind: 'packet', from: 'B', to: 'A', label: 'a label that is too long', atMs: 1 }],
+    );
     expect(await show([long], 60)).toBe(
-      ['        A                B                C                D', '        a label that is too long', '1.0 ms  │◀───────────────│                │                │', ''].join('\n'),
+      [
+        '        A                B                C                D',
+        '        a label that is too long',
+        '1.0 ms  │◀───────────────│                │                │',
+        '',
+      ].join('\n'),
     );
   });
 });
@@ -171,9 +215,19 @@ describe('where the terminal has ASCII only', () => {
   const blocks: Block[] = [
     heading('One → two'),
     text('RFC 4787 §4.1: 1…3'),
-    fields([['Ports – all', 'block 2560–3071'], ['Least', { text: '≥ 1', tone: 'good' }]]),
+    fields([
+      ['Ports – all', 'block 2560–3071'],
+      ['Least', { text: '≥ 1', tone: 'good' }],
+    ]),
     grid(['A → B', 'C'], [['2–3', { text: '4…', tone: 'bad' }]]),
-    ladder(['A', 'B'], [{ kind: 'packet', from: 'A', to: 'B', label: '1.2.3.4 → 5.6.7.8' }, { kind: 'packet', from: 'B', to: 'A', label: 'x', lost: true }, { kind: 'remark', text: 'a → b' }]),
+    ladder(
+      ['A', 'B'],
+      [
+        { kind: 'packet', from: 'A', to: 'B', label: '1.2.3.4 → 5.6.7.8' },
+        { kind: 'packet', from: 'B', to: 'A', label: 'x', lost: true },
+        { kind: 'remark', text: 'a → b' },
+      ],
+    ),
   ];
 
   it.each([undefined, 40])('no block prints more, and columns stay straight, at width %s', async (columns) => {

@@ -11,7 +11,8 @@ const port = fc.integer({ min: 0, max: 0xffff });
 const uint32 = fc.integer({ min: 0, max: 0xffffffff });
 
 /** Half of the bytes zero, so that IPv6 texts get their "::" in every place. */
-const sparse = (length: number) => fc.array(fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 255 })), { minLength: length, maxLength: length });
+const sparse = (length: number) =>
+  fc.array(fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 255 })), { minLength: length, maxLength: length });
 
 export const endpoint: fc.Arbitrary<Endpoint> = fc
   .tuple(fc.oneof(sparse(4), sparse(16)), port)
@@ -59,7 +60,11 @@ const VALUES: { readonly [N in AttributeName]: fc.Arbitrary<AttributeValue<N>> }
   'ADDRESS-ERROR-CODE': fc.tuple(error, family).map(([of, familyOf]) => ({ ...of, family: familyOf })),
   'PASSWORD-ALGORITHMS': fc.array(algorithm, { maxLength: 4 }),
   'ALTERNATE-DOMAIN': fc.domain(),
-  ICMP: fc.record({ type: fc.integer({ min: 0, max: 127 }), code: fc.integer({ min: 0, max: 511 }), data: bytes(4, 4) }),
+  ICMP: fc.record({
+    type: fc.integer({ min: 0, max: 127 }),
+    code: fc.integer({ min: 0, max: 511 }),
+    data: bytes(4, 4),
+  }),
   'OLD-XOR-MAPPED-ADDRESS': endpoint,
   SOFTWARE: text,
   'ALTERNATE-SERVER': endpoint,
@@ -75,10 +80,13 @@ const VALUES: { readonly [N in AttributeName]: fc.Arbitrary<AttributeValue<N>> }
 const SEALS: ReadonlySet<AttributeName> = new Set(['MESSAGE-INTEGRITY', 'MESSAGE-INTEGRITY-SHA256', 'FINGERPRINT']);
 export const NAMES = Object.keys(ATTRIBUTES) as AttributeName[];
 
-const valueOf = <N extends AttributeName>(name: N): fc.Arbitrary<Attribute> => VALUES[name].map((value) => attribute(name, value as AttributeValue<N>));
+const valuesFor = <N extends AttributeName>(name: N): fc.Arbitrary<Attribute> =>
+  VALUES[name].map((value) => attribute(name, value as AttributeValue<N>));
 
-export const knownAttribute: fc.Arbitrary<Attribute> = fc.oneof(...NAMES.filter((name) => !SEALS.has(name)).map(valueOf));
-export const attributeNamed = valueOf;
+export const knownAttribute: fc.Arbitrary<Attribute> = fc.oneof(
+  ...NAMES.filter((name) => !SEALS.has(name)).map(valuesFor),
+);
+export const attributeNamed = valuesFor;
 
 export const unknownAttribute: fc.Arbitrary<Attribute> = fc.record({
   name: fc.constant(undefined),
@@ -92,7 +100,9 @@ export const message: fc.Arbitrary<Message> = fc.record({
   class: fc.constantFrom('request' as const, 'indication' as const, 'success' as const, 'error' as const),
   method: fc.integer({ min: 0, max: 0xfff }),
   transactionId: fc.oneof({ weight: 4, arbitrary: bytes(12, 12) }, { weight: 1, arbitrary: classicId }),
-  attributes: fc.array(fc.oneof({ weight: 5, arbitrary: knownAttribute }, { weight: 1, arbitrary: unknownAttribute }), { maxLength: 8 }),
+  attributes: fc.array(fc.oneof({ weight: 5, arbitrary: knownAttribute }, { weight: 1, arbitrary: unknownAttribute }), {
+    maxLength: 8,
+  }),
 });
 
 export const key = bytes(1, 64);
@@ -100,6 +110,9 @@ export const key = bytes(1, 64);
 export const seal: fc.Arbitrary<Seal & { readonly key: Uint8Array }> = fc.record({
   key,
   sha1: fc.boolean(),
-  sha256: fc.oneof(fc.boolean(), fc.constantFrom(16, 20, 24, 28, 32).map((truncate) => ({ truncate }))),
+  sha256: fc.oneof(
+    fc.boolean(),
+    fc.constantFrom(16, 20, 24, 28, 32).map((truncate) => ({ truncate })),
+  ),
   fingerprint: fc.boolean(),
 });

@@ -8,8 +8,12 @@ import { type Decoded, encode, get, METHOD, type Seal } from '../../src/stun/mes
 import { briskSchedule, standardSchedule } from '../../src/stun/schedule.ts';
 import { type Arrived, CLIENT, SERVER, stage, type Stage } from './scripted.ts';
 
-const answer = (cls: 'success' | 'error', request: Decoded, attributes: readonly Attribute[] = [attribute('XOR-MAPPED-ADDRESS', CLIENT)], seal?: Seal) =>
-  encode({ class: cls, method: METHOD.binding, transactionId: request.transactionId, attributes }, seal);
+const answer = (
+  cls: 'success' | 'error',
+  request: Decoded,
+  attributes: readonly Attribute[] = [attribute('XOR-MAPPED-ADDRESS', CLIENT)],
+  seal?: Seal,
+) => encode({ class: cls, method: METHOD.binding, transactionId: request.transactionId, attributes }, seal);
 
 const success = ({ request }: Arrived, seal?: Seal) => answer('success', request, undefined, seal);
 const error = ({ request }: Arrived, code: number, more: readonly Attribute[] = [], seal?: Seal) =>
@@ -23,14 +27,18 @@ interface Run {
 async function ask(script: (arrived: Arrived) => void, options: Partial<TransactOptions> = {}): Promise<Run> {
   const on = stage(script);
   const outcome = await on.world.run(() =>
-    transact(on.mux, {}, {
-      to: SERVER,
-      schedule: standardSchedule(),
-      clock: on.clock,
-      random: on.world.random('client'),
-      signal: new AbortController().signal,
-      ...options,
-    }),
+    transact(
+      on.mux,
+      {},
+      {
+        to: SERVER,
+        schedule: standardSchedule(),
+        clock: on.clock,
+        random: on.world.random('client'),
+        signal: new AbortController().signal,
+        ...options,
+      },
+    ),
   );
   return { outcome, stage: on };
 }
@@ -51,7 +59,9 @@ describe('transact', () => {
   });
 
   it('says when a retransmission makes the round trip ambiguous', async () => {
-    const { outcome } = await ask((arrived) => arrived.count === 1 && arrived.reply(success(arrived), 150), { schedule: briskSchedule(3000) });
+    const { outcome } = await ask((arrived) => arrived.count === 1 && arrived.reply(success(arrived), 150), {
+      schedule: briskSchedule(3000),
+    });
     expect(outcome).toMatchObject({ kind: 'answered', rttMs: 50, rttExact: false, sent: 2 });
   });
 
@@ -66,19 +76,24 @@ describe('transact', () => {
 
   it('takes no answer from another source, but tells of it', async () => {
     const other = { ...SERVER, port: 3479 };
-    const { outcome } = await ask((arrived) => arrived.reply(success(arrived), 5, other), { schedule: briskSchedule(1000) });
+    const { outcome } = await ask((arrived) => arrived.reply(success(arrived), 5, other), {
+      schedule: briskSchedule(1000),
+    });
     expect(outcome).toMatchObject({ kind: 'timeout', received: 0, wrongSources: [other] });
   });
 
   it('takes one that it was told to expect', async () => {
     const other = { ...SERVER, port: 3479 };
-    const { outcome } = await ask((arrived) => arrived.reply(success(arrived), 5, other), { acceptFrom: (from) => from.port === 3479 });
+    const { outcome } = await ask((arrived) => arrived.reply(success(arrived), 5, other), {
+      acceptFrom: (from) => from.port === 3479,
+    });
     expect(outcome).toMatchObject({ kind: 'answered', from: other });
   });
 
   it('takes no answer with another ID', async () => {
     const { outcome } = await ask(
-      (arrived) => arrived.reply(encode({ class: 'success', method: 1, transactionId: new Uint8Array(12), attributes: [] })),
+      (arrived) =>
+        arrived.reply(encode({ class: 'success', method: 1, transactionId: new Uint8Array(12), attributes: [] })),
       { schedule: briskSchedule(1000) },
     );
     expect(outcome).toMatchObject({ kind: 'timeout', received: 0 });
@@ -94,14 +109,18 @@ describe('transact', () => {
     on.socket.refuse = new NetError('unreachable', 'no route');
     const { clock, world } = on;
     const signal = new AbortController().signal;
-    const outcome = await world.run(() => transact(on.mux, {}, { to: SERVER, schedule: standardSchedule(), clock, random: world.random(''), signal }));
+    const outcome = await world.run(() =>
+      transact(on.mux, {}, { to: SERVER, schedule: standardSchedule(), clock, random: world.random(''), signal }),
+    );
     expect(outcome).toMatchObject({ kind: 'network-error', error: { kind: 'unreachable' } });
     expect(world.now).toBe(0);
   });
 
   it('stops with the signal and leaves no timer behind', async () => {
     const stop = new AbortController();
-    await expect(ask((arrived) => arrived.count === 2 && stop.abort('enough'), { signal: stop.signal })).rejects.toBe('enough');
+    await expect(ask((arrived) => arrived.count === 2 && stop.abort('enough'), { signal: stop.signal })).rejects.toBe(
+      'enough',
+    );
   });
 
   it('reports an error answer once, without repeating the question', async () => {
@@ -111,7 +130,9 @@ describe('transact', () => {
   });
 
   it('fails on an answer that demands what it does not know', async () => {
-    const { outcome } = await ask((arrived) => arrived.reply(answer('success', arrived.request, [{ name: undefined, type: 0x7001, value: new Uint8Array(0) }])));
+    const { outcome } = await ask((arrived) =>
+      arrived.reply(answer('success', arrived.request, [{ name: undefined, type: 0x7001, value: new Uint8Array(0) }])),
+    );
     expect(outcome).toMatchObject({ kind: 'unknown-attributes', types: [0x7001] });
   });
 });
@@ -121,7 +142,9 @@ describe('short-term credentials', () => {
   const key = shortTermKey('secret');
 
   it('seal the request with both hashes and are checked in the answer', async () => {
-    const { outcome, stage: on } = await ask((arrived) => arrived.reply(success(arrived, { key, sha256: true })), { credentials });
+    const { outcome, stage: on } = await ask((arrived) => arrived.reply(success(arrived, { key, sha256: true })), {
+      credentials,
+    });
     expect(outcome.kind).toBe('answered');
     const request = on.socket.requests[0] as Decoded;
     expect(get(request, 'USERNAME')).toBe('user');
@@ -198,7 +221,9 @@ describe('long-term credentials', () => {
 
   it('are not sent when the promised list of algorithms is gone', async () => {
     const nonce = encodeNonce({ passwordAlgorithms: true, usernameAnonymity: false }, 'x');
-    const { outcome } = await ask((arrived) => arrived.reply(error(arrived, 401, [realm, attribute('NONCE', nonce)])), { credentials });
+    const { outcome } = await ask((arrived) => arrived.reply(error(arrived, 401, [realm, attribute('NONCE', nonce)])), {
+      credentials,
+    });
     expect(outcome).toMatchObject({ kind: 'error-answer', code: 401, sent: 1 });
   });
 
@@ -217,13 +242,21 @@ describe('long-term credentials', () => {
   });
 
   it('are offered once: a wrong password ends in 401', async () => {
-    const { outcome } = await ask((arrived) => arrived.reply(error(arrived, 401, [realm, attribute('NONCE', 'n')])), { credentials });
+    const { outcome } = await ask((arrived) => arrived.reply(error(arrived, 401, [realm, attribute('NONCE', 'n')])), {
+      credentials,
+    });
     expect(outcome).toMatchObject({ kind: 'error-answer', code: 401, sent: 2 });
   });
 
   it('give up on a server whose nonce is always stale', async () => {
     const { outcome } = await ask(
-      (arrived) => arrived.reply(error(arrived, get(arrived.request, 'NONCE') === undefined ? 401 : 438, [realm, attribute('NONCE', `n${arrived.count}`)])),
+      (arrived) =>
+        arrived.reply(
+          error(arrived, get(arrived.request, 'NONCE') === undefined ? 401 : 438, [
+            realm,
+            attribute('NONCE', `n${arrived.count}`),
+          ]),
+        ),
       { credentials },
     );
     expect(outcome).toMatchObject({ kind: 'error-answer', code: 438, sent: 4 });
@@ -237,27 +270,34 @@ describe('long-term credentials', () => {
 
 describe('300 and ALTERNATE-SERVER', () => {
   const other = { address: '192.0.2.9', port: 3478 };
-  const moved = (arrived: Arrived, to = other, seal?: Seal) => error(arrived, 300, [attribute('ALTERNATE-SERVER', to)], seal);
+  const moved = (arrived: Arrived, to = other, seal?: Seal) =>
+    error(arrived, 300, [attribute('ALTERNATE-SERVER', to)], seal);
 
   /** Follows on the same socket. */
   const follow = async (script: (arrived: Arrived) => void, options: Partial<TransactOptions> = {}) => {
     const on = stage(script);
     const outcome = await on.world.run(() =>
-      transact(on.mux, {}, {
-        to: SERVER,
-        schedule: briskSchedule(1000),
-        redirect: () => Promise.resolve(on.mux),
-        clock: on.clock,
-        random: on.world.random('client'),
-        signal: new AbortController().signal,
-        ...options,
-      }),
+      transact(
+        on.mux,
+        {},
+        {
+          to: SERVER,
+          schedule: briskSchedule(1000),
+          redirect: () => Promise.resolve(on.mux),
+          clock: on.clock,
+          random: on.world.random('client'),
+          signal: new AbortController().signal,
+          ...options,
+        },
+      ),
     );
     return outcome;
   };
 
   it('is followed', async () => {
-    const outcome = await follow((arrived) => arrived.reply(arrived.to.address === other.address ? success(arrived) : moved(arrived)));
+    const outcome = await follow((arrived) =>
+      arrived.reply(arrived.to.address === other.address ? success(arrived) : moved(arrived)),
+    );
     expect(outcome).toMatchObject({ kind: 'answered', from: other, sent: 2 });
   });
 
@@ -265,7 +305,12 @@ describe('300 and ALTERNATE-SERVER', () => {
     const asked: (string | undefined)[] = [];
     const on = stage((arrived) =>
       arrived.reply(
-        arrived.to.address === other.address ? success(arrived) : error(arrived, 300, [attribute('ALTERNATE-SERVER', other), attribute('ALTERNATE-DOMAIN', 'other.example.net')]),
+        arrived.to.address === other.address
+          ? success(arrived)
+          : error(arrived, 300, [
+              attribute('ALTERNATE-SERVER', other),
+              attribute('ALTERNATE-DOMAIN', 'other.example.net'),
+            ]),
       ),
     );
     const redirect = (_: unknown, domain: string | undefined) => {
@@ -273,12 +318,27 @@ describe('300 and ALTERNATE-SERVER', () => {
       return Promise.resolve(on.mux);
     };
     const signal = new AbortController().signal;
-    await on.world.run(() => transact(on.mux, {}, { to: SERVER, schedule: briskSchedule(1000), redirect, clock: on.clock, random: on.world.random('client'), signal }));
+    await on.world.run(() =>
+      transact(
+        on.mux,
+        {},
+        {
+          to: SERVER,
+          schedule: briskSchedule(1000),
+          redirect,
+          clock: on.clock,
+          random: on.world.random('client'),
+          signal,
+        },
+      ),
+    );
     expect(asked).toEqual(['other.example.net']);
   });
 
   it('is not followed in a circle', async () => {
-    const outcome = await follow((arrived) => arrived.reply(moved(arrived, arrived.to.address === other.address ? SERVER : other)));
+    const outcome = await follow((arrived) =>
+      arrived.reply(moved(arrived, arrived.to.address === other.address ? SERVER : other)),
+    );
     expect(outcome).toMatchObject({ kind: 'error-answer', code: 300, sent: 2 });
   });
 
@@ -307,7 +367,13 @@ describe('300 and ALTERNATE-SERVER', () => {
     const credentials: Credentials = { kind: 'short-term', username: 'user', password: 'secret' };
     const key = shortTermKey('secret');
     const run = (sealed: Uint8Array) =>
-      follow((arrived) => arrived.reply(arrived.to.address === other.address ? success(arrived, { key }) : moved(arrived, other, { key: sealed })), { credentials });
+      follow(
+        (arrived) =>
+          arrived.reply(
+            arrived.to.address === other.address ? success(arrived, { key }) : moved(arrived, other, { key: sealed }),
+          ),
+        { credentials },
+      );
     expect(await run(key)).toMatchObject({ kind: 'answered', from: other });
     expect(await run(shortTermKey('wrong'))).toMatchObject({ kind: 'integrity-violated' });
   });
@@ -315,10 +381,25 @@ describe('300 and ALTERNATE-SERVER', () => {
 
 describe('StunMux', () => {
   it('keeps transactions on one socket apart', async () => {
-    const on = stage((arrived) => arrived.reply(answer('success', arrived.request, [attribute('SOFTWARE', `${arrived.count}`)]), 100 - arrived.count));
-    const options = { to: SERVER, schedule: standardSchedule(), clock: on.clock, random: on.world.random(''), signal: new AbortController().signal };
+    const on = stage((arrived) =>
+      arrived.reply(
+        answer('success', arrived.request, [attribute('SOFTWARE', `${arrived.count}`)]),
+        100 - arrived.count,
+      ),
+    );
+    const options = {
+      to: SERVER,
+      schedule: standardSchedule(),
+      clock: on.clock,
+      random: on.world.random(''),
+      signal: new AbortController().signal,
+    };
     const outcomes = await on.world.run(() => Promise.all([1, 2, 3].map(() => transact(on.mux, {}, options))));
-    expect(outcomes.map((outcome) => outcome.kind === 'answered' && get(outcome.message, 'SOFTWARE'))).toEqual(['1', '2', '3']);
+    expect(outcomes.map((outcome) => outcome.kind === 'answered' && get(outcome.message, 'SOFTWARE'))).toEqual([
+      '1',
+      '2',
+      '3',
+    ]);
   });
 
   it('passes on what nobody awaits: requests, answers to others, and what is not STUN, but no second answer', async () => {
@@ -326,14 +407,27 @@ describe('StunMux', () => {
       arrived.reply(success(arrived), 10);
       arrived.reply(success(arrived), 20);
       arrived.reply(answer('error', arrived.request, [attribute('ERROR-CODE', { code: 400, reason: 'late' })]), 21);
-      arrived.reply(encode({ class: 'request', method: 1, transactionId: arrived.request.transactionId, attributes: [] }), 5);
+      arrived.reply(
+        encode({ class: 'request', method: 1, transactionId: arrived.request.transactionId, attributes: [] }),
+        5,
+      );
       arrived.reply(Uint8Array.of(1, 2, 3), 6);
       arrived.reply(encode({ class: 'success', method: 1, transactionId: new Uint8Array(12), attributes: [] }), 30);
     });
     const heard: (string | undefined)[] = [];
     on.mux.onOther = (_, message) => heard.push(message?.class);
     await on.world.run(async () => {
-      await transact(on.mux, {}, { to: SERVER, schedule: standardSchedule(), clock: on.clock, random: on.world.random(''), signal: new AbortController().signal });
+      await transact(
+        on.mux,
+        {},
+        {
+          to: SERVER,
+          schedule: standardSchedule(),
+          clock: on.clock,
+          random: on.world.random(''),
+          signal: new AbortController().signal,
+        },
+      );
       await new Promise<void>((resolve) => on.clock.after(100, resolve));
     });
     expect(heard).toEqual(['request', undefined, 'success']);
@@ -342,13 +436,17 @@ describe('StunMux', () => {
   it('does not remember for ever what it asked', async () => {
     const id = (n: number) => Uint8Array.of(n >> 8, n & 0xff, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10);
     const on = stage((arrived) => {
-      for (const n of [0, 1, 256]) arrived.reply(encode({ class: 'success', method: METHOD.binding, transactionId: id(n), attributes: [] }), 10);
+      for (const n of [0, 1, 256])
+        arrived.reply(encode({ class: 'success', method: METHOD.binding, transactionId: id(n), attributes: [] }), 10);
     });
     const heard: (number | undefined)[] = [];
     on.mux.onOther = (_, message) => heard.push(message?.transactionId[1]);
     for (let n = 0; n < 257; n++) on.mux.expect(id(n), () => {})();
     await on.world.run(async () => {
-      await on.mux.send(encode({ class: 'request', method: METHOD.binding, transactionId: id(999), attributes: [] }), SERVER);
+      await on.mux.send(
+        encode({ class: 'request', method: METHOD.binding, transactionId: id(999), attributes: [] }),
+        SERVER,
+      );
       await new Promise<void>((resolve) => on.clock.after(100, resolve));
     });
     expect(heard).toEqual([0]);

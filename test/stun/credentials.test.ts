@@ -2,7 +2,16 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { CredentialErrorKind } from '../../src/stun/credentials.ts';
-import { choosePasswordAlgorithm, CredentialError, encodeNonce, longTermKey, nonceFeatures, opaqueString, shortTermKey, userHash } from '../../src/stun/credentials.ts';
+import {
+  choosePasswordAlgorithm,
+  CredentialError,
+  encodeNonce,
+  longTermKey,
+  nonceFeatures,
+  opaqueString,
+  shortTermKey,
+  userHash,
+} from '../../src/stun/credentials.ts';
 import { toHex } from '../vectors/hex.ts';
 
 const kindOf = (text: string): CredentialErrorKind | 'nothing' => {
@@ -64,14 +73,22 @@ describe('keys', () => {
     const hash = (algorithm: string) => createHash(algorithm).update('user:realm:pass').digest('hex');
     expect(toHex(longTermKey('user', 'realm', 'pass', 'MD5'))).toBe(hash('md5'));
     expect(toHex(longTermKey('user', 'realm', 'pass', 'SHA-256'))).toBe(hash('sha256'));
-    expect(toHex(longTermKey('user', 'r\u00a0m', 'p\u00a0s', 'MD5'))).toBe(toHex(longTermKey('user', 'r m', 'p s', 'MD5')));
+    expect(toHex(longTermKey('user', 'r\u00a0m', 'p\u00a0s', 'MD5'))).toBe(
+      toHex(longTermKey('user', 'r m', 'p s', 'MD5')),
+    );
   });
 
   it('of the user hash are 32 bytes over two parts', () => {
     expect(toHex(userHash('user', 'realm'))).toBe(createHash('sha256').update('user:realm').digest('hex'));
   });
 
-  it.each([[[1, 2], 'MD5'], [[2, 1], 'SHA-256'], [[7, 2], 'SHA-256'], [[7], undefined], [[], undefined]] as const)('of %j choose %s', (offered, expected) => {
+  it.each([
+    [[1, 2], 'MD5'],
+    [[2, 1], 'SHA-256'],
+    [[7, 2], 'SHA-256'],
+    [[7], undefined],
+    [[], undefined],
+  ] as const)('of %j choose %s', (offered, expected) => {
     expect(choosePasswordAlgorithm(offered)).toBe(expected);
   });
 });
@@ -92,7 +109,10 @@ describe('the nonce cookie', () => {
     expect(nonceFeatures('obMatJos2gAAA')).toEqual({ passwordAlgorithms: false, usernameAnonymity: false });
   });
 
-  it.each(['', 'f//499k954d6OL34oL9FSTvy64sA', 'obMatJos2', 'obMatJos2AA', 'obMatJos2AA=A', 'xobMatJos2AAAC'])('is not in %j', (nonce) => {
-    expect(nonceFeatures(nonce)).toBeUndefined();
-  });
+  it.each(['', 'f//499k954d6OL34oL9FSTvy64sA', 'obMatJos2', 'obMatJos2AA', 'obMatJos2AA=A', 'xobMatJos2AAAC'])(
+    'is not in %j',
+    (nonce) => {
+      expect(nonceFeatures(nonce)).toBeUndefined();
+    },
+  );
 });

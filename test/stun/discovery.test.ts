@@ -17,7 +17,12 @@ interface Zone {
   readonly serviceMs?: number;
 }
 
-function run(text: string, { services = {}, addressMs = 10, serviceMs = 10 }: Zone = {}, family?: Family, transport: StunTransport = 'udp') {
+function run(
+  text: string,
+  { services = {}, addressMs = 10, serviceMs = 10 }: Zone = {},
+  family?: Family,
+  transport: StunTransport = 'udp',
+) {
   const world = new World();
   const clock = world.clock({ name: 'test', background: true });
   const asked: string[] = [];
@@ -34,8 +39,17 @@ function run(text: string, { services = {}, addressMs = 10, serviceMs = 10 }: Zo
       return [...(services[name] ?? [])];
     },
   };
-  const options = { transport, family, resolver, clock, random: world.random('srv'), signal: new AbortController().signal };
-  return world.run(() => discover(parseStunServer(text), options)).then((endpoints) => ({ endpoints, asked, tookMs: world.now }));
+  const options = {
+    transport,
+    family,
+    resolver,
+    clock,
+    random: world.random('srv'),
+    signal: new AbortController().signal,
+  };
+  return world
+    .run(() => discover(parseStunServer(text), options))
+    .then((endpoints) => ({ endpoints, asked, tookMs: world.now }));
 }
 
 const record = (host: string, port: number, priority = 0, weight = 0): SrvRecord => ({ host, port, priority, weight });
@@ -56,8 +70,15 @@ describe('discover', () => {
   });
 
   it('asks for none when a port is given, or for a literal address', async () => {
-    expect(await run('stun.example:7', { services: SRV })).toMatchObject({ asked: [], endpoints: [{ port: 7 }, { port: 7 }] });
-    expect(await run('192.0.2.8')).toMatchObject({ asked: [], endpoints: [{ address: '192.0.2.8', port: 3478 }], tookMs: 0 });
+    expect(await run('stun.example:7', { services: SRV })).toMatchObject({
+      asked: [],
+      endpoints: [{ port: 7 }, { port: 7 }],
+    });
+    expect(await run('192.0.2.8')).toMatchObject({
+      asked: [],
+      endpoints: [{ address: '192.0.2.8', port: 3478 }],
+      tookMs: 0,
+    });
   });
 
   it.each([
@@ -76,14 +97,19 @@ describe('discover', () => {
   });
 
   it('waits for it when the name has no address of its own', async () => {
-    const { endpoints } = await run('only.example', { services: { '_stun._udp.only.example': [record('srv.example', 1)] }, serviceMs: 500 });
+    const { endpoints } = await run('only.example', {
+      services: { '_stun._udp.only.example': [record('srv.example', 1)] },
+      serviceMs: 500,
+    });
     expect(endpoints).toEqual([{ address: '192.0.2.2', port: 1 }]);
   });
 
   it('passes over targets without addresses, and "."', async () => {
     const services = { '_stun._udp.stun.example': [record('gone.example', 1, 0), record('srv.example', 2, 1)] };
     expect((await run('stun.example', { services })).endpoints).toEqual([{ address: '192.0.2.2', port: 2 }]);
-    expect((await run('stun.example', { services: { '_stun._udp.stun.example': [record('.', 0)] } }, 4)).endpoints).toEqual([{ address: '192.0.2.1', port: 3478 }]);
+    expect(
+      (await run('stun.example', { services: { '_stun._udp.stun.example': [record('.', 0)] } }, 4)).endpoints,
+    ).toEqual([{ address: '192.0.2.1', port: 3478 }]);
   });
 
   it('tells that a name does not resolve, and that a literal is of the other family', async () => {
@@ -106,7 +132,8 @@ describe('orderServices', () => {
 
   it('draws by weight', () => {
     let heavy = 0;
-    for (let i = 0; i < 2000; i++) if (orderServices([record('light', 1, 0, 1), record('heavy', 1, 0, 3)], random)[0]?.host === 'heavy') heavy++;
+    for (let i = 0; i < 2000; i++)
+      if (orderServices([record('light', 1, 0, 1), record('heavy', 1, 0, 3)], random)[0]?.host === 'heavy') heavy++;
     // The draw is uniform over 0…4, and both 0 and 1 fall to the first: 3 of 5.
     expect(heavy / 2000).toBeGreaterThan(0.55);
     expect(heavy / 2000).toBeLessThan(0.65);

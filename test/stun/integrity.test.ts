@@ -11,7 +11,12 @@ import { hex } from '../vectors/hex.ts';
 import * as arbitrary from './arbitraries.ts';
 
 const KEY = new TextEncoder().encode('a key');
-const plain: Message = { class: 'request', method: METHOD.binding, transactionId: hex('000102030405060708090a0b'), attributes: [attribute('SOFTWARE', 'x')] };
+const plain: Message = {
+  class: 'request',
+  method: METHOD.binding,
+  transactionId: hex('000102030405060708090a0b'),
+  attributes: [attribute('SOFTWARE', 'x')],
+};
 const names = (message: Message): (AttributeName | undefined)[] => message.attributes.map((of) => of.name);
 
 /** Appends attributes in hexadecimal to a finished message, and corrects its length. */
@@ -55,7 +60,10 @@ describe('a seal', () => {
     [{ fingerprint: true }, ['FINGERPRINT']],
     [{ key: KEY }, ['MESSAGE-INTEGRITY']],
     [{ key: KEY, sha256: true }, ['MESSAGE-INTEGRITY-SHA256']],
-    [{ key: KEY, sha256: true, sha1: true, fingerprint: true }, ['MESSAGE-INTEGRITY', 'MESSAGE-INTEGRITY-SHA256', 'FINGERPRINT']],
+    [
+      { key: KEY, sha256: true, sha1: true, fingerprint: true },
+      ['MESSAGE-INTEGRITY', 'MESSAGE-INTEGRITY-SHA256', 'FINGERPRINT'],
+    ],
     [{ key: KEY, sha1: false, fingerprint: true }, ['FINGERPRINT']],
   ])('%o writes %j, in the order of the RFC', (seal, expected) => {
     expect(names(decode(encode(plain, seal)))).toEqual(['SOFTWARE', ...expected]);
@@ -97,7 +105,9 @@ describe('checkIntegrity', () => {
   });
 
   it('ignores all but FINGERPRINT after MI-SHA256, another MESSAGE-INTEGRITY too', () => {
-    const message = decode(append(encode(plain, { key: KEY, sha256: true }), `00080014 ${'00'.repeat(20)} 00060004 65766521`));
+    const message = decode(
+      append(encode(plain, { key: KEY, sha256: true }), `00080014 ${'00'.repeat(20)} 00060004 65766521`),
+    );
     expect(names(message)).toEqual(['SOFTWARE', 'MESSAGE-INTEGRITY-SHA256']);
     expect(checkIntegrity(message, KEY)).toBe('valid');
   });
@@ -111,7 +121,9 @@ describe('checkIntegrity', () => {
     const id = hex('000102030405060708090a0b0c0d0e0f');
     const bytes = encode({ ...plain, transactionId: id }, { key: KEY });
     const text = Uint8Array.of(...bytes.subarray(0, -24), ...new Uint8Array(64 - (bytes.length - 24)));
-    expect(get(decode(bytes), 'MESSAGE-INTEGRITY')).toEqual(new Uint8Array(createHmac('sha1', KEY).update(text).digest()));
+    expect(get(decode(bytes), 'MESSAGE-INTEGRITY')).toEqual(
+      new Uint8Array(createHmac('sha1', KEY).update(text).digest()),
+    );
     expect(checkIntegrity(decode(bytes), KEY)).toBe('valid');
   });
 

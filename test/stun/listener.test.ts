@@ -10,7 +10,10 @@ const AT: Endpoint = { address: '40.30.20.60', port: 3478 };
 const BINDING = encode({ class: 'request', method: METHOD.binding, transactionId: new Uint8Array(12), attributes: [] });
 
 /** A server on one host of the lab, and a client on A. */
-function withServer<T>(options: Partial<ListenOptions>, client: (env: Env, server: Listening, signal: AbortSignal) => Promise<T>): Promise<T> {
+function withServer<T>(
+  options: Partial<ListenOptions>,
+  client: (env: Env, server: Listening, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const lab = new Lab({ nat: 'full-cone' });
   const host = lab.addHost('T', ['40.30.20.60', '40.30.20.61']);
   return lab.run(async (env, signal) => {
@@ -44,7 +47,9 @@ describe('listen', () => {
     await lab.run(async (_, signal) => {
       const taken = await host.udp.open({ family: 4, address: '40.30.20.61', port: 3479 });
       const options: ListenOptions = { addresses: ['40.30.20.60', '40.30.20.61'], ports: [3478, 3479], tcp: true };
-      await expect(listen(host, options, signal)).rejects.toSatisfy((error) => error instanceof NetError && error.kind === 'in-use');
+      await expect(listen(host, options, signal)).rejects.toSatisfy(
+        (error) => error instanceof NetError && error.kind === 'in-use',
+      );
       taken.close();
       (await listen(host, options, signal)).close();
     });
@@ -87,7 +92,9 @@ describe('listen', () => {
     const host = lab.addHost('T', [AT.address]);
     await lab.run(async (env, signal) => {
       const server = await listen(host, { addresses: [AT.address], ports: [3478, 3479], tcp: true }, signal);
-      const streams = await Promise.all([env, lab.host('B')].flatMap((each) => Array.from({ length: 17 }, () => each.tcp.connect(AT, {}))));
+      const streams = await Promise.all(
+        [env, lab.host('B')].flatMap((each) => Array.from({ length: 17 }, () => each.tcp.connect(AT, {}))),
+      );
       await sleep(env.clock, 1000, signal);
       expect(server.connections).toBe(32);
       for (const stream of streams) stream.close();

@@ -3,14 +3,30 @@ import { describe, expect, it } from 'vitest';
 import type { Attribute } from '../../src/stun/attributes.ts';
 import { attribute, ATTRIBUTES, isComprehensionRequired } from '../../src/stun/attributes.ts';
 import type { Message, StunFormatKind } from '../../src/stun/message.ts';
-import { decode, encode, get, getAll, looksLikeStun, mappedAddress, METHOD, StunFormatError, transactionKey, unknownRequired } from '../../src/stun/message.ts';
+import {
+  decode,
+  encode,
+  get,
+  getAll,
+  looksLikeStun,
+  mappedAddress,
+  METHOD,
+  StunFormatError,
+  transactionKey,
+  unknownRequired,
+} from '../../src/stun/message.ts';
 import { hex, toHex } from '../vectors/hex.ts';
 import * as arbitrary from './arbitraries.ts';
 
 const ID = hex('000102030405060708090a0b');
 const COOKIE = '2112a442';
 
-const binding = (...attributes: Attribute[]): Message => ({ class: 'request', method: METHOD.binding, transactionId: ID, attributes });
+const binding = (...attributes: Attribute[]): Message => ({
+  class: 'request',
+  method: METHOD.binding,
+  transactionId: ID,
+  attributes,
+});
 
 /** A binding request with these attributes in hexadecimal. */
 const raw = (attributes: string): Uint8Array => {
@@ -60,26 +76,38 @@ describe('encode and decode', () => {
   });
 
   it('take a message out of the middle of a larger buffer', () => {
-    const bytes = encode(binding(attribute('XOR-MAPPED-ADDRESS', { address: '2001:db8::7', port: 9 }), attribute('DATA', hex('0102'))));
+    const bytes = encode(
+      binding(attribute('XOR-MAPPED-ADDRESS', { address: '2001:db8::7', port: 9 }), attribute('DATA', hex('0102'))),
+    );
     const buffer = Uint8Array.of(9, 9, 9, ...bytes, 9, 9);
     expect(decode(buffer.subarray(3, 3 + bytes.length)).attributes).toEqual(decode(bytes).attributes);
   });
 
   it.each([
-    ['request', 0x001, 0x0001], ['indication', 0x001, 0x0011], ['success', 0x001, 0x0101], ['error', 0x001, 0x0111],
-    ['success', 0x003, 0x0103], ['request', 0xfff, 0x3eef], ['error', 0xfff, 0x3fff], ['request', 0x080, 0x0200], ['request', 0x010, 0x0020],
+    ['request', 0x001, 0x0001],
+    ['indication', 0x001, 0x0011],
+    ['success', 0x001, 0x0101],
+    ['error', 0x001, 0x0111],
+    ['success', 0x003, 0x0103],
+    ['request', 0xfff, 0x3eef],
+    ['error', 0xfff, 0x3fff],
+    ['request', 0x080, 0x0200],
+    ['request', 0x010, 0x0020],
   ] as const)('put class %s and method %i together as %i', (cls, method, type) => {
     const bytes = encode({ class: cls, method, transactionId: ID, attributes: [] });
     expect(((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0)).toBe(type);
     expect(decode(bytes)).toMatchObject({ class: cls, method });
   });
 
-  it.each(['\u007f', '\u0080', '\u07ff', '\u0800', '\uffff', '\u{10000}', '\u{10ffff}', `${'a'.repeat(64)}\u00e9`])('know the size of %j in UTF-8', (text) => {
-    const bytes = encode(binding(attribute('USERNAME', text), attribute('REALM', 'next')));
-    const message = decode(bytes);
-    expect([get(message, 'USERNAME'), get(message, 'REALM')]).toEqual([text, 'next']);
-    expect(((bytes[22] ?? 0) << 8) | (bytes[23] ?? 0)).toBe(Buffer.byteLength(text));
-  });
+  it.each(['\u007f', '\u0080', '\u07ff', '\u0800', '\uffff', '\u{10000}', '\u{10ffff}', `${'a'.repeat(64)}\u00e9`])(
+    'know the size of %j in UTF-8',
+    (text) => {
+      const bytes = encode(binding(attribute('USERNAME', text), attribute('REALM', 'next')));
+      const message = decode(bytes);
+      expect([get(message, 'USERNAME'), get(message, 'REALM')]).toEqual([text, 'next']);
+      expect(((bytes[22] ?? 0) << 8) | (bytes[23] ?? 0)).toBe(Buffer.byteLength(text));
+    },
+  );
 
   it('fill a message to its very end', () => {
     const data = new Uint8Array(0xffff - 7).fill(7);
@@ -125,15 +153,25 @@ describe('decode refuses', () => {
     ['a USERHASH of 4 bytes', raw('001e0004 00000000'), 'malformed'],
     ['a CHANGE-REQUEST of 8 bytes', raw('00030008 0000000600000000'), 'malformed'],
     ['a PASSWORD-ALGORITHM with two', raw('001d0008 0001000000020000'), 'malformed'],
-    ['a PASSWORD-ALGORITHM cut short, though another attribute follows', raw('001d0002 00010000 80220004 61626364'), 'malformed'],
-    ['a PASSWORD-ALGORITHM whose parameters reach into the next attribute', raw('001d0004 00010004 80220004 61626364'), 'malformed'],
+    [
+      'a PASSWORD-ALGORITHM cut short, though another attribute follows',
+      raw('001d0002 00010000 80220004 61626364'),
+      'malformed',
+    ],
+    [
+      'a PASSWORD-ALGORITHM whose parameters reach into the next attribute',
+      raw('001d0004 00010004 80220004 61626364'),
+      'malformed',
+    ],
     ['USE-CANDIDATE with a value', raw('00250004 00000000'), 'malformed'],
   ])('%s', (_what, bytes, kind) => {
     expect(kindOf(() => decode(bytes))).toBe(kind);
   });
 
   it('names the attribute at fault', () => {
-    expect(() => decode(raw('00200000'))).toThrow(expect.objectContaining({ kind: 'malformed', attributeType: 0x0020 }));
+    expect(() => decode(raw('00200000'))).toThrow(
+      expect.objectContaining({ kind: 'malformed', attributeType: 0x0020 }),
+    );
   });
 });
 
@@ -143,7 +181,10 @@ describe('decode tolerates', () => {
   });
 
   it('reserved bits of any value', () => {
-    expect(get(decode(raw('00200008 ff01 2113 2112a443')), 'XOR-MAPPED-ADDRESS')).toEqual({ address: '0.0.0.1', port: 1 });
+    expect(get(decode(raw('00200008 ff01 2113 2112a443')), 'XOR-MAPPED-ADDRESS')).toEqual({
+      address: '0.0.0.1',
+      port: 1,
+    });
     expect(get(decode(raw('00090004 fffffc14')), 'ERROR-CODE')).toEqual({ code: 420, reason: '' });
     expect(get(decode(raw('00030004 fffffffb')), 'CHANGE-REQUEST')).toEqual({ ip: false, port: true });
   });
@@ -173,11 +214,14 @@ describe('decode tolerates', () => {
   });
 
   it('parameters of the last password algorithm without padding of their own', () => {
-    expect(get(decode(raw('80020006 000900020102 0000')), 'PASSWORD-ALGORITHMS')).toEqual([{ algorithm: 9, parameters: hex('0102') }]);
+    expect(get(decode(raw('80020006 000900020102 0000')), 'PASSWORD-ALGORITHMS')).toEqual([
+      { algorithm: 9, parameters: hex('0102') },
+    ]);
   });
 
   it('a text of 763 bytes, as RFC 5389 servers may send, and no more', () => {
-    const nonce = (length: number) => raw(`0015${length.toString(16).padStart(4, '0')}${'61'.repeat((length + 3) & ~3)}`);
+    const nonce = (length: number) =>
+      raw(`0015${length.toString(16).padStart(4, '0')}${'61'.repeat((length + 3) & ~3)}`);
     expect(get(decode(nonce(763)), 'NONCE')).toHaveLength(763);
     expect(kindOf(() => decode(nonce(764)))).toBe('malformed');
   });
@@ -194,7 +238,12 @@ describe('RFC 3489 messages', () => {
   });
 
   it('XOR with the first bytes of that ID', () => {
-    const bytes = encode({ class: 'success', method: METHOD.binding, transactionId: id, attributes: [attribute('OLD-XOR-MAPPED-ADDRESS', { address: '0.0.0.0', port: 0 })] });
+    const bytes = encode({
+      class: 'success',
+      method: METHOD.binding,
+      transactionId: id,
+      attributes: [attribute('OLD-XOR-MAPPED-ADDRESS', { address: '0.0.0.0', port: 0 })],
+    });
     expect(toHex(bytes).slice(40)).toBe('8020000800010001' + '00010203');
     expect(mappedAddress(decode(bytes))).toEqual({ address: '0.0.0.0', port: 0 });
   });
@@ -217,8 +266,14 @@ describe('encode refuses', () => {
     ['a text beyond its limit, counted in bytes', binding(attribute('USERNAME', long))],
     ['a reason beyond its limit', binding(attribute('ERROR-CODE', { code: 400, reason: long }))],
     ['a USERHASH of another length', binding(attribute('USERHASH', hex('00')))],
-    ['more than a message can hold', binding(attribute('DATA', new Uint8Array(40_000)), attribute('PADDING', new Uint8Array(30_000)))],
-    ['one attribute beyond its length field', binding({ name: undefined, type: 0x7777, value: new Uint8Array(0x10000) })],
+    [
+      'more than a message can hold',
+      binding(attribute('DATA', new Uint8Array(40_000)), attribute('PADDING', new Uint8Array(30_000))),
+    ],
+    [
+      'one attribute beyond its length field',
+      binding({ name: undefined, type: 0x7777, value: new Uint8Array(0x10000) }),
+    ],
     ['a type beyond sixteen bits', binding({ name: undefined, type: 0x10000, value: new Uint8Array() })],
   ])('%s', (_what, message) => {
     expect(kindOf(() => encode(message))).toBe('unencodable');
@@ -229,7 +284,12 @@ describe('encode refuses', () => {
   });
 
   it('leaves a zone out', () => {
-    expect(get(decode(encode(binding(attribute('XOR-MAPPED-ADDRESS', { address: 'fe80::1%eth0', port: 1 })))), 'XOR-MAPPED-ADDRESS')?.address).toBe('fe80::1');
+    expect(
+      get(
+        decode(encode(binding(attribute('XOR-MAPPED-ADDRESS', { address: 'fe80::1%eth0', port: 1 })))),
+        'XOR-MAPPED-ADDRESS',
+      )?.address,
+    ).toBe('fe80::1');
   });
 });
 

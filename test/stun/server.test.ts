@@ -7,7 +7,15 @@ import type { Random } from '../../src/net/ports.ts';
 import { type Attribute, attribute, ATTRIBUTES } from '../../src/stun/attributes.ts';
 import { type Decoded, decode, encode, get, METHOD, type Seal } from '../../src/stun/message.ts';
 import { checkFingerprint } from '../../src/stun/integrity.ts';
-import { changedRole, createStunServer, respond, type Role, ROLES, type ServerOptions, type StunServer } from '../../src/stun/server.ts';
+import {
+  changedRole,
+  createStunServer,
+  respond,
+  type Role,
+  ROLES,
+  type ServerOptions,
+  type StunServer,
+} from '../../src/stun/server.ts';
 
 setFlagsFromString('--expose-gc');
 const collect: () => void = runInNewContext('gc');
@@ -30,11 +38,16 @@ const FOUR: Record<Role, Endpoint> = {
 const CLIENT: Endpoint = { address: '203.0.113.7', port: 40000 };
 const UNLIMITED = { perSecond: Number.POSITIVE_INFINITY, burst: 1 };
 
-const twoAddresses = (more: Partial<ServerOptions> = {}) => createStunServer({ endpoints: FOUR, random, limit: UNLIMITED, ...more });
-const oneAddress = (more: Partial<ServerOptions> = {}) => createStunServer({ endpoints: { A1P1: FOUR.A1P1 }, random, limit: UNLIMITED, ...more });
+const twoAddresses = (more: Partial<ServerOptions> = {}) =>
+  createStunServer({ endpoints: FOUR, random, limit: UNLIMITED, ...more });
+const oneAddress = (more: Partial<ServerOptions> = {}) =>
+  createStunServer({ endpoints: { A1P1: FOUR.A1P1 }, random, limit: UNLIMITED, ...more });
 
 const request = (attributes: readonly Attribute[] = [], seal?: Seal, classic = false) =>
-  encode({ class: 'request', method: METHOD.binding, transactionId: random.bytes(classic ? 16 : 12), attributes }, seal);
+  encode(
+    { class: 'request', method: METHOD.binding, transactionId: random.bytes(classic ? 16 : 12), attributes },
+    seal,
+  );
 
 interface Asked {
   readonly data: Uint8Array;
@@ -51,7 +64,10 @@ function ask(server: StunServer, { data, role = 'A1P1', from = CLIENT, now = 0, 
   return { ...answer, data: bytes, message: decode(bytes) };
 }
 
-function answered(server: StunServer, asked: Asked): { message: Decoded; to: Endpoint; viaRole: Role; data: Uint8Array } {
+function answered(
+  server: StunServer,
+  asked: Asked,
+): { message: Decoded; to: Endpoint; viaRole: Role; data: Uint8Array } {
   const answer = ask(server, asked);
   if (!answer) throw new Error('no answer');
   return answer;
@@ -98,7 +114,8 @@ describe('a plain Binding request', () => {
 
   it('is answered over IPv6, without the zone, and to an IPv4-mapped source as IPv4', () => {
     const server = createStunServer({ endpoints: { A1P1: { address: '2001:db8::1', port: 3478 } }, random });
-    const mapped = (address: string) => get(answered(server, { data: request(), from: { address, port: 5 } }).message, 'XOR-MAPPED-ADDRESS');
+    const mapped = (address: string) =>
+      get(answered(server, { data: request(), from: { address, port: 5 } }).message, 'XOR-MAPPED-ADDRESS');
     expect(mapped('2001:db8::7')).toEqual({ address: '2001:db8::7', port: 5 });
     expect(mapped('fe80::7%eth0')).toEqual({ address: 'fe80::7', port: 5 });
     expect(mapped('::ffff:192.0.2.9')).toEqual({ address: '192.0.2.9', port: 5 });
@@ -136,7 +153,10 @@ describe('CHANGE-REQUEST', () => {
     ['over TCP', twoAddresses, 'tcp'],
   ] as const)('is refused with 420 %s', (_, make, transport) => {
     const server = make();
-    const { message, viaRole } = answered(server, { data: request([attribute('CHANGE-REQUEST', { ip: false, port: true })]), transport });
+    const { message, viaRole } = answered(server, {
+      data: request([attribute('CHANGE-REQUEST', { ip: false, port: true })]),
+      transport,
+    });
     expect(get(message, 'ERROR-CODE')?.code).toBe(420);
     expect(get(message, 'UNKNOWN-ATTRIBUTES')).toEqual([0x0003]);
     expect(viaRole).toBe('A1P1');
@@ -144,7 +164,9 @@ describe('CHANGE-REQUEST', () => {
   });
 
   it('without any flag is a plain request', () => {
-    const { message } = answered(oneAddress(), { data: request([attribute('CHANGE-REQUEST', { ip: false, port: false })]) });
+    const { message } = answered(oneAddress(), {
+      data: request([attribute('CHANGE-REQUEST', { ip: false, port: false })]),
+    });
     expect(message.class).toBe('success');
   });
 });
@@ -189,7 +211,9 @@ describe('PADDING', () => {
   });
 
   it('excludes RESPONSE-PORT: 400', () => {
-    const { message } = answered(twoAddresses(), { data: request([attribute('PADDING', new Uint8Array(8)), attribute('RESPONSE-PORT', 5000)]) });
+    const { message } = answered(twoAddresses(), {
+      data: request([attribute('PADDING', new Uint8Array(8)), attribute('RESPONSE-PORT', 5000)]),
+    });
     expect(get(message, 'ERROR-CODE')?.code).toBe(400);
   });
 });
@@ -203,12 +227,16 @@ describe('unknown attributes', () => {
   });
 
   it('that are optional are passed over', () => {
-    const { message } = answered(twoAddresses(), { data: request([{ name: undefined, type: 0xc001, value: new Uint8Array(4) }]) });
+    const { message } = answered(twoAddresses(), {
+      data: request([{ name: undefined, type: 0xc001, value: new Uint8Array(4) }]),
+    });
     expect(message.class).toBe('success');
   });
 
   it('include RESPONSE-ADDRESS, which could aim answers at anyone', () => {
-    const { message, to } = answered(twoAddresses(), { data: request([attribute('RESPONSE-ADDRESS', { address: '198.51.100.1', port: 53 })]) });
+    const { message, to } = answered(twoAddresses(), {
+      data: request([attribute('RESPONSE-ADDRESS', { address: '198.51.100.1', port: 53 })]),
+    });
     expect(get(message, 'UNKNOWN-ATTRIBUTES')).toEqual([ATTRIBUTES['RESPONSE-ADDRESS'].type]);
     expect(to).toEqual(CLIENT);
   });
@@ -237,7 +265,11 @@ describe('a classic client (RFC 3489)', () => {
 describe('what gets no answer', () => {
   it.each(['success', 'error', 'indication'] as const)('a Binding %s', (cls) => {
     const server = twoAddresses();
-    expect(ask(server, { data: encode({ class: cls, method: METHOD.binding, transactionId: random.bytes(12), attributes: [] }) })).toBeUndefined();
+    expect(
+      ask(server, {
+        data: encode({ class: cls, method: METHOD.binding, transactionId: random.bytes(12), attributes: [] }),
+      }),
+    ).toBeUndefined();
     expect(server.counters).toMatchObject({ received: 1, ignored: 1 });
   });
 

@@ -11,23 +11,32 @@ import { StreamChannel } from '../../src/stun/stream-channel.ts';
 import { CLIENT, SERVER } from './scripted.ts';
 
 const message = (software: string) =>
-  encode({ class: 'request', method: 1, transactionId: new Uint8Array(12), attributes: [attribute('SOFTWARE', software)] });
+  encode({
+    class: 'request',
+    method: 1,
+    transactionId: new Uint8Array(12),
+    attributes: [attribute('SOFTWARE', software)],
+  });
 
 describe('Deframer', () => {
   it('finds the messages however the stream is cut', () => {
     fc.assert(
-      fc.property(fc.array(fc.string({ maxLength: 30 }), { maxLength: 6 }), fc.array(fc.integer({ min: 1, max: 60 })), (texts, cuts) => {
-        const messages = texts.map(message);
-        let rest = Uint8Array.from(messages.flatMap((bytes) => [...bytes]));
-        const deframer = new Deframer();
-        const found: Uint8Array[] = [];
-        for (const cut of [...cuts, rest.length]) {
-          found.push(...deframer.push(rest.subarray(0, cut)));
-          rest = rest.subarray(cut);
-        }
-        found.push(...deframer.push(rest));
-        expect(found.map((bytes) => [...bytes])).toEqual(messages.map((bytes) => [...bytes]));
-      }),
+      fc.property(
+        fc.array(fc.string({ maxLength: 30 }), { maxLength: 6 }),
+        fc.array(fc.integer({ min: 1, max: 60 })),
+        (texts, cuts) => {
+          const messages = texts.map(message);
+          let rest = Uint8Array.from(messages.flatMap((bytes) => [...bytes]));
+          const deframer = new Deframer();
+          const found: Uint8Array[] = [];
+          for (const cut of [...cuts, rest.length]) {
+            found.push(...deframer.push(rest.subarray(0, cut)));
+            rest = rest.subarray(cut);
+          }
+          found.push(...deframer.push(rest));
+          expect(found.map((bytes) => [...bytes])).toEqual(messages.map((bytes) => [...bytes]));
+        },
+      ),
     );
   });
 
@@ -67,14 +76,28 @@ function ask(respond: Parameters<typeof stream>[0]) {
   const world = new World();
   const clock = world.clock({ name: 'client', background: false });
   return world.run(() =>
-    transact(new StreamChannel(stream(respond), clock), {}, { to: SERVER, schedule: singleSend(39500), clock, random: world.random(''), signal: new AbortController().signal }),
+    transact(
+      new StreamChannel(stream(respond), clock),
+      {},
+      {
+        to: SERVER,
+        schedule: singleSend(39500),
+        clock,
+        random: world.random(''),
+        signal: new AbortController().signal,
+      },
+    ),
   );
 }
 
 describe('StreamChannel', () => {
   it('finds its answer among split and foreign messages', async () => {
     const outcome = await ask((data) => {
-      const answer = encode({ ...decode(data), class: 'success', attributes: [attribute('XOR-MAPPED-ADDRESS', CLIENT)] });
+      const answer = encode({
+        ...decode(data),
+        class: 'success',
+        attributes: [attribute('XOR-MAPPED-ADDRESS', CLIENT)],
+      });
       return [message('foreign'), answer.subarray(0, 7), answer.subarray(7)];
     });
     expect(outcome).toMatchObject({ kind: 'answered', from: SERVER, sent: 1 });

@@ -42,7 +42,10 @@ describe('parseStunServer', () => {
     expect(() => parseStunServer(text)).toThrow(expected);
   });
 
-  it.each(['a.example', 'a.example:5', '2001:db8::1', '[2001:db8::1]:5', 'stuns:a.example:5'])('writes %s as it was', (text) => {
-    expect(formatStunServer(parseStunServer(text))).toBe(text);
-  });
+  it.each(['a.example', 'a.example:5', '2001:db8::1', '[2001:db8::1]:5', 'stuns:a.example:5'])(
+    'writes %s as it was',
+    (text) => {
+      expect(formatStunServer(parseStunServer(text))).toBe(text);
+    },
+  );
 });

@@ -20,7 +20,10 @@ describe('RFC 5769', () => {
   it('2.1: reads and verifies the sample request', () => {
     const message = decode(rfc5769.SAMPLE_REQUEST);
     expect({ ...message, transactionId: toHex(message.transactionId) }).toMatchObject({
-      class: 'request', method: METHOD.binding, classic: false, transactionId: 'b7e7a701bc34d686fa87dfae',
+      class: 'request',
+      method: METHOD.binding,
+      classic: false,
+      transactionId: 'b7e7a701bc34d686fa87dfae',
     });
     expect(message.attributes.slice(0, 4)).toEqual([
       { name: 'SOFTWARE', value: 'STUN test client' },
@@ -53,14 +56,21 @@ describe('RFC 5769', () => {
     expect(checkIntegrity(message, md5)).toBe('valid');
     expect(checkFingerprint(message)).toBe('absent');
     const written = encode(
-      { class: 'request', method: METHOD.binding, transactionId: message.transactionId, attributes: [attribute('USERNAME', username), attribute('NONCE', nonce), attribute('REALM', realm)] },
+      {
+        class: 'request',
+        method: METHOD.binding,
+        transactionId: message.transactionId,
+        attributes: [attribute('USERNAME', username), attribute('NONCE', nonce), attribute('REALM', realm)],
+      },
       { key: md5 },
     );
     expect(toHex(written)).toBe(toHex(rfc5769.SAMPLE_LONG_TERM_REQUEST));
   });
 
   const samples = Object.entries({
-    '2.1': rfc5769.SAMPLE_REQUEST, '2.2': rfc5769.SAMPLE_IPV4_RESPONSE, '2.3': rfc5769.SAMPLE_IPV6_RESPONSE,
+    '2.1': rfc5769.SAMPLE_REQUEST,
+    '2.2': rfc5769.SAMPLE_IPV4_RESPONSE,
+    '2.3': rfc5769.SAMPLE_IPV6_RESPONSE,
   });
 
   it.each(samples)('%s: writes the same but for padding, and so for what covers the padding', (_section, bytes) => {

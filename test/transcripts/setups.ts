@@ -33,12 +33,37 @@ export const withoutTimes = (text: string): string =>
     .replace(/\b\d+(?:\.\d+)? ms\b/g, '<ms> ms');
 
 const reportOf = (type: string, mapping: string, filtering: string, portAllocation: object, seen: string): string =>
-  JSON.stringify({ schema: 'nat-tool/detect@1', startedAt: '2024-01-01T00:00:00.000Z', durationMs: 600, outcome: 'complete', data: { type, mapping, filtering, portAllocation, public: seen, evidence: [{ rttMs: 40 }] }, findings: [] });
+  JSON.stringify({
+    schema: 'nat-tool/detect@1',
+    startedAt: '2024-01-01T00:00:00.000Z',
+    durationMs: 600,
+    outcome: 'complete',
+    data: { type, mapping, filtering, portAllocation, public: seen, evidence: [{ rttMs: 40 }] },
+    findings: [],
+  });
 
 const REPORTS: Readonly<Record<string, string>> = {
-  'cone.json': reportOf('port-restricted-cone', 'endpoint-independent', 'address-and-port-dependent', { pattern: 'preserving' }, '12.13.14.15:42301'),
-  'sequential.json': reportOf('symmetric', 'address-and-port-dependent', 'address-and-port-dependent', { pattern: 'sequential', step: 2 }, '22.23.24.25:24604'),
-  'random.json': reportOf('symmetric', 'address-and-port-dependent', 'address-and-port-dependent', { pattern: 'random' }, '32.33.34.35:50123'),
+  'cone.json': reportOf(
+    'port-restricted-cone',
+    'endpoint-independent',
+    'address-and-port-dependent',
+    { pattern: 'preserving' },
+    '12.13.14.15:42301',
+  ),
+  'sequential.json': reportOf(
+    'symmetric',
+    'address-and-port-dependent',
+    'address-and-port-dependent',
+    { pattern: 'sequential', step: 2 },
+    '22.23.24.25:24604',
+  ),
+  'random.json': reportOf(
+    'symmetric',
+    'address-and-port-dependent',
+    'address-and-port-dependent',
+    { pattern: 'random' },
+    '32.33.34.35:50123',
+  ),
   'other.json': '{"schema":"nat-tool/stun@1","data":{}}',
 };
 
@@ -50,7 +75,10 @@ export const SETUPS: Readonly<Record<string, () => Setup | Promise<Setup>>> = {
   /** The same, with the tests' own command, which answers from its arguments. */
   sample: () => ({ env: stillEnv, commands: allCommands(listOf(sample)) }),
   /** On A in the simulated network; the user presses Ctrl-C after 300 ms. */
-  interrupted: () => ({ env: stillEnv, stage: (go) => createLab({ patienceMs: 5000 }).run((env, signal) => go({ env, signal }), { abortAtMs: 300 }) }),
+  interrupted: () => ({
+    env: stillEnv,
+    stage: (go) => createLab({ patienceMs: 5000 }).run((env, signal) => go({ env, signal }), { abortAtMs: 300 }),
+  }),
   /** On V, a host with the addresses 40.30.20.20 and 40.30.20.21, for two seconds; A asks it for its public side meanwhile. */
   serving: () => ({
     env: stillEnv,

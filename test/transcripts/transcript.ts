@@ -18,7 +18,9 @@ export interface Step {
 }
 
 /** A stretch of Markdown, or the steps of one `console` block. */
-export type Part = { readonly kind: 'prose'; readonly text: string } | { readonly kind: 'steps'; readonly steps: readonly Step[] };
+export type Part =
+  | { readonly kind: 'prose'; readonly text: string }
+  | { readonly kind: 'steps'; readonly steps: readonly Step[] };
 
 export function parseTranscript(markdown: string): Part[] {
   const parts: Part[] = [];
@@ -59,7 +61,14 @@ export const renderTranscript = (parts: readonly Part[]): string =>
 
 /** What a run looks like in a transcript. */
 export function show({ status, stdout, stderr }: RunResult): string {
-  const lines = (text: string, mark: string) => (text === '' ? [] : text.replace(/\n$/, '').replaceAll('\u001b', '\u241b').split('\n').map((line) => (line === '' ? mark.trimEnd() : `${mark}${line}`)));
+  const lines = (text: string, mark: string) =>
+    text === ''
+      ? []
+      : text
+          .replace(/\n$/, '')
+          .replaceAll('\u001b', '\u241b')
+          .split('\n')
+          .map((line) => (line === '' ? mark.trimEnd() : `${mark}${line}`));
   return [...lines(stdout, ''), ...lines(stderr, '2> '), ...(status === 0 ? [] : [`[${status}]`])].join('\n');
 }
 

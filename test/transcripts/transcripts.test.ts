@@ -19,13 +19,14 @@ async function replay(markdown: string, setup: Setup): Promise<string> {
     const steps = [];
     for (const { command } of part.steps) {
       const { argv, stdin, environment } = shellWords(command, setup.variables ?? {});
-      const go: Go = (world) => run(argv, {
-        ...world,
-        environment,
-        ...(setup.commands && { commands: setup.commands }),
-        ...(setup.files && { files: setup.files }),
-        ...(stdin !== undefined && { stdin }),
-      });
+      const go: Go = (world) =>
+        run(argv, {
+          ...world,
+          environment,
+          ...(setup.commands && { commands: setup.commands }),
+          ...(setup.files && { files: setup.files }),
+          ...(stdin !== undefined && { stdin }),
+        });
       const result = await (setup.stage?.(go) ?? go({ env: setup.env }));
       steps.push({ command, expected: normalised(show(result), setup) });
     }
@@ -37,7 +38,8 @@ async function replay(markdown: string, setup: Setup): Promise<string> {
 function normalised(text: string, { variables, normalise }: Setup): string {
   let result = text;
   // Longest first, so that a value within another is not replaced in its midst.
-  for (const [name, value] of Object.entries(variables ?? {}).sort(([, a], [, b]) => b.length - a.length)) result = result.replaceAll(value, `$${name}`);
+  for (const [name, value] of Object.entries(variables ?? {}).sort(([, a], [, b]) => b.length - a.length))
+    result = result.replaceAll(value, `$${name}`);
   return normalise ? normalise(result) : result;
 }
 
@@ -68,11 +70,13 @@ describe('the runner', () => {
   });
 
   it('splits words as a shell does', () => {
-    expect(shellWords(`LANG=C nat-tool send -p $PORT "a $PORT" 'b $PORT' c"d"e <<< 'udp hole'`, { PORT: '7' })).toEqual({
-      argv: ['send', '-p', '7', 'a 7', 'b $PORT', 'cde'],
-      stdin: 'udp hole\n',
-      environment: { LANG: 'C' },
-    });
+    expect(shellWords(`LANG=C nat-tool send -p $PORT "a $PORT" 'b $PORT' c"d"e <<< 'udp hole'`, { PORT: '7' })).toEqual(
+      {
+        argv: ['send', '-p', '7', 'a 7', 'b $PORT', 'cde'],
+        stdin: 'udp hole\n',
+        environment: { LANG: 'C' },
+      },
+    );
     expect(() => shellWords('nat-tool $NONE', {})).toThrow('not set');
   });
 });

@@ -31,7 +31,12 @@ export const SAMPLE_IPV6_RESPONSE = hex(`
   80280004 c8fb0b4c`);
 
 /** §2.4. The password before SASLprep is "The\u00ADM\u00AAtr\u2168"; what it makes of that is given here. */
-export const LONG_TERM = { username: 'マトリックス', realm: 'example.org', password: 'TheMatrIX', nonce: 'f//499k954d6OL34oL9FSTvy64sA' };
+export const LONG_TERM = {
+  username: 'マトリックス',
+  realm: 'example.org',
+  password: 'TheMatrIX',
+  nonce: 'f//499k954d6OL34oL9FSTvy64sA',
+};
 
 export const SAMPLE_LONG_TERM_REQUEST = hex(`
   00010060 2112a442 78ad3433 c6ad72c0 29da412e

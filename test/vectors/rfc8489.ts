@@ -1,7 +1,12 @@
 /** RFC 8489 appendix B.1 as erratum 6268 corrects it: the length, PASSWORD-ALGORITHM, and the HMAC over both. */
 import { hex } from './hex.ts';
 
-export const CREDENTIALS = { username: 'マトリックス', realm: 'example.org', password: 'TheMatrIX', nonce: 'obMatJos2AAACf//499k954d6OL34oL9FSTvy64sA' };
+export const CREDENTIALS = {
+  username: 'マトリックス',
+  realm: 'example.org',
+  password: 'TheMatrIX',
+  nonce: 'obMatJos2AAACf//499k954d6OL34oL9FSTvy64sA',
+};
 
 export const SAMPLE_REQUEST = hex(`
   00010090 2112a442 78ad3433 c6ad72c0 29da412e

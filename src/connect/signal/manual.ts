@@ -33,7 +33,8 @@ export interface Token {
   readonly payload: Uint8Array;
 }
 
-const checkOf = (bytes: Uint8Array): Uint8Array => createHash('sha256').update('nat-tool token').update(bytes).digest().subarray(0, CHECK_BYTES);
+const checkOf = (bytes: Uint8Array): Uint8Array =>
+  createHash('sha256').update('nat-tool token').update(bytes).digest().subarray(0, CHECK_BYTES);
 
 export function formatToken({ member, share, payload }: Token): string {
   const bytes = Buffer.concat([member, share, payload]);
@@ -44,13 +45,22 @@ export function formatToken({ member, share, payload }: Token): string {
 export function parseToken(text: string): Token {
   const whole = text.replace(/\s/g, '');
   const body = whole.slice(PREFIX.length);
-  if (!whole.startsWith(PREFIX) || !/^[A-Za-z0-9_-]*$/.test(body)) throw new TokenError('no-token', `a token begins with ${PREFIX} and goes on with letters, digits, - and _`);
+  if (!whole.startsWith(PREFIX) || !/^[A-Za-z0-9_-]*$/.test(body))
+    throw new TokenError('no-token', `a token begins with ${PREFIX} and goes on with letters, digits, - and _`);
   const bytes = new Uint8Array(Buffer.from(body, 'base64url'));
   const end = bytes.length - CHECK_BYTES;
-  if (end < HEAD || end > HEAD + MOST_PAYLOAD || !Buffer.from(checkOf(bytes.subarray(0, end))).equals(bytes.subarray(end))) {
+  if (
+    end < HEAD ||
+    end > HEAD + MOST_PAYLOAD ||
+    !Buffer.from(checkOf(bytes.subarray(0, end))).equals(bytes.subarray(end))
+  ) {
     throw new TokenError('damaged', 'the token is damaged: part of it is missing or changed');
   }
-  return { member: bytes.slice(0, MEMBER_BYTES), share: bytes.slice(MEMBER_BYTES, HEAD), payload: bytes.slice(HEAD, end) };
+  return {
+    member: bytes.slice(0, MEMBER_BYTES),
+    share: bytes.slice(MEMBER_BYTES, HEAD),
+    payload: bytes.slice(HEAD, end),
+  };
 }
 
 /** Keys from both sides' shares. They exist once the peer's is known; until then only what the chat may read is sealed. */
@@ -74,7 +84,7 @@ export class SharedSecret implements Secret {
   dataKey = (from: Uint8Array, to: Uint8Array): Uint8Array => this.#known().dataKey(from, to);
 
   #known(): Secret {
-    if (!this.#both) throw new Error('the peer\'s share is not known yet');
+    if (!this.#both) throw new Error("the peer's share is not known yet");
     return this.#both;
   }
 }
@@ -87,7 +97,11 @@ export interface ManualOptions {
   readonly secret: SharedSecret;
   readonly clock: Clock;
   readonly random: Random;
-  readonly observed: (seen: { readonly mapped: Endpoint; readonly alternates: readonly Endpoint[]; readonly rttMs: number }) => void;
+  readonly observed: (seen: {
+    readonly mapped: Endpoint;
+    readonly alternates: readonly Endpoint[];
+    readonly rttMs: number;
+  }) => void;
   /** Shows our token, once. */
   readonly show: (token: string) => void;
   /** The peer's token, again and again until one is right; undefined: there will be none. */
@@ -153,7 +167,8 @@ export class ManualSignal implements Signal {
       if (text === undefined) return this.#listener?.status('given-up');
       try {
         const token = parseToken(text);
-        if (Buffer.from(token.member).equals(member)) throw new TokenError('own', 'that is our own token; the other host\'s is needed');
+        if (Buffer.from(token.member).equals(member))
+          throw new TokenError('own', "that is our own token; the other host's is needed");
         secret.meet(token.share);
         this.#listener?.status('paired');
         return this.#listener?.peer({ member: token.member, payload: token.payload, observed: undefined });
@@ -168,7 +183,16 @@ export class ManualSignal implements Signal {
     const { mux, server, clock, random, observed } = this.#options;
     const transactionId = random.bytes(12);
     const outcome = await this.#waits.run((signal) =>
-      exchange(mux, { to: server, acceptFrom: (from) => sameEndpoint(from, server), schedule: briskSchedule(SHOW_AFTER_MS), shoot: () => ({ transactionId, bytes: binding(transactionId) }), freshIds: false, judge: () => 'accept', clock, signal }),
+      exchange(mux, {
+        to: server,
+        acceptFrom: (from) => sameEndpoint(from, server),
+        schedule: briskSchedule(SHOW_AFTER_MS),
+        shoot: () => ({ transactionId, bytes: binding(transactionId) }),
+        freshIds: false,
+        judge: () => 'accept',
+        clock,
+        signal,
+      }),
     );
     if (outcome.kind !== 'reply') return;
     const { message } = outcome.reply;
@@ -185,7 +209,8 @@ export class ManualSignal implements Signal {
   }
 }
 
-const binding = (transactionId: Uint8Array): Uint8Array => encode({ class: 'request', method: METHOD.binding, transactionId, attributes: [] });
+const binding = (transactionId: Uint8Array): Uint8Array =>
+  encode({ class: 'request', method: METHOD.binding, transactionId, attributes: [] });
 
 /** RFC 5780: the other address and port, and with them the same address on the other port. */
 function alternatesIn(message: Decoded, server: Endpoint): Endpoint[] {

@@ -4,7 +4,12 @@ import { type Env, NetError, type UdpSocket } from '../../net/ports.ts';
 import { encode, METHOD } from '../../stun/message.ts';
 
 /** Sends one plain Binding request from a port of its own. `refused` is called at most once; the returned function ends the watch. */
-export function watchRefusal({ udp, random }: Pick<Env, 'udp' | 'random'>, server: Endpoint, source: string | undefined, refused: (error: NetError) => void): () => void {
+export function watchRefusal(
+  { udp, random }: Pick<Env, 'udp' | 'random'>,
+  server: Endpoint,
+  source: string | undefined,
+  refused: (error: NetError) => void,
+): () => void {
   const stop = new AbortController();
   let socket: UdpSocket | undefined;
   const end = (): void => {
@@ -23,7 +28,9 @@ export function watchRefusal({ udp, random }: Pick<Env, 'udp' | 'random'>, serve
     if (stop.signal.aborted) return opened.close();
     socket = opened;
     opened.listen({ datagram: () => {}, error: fail });
-    await opened.send(encode({ class: 'request', method: METHOD.binding, transactionId: random.bytes(12), attributes: [] }));
+    await opened.send(
+      encode({ class: 'request', method: METHOD.binding, transactionId: random.bytes(12), attributes: [] }),
+    );
   };
   ask().catch(fail);
   return end;

@@ -18,7 +18,12 @@ export interface RendezvousOptions {
   /** Begins to look out for a closed port on the server's side, where it is silent; the returned function ends that. */
   readonly watchRefusal?: ((refused: (error: NetError) => void) => () => void) | undefined;
   /** Each answer is a STUN answer too: where the server sees this socket, and where else it answers. */
-  readonly observed: (seen: { readonly mapped: Endpoint; readonly alternates: readonly Endpoint[]; readonly rttMs: number; readonly at: number }) => void;
+  readonly observed: (seen: {
+    readonly mapped: Endpoint;
+    readonly alternates: readonly Endpoint[];
+    readonly rttMs: number;
+    readonly at: number;
+  }) => void;
 }
 
 /** Waits before a register is sent again, as long as it is not answered. */
@@ -99,8 +104,10 @@ export class RendezvousSignal implements Signal {
   #try(): void {
     const { clock, proven } = this.#options;
     const patience = proven || this.#status !== undefined ? SILENT_MS : FIRST_SILENT_MS;
-    if (this.#unansweredSince !== undefined && clock.now() - this.#unansweredSince >= patience) return this.#end('silent');
-    if (this.#tries === DOUBT_TRIES && !proven && this.#status === undefined) this.#endWatch ??= this.#options.watchRefusal?.((error) => this.failed(error));
+    if (this.#unansweredSince !== undefined && clock.now() - this.#unansweredSince >= patience)
+      return this.#end('silent');
+    if (this.#tries === DOUBT_TRIES && !proven && this.#status === undefined)
+      this.#endWatch ??= this.#options.watchRefusal?.((error) => this.failed(error));
     this.#send(false);
     const wait = RETRY_MS[Math.min(this.#tries++, RETRY_MS.length - 1)] as number;
     this.#arm(wait, () => this.#try());
@@ -114,8 +121,21 @@ export class RendezvousSignal implements Signal {
   #send(bye: boolean): void {
     const { mux, server, room, member, random, clock } = this.#options;
     const transactionId = random.bytes(12);
-    const register = { room, member, sequence: this.#sequence, heard: this.#heard, cookie: this.#cookie, bye, payload: bye ? new Uint8Array() : (this.#payload ?? new Uint8Array()) };
-    const data = encode({ class: 'request', method: METHOD.binding, transactionId, attributes: [encodeRegister(register)] });
+    const register = {
+      room,
+      member,
+      sequence: this.#sequence,
+      heard: this.#heard,
+      cookie: this.#cookie,
+      bye,
+      payload: bye ? new Uint8Array() : (this.#payload ?? new Uint8Array()),
+    };
+    const data = encode({
+      class: 'request',
+      method: METHOD.binding,
+      transactionId,
+      attributes: [encodeRegister(register)],
+    });
     const sentAt = clock.now();
     if (!bye) {
       this.#expected.push(
@@ -133,11 +153,20 @@ export class RendezvousSignal implements Signal {
   #answered(message: Decoded, at: number, rttMs: number): void {
     if (this.#closed) return;
     this.#endWatch?.();
-    if (message.class === 'error') return this.#end((get(message, 'ERROR-CODE')?.code ?? 0) === 420 ? 'unsupported' : 'refused');
+    if (message.class === 'error')
+      return this.#end((get(message, 'ERROR-CODE')?.code ?? 0) === 420 ? 'unsupported' : 'refused');
     const state = decodeState(message);
     if (!state) return this.#end('unsupported');
     const mapped = mappedAddress(message);
-    if (mapped) this.#options.observed({ mapped, alternates: state.alternates.map((each) => (isAnyAddress(each.address) ? { address: this.#options.server.address, port: each.port } : each)), rttMs, at });
+    if (mapped)
+      this.#options.observed({
+        mapped,
+        alternates: state.alternates.map((each) =>
+          isAnyAddress(each.address) ? { address: this.#options.server.address, port: each.port } : each,
+        ),
+        rttMs,
+        at,
+      });
     this.#take(state, false);
   }
 

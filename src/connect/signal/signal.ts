@@ -24,7 +24,8 @@ export type SignalStatus =
   | 'given-up' //    nobody will bring the peer's news
   | 'silent'; //     the server never answered, or no longer does
 
-export const isFinal = (status: SignalStatus): boolean => status !== 'waiting' && status !== 'paired' && status !== 'peer-left';
+export const isFinal = (status: SignalStatus): boolean =>
+  status !== 'waiting' && status !== 'paired' && status !== 'peer-left';
 
 export interface SignalListener {
   peer(news: PeerNews): void;

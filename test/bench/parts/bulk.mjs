@@ -12,7 +12,9 @@ export default async function bulk() {
   requireBuilt();
   if (process.platform !== 'linux') throw new Skip('needs Linux, where all of 127.0.0.0/8 is this machine');
   const directory = await mkdtemp(join(tmpdir(), 'nat-tool-bulk-'));
-  const responder = spawn(process.execPath, [here('servers/many.mjs'), String(PORT), String(SERVERS)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const responder = spawn(process.execPath, [here('servers/many.mjs'), String(PORT), String(SERVERS)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   try {
     const addresses = await new Promise((resolve, reject) => {
       let text = '';
@@ -24,7 +26,13 @@ export default async function bulk() {
     });
     const ask = async (count) => {
       const file = join(directory, `${count}.txt`);
-      await writeFile(file, addresses.slice(0, count).map((address) => `${address}:${PORT}\n`).join(''));
+      await writeFile(
+        file,
+        addresses
+          .slice(0, count)
+          .map((address) => `${address}:${PORT}\n`)
+          .join(''),
+      );
       const runs = [];
       for (let i = 0; i < 3; i++) {
         const run = await timed([process.execPath, bin, 'stun', '--json', '--servers', file], { watchMemory: true });

@@ -31,12 +31,36 @@ async function atRest(file) {
 /** Each way: datagrams that arrived of those sent, and the rate at which they were. */
 async function plain([a, b], rate, directory) {
   const count = rate * SECONDS;
-  const sides = [{ host: a, peer: b, file: join(directory, 'a') }, { host: b, peer: a, file: join(directory, 'b') }];
-  const listeners = sides.map(({ host, file }) => host.start(['sh', '-c', `exec "$0" "$@" > ${file}`, NODE, bin, 'listen', '-k', '-4', '-p', String(PORT)], LIMIT));
+  const sides = [
+    { host: a, peer: b, file: join(directory, 'a') },
+    { host: b, peer: a, file: join(directory, 'b') },
+  ];
+  const listeners = sides.map(({ host, file }) =>
+    host.start(['sh', '-c', `exec "$0" "$@" > ${file}`, NODE, bin, 'listen', '-k', '-4', '-p', String(PORT)], LIMIT),
+  );
   try {
     await Promise.all(listeners.map((each) => each.until(/listening/)));
-    const senders = sides.map(({ host, peer }) =>
-      host.start(['sh', '-c', `head -c ${count * SIZE} /dev/zero | "$0" "$@"`, NODE, bin, 'send', '--json', '--size', String(SIZE), '--rate', String(rate), peer.address, String(PORT)], LIMIT).finished);
+    const senders = sides.map(
+      ({ host, peer }) =>
+        host.start(
+          [
+            'sh',
+            '-c',
+            `head -c ${count * SIZE} /dev/zero | "$0" "$@"`,
+            NODE,
+            bin,
+            'send',
+            '--json',
+            '--size',
+            String(SIZE),
+            '--rate',
+            String(rate),
+            peer.address,
+            String(PORT),
+          ],
+          LIMIT,
+        ).finished,
+    );
     const took = (await Promise.all(senders)).map(({ stdout }) => JSON.parse(stdout).durationMs);
     const sizes = await Promise.all(sides.map(({ file }) => atRest(file)));
     return sizes.map((size, i) => ({ got: size / SIZE, perSecond: Math.round((count * 1000) / took[1 - i]) }));
@@ -47,7 +71,15 @@ async function plain([a, b], rate, directory) {
 
 /** The same through two ends that forward, fresh ones: what an earlier try did to a path must not count. */
 async function carried(hosts, rate, seconds = SECONDS) {
-  const argv = [NODE, here('servers/duplex.mjs'), '127.0.0.1', String(HELD), String(rate * seconds), String(SIZE), String(rate)];
+  const argv = [
+    NODE,
+    here('servers/duplex.mjs'),
+    '127.0.0.1',
+    String(HELD),
+    String(rate * seconds),
+    String(SIZE),
+    String(rate),
+  ];
   const ends = await openForward(hosts);
   const programs = hosts.map((host) => host.start(argv, LIMIT));
   try {
@@ -65,7 +97,12 @@ const lostOf = (ways, count) => ways.reduce((sum, { got }) => sum + count - got,
 
 async function openForward(hosts) {
   const code = (await hosts[0].must([NODE, bin, 'connect', '--generate'])).trim();
-  const ends = hosts.map((host) => host.start([NODE, bin, 'connect', '--server', SERVER, '--forward', String(HELD)], { timeoutMs: 60_000, env: { NAT_TOOL_CODE: code } }));
+  const ends = hosts.map((host) =>
+    host.start([NODE, bin, 'connect', '--server', SERVER, '--forward', String(HELD)], {
+      timeoutMs: 60_000,
+      env: { NAT_TOOL_CODE: code },
+    }),
+  );
   await Promise.all(ends.map((each) => each.until(/Forwarding/)));
   return ends;
 }
@@ -77,7 +114,9 @@ export default async function connectForward({ harness }) {
   const directory = await mkdtemp(join(tmpdir(), 'nat-tool-bench-'));
   let server;
   try {
-    server = (await internet.host('s', [SERVER])).start([NODE, bin, 'serve', '--udp-only', '-s', SERVER], { timeoutMs: 900_000 });
+    server = (await internet.host('s', [SERVER])).start([NODE, bin, 'serve', '--udp-only', '-s', SERVER], {
+      timeoutMs: 900_000,
+    });
     await server.until(/listening/);
     const hosts = [await internet.host('a', [A]), await internet.host('b', [B])];
     const contenders = { plain: (rate) => plain(hosts, rate, directory), forward: (rate) => carried(hosts, rate) };
@@ -103,8 +142,18 @@ export default async function connectForward({ harness }) {
       left = held;
       if (left.length === 0) break;
     }
-    const steadyLost = lostOf(await carried(hosts, STEADY.perSecond, STEADY.seconds), STEADY.perSecond * STEADY.seconds);
-    return { bytes: SIZE, seconds: SECONDS, highestLosslessPerSecondEachWay: best, lost, steady: { ...STEADY, lost: steadyLost }, forwardToPlain: round(best.forward / Math.max(best.plain, RATES[0])) };
+    const steadyLost = lostOf(
+      await carried(hosts, STEADY.perSecond, STEADY.seconds),
+      STEADY.perSecond * STEADY.seconds,
+    );
+    return {
+      bytes: SIZE,
+      seconds: SECONDS,
+      highestLosslessPerSecondEachWay: best,
+      lost,
+      steady: { ...STEADY, lost: steadyLost },
+      forwardToPlain: round(best.forward / Math.max(best.plain, RATES[0])),
+    };
   } finally {
     await server?.stop();
     internet.close();

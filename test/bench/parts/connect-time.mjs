@@ -11,11 +11,17 @@ export default async function connectTime({ harness }) {
   const internet = await harness.Internet.create();
   let server;
   try {
-    server = (await internet.host('s', [SERVER, ALTERNATE])).start([NODE, bin, 'serve', '--json', '-s', SERVER, '-s', ALTERNATE], { timeoutMs: 600_000 });
-    await server.until(/(?:"listening".*"udp".*\n[^]*){4}/);
+    server = (await internet.host('s', [SERVER, ALTERNATE])).start(
+      [NODE, bin, 'serve', '--json', '-s', SERVER, '-s', ALTERNATE],
+      { timeoutMs: 600_000 },
+    );
+    await server.until(/(?:"listening".*"udp".*\n[\s\S]*){4}/);
     const own = { version: [], data: [], whole: [], inside: [], rtt: [] };
     for (let i = 0; i <= ROUNDS; i++) {
-      const [one, two] = [await internet.site(`a${i}`, { kind: 'port-restricted-cone' }), await internet.site(`b${i}`, { kind: 'port-restricted-cone' })];
+      const [one, two] = [
+        await internet.site(`a${i}`, { kind: 'port-restricted-cone' }),
+        await internet.site(`b${i}`, { kind: 'port-restricted-cone' }),
+      ];
       const version = await two.client.run([NODE, bin, '--version']);
       const env = { NAT_TOOL_CODE: (await one.client.must([NODE, bin, 'connect', '--generate'])).trim() };
       // Both talk: what one writes at once the other prints as soon as there is a path, which is data both ways.

@@ -32,7 +32,8 @@ export default async function detect({ harness }) {
         },
         10,
       );
-      if (verdicts.size !== 1 || !verdicts.has(kind)) throw new Error(`detect says ${[...verdicts].join(', ')} behind a ${kind} NAT`);
+      if (verdicts.size !== 1 || !verdicts.has(kind))
+        throw new Error(`detect says ${[...verdicts].join(', ')} behind a ${kind} NAT`);
       const [node, stun, own, rtt] = [median(times.node), median(times.stun), median(times.detect), median(rtts)];
       results[kind] = {
         nodeMs: round(node, 1),

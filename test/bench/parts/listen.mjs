@@ -22,14 +22,27 @@ const until = async (holds, what) => {
   }
 };
 
-const bound = async () => (await readFile('/proc/net/udp', 'utf8')).includes(`:${PORT.toString(16).toUpperCase().padStart(4, '0')} `);
+const bound = async () =>
+  (await readFile('/proc/net/udp', 'utf8')).includes(`:${PORT.toString(16).toUpperCase().padStart(4, '0')} `);
 
 /** Datagrams that arrived in the file, and the rate at which they were really sent. */
 async function pour(harness, argv, perSecond, file) {
   const receiver = harness.start(undefined, ['sh', '-c', `exec "$0" "$@" > ${file}`, ...argv], { timeoutMs: 120_000 });
   try {
     await until(bound, `${argv[0]} does not listen`);
-    const sender = harness.start(undefined, [process.execPath, here('servers/blast.mjs'), ADDRESS, String(PORT), String(COUNT), String(SIZE), String(perSecond)], { timeoutMs: 120_000 });
+    const sender = harness.start(
+      undefined,
+      [
+        process.execPath,
+        here('servers/blast.mjs'),
+        ADDRESS,
+        String(PORT),
+        String(COUNT),
+        String(SIZE),
+        String(perSecond),
+      ],
+      { timeoutMs: 120_000 },
+    );
     const { stdout } = await sender.finished;
     // What is still in the socket's buffer is on its way.
     let size = -1;

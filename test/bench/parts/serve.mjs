@@ -15,9 +15,29 @@ const servers = (directory) => ({
   echo: [process.execPath, here('servers/echo.mjs'), ADDRESS, String(PORT)],
   serve: [process.execPath, bin, 'serve', '--quiet', '-s', ADDRESS, '-p', String(PORT), '--udp-only', ...LIMIT],
   coturn: [
-    'turnserver', '-n', '-L', ADDRESS, '--listening-port', String(PORT), '--alt-listening-port', String(PORT + 1),
-    '--no-auth', '--no-tls', '--no-dtls', '--no-tcp', '--no-cli', '--no-rfc5780', '--realm', 'example.test',
-    '--log-file', 'stdout', '--simple-log', '--pidfile', join(directory, 'pid'), '--userdb', join(directory, 'db'),
+    'turnserver',
+    '-n',
+    '-L',
+    ADDRESS,
+    '--listening-port',
+    String(PORT),
+    '--alt-listening-port',
+    String(PORT + 1),
+    '--no-auth',
+    '--no-tls',
+    '--no-dtls',
+    '--no-tcp',
+    '--no-cli',
+    '--no-rfc5780',
+    '--realm',
+    'example.test',
+    '--log-file',
+    'stdout',
+    '--simple-log',
+    '--pidfile',
+    join(directory, 'pid'),
+    '--userdb',
+    join(directory, 'db'),
   ],
 });
 
@@ -25,7 +45,14 @@ async function load(harness, argv) {
   const server = harness.start(undefined, argv);
   try {
     await answering(ADDRESS, PORT);
-    const generator = harness.start(undefined, [process.execPath, here('servers/load.mjs'), ADDRESS, String(PORT), String(SECONDS), String(SOCKETS)]);
+    const generator = harness.start(undefined, [
+      process.execPath,
+      here('servers/load.mjs'),
+      ADDRESS,
+      String(PORT),
+      String(SECONDS),
+      String(SOCKETS),
+    ]);
     await generator.until(/warm/);
     const before = cpuSeconds(server.pid);
     const [, line] = await generator.until(/warm\n(.+)\n/);
@@ -33,7 +60,13 @@ async function load(harness, argv) {
     const { answered, sent, seconds } = JSON.parse(line);
     await generator.finished;
     if (answered === 0) throw new Error('the server answered nothing');
-    return { perSecond: answered / seconds, offered: sent / seconds, cpu: before === undefined || after === undefined ? undefined : after - before, answered, seconds };
+    return {
+      perSecond: answered / seconds,
+      offered: sent / seconds,
+      cpu: before === undefined || after === undefined ? undefined : after - before,
+      answered,
+      seconds,
+    };
   } finally {
     await server.stop();
   }
@@ -48,7 +81,8 @@ export default async function serve({ harness }) {
   const runs = Object.fromEntries(names.map((name) => [name, []]));
   const directory = await mkdtemp(join(tmpdir(), 'nat-tool-bench-'));
   try {
-    for (let i = 0; i < ROUNDS; i++) for (const name of names) runs[name].push(await load(harness, servers(directory)[name]));
+    for (let i = 0; i < ROUNDS; i++)
+      for (const name of names) runs[name].push(await load(harness, servers(directory)[name]));
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
@@ -60,7 +94,8 @@ export default async function serve({ harness }) {
       perSecond: round(median(each.map(({ perSecond }) => perSecond)), 0),
       offeredPerSecond: round(median(each.map(({ offered }) => offered)), 0),
       busy: withCpu.length > 0 ? round(median(withCpu.map(({ cpu, seconds }) => cpu / seconds)), 2) : undefined,
-      cpuMicrosPerAnswer: withCpu.length > 0 ? round(median(withCpu.map(({ cpu, answered }) => (cpu * 1e6) / answered)), 1) : undefined,
+      cpuMicrosPerAnswer:
+        withCpu.length > 0 ? round(median(withCpu.map(({ cpu, answered }) => (cpu * 1e6) / answered)), 1) : undefined,
     };
   }
   const ratio = (name) => result[name] && round(result.serve.perSecond / result[name].perSecond);

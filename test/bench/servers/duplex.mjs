@@ -7,7 +7,11 @@ const [address, ...numbers] = process.argv.slice(2);
 const [port, count, size, perSecond] = numbers.map(Number);
 const QUIET_MS = 700;
 
-const socket = createSocket({ type: 'udp4', recvBufferSize: 1 << 21, lookup: (name, family, done) => done(null, name, family) });
+const socket = createSocket({
+  type: 'udp4',
+  recvBufferSize: 1 << 21,
+  lookup: (name, family, done) => done(null, name, family),
+});
 const seen = new Uint8Array(count);
 let got = 0;
 let last = 0;
