@@ -1,7 +1,7 @@
 /** The library: the codec and transactions of STUN, the probes, and the two worlds to run them in. */
 export * from './net/address.ts';
 export * from './net/machine.ts';
-export * from './net/ports.ts';
+export * from './net/env.ts';
 export * from './net/wait.ts';
 
 export { ATTRIBUTES, type Attribute, type AttributeName, type AttributeValue, attribute } from './stun/attributes.ts';
@@ -32,19 +32,19 @@ export {
 } from './stun/server.ts';
 export { type StunServerName, StunUriError, formatStunServer, parseStunServer } from './stun/uri.ts';
 
-export { type BehaviourOptions, measureBehaviour } from './probe/behaviour.ts';
-export type { Measurement } from './probe/measurement.ts';
-export { type Behaviour, type Conclusion, conclude } from './probe/conclude.ts';
-export { type QueryOptions, type QueryResult, query } from './probe/query.ts';
+export { type BehaviourOptions, measureBehaviour } from './probe/detect/behaviour.ts';
+export type { Measurement } from './probe/detect/measurement.ts';
+export { type Behaviour, type Conclusion, conclude } from './probe/detect/conclude.ts';
+export { type QueryOptions, type QueryResult, query } from './probe/query/query.ts';
 export { BUILT_IN_SERVERS, type BuiltInServer } from './probe/servers.ts';
-export { type VetOptions, type Vetting, vet } from './probe/vet.ts';
+export { type VetOptions, type Vetting, vet } from './probe/query/vet.ts';
 
 export { CodeError, deriveSecret, generateCode, parseCode, type Secret } from './connect/code.ts';
 export { type Connected, type ConnectOptions, connect } from './connect/connect.ts';
 export { type Line, Link, type Linked, type LinkOptions, openLink } from './connect/link.ts';
-export { type PairVerdict, type Party, verdictOf } from './connect/oracle.ts';
-export type { Profile } from './connect/profile.ts';
-export { type RendezvousService, startRendezvous } from './connect/rendezvous-service.ts';
+export { type PairVerdict, type Party, verdictOf } from './connect/traversal/oracle.ts';
+export type { Profile } from './nat/profile.ts';
+export { type RendezvousService, startRendezvous } from './rendezvous/service.ts';
 export type { Failure, Path, PathKind, Session } from './connect/session-api.ts';
 export type { TimelineEvent } from './connect/timeline.ts';
 

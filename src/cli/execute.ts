@@ -13,7 +13,7 @@ import {
 } from '../commands/command.ts';
 import type { CommandList } from '../commands/index.ts';
 import { familyOf, scopeOf } from '../net/address.ts';
-import { type Env, NetError } from '../net/ports.ts';
+import { type Env, NetError } from '../net/env.ts';
 import { untilAborted } from '../net/wait.ts';
 import type { Block } from '../render/block.ts';
 import { renderJson, renderJsonLine } from '../render/json.ts';

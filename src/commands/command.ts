@@ -1,6 +1,6 @@
 /** What a subcommand is: its command line as data, from which parser, help, man page and completion are made, and what it does. */
 import type { Family } from '../net/address.ts';
-import type { Env } from '../net/ports.ts';
+import type { Env } from '../net/env.ts';
 import type { Block } from '../render/block.ts';
 import type { Theme } from '../render/theme.ts';
 import type { Report } from '../report/report.ts';

@@ -1,7 +1,7 @@
 import { type Family, familyOf } from '../net/address.ts';
-import { measureBehaviour } from '../probe/behaviour.ts';
-import { type Behaviour, conclude, nothingMeasured } from '../probe/conclude.ts';
-import { advice, EXPECTABLE, isExpected, meaningOf } from '../probe/meaning.ts';
+import { measureBehaviour } from '../probe/detect/behaviour.ts';
+import { type Behaviour, conclude, nothingMeasured } from '../probe/detect/conclude.ts';
+import { advice, EXPECTABLE, isExpected, meaningOf } from '../nat/meaning.ts';
 import { findServers } from '../probe/servers-lookup.ts';
 import { defaultServers } from '../probe/servers.ts';
 import { type Block, type Cell, fields, forwardingGrid, grid, heading, text, type Tone } from '../render/block.ts';

@@ -1,10 +1,11 @@
 import { parseEndpoint } from '../net/address.ts';
-import { type Party, type PairPath, verdictOf } from '../connect/oracle.ts';
-import type { Dependence, Profile } from '../connect/profile.ts';
-import { percent } from '../connect/strategy.ts';
+import { type Party, type PairPath, verdictOf } from '../connect/traversal/oracle.ts';
+import type { Dependence } from '../nat/dependence.ts';
+import type { Profile } from '../nat/profile.ts';
+import { percent } from '../connect/traversal/strategy.ts';
 import { type Block, fields, text } from '../render/block.ts';
 import { type Report, startReport } from '../report/report.ts';
-import type { AllocationPattern, PortAllocation } from '../stun/allocation.ts';
+import type { AllocationPattern, PortAllocation } from '../nat/allocation.ts';
 import { type ArgsOf, type Context, defineCommand, UsageError } from './command.ts';
 
 interface PairReport {

@@ -1,6 +1,12 @@
 import { type Family, familyOf, formatEndpoint } from '../net/address.ts';
 import { sleep } from '../net/wait.ts';
-import { agree, type Answer, type MethodPlan, type Survey, surveyPublicAddress } from '../probe/public-address.ts';
+import {
+  agree,
+  type Answer,
+  type MethodPlan,
+  type Survey,
+  surveyPublicAddress,
+} from '../probe/public-address/survey.ts';
 import {
   builtInSources,
   type DnsSource,
@@ -9,7 +15,7 @@ import {
   METHODS,
   mayServe,
   type Source,
-} from '../probe/public-sources.ts';
+} from '../probe/public-address/sources.ts';
 import { defaultServers } from '../probe/servers.ts';
 import { type Block, fields, forwardingGrid, grid } from '../render/block.ts';
 import { type Finding, finding } from '../report/finding.ts';

@@ -1,9 +1,9 @@
 import { type Endpoint, familyOf, formatEndpoint, sameEndpoint, scopeOf } from '../net/address.ts';
-import { NetError } from '../net/ports.ts';
-import type { Mapping, Observation } from '../stun/classify.ts';
-import { LocalPort } from '../probe/local-port.ts';
-import { type Learning, learnOwnSide, type OwnSide, type ServerView } from '../probe/own-side.ts';
-import { keepOpen, punch, type Punched } from '../probe/punching.ts';
+import { NetError } from '../net/env.ts';
+import type { Mapping, Observation } from '../nat/mapping.ts';
+import { LocalPort } from '../probe/punch/local-port.ts';
+import { type Learning, learnOwnSide, type OwnSide, type ServerView } from '../probe/punch/mapped-address.ts';
+import { keepOpen, punch, type Punched } from '../probe/punch/punch.ts';
 import { defaultServers } from '../probe/servers.ts';
 import { type Block, fields, forwardingGrid, grid, text } from '../render/block.ts';
 import { type Finding, finding } from '../report/finding.ts';
@@ -12,7 +12,7 @@ import { type Report, startReport } from '../report/report.ts';
 import type { StunServerName } from '../stun/uri.ts';
 import { checkFamily, FAMILY, parseRemote, parseSeconds, parseStun, parseWhole, PORT, SOURCE } from './arguments.ts';
 import { type ArgsOf, type Context, defineCommand, UsageError } from './command.ts';
-import { largestDatagram, parseHex, sized } from './payload.ts';
+import { largestDatagram, parseHex, sized } from './datagrams/payload.ts';
 import { resolveRemote } from './send.ts';
 
 /**

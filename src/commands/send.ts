@@ -1,15 +1,15 @@
 import { type Endpoint, type Family, familyOf, formatEndpoint } from '../net/address.ts';
-import { type Env, NetError, type UdpSocket } from '../net/ports.ts';
+import { type Env, NetError, type UdpSocket } from '../net/env.ts';
 import { type Deferred, deferred, Gate, sleep, untilAborted } from '../net/wait.ts';
-import { answerPunch } from '../probe/hole-keeping.ts';
+import { answerPunch } from '../probe/punch/hole-keeping.ts';
 import { type Block, note } from '../render/block.ts';
 import { type Finding, finding } from '../report/finding.ts';
 import { type Report, startReport } from '../report/report.ts';
 import { checkFamily, FAMILY, parseRemote, parseSeconds, parseWhole, PORT, SOURCE } from './arguments.ts';
 import { type ArgsOf, type Context, defineCommand, UsageError } from './command.ts';
-import { type Cutting, datagramsOf, tooBig } from './datagram-input.ts';
-import { type DatagramEvent, DatagramOutput, datagramLine, mannerOf } from './datagram-output.ts';
-import { bytesInWords, largestDatagram, parseHex } from './payload.ts';
+import { type Cutting, datagramsOf, tooBig } from './datagrams/input.ts';
+import { type DatagramEvent, DatagramOutput, datagramLine, mannerOf } from './datagrams/output.ts';
+import { bytesInWords, largestDatagram, parseHex } from './datagrams/payload.ts';
 
 interface Sent {
   /** null when nothing could be opened. */

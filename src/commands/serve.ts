@@ -1,6 +1,6 @@
-import { type RendezvousService, startRendezvous } from '../connect/rendezvous-service.ts';
+import { type RendezvousService, startRendezvous } from '../rendezvous/service.ts';
 import { anyAddress, familyOf, formatEndpoint, isAnyAddress } from '../net/address.ts';
-import { type Env, NetError } from '../net/ports.ts';
+import { type Env, NetError } from '../net/env.ts';
 import type { RateLimit } from '../net/rate-limit.ts';
 import { type Block, fields } from '../render/block.ts';
 import { startReport } from '../report/report.ts';

@@ -1,5 +1,5 @@
 import { FanOut, mapBounded, scope } from '../net/wait.ts';
-import { query, type QueryOptions, type QueryResult } from '../probe/query.ts';
+import { query, type QueryOptions, type QueryResult } from '../probe/query/query.ts';
 import { lookupFindings } from '../probe/servers-lookup.ts';
 import { defaultServers } from '../probe/servers.ts';
 import { type Block, type Cell, fields, grid, heading, text } from '../render/block.ts';

@@ -1,6 +1,6 @@
 /** The code that two people share, and the keys that both sides derive from it (HKDF, RFC 5869). */
 import { hkdfSync } from 'node:crypto';
-import type { Random } from '../net/ports.ts';
+import type { Random } from '../net/env.ts';
 import { credentialsFrom, type IceCredentials } from '../ice/credentials.ts';
 
 /** Crockford's base 32: no I, L, O, U, so that a code can be read out. */
@@ -50,9 +50,6 @@ function spell(symbols: readonly number[]): string {
 function checkSymbol(symbols: readonly number[]): number {
   return symbols.reduce((sum, value, i) => (sum + value * (i + 2)) % 31, 0);
 }
-
-/** What a member is known by: random in each run, so that no two sessions share keys, whatever became of the code. */
-export const MEMBER_BYTES = 16;
 
 /** Everything that follows from the shared secret. Pure; the secret itself never leaves this host. */
 export interface Secret {

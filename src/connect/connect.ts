@@ -1,10 +1,10 @@
 /** `connect()`: from a code and a server to a path that carries data. */
 import { type Endpoint, familyOf } from '../net/address.ts';
-import type { Env } from '../net/ports.ts';
+import type { Env } from '../net/env.ts';
 import type { Secret } from './code.ts';
 import { establish, type Established, type SessionOptions, type SignalParts } from './session.ts';
-import { watchRefusal } from './signal/refusal.ts';
-import { RendezvousSignal } from './signal/rendezvous.ts';
+import { watchRefusal } from './signalling/refusal.ts';
+import { RendezvousSignal } from './signalling/rendezvous.ts';
 import { Timeline, type TimelineEvent } from './timeline.ts';
 
 interface Common {

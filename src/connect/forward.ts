@@ -1,6 +1,6 @@
 /** Carries the datagrams of another program, such as WireGuard or a game, between a local port and a link. */
 import { type Endpoint, familyOf, formatEndpoint } from '../net/address.ts';
-import { type Env, NetError, type UdpSocket } from '../net/ports.ts';
+import { type Env, NetError, type UdpSocket } from '../net/env.ts';
 
 export interface Carrier {
   send(data: Uint8Array): boolean;

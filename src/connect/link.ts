@@ -1,10 +1,10 @@
 /** What two peers have once there was a path: it stays, under repair, when the path dies. */
-import type { Env } from '../net/ports.ts';
+import type { Env } from '../net/env.ts';
 import { deferred, sleep } from '../net/wait.ts';
 import { connect, type Connected, type ConnectOptions } from './connect.ts';
 import type { PairView } from '../ice/agent.ts';
 import type { Path, Session } from './session.ts';
-import type { Socket } from './sockets.ts';
+import type { Socket } from './traversal/sockets.ts';
 
 /** `bye`: the peer ended it; `lost`: the path died and there was no new one; `closed`: we ended it. */
 export type LinkEnd = 'bye' | 'lost' | 'closed';

@@ -1,7 +1,7 @@
 /** Plain ICE with any agent on the other side: candidates as SDP lines, carried by people. Data goes as it is: nothing was agreed that could seal it. */
 import { type Endpoint, type Family, sameEndpoint, scopeOf } from '../net/address.ts';
 import { drive } from '../net/machine.ts';
-import { type Env, NetError } from '../net/ports.ts';
+import { type Env, NetError } from '../net/env.ts';
 import { deferred } from '../net/wait.ts';
 import { type IceAction, IceAgent, type PairView } from '../ice/agent.ts';
 import { type Candidate, candidatePriority, Foundations } from '../ice/candidate.ts';
@@ -9,14 +9,14 @@ import { newCredentials } from '../ice/credentials.ts';
 import { formatDescription, parseDescription, SdpError } from '../ice/sdp.ts';
 import { exchange } from '../stun/exchange.ts';
 import { encode, mappedAddress, METHOD } from '../stun/message.ts';
-import { briskSchedule } from '../stun/schedule.ts';
-import { Governor } from './governor.ts';
+import { briskSchedule } from '../net/schedule.ts';
+import { Governor } from './traversal/governor.ts';
 import type { Line, LinkEnd } from './link.ts';
 import type { Failure, Path } from './session.ts';
-import { type Socket, Sockets } from './sockets.ts';
-import { MOST_PER_SECOND } from './strategy.ts';
+import { type Socket, Sockets } from './traversal/sockets.ts';
+import { MOST_PER_SECOND } from './traversal/strategy.ts';
 import { Timeline, type TimelineEvent } from './timeline.ts';
-import { Waits } from './waits.ts';
+import { Waits } from './traversal/waits.ts';
 
 export interface SdpOptions {
   /** For the public side; host candidates alone when absent. */

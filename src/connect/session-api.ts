@@ -1,14 +1,14 @@
 /** What goes into a session and what comes out. */
 import type { Endpoint, Family } from '../net/address.ts';
-import type { Datagram, NetError } from '../net/ports.ts';
+import type { Datagram, NetError } from '../net/env.ts';
 import type { PairView } from '../ice/agent.ts';
 import type { Decoded } from '../stun/message.ts';
-import type { Channel } from './channel.ts';
+import type { Channel } from './channel/channel.ts';
 import type { Secret } from './code.ts';
-import type { Profile } from './profile.ts';
-import type { Signal, SignalStatus } from './signal/signal.ts';
-import type { Socket } from './sockets.ts';
-import type { Judgement } from './strategy.ts';
+import type { Profile } from '../nat/profile.ts';
+import type { Signal, SignalStatus } from './signalling/signalling.ts';
+import type { Socket } from './traversal/sockets.ts';
+import type { Judgement } from './traversal/strategy.ts';
 import type { Timeline } from './timeline.ts';
 
 /** `crossed` paths are direct too. */

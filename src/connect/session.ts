@@ -4,21 +4,21 @@
  */
 import { type Endpoint, familyOf, formatEndpoint, sameEndpoint } from '../net/address.ts';
 import { drive } from '../net/machine.ts';
-import { type Datagram, type Env, NetError } from '../net/ports.ts';
+import { type Datagram, type Env, NetError } from '../net/env.ts';
 import { deferred } from '../net/wait.ts';
 import { BRISK_PACING, type IceAction, IceAgent, type IceLog, type PairView } from '../ice/agent.ts';
 import type { Decoded } from '../stun/message.ts';
-import { candidate, candidatesOf } from './candidates.ts';
-import { Channel } from './channel.ts';
-import { MEMBER_BYTES } from './code.ts';
-import { decodeDescription, type Description, encodeDescription } from './description.ts';
-import { isEnvelope, Opener, Sealer } from './envelope.ts';
-import { gatherHosts, routedAddress } from './gather.ts';
-import { Governor } from './governor.ts';
-import { HardWays, type Opposite } from './hard-ways.ts';
-import { Measurement } from './measure.ts';
-import { agreedKind, kindIn, wordOf } from './path-kind.ts';
-import type { Profile } from './profile.ts';
+import { candidate, candidatesOf } from './traversal/candidates.ts';
+import { Channel } from './channel/channel.ts';
+import { MEMBER_BYTES } from '../rendezvous/protocol.ts';
+import { decodeDescription, type Description, encodeDescription } from './signalling/description.ts';
+import { isEnvelope, Opener, Sealer } from './channel/envelope.ts';
+import { gatherHosts, routedAddress } from './traversal/gather.ts';
+import { Governor } from './traversal/governor.ts';
+import { HardWays, type Opposite } from './traversal/hard-ways.ts';
+import { Measurement } from './traversal/measure.ts';
+import { agreedKind, kindIn, wordOf } from './traversal/path-kind.ts';
+import type { Profile } from '../nat/profile.ts';
 import type {
   Established,
   Failure,
@@ -29,10 +29,10 @@ import type {
   SignalParts,
   SocketSignal,
 } from './session-api.ts';
-import { isFinal, type PeerNews, type SignalListener, type SignalStatus } from './signal/signal.ts';
-import { type Socket, Sockets } from './sockets.ts';
-import { MOST_PER_SECOND, patienceMs, reasonOf } from './strategy.ts';
-import { Waits } from './waits.ts';
+import { isFinal, type PeerNews, type SignalListener, type SignalStatus } from './signalling/signalling.ts';
+import { type Socket, Sockets } from './traversal/sockets.ts';
+import { MOST_PER_SECOND, patienceMs, reasonOf } from './traversal/strategy.ts';
+import { Waits } from './traversal/waits.ts';
 
 export * from './session-api.ts';
 

@@ -1,4 +1,4 @@
-import type { Clock } from '../net/ports.ts';
+import type { Clock } from '../net/env.ts';
 
 /** Something that happened on the way to a connection, for the report. */
 export interface TimelineEvent {

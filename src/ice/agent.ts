@@ -1,7 +1,7 @@
 /** An ICE agent for one component (RFC 8445, 8838, 7675) as a pure, synchronous machine. */
 import { type Endpoint, familyOf } from '../net/address.ts';
 import type { Machine } from '../net/machine.ts';
-import type { Random } from '../net/ports.ts';
+import type { Random } from '../net/env.ts';
 import { type Decoded, get, mappedAddress, METHOD, transactionKey, unknownRequired } from '../stun/message.ts';
 import {
   BOOK_CONSENT,
@@ -21,7 +21,7 @@ import {
 import { type Candidate, peerReflexivePriority } from './candidate.ts';
 import { Checker } from './checker.ts';
 import { CheckList } from './checklist.ts';
-import { Freshness } from './freshness.ts';
+import { Freshness } from './consent.ts';
 import { Identity } from './identity.ts';
 import { claimedRole, encodeAnswer, encodeError, encodeKeepalive, UNDERSTOOD } from './messages.ts';
 import { Outbox } from './outbox.ts';

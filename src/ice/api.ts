@@ -1,6 +1,6 @@
 /** What goes into an ICE agent and what comes out: its events, actions, settings and views. */
 import type { Endpoint } from '../net/address.ts';
-import type { Random } from '../net/ports.ts';
+import type { Random } from '../net/env.ts';
 import type { Decoded } from '../stun/message.ts';
 import type { Candidate } from './candidate.ts';
 

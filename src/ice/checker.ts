@@ -1,5 +1,5 @@
 /** Which check leaves when: triggered ones, ordinary ones and the nomination, paced and sent again (RFC 8445 §6.1.4, §8.1.1, §14). */
-import type { Random } from '../net/ports.ts';
+import type { Random } from '../net/env.ts';
 import { transactionKey } from '../stun/message.ts';
 import type { CheckCause, Nomination, Pacing } from './api.ts';
 import type { CheckList } from './checklist.ts';

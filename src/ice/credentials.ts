@@ -1,5 +1,5 @@
 /** ICE's short-term credentials (RFC 8445 §5.3). */
-import type { Random } from '../net/ports.ts';
+import type { Random } from '../net/env.ts';
 
 export interface IceCredentials {
   readonly ufrag: string;

@@ -1,5 +1,5 @@
 /** Who we are to the peer, and who it is to us: what seals our checks and proves the peer's. */
-import type { Random } from '../net/ports.ts';
+import type { Random } from '../net/env.ts';
 import { shortTermKey } from '../stun/credentials.ts';
 import type { Decoded } from '../stun/message.ts';
 import type { Role } from './api.ts';

@@ -1,6 +1,6 @@
 /** The four messages of ICE (RFC 8445 §7, §11), sealed; and the reading of a peer's check. */
 import type { Endpoint } from '../net/address.ts';
-import type { Random } from '../net/ports.ts';
+import type { Random } from '../net/env.ts';
 import { type Attribute, type AttributeName, attribute } from '../stun/attributes.ts';
 import { checkFingerprint, checkIntegrity } from '../stun/integrity.ts';
 import { type Decoded, encode, get, METHOD } from '../stun/message.ts';

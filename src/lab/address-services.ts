@@ -1,6 +1,6 @@
 /** Services that tell who asks: name servers and web pages, as `public-ip` knows them from the internet. */
-import { decodeQuery, encodeResponse } from '../net/dns-message.ts';
-import type { Env } from '../net/ports.ts';
+import { decodeQuery, encodeResponse } from '../net/dns/message.ts';
+import type { Env } from '../net/env.ts';
 
 /** A name server on port 53 that answers every A, AAAA and TXT question with the asker's address, or with `lie`. */
 export async function startNameService(env: Env, address: string, lie?: string): Promise<void> {

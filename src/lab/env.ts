@@ -1,6 +1,6 @@
 /** The simulated Env of a host. */
 import { canonicalAddress, familyOf } from '../net/address.ts';
-import { type Env, NetError, type Resolver, type SrvRecord } from '../net/ports.ts';
+import { type Env, NetError, type Resolver, type SrvRecord } from '../net/env.ts';
 import { type Host, loopbackOf } from './host.ts';
 import { TcpStack } from './tcp.ts';
 import { UdpStack } from './udp.ts';

@@ -1,6 +1,6 @@
 /** A host: its interfaces and routes, and the sockets that hear what arrives. */
 import { type Family, familyOf } from '../net/address.ts';
-import { type InterfaceAddress, NetError } from '../net/ports.ts';
+import { type InterfaceAddress, NetError } from '../net/env.ts';
 import type { Network, NetNode, Segment } from './network.ts';
 import type { Packet, Payload } from './packet.ts';
 

@@ -1,7 +1,6 @@
 /** What a NAT is made of (RFC 4787). Pure data. */
 
-/** Which parts of the remote endpoint a key takes in. */
-export type Dependence = 'endpoint-independent' | 'address-dependent' | 'address-and-port-dependent';
+import type { Dependence } from '../nat/dependence.ts';
 
 /** How the public port of a new mapping is picked. */
 export type PortChoice =

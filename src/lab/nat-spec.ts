@@ -1,8 +1,10 @@
 /** NATs by name and modifiers, as on the command line, and what a perfect observer would say of them. Pure. */
+import type { Dependence } from '../nat/dependence.ts';
+import type { Filtering } from '../nat/filtering.ts';
+import type { Mapping } from '../nat/mapping.ts';
 import {
   DEFAULT_LIFETIMES,
   DEFAULT_PARTS,
-  type Dependence,
   FIRST_PUBLIC_PORT,
   type Lifetimes,
   LINUX_LIFETIMES,
@@ -101,8 +103,8 @@ export interface Truth {
     | 'port-restricted-cone'
     | 'symmetric'
     | 'udp-blocked';
-  readonly mapping: Dependence | 'none' | 'unknown';
-  readonly filtering: Dependence | 'unknown';
+  readonly mapping: Mapping;
+  readonly filtering: Filtering;
   readonly hairpin: 'yes' | 'no' | 'unknown';
   readonly portAllocation: {
     readonly pattern: 'preserving' | 'sequential' | 'random' | 'block' | 'unknown';

@@ -5,7 +5,8 @@
 import type { Endpoint } from '../net/address.ts';
 import type { Machine } from '../net/machine.ts';
 import { rewriteAddress } from './alg.ts';
-import type { Dependence, NatParts } from './nat-parts.ts';
+import type { Dependence } from '../nat/dependence.ts';
+import type { NatParts } from './nat-parts.ts';
 import { PortPool } from './port-pool.ts';
 import type { SeededRandom } from './random.ts';
 

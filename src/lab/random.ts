@@ -1,4 +1,4 @@
-import type { Random } from '../net/ports.ts';
+import type { Random } from '../net/env.ts';
 
 /** A seeded stream of pseudo-random numbers. The same seed and label give the same stream, and no stream shifts another. */
 export interface SeededRandom extends Random {

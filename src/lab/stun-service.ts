@@ -1,7 +1,7 @@
 /** A STUN server on a simulated host: the real responder, and in front of it whatever a bad server does. */
-import { startRendezvous } from '../connect/rendezvous-service.ts';
+import { startRendezvous } from '../rendezvous/service.ts';
 import { type Endpoint, sameEndpoint } from '../net/address.ts';
-import type { Env, UdpSocket } from '../net/ports.ts';
+import type { Env, UdpSocket } from '../net/env.ts';
 import { type Attribute, attribute } from '../stun/attributes.ts';
 import { decode, encode, get, looksLikeStun, type MessageClass } from '../stun/message.ts';
 import { changedRole, createStunServer, type Role, ROLES, respond, type ServerAnswer } from '../stun/server.ts';

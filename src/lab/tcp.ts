@@ -1,6 +1,6 @@
 /** TCP on a simulated host: a byte stream with delays, refusal, and translated addresses. */
 import { anyAddress, type Endpoint, familyOf, formatEndpoint, isAnyAddress, sameEndpoint } from '../net/address.ts';
-import { type ByteStream, NetError, type Tcp, type TcpListener } from '../net/ports.ts';
+import { type ByteStream, NetError, type Tcp, type TcpListener } from '../net/env.ts';
 import type { Host, Transport } from './host.ts';
 import type { Packet, Payload } from './packet.ts';
 import type { Owner } from './world.ts';

@@ -1,6 +1,6 @@
 /** The simulated networks that come ready made. By default it is the tutorial's example: A behind N, a STUN server S, and B on the outside. */
 import { type Endpoint, type Family, formatEndpoint, sameEndpoint } from '../net/address.ts';
-import type { Env } from '../net/ports.ts';
+import type { Env } from '../net/env.ts';
 import type { Role } from '../stun/server.ts';
 import { ADDRESS_PAGE, startNameService, startWebService } from './address-services.ts';
 import { Machine, type Zone } from './env.ts';

@@ -1,6 +1,6 @@
 /** UDP on a simulated host, with the manners of a real system. */
 import { anyAddress, type Endpoint, familyOf, formatEndpoint, isAnyAddress, sameEndpoint } from '../net/address.ts';
-import { NetError, type Udp, type UdpListener, type UdpOptions, type UdpSocket } from '../net/ports.ts';
+import { NetError, type Udp, type UdpListener, type UdpOptions, type UdpSocket } from '../net/env.ts';
 import type { Host, Transport } from './host.ts';
 import type { Packet, Payload } from './packet.ts';
 import type { Owner } from './world.ts';

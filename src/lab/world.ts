@@ -2,7 +2,7 @@
  * Virtual time. One heap of events, one thread: let the code under test run until it waits, then pop the next event
  * and set the clock to it. The only file of the simulation that touches the real event loop.
  */
-import type { Clock } from '../net/ports.ts';
+import type { Clock } from '../net/env.ts';
 import { Heap } from './heap.ts';
 import { type SeededRandom, seededRandom } from './random.ts';
 

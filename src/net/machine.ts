@@ -1,4 +1,4 @@
-import type { Clock } from './ports.ts';
+import type { Clock } from './env.ts';
 
 /**
  * A machine: pure and synchronous. It is told what happened and when, answers with what to do, and says when it wants to be woken.

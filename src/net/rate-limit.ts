@@ -1,6 +1,6 @@
 /** Rate limits per source address, in memory that is fixed by construction, whatever a flood of forged sources does. */
 import { addressBytes } from './address.ts';
-import type { Random } from './ports.ts';
+import type { Random } from './env.ts';
 
 export interface RateLimit {
   /** Sustained events a second of one source; Infinity for no limit. */

@@ -1,5 +1,5 @@
 /** Waiting, bounded and cancellable, on an injected clock. */
-import type { Clock } from './ports.ts';
+import type { Clock } from './env.ts';
 
 /** Resolves after `ms`; rejects with the signal's reason as soon as it aborts, and frees the timer. */
 export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {

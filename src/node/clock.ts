@@ -1,4 +1,4 @@
-import type { Clock } from '../net/ports.ts';
+import type { Clock } from '../net/env.ts';
 
 /** Node turns a longer delay into 1 ms. */
 const LONGEST_TIMEOUT = 2 ** 31 - 1;

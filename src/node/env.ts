@@ -1,4 +1,4 @@
-import type { Env } from '../net/ports.ts';
+import type { Env } from '../net/env.ts';
 import { nodeClock } from './clock.ts';
 import { nodeInterfaces } from './interfaces.ts';
 import { nodeRandom } from './random.ts';

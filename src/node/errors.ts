@@ -1,6 +1,6 @@
 /** What the system says went wrong, in the tool's words. */
 import { familyOf, scopeOf } from '../net/address.ts';
-import { NetError, type NetErrorKind } from '../net/ports.ts';
+import { NetError, type NetErrorKind } from '../net/env.ts';
 
 const KINDS: ReadonlyMap<string, NetErrorKind> = new Map<string, NetErrorKind>([
   ['ECONNREFUSED', 'refused'],

@@ -1,6 +1,6 @@
 import type { NetworkInterfaceInfo } from 'node:os';
 import { canonicalAddress, scopeOf } from '../net/address.ts';
-import type { InterfaceAddress } from '../net/ports.ts';
+import type { InterfaceAddress } from '../net/env.ts';
 
 /** The addresses of this machine. A link-local IPv6 one carries its zone, as it must to be bound to: the interface's name, on Windows its number. */
 export function nodeInterfaces(): InterfaceAddress[] {

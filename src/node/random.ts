@@ -1,4 +1,4 @@
-import type { Random } from '../net/ports.ts';
+import type { Random } from '../net/env.ts';
 
 /** Loaded at the first use: a command that needs no randomness starts without it. */
 const crypto = () => process.getBuiltinModule('node:crypto');

@@ -1,6 +1,6 @@
 import type { promises } from 'node:dns';
 import { canonicalAddress, type Family, familyOf, scopeOf } from '../net/address.ts';
-import { NetError, type Resolver, type SrvRecord } from '../net/ports.ts';
+import { NetError, type Resolver, type SrvRecord } from '../net/env.ts';
 import { nodeAddress } from './address.ts';
 import { codeOf, kindOf, toNetError } from './errors.ts';
 import { addressesInHosts, hostsPath } from './hosts.ts';

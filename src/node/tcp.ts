@@ -1,7 +1,7 @@
 import type { Server, Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import { type Endpoint, isAddress } from '../net/address.ts';
-import { type ByteStream, NetError, type Tcp, type TcpListener } from '../net/ports.ts';
+import { type ByteStream, NetError, type Tcp, type TcpListener } from '../net/env.ts';
 import { nodeEndpoint } from './address.ts';
 import { closedError, codeOf, kindOf, toConnectError, toNetError } from './errors.ts';
 

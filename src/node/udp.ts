@@ -1,6 +1,6 @@
 import type { Socket } from 'node:dgram';
 import { anyAddress, type Endpoint } from '../net/address.ts';
-import { NetError, type Udp, type UdpListener, type UdpOptions, type UdpSocket } from '../net/ports.ts';
+import { NetError, type Udp, type UdpListener, type UdpOptions, type UdpSocket } from '../net/env.ts';
 import { nodeAddress, nodeEndpoint } from './address.ts';
 import { closedError, toConnectError, toNetError } from './errors.ts';
 

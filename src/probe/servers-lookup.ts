@@ -1,6 +1,6 @@
 /** From the servers a user names, or the built-in ones, to endpoints of one address family. */
 import { type Endpoint, type Family, familyOf, formatEndpoint, isAddress, sameEndpoint } from '../net/address.ts';
-import { type Env, NetError } from '../net/ports.ts';
+import { type Env, NetError } from '../net/env.ts';
 import { mapBounded, scope, TimeoutError } from '../net/wait.ts';
 import { type Finding, finding } from '../report/finding.ts';
 import { discover } from '../stun/discovery.ts';

@@ -1,5 +1,5 @@
 /** The spinner on standard error. */
-import type { Clock } from '../net/ports.ts';
+import type { Clock } from '../net/env.ts';
 
 export interface Progress {
   /** Shows one short line in place of the last. */

@@ -1,4 +1,4 @@
-import type { Clock } from '../net/ports.ts';
+import type { Clock } from '../net/env.ts';
 import type { Finding } from './finding.ts';
 
 /** What a command found out, as data. Additive change keeps the schema's number; a rename, removal or new type raises it. */

@@ -1,5 +1,5 @@
 import type { Endpoint } from '../net/address.ts';
-import type { NetError } from '../net/ports.ts';
+import type { NetError } from '../net/env.ts';
 import type { Decoded } from './message.ts';
 
 /** A success or error response to an awaited transaction; whether it came from the right source is the waiter's to judge. */

@@ -1,12 +1,12 @@
 /** A STUN transaction as its user sees it: authentication, redirection and refusals handled, every end of it a datum (RFC 8489 §6). */
 import { type Endpoint, familyOf, formatEndpoint, sameEndpoint } from '../net/address.ts';
-import type { Clock, Random } from '../net/ports.ts';
+import type { Clock, Random } from '../net/env.ts';
 import type { Attribute } from './attributes.ts';
 import { challengedSealing, type Credentials, firstSealing, type Sealing } from './authentication.ts';
 import type { StunChannel } from './channel.ts';
 import { type Exchanged, exchange, type Tally } from './exchange.ts';
 import { type Decoded, encode, get, METHOD, unknownRequired } from './message.ts';
-import type { Schedule } from './schedule.ts';
+import type { Schedule } from '../net/schedule.ts';
 
 export type { Credentials } from './authentication.ts';
 

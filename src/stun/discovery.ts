@@ -1,6 +1,6 @@
 /** From the name of a server to transport addresses: DNS SRV, A and AAAA (RFC 8489 §8). */
 import { canonicalAddress, type Endpoint, type Family, familyOf } from '../net/address.ts';
-import { type Clock, NetError, type Random, type Resolver, type SrvRecord } from '../net/ports.ts';
+import { type Clock, NetError, type Random, type Resolver, type SrvRecord } from '../net/env.ts';
 import { sleep } from '../net/wait.ts';
 import { defaultPort, type StunServerName, type StunTransport } from './uri.ts';
 

@@ -1,9 +1,9 @@
 import { type Endpoint, sameEndpoint } from '../net/address.ts';
-import { type Clock, NetError } from '../net/ports.ts';
+import { type Clock, NetError } from '../net/env.ts';
 import { deferred } from '../net/wait.ts';
 import type { Reply, StunChannel } from './channel.ts';
 import type { Decoded } from './message.ts';
-import type { Schedule } from './schedule.ts';
+import type { Schedule } from '../net/schedule.ts';
 
 /** A request as bytes, and the ID to know its answer by. */
 export interface Shot {

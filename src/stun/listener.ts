@@ -1,6 +1,6 @@
 /** The server on real, or simulated, sockets: a thin loop that carries datagrams and streams to the responder and its answers back. */
 import { type Endpoint, familyOf } from '../net/address.ts';
-import { type ByteStream, type Env, NetError, type TcpListener, type UdpSocket } from '../net/ports.ts';
+import { type ByteStream, type Env, NetError, type TcpListener, type UdpSocket } from '../net/env.ts';
 import { type RateLimit, sourceName } from '../net/rate-limit.ts';
 import { Deframer } from './framing.ts';
 import { StunFormatError } from './message.ts';

@@ -1,5 +1,5 @@
 import type { Endpoint } from '../net/address.ts';
-import type { Datagram, NetError, UdpSocket } from '../net/ports.ts';
+import type { Datagram, NetError, UdpSocket } from '../net/env.ts';
 import type { Reply, StunChannel } from './channel.ts';
 import { type Decoded, decode, looksLikeStun, StunFormatError, transactionKey } from './message.ts';
 

@@ -5,7 +5,7 @@
  * Towards a source that a forged packet could name (UDP) it never sends more than it received, except the plain answer.
  */
 import { addressBytes, type Endpoint, formatAddress, isAnyAddress } from '../net/address.ts';
-import type { Random } from '../net/ports.ts';
+import type { Random } from '../net/env.ts';
 import { type RateLimit, SourceLimiter, sourceKey, v4Number } from '../net/rate-limit.ts';
 import { type Attribute, type AttributeName, ATTRIBUTES, attribute } from './attributes.ts';
 import { checkFingerprint } from './integrity.ts';

@@ -1,5 +1,5 @@
 import type { Endpoint } from '../net/address.ts';
-import { type ByteStream, type Clock, NetError } from '../net/ports.ts';
+import { type ByteStream, type Clock, NetError } from '../net/env.ts';
 import type { Reply, StunChannel } from './channel.ts';
 import { Deframer } from './framing.ts';
 import { decode, StunFormatError, transactionKey } from './message.ts';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { FAMILY, SOURCE } from '../../src/commands/arguments.ts';
 import { type Context, defineCommand } from '../../src/commands/command.ts';
 import { createLab } from '../../src/lab/topology.ts';
-import { NetError, type NetErrorKind } from '../../src/net/ports.ts';
+import { NetError, type NetErrorKind } from '../../src/net/env.ts';
 import { note, raw, text } from '../../src/render/block.ts';
 import { finding } from '../../src/report/finding.ts';
 import { type Outcome, startReport } from '../../src/report/report.ts';

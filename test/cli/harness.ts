@@ -2,7 +2,7 @@ import { type Host, execute, loadAll } from '../../src/cli/execute.ts';
 import { completionCommand } from '../../src/cli/completion.ts';
 import type { Command, ExitStatus } from '../../src/commands/command.ts';
 import { COMMANDS, type CommandList } from '../../src/commands/index.ts';
-import { type Env, NetError } from '../../src/net/ports.ts';
+import { type Env, NetError } from '../../src/net/env.ts';
 
 export interface RunOptions {
   readonly commands?: CommandList;

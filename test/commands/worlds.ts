@@ -2,7 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import { loadAll } from '../../src/cli/execute.ts';
 import type { Report } from '../../src/report/report.ts';
-import type { Env } from '../../src/net/ports.ts';
+import type { Env } from '../../src/net/env.ts';
 import { sleep } from '../../src/net/wait.ts';
 import type { Lab } from '../../src/lab/topology.ts';
 import { allCommands, listOf, run as runAnywhere, type RunOptions, type RunResult } from '../cli/harness.ts';

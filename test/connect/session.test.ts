@@ -4,8 +4,8 @@ import { connect, type Connected } from '../../src/connect/connect.ts';
 import { type Link, openLink } from '../../src/connect/link.ts';
 import type { Session } from '../../src/connect/session.ts';
 import { createLab, type Lab, type LabOptions } from '../../src/lab/topology.ts';
-import type { Env } from '../../src/net/ports.ts';
-import { runPair } from './pairs.ts';
+import type { Env } from '../../src/net/env.ts';
+import { runPair } from '../matrix/pairs.ts';
 
 const sleep = (env: Env, ms: number): Promise<void> => new Promise((resolve) => void env.clock.after(ms, resolve));
 const secret = deriveSecret('the code');

@@ -11,7 +11,7 @@ import { describe, expect, it } from 'vitest';
 import { loadAll } from '../../src/cli/execute.ts';
 import { exitStatuses, GLOBAL_OPTIONS, spellings } from '../../src/cli/options.ts';
 import * as library from '../../src/index.ts';
-import { EXPECTABLE } from '../../src/probe/meaning.ts';
+import { EXPECTABLE } from '../../src/nat/meaning.ts';
 import { allCommands, run } from '../cli/harness.ts';
 import { type Part, parseTranscript, renderTranscript, shellWords } from '../transcripts/transcript.ts';
 

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
+import type { Dependence } from '../../src/nat/dependence.ts';
 import { describe, expect, it } from 'vitest';
 import {
   DEFAULT_LIFETIMES,
   DEFAULT_PARTS,
-  type Dependence,
   LINUX_LIFETIMES,
   type NatParts,
   type PortChoice,

@@ -9,7 +9,7 @@ import {
   type NetErrorKind,
   type UdpOptions,
   type UdpSocket,
-} from '../../src/net/ports.ts';
+} from '../../src/net/env.ts';
 import { sleep } from '../../src/net/wait.ts';
 
 const S: Endpoint = { address: '40.30.20.10', port: 3478 };

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createLab, DEFAULT_SERVER, type ServerSpec } from '../../src/lab/topology.ts';
 import type { ServerFault } from '../../src/lab/stun-service.ts';
 import { formatEndpoint, type Endpoint } from '../../src/net/address.ts';
-import { NetError } from '../../src/net/ports.ts';
+import { NetError } from '../../src/net/env.ts';
 import { sleep } from '../../src/net/wait.ts';
 import { type Attribute, attribute } from '../../src/stun/attributes.ts';
 import { type Decoded, decode, encode, get, looksLikeStun, METHOD } from '../../src/stun/message.ts';

@@ -2,10 +2,11 @@
  * Truth under loss: every composition of mapping, filtering, port choice and hairpinning, over many seeds. Never a wrong word, at any loss;
  * `unknown` seldom. NAT_TOOL_SEEDS sets how many seeds a composition gets at each loss rate; the whole claim is shown with 100.
  */
+import type { Dependence } from '../../src/nat/dependence.ts';
 import { describe, expect, it } from 'vitest';
-import type { Dependence, PortChoice } from '../../src/lab/nat-parts.ts';
+import type { PortChoice } from '../../src/lab/nat-parts.ts';
 import { natSpec } from '../../src/lab/nat-spec.ts';
-import { contradictions, measure } from '../probe/truth.ts';
+import { contradictions, measure } from '../probe/detect/truth.ts';
 
 const SEEDS = Number(process.env['NAT_TOOL_SEEDS'] ?? 6);
 const DEPENDENCES: readonly Dependence[] = ['endpoint-independent', 'address-dependent', 'address-and-port-dependent'];

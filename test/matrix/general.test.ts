@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { NatParts } from '../../src/lab/nat-parts.ts';
 import { natSpec } from '../../src/lab/nat-spec.ts';
-import { contradictions, measure } from '../probe/truth.ts';
+import { contradictions, measure } from '../probe/detect/truth.ts';
 
 const dependence = fc.constantFrom('endpoint-independent', 'address-dependent', 'address-and-port-dependent');
 const parts: fc.Arbitrary<Partial<NatParts>> = fc.record(

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SourceLimiter, sourceKey, sourceName, v4Number } from '../../src/net/rate-limit.ts';
-import type { Random } from '../../src/net/ports.ts';
+import type { Random } from '../../src/net/env.ts';
 
 const random: Random = { bytes: (length) => new Uint8Array(length), below: () => 12345 };
 const limiter = (perSecond: number, burst: number) => new SourceLimiter({ perSecond, burst }, random);

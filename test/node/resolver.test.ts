@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { describe, expect, it } from 'vitest';
-import type { Resolver } from '../../src/net/ports.ts';
+import type { Resolver } from '../../src/net/env.ts';
 import { addressesInHosts } from '../../src/node/hosts.ts';
 import { createResolver, nodeResolver } from '../../src/node/resolver.ts';
 

@@ -7,7 +7,7 @@ import { createServer as createTlsServer } from 'node:tls';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { ByteStream, TcpListener } from '../../src/net/ports.ts';
+import type { ByteStream, TcpListener } from '../../src/net/env.ts';
 import { nodeTcp } from '../../src/node/tcp.ts';
 import { hasIpv6 } from './support.ts';
 

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Datagram, NetError, UdpOptions, UdpSocket } from '../../src/net/ports.ts';
+import type { Datagram, NetError, UdpOptions, UdpSocket } from '../../src/net/env.ts';
 import { toConnectError } from '../../src/node/errors.ts';
 import { nodeUdp } from '../../src/node/udp.ts';
 import { hasIpv6 } from './support.ts';

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { NetError } from '../../src/net/ports.ts';
+import { NetError } from '../../src/net/env.ts';
 import { type Attribute, attribute } from '../../src/stun/attributes.ts';
 import { type Credentials, transact, type TransactOptions, type TransactOutcome } from '../../src/stun/client.ts';
 import { encodeNonce, longTermKey, shortTermKey, userHash } from '../../src/stun/credentials.ts';
 import { checkIntegrity } from '../../src/stun/integrity.ts';
 import { type Decoded, encode, get, METHOD, type Seal } from '../../src/stun/message.ts';
-import { briskSchedule, standardSchedule } from '../../src/stun/schedule.ts';
+import { briskSchedule, standardSchedule } from '../../src/net/schedule.ts';
 import { type Arrived, CLIENT, SERVER, stage, type Stage } from './scripted.ts';
 
 const answer = (

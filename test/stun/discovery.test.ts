@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { World } from '../../src/lab/world.ts';
 import type { Family } from '../../src/net/address.ts';
-import { NetError, type Resolver, type SrvRecord } from '../../src/net/ports.ts';
+import { NetError, type Resolver, type SrvRecord } from '../../src/net/env.ts';
 import { sleep } from '../../src/net/wait.ts';
 import { discover, orderServices } from '../../src/stun/discovery.ts';
 import { parseStunServer, type StunTransport } from '../../src/stun/uri.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Lab } from '../../src/lab/topology.ts';
 import type { Endpoint } from '../../src/net/address.ts';
-import { type Env, NetError } from '../../src/net/ports.ts';
+import { type Env, NetError } from '../../src/net/env.ts';
 import { sleep } from '../../src/net/wait.ts';
 import { type Listening, listen, type ListenOptions } from '../../src/stun/listener.ts';
 import { encode, METHOD } from '../../src/stun/message.ts';

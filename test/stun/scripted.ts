@@ -1,6 +1,6 @@
 /** A UDP socket on virtual time whose far end is a script. */
 import type { Endpoint } from '../../src/net/address.ts';
-import type { Clock, NetError, UdpListener, UdpSocket } from '../../src/net/ports.ts';
+import type { Clock, NetError, UdpListener, UdpSocket } from '../../src/net/env.ts';
 import { World } from '../../src/lab/world.ts';
 import { type Decoded, decode } from '../../src/stun/message.ts';
 import { StunMux } from '../../src/stun/mux.ts';

@@ -3,7 +3,7 @@ import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Endpoint } from '../../src/net/address.ts';
-import type { Random } from '../../src/net/ports.ts';
+import type { Random } from '../../src/net/env.ts';
 import { type Attribute, attribute, ATTRIBUTES } from '../../src/stun/attributes.ts';
 import { type Decoded, decode, encode, get, METHOD, type Seal } from '../../src/stun/message.ts';
 import { checkFingerprint } from '../../src/stun/integrity.ts';

@@ -1,6 +1,6 @@
 /** The worlds in which transcripts run, by the name in `<!-- setup: name -->`. */
 import type { CommandList } from '../../src/commands/index.ts';
-import type { Env } from '../../src/net/ports.ts';
+import type { Env } from '../../src/net/env.ts';
 import { createNodeEnv } from '../../src/node/env.ts';
 import { createLab } from '../../src/lab/topology.ts';
 import { sleep } from '../../src/net/wait.ts';

@@ -1,0 +1,177 @@
+/** What a path is used for once there is one. */
+import { type Endpoint, formatEndpoint } from '../../net/address.ts';
+import type { Clock } from '../../net/env.ts';
+import { deferred, sleep } from '../../net/wait.ts';
+import { ENVELOPE_OVERHEAD } from '../../connect/channel/envelope.ts';
+import { forward, type Forwarding } from '../../connect/forward.ts';
+import type { Line, LinkEnd } from '../../connect/link.ts';
+import type { Context } from '../command.ts';
+import { datagramsOf } from '../datagrams/input.ts';
+import { type DatagramEvent, DatagramOutput, mannerOf } from '../datagrams/output.ts';
+
+export type ConnectEvent = DatagramEvent | { readonly event: 'code'; readonly code: string };
+
+export type Purpose = 'check' | 'talk' | 'forward' | 'exec';
+
+export interface Used {
+  readonly sent: number;
+  readonly received: number;
+  /** Of the command that was run; null where a signal ended it or it could not start, undefined where there was none. */
+  readonly status?: number | null;
+}
+
+export interface UseOptions {
+  readonly forward: Endpoint | undefined;
+  readonly exec: string | undefined;
+  /** Cut the input by lines. */
+  readonly line: boolean;
+  readonly input: AsyncIterable<Uint8Array>;
+}
+
+/** What every path carries of one datagram of ours. */
+const LARGEST = 1200 - ENVELOPE_OVERHEAD;
+/** After a proof, for the peer's last question. */
+const LINGER_MS = 300;
+
+/** Does with the path what it was opened for, until that is done, the path ends, or an interrupt. Rejects with the signal's reason where there is nothing to tell. */
+export async function use(
+  link: Line,
+  purpose: Purpose,
+  { forward: local, exec, line, input }: UseOptions,
+  context: Context<ConnectEvent>,
+  ended: (how: LinkEnd) => void,
+): Promise<Used> {
+  const over = link.ended.then((how) => {
+    ended(how);
+    return how;
+  });
+  switch (purpose) {
+    case 'check':
+      return check(link, over, context);
+    case 'forward':
+      return carry(link, over, local as Endpoint, context);
+    case 'exec':
+      return handOver(link, exec as string, context);
+    case 'talk':
+      return talk(link, over, { line, input }, context);
+  }
+}
+
+async function check(
+  link: Line,
+  over: Promise<LinkEnd>,
+  { env, signal }: Context<ConnectEvent>,
+): Promise<{ sent: number; received: number }> {
+  await Promise.race([link.settled(signal), over]);
+  await within(env.clock, LINGER_MS, over, signal);
+  const { sent, received } = link.stats;
+  return { sent, received };
+}
+
+async function carry(
+  link: Line,
+  over: Promise<LinkEnd>,
+  local: Endpoint,
+  context: Context<ConnectEvent>,
+): Promise<{ sent: number; received: number }> {
+  const { env, signal } = context;
+  const forwarding: Forwarding = await forward(env, local, link, signal);
+  context.note(
+    forwarding.mode === 'held'
+      ? `Forwarding: let the program send to ${forwarding.local}. Ctrl-C ends it.`
+      : `Forwarding: the program on ${formatEndpoint(local)} hears the other host from ${forwarding.local}. Ctrl-C ends it.`,
+  );
+  try {
+    await untilAborted(over, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    forwarding.close();
+  }
+  return { sent: forwarding.counts.outbound, received: forwarding.counts.inbound };
+}
+
+async function handOver(link: Line, command: string, context: Context<ConnectEvent>): Promise<Used> {
+  const { env, signal } = context;
+  await link.settled(signal);
+  await sleep(env.clock, LINGER_MS, signal);
+  const { remote } = link.path;
+  const { sent, received } = link.stats;
+  const socket = link.release();
+  const local = formatEndpoint(socket.local);
+  socket.mux.socket.close();
+  const status = await context.shell(command, { NAT_TOOL_LOCAL: local, NAT_TOOL_REMOTE: formatEndpoint(remote) });
+  return { sent, received, status };
+}
+
+/** Standard input to the peer, the peer to standard output. */
+async function talk(
+  link: Line,
+  over: Promise<LinkEnd>,
+  { line, input }: Pick<UseOptions, 'line' | 'input'>,
+  context: Context<ConnectEvent>,
+): Promise<{ sent: number; received: number }> {
+  const { env, io, signal } = context;
+  const output = new DatagramOutput(
+    { env, io, emit: (event) => context.emit(event) },
+    mannerOf(context, { raw: !io.stdoutIsTTY, hex: false }),
+    false,
+  );
+  let sent = 0;
+  let received = 0;
+  const peerEnded = deferred<void>();
+  link.onData((data, at) => {
+    received++;
+    output.put({ data, at, from: link.path.remote });
+  });
+  link.onEnd(() => peerEnded.resolve());
+  if (io.stdinIsTTY && io.stdoutIsTTY)
+    context.note(
+      'What you type goes to the other host, line by line, encrypted, as datagrams: what is lost on the way is not sent again. Ctrl-D ends it.',
+    );
+  const pump = async (): Promise<void> => {
+    const cutting = line ? ({ by: 'line' } as const) : ({ by: 'arrival' } as const);
+    for await (const batch of datagramsOf(input, cutting, LARGEST)) {
+      for (const data of batch) {
+        link.send(data);
+        sent++;
+      }
+      // Lets what came in be heard, and the system send.
+      await sleep(env.clock, 0, signal);
+    }
+  };
+  try {
+    const pumped = pump();
+    pumped.catch(() => {});
+    await untilAborted(Promise.race([pumped, over]), signal);
+    link.finish();
+    // Nothing to send and nothing to show: it was a check.
+    await untilAborted(Promise.race([Promise.all([peerEnded.promise, link.settled(signal)]), over]), signal);
+    await within(env.clock, LINGER_MS, over, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    await output.end();
+  }
+  return { sent, received };
+}
+
+/** Until the promise settles, but no longer than this. */
+async function within(clock: Clock, ms: number, promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  const { promise: elapsed, resolve } = deferred<void>();
+  const cancel = clock.after(ms, () => resolve());
+  try {
+    await untilAborted(Promise.race([elapsed, promise]), signal);
+  } finally {
+    cancel();
+  }
+}
+
+function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(signal.reason);
+    if (signal.aborted) return stop();
+    signal.addEventListener('abort', stop, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
+}

@@ -1,0 +1,227 @@
+/** Sealed packets between two peers that have a path: proof, data, keepalive, goodbye. Whichever socket they come in on. */
+import type { Clock } from '../../net/env.ts';
+import { Opener, Sealer } from './envelope.ts';
+
+const TYPE = { data: 0, hello: 1, ping: 2, pong: 3, bye: 4, end: 5 } as const;
+
+/** Waits before a hello is said again, as long as the peer has not said that it heard one. */
+const HELLO_MS: readonly number[] = [50, 100, 200, 400];
+/** Waits before a changed word is said again: nobody acknowledges it. */
+const RETELL_MS: readonly number[] = [50, 150];
+const PING_MS = 5_000;
+/** How often the end of our data is told. */
+const END_MS = 300;
+/** A pong that takes longer counts as lost. */
+const PONG_MS = 3_000;
+
+export interface ChannelOptions {
+  readonly sendKey: Uint8Array;
+  readonly receiveKey: Uint8Array;
+  readonly clock: Clock;
+  /** Sends by the best path there is; false where there is none. */
+  readonly transmit: (packet: Uint8Array) => boolean;
+  /** One byte about the path that the peer is told with each hello; 0 for nothing. */
+  readonly word: () => number;
+  /** The peer's, with each of its hellos. */
+  readonly told: (word: number) => void;
+  /** The peer's first hello came in: what it sends reaches us, sealed with the keys that only it can have. */
+  readonly heard: () => void;
+  readonly bye: () => void;
+  /** Both sides know that both directions work. */
+  readonly proven?: () => void;
+}
+
+export interface ChannelStats {
+  readonly sent: number;
+  readonly received: number;
+  /** Of the latest ping. */
+  readonly rttMs: number | undefined;
+  /** Pings that were sent and not answered. */
+  readonly pings: number;
+  readonly lost: number;
+}
+
+export class Channel {
+  readonly #options: ChannelOptions;
+  readonly #sealer: Sealer;
+  readonly #opener: Opener;
+  #onData: ((data: Uint8Array, at: number) => void) | undefined;
+  /** What came before anybody listened. */
+  #early: { readonly data: Uint8Array; readonly at: number }[] = [];
+  #heardHello = false;
+  #peerHeard = false;
+  #helloes = 0;
+  #cancelHello: () => void = () => {};
+  #cancelPing: () => void = () => {};
+  #pings = new Map<number, number>();
+  #nextPing = 0;
+  #sent = 0;
+  #received = 0;
+  #lost = 0;
+  #cancelEnd: () => void = () => {};
+  #onEnd: (() => void) | undefined;
+  #peerEnded = false;
+  #rttMs: number | undefined;
+  #closed = false;
+
+  constructor(options: ChannelOptions) {
+    this.#options = options;
+    this.#sealer = new Sealer(options.sendKey);
+    this.#opener = new Opener(options.receiveKey);
+  }
+
+  /** Both sides know that both directions work. */
+  get proven(): boolean {
+    return this.#heardHello && this.#peerHeard;
+  }
+
+  get heardPeer(): boolean {
+    return this.#heardHello;
+  }
+
+  get stats(): ChannelStats {
+    return { sent: this.#sent, received: this.#received, rttMs: this.#rttMs, pings: this.#nextPing, lost: this.#lost };
+  }
+
+  /** There is a path now, or a better one: says hello until the peer has heard it, then keeps the path alive. */
+  start(): void {
+    if (this.#closed || this.#peerHeard) return;
+    this.#cancelHello();
+    this.#helloes = 0;
+    this.#hello();
+  }
+
+  /** Our word has changed. */
+  retell(): void {
+    if (this.#closed || !this.#peerHeard) return;
+    this.#cancelHello();
+    this.#repeat(0);
+  }
+
+  #repeat(times: number): void {
+    this.#sayHello(this.#heardHello);
+    const wait = RETELL_MS[times];
+    if (wait !== undefined) this.#cancelHello = this.#options.clock.after(wait, () => this.#repeat(times + 1));
+  }
+
+  #sayHello(heard: boolean): void {
+    this.#options.transmit(this.#sealer.seal(TYPE.hello, Uint8Array.of(heard ? 1 : 0, this.#options.word())));
+  }
+
+  /** False where there is no path. */
+  send(data: Uint8Array): boolean {
+    if (this.#closed) return false;
+    this.#sent++;
+    return this.#options.transmit(this.#sealer.seal(TYPE.data, data));
+  }
+
+  onData(listener: (data: Uint8Array, at: number) => void): void {
+    this.#onData = listener;
+    for (const { data, at } of this.#early.splice(0)) listener(data, at);
+  }
+
+  /** Our data is at its end; the peer is told, until this closes. */
+  finish(): void {
+    if (this.#closed) return;
+    this.#options.transmit(this.#sealer.seal(TYPE.end, new Uint8Array()));
+    this.#cancelEnd = this.#options.clock.after(END_MS, () => this.finish());
+  }
+
+  /** The peer's data is at its end; what is still under way may follow. */
+  onEnd(listener: () => void): void {
+    this.#onEnd = listener;
+    if (this.#peerEnded) listener();
+  }
+
+  /** A datagram that looks like an envelope; what is not the peer's is dropped. */
+  receive(packet: Uint8Array, at: number): void {
+    const opened = this.#closed ? undefined : this.#opener.open(packet);
+    if (!opened) return;
+    switch (opened.type) {
+      case TYPE.data:
+        this.#received++;
+        if (this.#onData) this.#onData(opened.body, at);
+        else if (this.#early.length < 64) this.#early.push({ data: opened.body, at });
+        return;
+      case TYPE.hello:
+        return this.#onHello(opened.body[0] === 1, opened.body[1] ?? 0);
+      case TYPE.ping:
+        this.#options.transmit(this.#sealer.seal(TYPE.pong, opened.body));
+        return;
+      case TYPE.pong:
+        return this.#onPong(opened.body, at);
+      case TYPE.end:
+        if (this.#peerEnded) return;
+        this.#peerEnded = true;
+        return this.#onEnd?.();
+      case TYPE.bye:
+        return this.#options.bye();
+      default:
+    }
+  }
+
+  /** Says goodbye, twice, for it is not repeated. */
+  close(): void {
+    if (this.#closed) return;
+    for (let i = 0; i < 2; i++) this.#options.transmit(this.#sealer.seal(TYPE.bye, new Uint8Array()));
+    this.stop();
+  }
+
+  /** Without a word. */
+  stop(): void {
+    this.#closed = true;
+    this.#cancelHello();
+    this.#cancelPing();
+    this.#cancelEnd();
+  }
+
+  #hello(): void {
+    this.#sayHello(this.#heardHello);
+    if (this.#peerHeard) return;
+    const wait = HELLO_MS[Math.min(this.#helloes++, HELLO_MS.length - 1)] as number;
+    this.#cancelHello = this.#options.clock.after(wait, () => this.#hello());
+  }
+
+  #onHello(heardUs: boolean, word: number): void {
+    this.#options.told(word);
+    const first = !this.#heardHello;
+    this.#heardHello = true;
+    if (heardUs && !this.#peerHeard) {
+      this.#peerHeard = true;
+      this.#cancelHello();
+      this.#schedulePing();
+    }
+    const proven = first || heardUs;
+    // One that did not know yet that we hear it wants to know; two that know are silent.
+    if (!heardUs || first) this.#sayHello(true);
+    if (first) this.#options.heard();
+    if (proven && this.proven) this.#options.proven?.();
+  }
+
+  #schedulePing(): void {
+    this.#cancelPing();
+    this.#cancelPing = this.#options.clock.after(PING_MS, () => this.#ping());
+  }
+
+  #ping(): void {
+    const { clock, transmit } = this.#options;
+    const now = clock.now();
+    for (const [number, at] of this.#pings) {
+      if (now - at < PONG_MS) continue;
+      this.#pings.delete(number);
+      this.#lost++;
+    }
+    const number = this.#nextPing++;
+    this.#pings.set(number, now);
+    transmit(this.#sealer.seal(TYPE.ping, Uint8Array.of(number >> 24, number >> 16, number >> 8, number)));
+    this.#schedulePing();
+  }
+
+  #onPong(body: Uint8Array, at: number): void {
+    const number = (((body[0] ?? 0) << 24) | ((body[1] ?? 0) << 16) | ((body[2] ?? 0) << 8) | (body[3] ?? 0)) >>> 0;
+    const sentAt = this.#pings.get(number);
+    if (sentAt === undefined) return;
+    this.#pings.delete(number);
+    this.#rttMs = at - sentAt;
+  }
+}

@@ -1,0 +1,156 @@
+/** What a peer tells of itself through the signalling, sealed: candidates, its NAT, and the ports it aims at. Always the whole state. */
+import { type Endpoint, formatEndpoint, parseEndpoint } from '../../net/address.ts';
+import type { AllocationPattern, PortAllocation } from '../../nat/allocation.ts';
+import { MOST_PAYLOAD } from '../../rendezvous/protocol.ts';
+import { ENVELOPE_OVERHEAD } from '../channel/envelope.ts';
+import type { Profile } from '../../nat/profile.ts';
+
+/** Public ports that a side's next mapping will have, likely: `from`, `from + step`, … */
+export interface Aim {
+  /** Grows with each new attempt. */
+  readonly round: number;
+  readonly address: string;
+  readonly from: number;
+  readonly step: number;
+  readonly count: number;
+}
+
+export interface Description {
+  /** Of the main socket, on its own interfaces. */
+  readonly hosts: readonly Endpoint[];
+  /** Of the main socket, as STUN servers saw it. */
+  readonly reflexive: readonly Endpoint[];
+  /** Of the socket whose first packets die on the way. */
+  readonly late: Endpoint | undefined;
+  /** Once it is measured. */
+  readonly profile: Profile | undefined;
+  readonly aim: Aim | undefined;
+}
+
+const MOST_HOSTS = 8;
+const MOST_AIMED = 64;
+
+const DEPENDENCES = {
+  ei: 'endpoint-independent',
+  ad: 'address-dependent',
+  apd: 'address-and-port-dependent',
+  none: 'none',
+  unknown: 'unknown',
+} as const;
+const PATTERNS: readonly AllocationPattern[] = ['preserving', 'sequential', 'random', 'block', 'unknown'];
+type Short = keyof typeof DEPENDENCES;
+const short = (word: string): string => Object.entries(DEPENDENCES).find(([, long]) => long === word)?.[0] ?? 'unknown';
+
+export function encodeDescription({ hosts, reflexive, late, profile, aim }: Description): Uint8Array {
+  const { allocation } = profile ?? {};
+  const bytes = new TextEncoder().encode(
+    JSON.stringify({
+      v: 1,
+      h: hosts.slice(0, MOST_HOSTS).map(formatEndpoint),
+      r: reflexive.slice(0, 2).map(formatEndpoint),
+      ...(late && { l: formatEndpoint(late) }),
+      ...(profile && {
+        m: short(profile.mapping),
+        f: short(profile.filtering),
+        p: [allocation?.pattern, allocation?.step ?? 0, ...(allocation?.range ?? [])],
+        c: profile.complete,
+      }),
+      ...(aim && { a: [aim.round, aim.address, aim.from, aim.step, aim.count] }),
+    }),
+  );
+  if (bytes.length + ENVELOPE_OVERHEAD > MOST_PAYLOAD) throw new RangeError('a description does not fit');
+  return bytes;
+}
+
+/** Undefined for anything that {@link encodeDescription} did not write. */
+export function decodeDescription(bytes: Uint8Array): Description | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    return undefined;
+  }
+  if (!isRecord(value) || value['v'] !== 1) return undefined;
+  const hosts = endpoints(value['h'], MOST_HOSTS);
+  const reflexive = endpoints(value['r'], 2);
+  if (!hosts || !reflexive) return undefined;
+  return {
+    hosts,
+    reflexive,
+    late: typeof value['l'] === 'string' ? usable(value['l']) : undefined,
+    profile: readProfile(value),
+    aim: readAim(value['a']),
+  };
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** An address that packets may be sent to. */
+function usable(text: string): Endpoint | undefined {
+  const endpoint = parseEndpoint(text);
+  return endpoint && endpoint.port > 0 ? endpoint : undefined;
+}
+
+function endpoints(value: unknown, most: number): Endpoint[] | undefined {
+  if (!Array.isArray(value) || value.length > most) return undefined;
+  const all = value
+    .map((each) => (typeof each === 'string' ? usable(each) : undefined))
+    .filter((each) => each !== undefined);
+  return all.length === value.length ? all : undefined;
+}
+
+function readProfile({ m, f, p, c }: Readonly<Record<string, unknown>>): Profile | undefined {
+  if (
+    typeof m !== 'string' ||
+    typeof f !== 'string' ||
+    !Object.hasOwn(DEPENDENCES, m) ||
+    !Object.hasOwn(DEPENDENCES, f) ||
+    f === 'none'
+  )
+    return undefined;
+  const allocation = readAllocation(p);
+  return (
+    allocation && {
+      mapping: DEPENDENCES[m as Short],
+      filtering: DEPENDENCES[f as Exclude<Short, 'none'>],
+      allocation,
+      complete: c === true,
+    }
+  );
+}
+
+function readAllocation(value: unknown): PortAllocation | undefined {
+  if (!Array.isArray(value)) return undefined;
+  const [pattern, step, low, high] = value as unknown[];
+  const known = PATTERNS.find((each) => each === pattern);
+  if (!known) return undefined;
+  if (known === 'sequential') return isWhole(step, -4096, 4096) && step !== 0 ? { pattern: known, step } : undefined;
+  if (known === 'block')
+    return isWhole(low, 1, 65_535) && isWhole(high, low, 65_535) ? { pattern: known, range: [low, high] } : undefined;
+  return { pattern: known };
+}
+
+function readAim(value: unknown): Aim | undefined {
+  if (!Array.isArray(value)) return undefined;
+  const [round, address, from, step, count] = value as unknown[];
+  if (
+    !isWhole(round, 1, 1000) ||
+    typeof address !== 'string' ||
+    !isWhole(from, 1, 65_535) ||
+    !isWhole(step, -4096, 4096) ||
+    !isWhole(count, 1, MOST_AIMED)
+  )
+    return undefined;
+  return usable(formatEndpoint({ address, port: from })) && { round, address, from, step, count };
+}
+
+const isWhole = (value: unknown, least: number, most: number): value is number =>
+  Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
+
+/** The ports of an aim, wrapped into 1024–65535 as NATs do. */
+export function portsOf({ from, step, count }: Aim): number[] {
+  return [...new Set(Array.from({ length: count }, (_, i) => wrapPort(from + i * step)))];
+}
+
+export const wrapPort = (port: number): number => 1024 + ((((port - 1024) % 64_512) + 64_512) % 64_512);

@@ -1,0 +1,219 @@
+/** Signalling by two tokens that people paste over any chat. The chat is trusted: whoever reads both tokens can read the data. */
+import { createHash } from 'node:crypto';
+import { type Endpoint, sameEndpoint } from '../../net/address.ts';
+import type { Clock, Random } from '../../net/env.ts';
+import { exchange } from '../../stun/exchange.ts';
+import { type Decoded, encode, get, mappedAddress, METHOD } from '../../stun/message.ts';
+import type { StunMux } from '../../stun/mux.ts';
+import { briskSchedule } from '../../net/schedule.ts';
+import { deriveSecret, type Secret } from '../code.ts';
+import { MEMBER_BYTES, MOST_PAYLOAD } from '../../rendezvous/protocol.ts';
+import { Waits } from '../traversal/waits.ts';
+import type { Signal, SignalListener } from './signalling.ts';
+
+const PREFIX = 'nt1.';
+const SHARE_BYTES = 32;
+const CHECK_BYTES = 4;
+const HEAD = MEMBER_BYTES + SHARE_BYTES;
+
+/** Text that is no token. */
+export class TokenError extends Error {
+  readonly kind: 'no-token' | 'damaged' | 'own';
+  constructor(kind: TokenError['kind'], message: string) {
+    super(message);
+    this.name = 'TokenError';
+    this.kind = kind;
+  }
+}
+
+export interface Token {
+  readonly member: Uint8Array;
+  /** This side's half of what the keys follow from. */
+  readonly share: Uint8Array;
+  readonly payload: Uint8Array;
+}
+
+const checkOf = (bytes: Uint8Array): Uint8Array =>
+  createHash('sha256').update('nat-tool token').update(bytes).digest().subarray(0, CHECK_BYTES);
+
+export function formatToken({ member, share, payload }: Token): string {
+  const bytes = Buffer.concat([member, share, payload]);
+  return PREFIX + Buffer.concat([bytes, checkOf(bytes)]).toString('base64url');
+}
+
+/** White space anywhere in it does not matter: chats break lines. Throws {@link TokenError}. */
+export function parseToken(text: string): Token {
+  const whole = text.replace(/\s/g, '');
+  const body = whole.slice(PREFIX.length);
+  if (!whole.startsWith(PREFIX) || !/^[A-Za-z0-9_-]*$/.test(body))
+    throw new TokenError('no-token', `a token begins with ${PREFIX} and goes on with letters, digits, - and _`);
+  const bytes = new Uint8Array(Buffer.from(body, 'base64url'));
+  const end = bytes.length - CHECK_BYTES;
+  if (
+    end < HEAD ||
+    end > HEAD + MOST_PAYLOAD ||
+    !Buffer.from(checkOf(bytes.subarray(0, end))).equals(bytes.subarray(end))
+  ) {
+    throw new TokenError('damaged', 'the token is damaged: part of it is missing or changed');
+  }
+  return {
+    member: bytes.slice(0, MEMBER_BYTES),
+    share: bytes.slice(MEMBER_BYTES, HEAD),
+    payload: bytes.slice(HEAD, end),
+  };
+}
+
+/** Keys from both sides' shares. They exist once the peer's is known; until then only what the chat may read is sealed. */
+export class SharedSecret implements Secret {
+  readonly share: Uint8Array;
+  readonly #open = deriveSecret('manual');
+  #both: Secret | undefined;
+
+  constructor(random: Random) {
+    this.share = random.bytes(SHARE_BYTES);
+  }
+
+  meet(theirs: Uint8Array): void {
+    const ordered = [Buffer.from(this.share), Buffer.from(theirs)].sort(Buffer.compare);
+    this.#both = deriveSecret(new Uint8Array(Buffer.concat(ordered)));
+  }
+
+  room = (): Uint8Array => this.#open.room();
+  descriptionKey = (member: Uint8Array): Uint8Array => this.#open.descriptionKey(member);
+  iceOf = (member: Uint8Array): ReturnType<Secret['iceOf']> => this.#known().iceOf(member);
+  dataKey = (from: Uint8Array, to: Uint8Array): Uint8Array => this.#known().dataKey(from, to);
+
+  #known(): Secret {
+    if (!this.#both) throw new Error("the peer's share is not known yet");
+    return this.#both;
+  }
+}
+
+export interface ManualOptions {
+  readonly mux: StunMux;
+  /** Any STUN server, for the public side of the socket. */
+  readonly server: Endpoint;
+  readonly member: Uint8Array;
+  readonly secret: SharedSecret;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly observed: (seen: {
+    readonly mapped: Endpoint;
+    readonly alternates: readonly Endpoint[];
+    readonly rttMs: number;
+  }) => void;
+  /** Shows our token, once. */
+  readonly show: (token: string) => void;
+  /** The peer's token, again and again until one is right; undefined: there will be none. */
+  readonly read: () => Promise<string | undefined>;
+  readonly complain: (error: TokenError) => void;
+}
+
+/** The measurement may take so long; then the token goes out with what there is. */
+const SHOW_AFTER_MS = 3_000;
+/** People take their time: the mapping has to live meanwhile. */
+const KEEP_MS = 10_000;
+
+export class ManualSignal implements Signal {
+  readonly #options: ManualOptions;
+  readonly #waits = new Waits();
+  #listener: SignalListener | undefined;
+  #payload: Uint8Array | undefined;
+  #shown = false;
+  #closed = false;
+  #cancel: () => void;
+  #cancelKeep: () => void = () => {};
+
+  constructor(options: ManualOptions) {
+    this.#options = options;
+    this.#cancel = options.clock.after(SHOW_AFTER_MS, () => this.#show());
+  }
+
+  subscribe(listener: SignalListener): void {
+    this.#listener = listener;
+    this.#ask().catch(() => {
+      // Ended.
+    });
+  }
+
+  publish(payload: Uint8Array, settled: boolean): void {
+    this.#payload = payload;
+    if (settled) this.#show();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#cancel();
+    this.#cancelKeep();
+    this.#waits.end();
+  }
+
+  #show(): void {
+    const { member, secret, show } = this.#options;
+    if (this.#shown || this.#closed || !this.#payload) return;
+    this.#shown = true;
+    this.#cancel();
+    this.#listener?.status('waiting');
+    show(formatToken({ member, share: secret.share, payload: this.#payload }));
+    this.#keep();
+    void this.#await();
+  }
+
+  async #await(): Promise<void> {
+    const { read, complain, member, secret } = this.#options;
+    for (;;) {
+      const text = await read();
+      if (this.#closed) return;
+      if (text === undefined) return this.#listener?.status('given-up');
+      try {
+        const token = parseToken(text);
+        if (Buffer.from(token.member).equals(member))
+          throw new TokenError('own', "that is our own token; the other host's is needed");
+        secret.meet(token.share);
+        this.#listener?.status('paired');
+        return this.#listener?.peer({ member: token.member, payload: token.payload, observed: undefined });
+      } catch (error) {
+        if (!(error instanceof TokenError)) throw error;
+        complain(error);
+      }
+    }
+  }
+
+  async #ask(): Promise<void> {
+    const { mux, server, clock, random, observed } = this.#options;
+    const transactionId = random.bytes(12);
+    const outcome = await this.#waits.run((signal) =>
+      exchange(mux, {
+        to: server,
+        acceptFrom: (from) => sameEndpoint(from, server),
+        schedule: briskSchedule(SHOW_AFTER_MS),
+        shoot: () => ({ transactionId, bytes: binding(transactionId) }),
+        freshIds: false,
+        judge: () => 'accept',
+        clock,
+        signal,
+      }),
+    );
+    if (outcome.kind !== 'reply') return;
+    const { message } = outcome.reply;
+    const mapped = message.class === 'success' ? mappedAddress(message) : undefined;
+    if (mapped) observed({ mapped, alternates: alternatesIn(message, server), rttMs: outcome.rttMs });
+  }
+
+  #keep(): void {
+    const { mux, server, clock, random } = this.#options;
+    this.#cancelKeep = clock.after(KEEP_MS, () => {
+      mux.send(binding(random.bytes(12)), server).catch(() => {});
+      this.#keep();
+    });
+  }
+}
+
+const binding = (transactionId: Uint8Array): Uint8Array =>
+  encode({ class: 'request', method: METHOD.binding, transactionId, attributes: [] });
+
+/** RFC 5780: the other address and port, and with them the same address on the other port. */
+function alternatesIn(message: Decoded, server: Endpoint): Endpoint[] {
+  const other = get(message, 'OTHER-ADDRESS') ?? get(message, 'CHANGED-ADDRESS');
+  return other && other.address !== server.address ? [{ address: server.address, port: other.port }, other] : [];
+}

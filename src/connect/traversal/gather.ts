@@ -1,0 +1,60 @@
+/** Where this host may be reached at its own addresses. */
+import { type Endpoint, type Family, scopeOf } from '../../net/address.ts';
+import { type Env, NetError } from '../../net/env.ts';
+import type { Socket, Sockets } from './sockets.ts';
+import type { Waits } from './waits.ts';
+
+/** Addresses of the second family that are told. */
+const MOST_SIX = 3;
+
+/** The address of the interface that leads to the server. Rejects with NetError where none does. */
+export async function routedAddress(
+  { udp }: Pick<Env, 'udp'>,
+  server: Endpoint,
+  family: Family,
+  source: string | undefined,
+  waits: Waits,
+): Promise<string> {
+  const socket = await waits.run((signal) => udp.open({ family, address: source, remote: server }, signal));
+  const { address } = socket.local;
+  socket.close();
+  return address;
+}
+
+export interface Hosts {
+  readonly endpoints: readonly Endpoint[];
+  /** For IPv6 beside an IPv4 main socket. */
+  readonly six: Socket | undefined;
+}
+
+/** The main socket at every interface, and IPv6 on a socket of its own. */
+export async function gatherHosts(
+  env: Pick<Env, 'interfaces'>,
+  main: Socket,
+  family: Family,
+  sockets: Sockets,
+  waits: Waits,
+): Promise<Hosts> {
+  const usable = env
+    .interfaces()
+    .filter(
+      ({ internal, address }) =>
+        !internal && !['loopback', 'link-local', 'multicast', 'unspecified'].includes(scopeOf(address)),
+    );
+  const same = usable
+    .filter((each) => each.family === family && each.address !== main.local.address)
+    .map(({ address }) => ({ address, port: main.local.port }));
+  const addresses = family === 4 ? usable.filter((each) => each.family === 6).slice(0, MOST_SIX) : [];
+  if (addresses.length === 0) return { endpoints: [main.local, ...same], six: undefined };
+  try {
+    const six = await sockets.open(waits, { family: 6 });
+    return {
+      endpoints: [main.local, ...same, ...addresses.map(({ address }) => ({ address, port: six.local.port }))],
+      six,
+    };
+  } catch (error) {
+    // A host whose IPv6 is half there has IPv4 all the same.
+    if (error instanceof NetError) return { endpoints: [main.local, ...same], six: undefined };
+    throw error;
+  }
+}

@@ -1,0 +1,204 @@
+/** The hard ways of one session: judged once both NATs are known, run beside the plain way until there is a path. */
+import { type Endpoint, formatEndpoint, sameEndpoint } from '../../net/address.ts';
+import type { Driver } from '../../net/machine.ts';
+import { type Clock, NetError, type Random } from '../../net/env.ts';
+import { Gate } from '../../net/wait.ts';
+import type { IceEvent, PairView } from '../../ice/agent.ts';
+import { attempt, type Means } from './attempts.ts';
+import { isNear } from './candidates.ts';
+import type { Aim, Description } from '../signalling/description.ts';
+import type { Governor } from './governor.ts';
+import type { Measurement } from './measure.ts';
+import { isSymmetric } from '../../nat/profile.ts';
+import type { PathKind } from '../session-api.ts';
+import type { Socket, Sockets } from './sockets.ts';
+import { canJudge, type Judgement, judge, LOW_TTL, reasonOf, type Side } from './strategy.ts';
+import { Waits } from './waits.ts';
+
+/** What is known of the peer; its description grows. */
+export interface Opposite {
+  readonly agent: Driver<IceEvent>;
+  /** Which side has the first part: we are `a`. */
+  readonly first: Side;
+  readonly observed: Endpoint | undefined;
+  readonly description: Description;
+}
+
+export interface HardWaysOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly governor: Governor;
+  readonly sockets: Sockets;
+  readonly main: Socket;
+  readonly measurement: Measurement;
+  /** Our side, as it is now. */
+  readonly mine: () => Description;
+  readonly announce: (aim: Aim) => void;
+  readonly after: (ms: number, wake: () => void) => void;
+  readonly note: (event: string, details?: Readonly<Record<string, unknown>>) => void;
+  /** For what should not have happened. */
+  readonly broken: (error: unknown) => void;
+}
+
+export class HardWays {
+  readonly #options: HardWaysOptions;
+  readonly #waits = new Waits();
+  readonly #gate: Gate;
+  /** Sockets that listen to one endpoint alone. */
+  readonly #narrow = new Map<number, Endpoint>();
+  #peer: Opposite | undefined;
+  #late: Socket | undefined;
+  #lateStarted = false;
+  #judgement: Judgement | undefined;
+
+  constructor(options: HardWaysOptions) {
+    this.#options = options;
+    this.#gate = new Gate(options.clock);
+  }
+
+  get judgement(): Judgement | undefined {
+    return this.#judgement;
+  }
+
+  /** The one endpoint that this socket listens to. */
+  only(socket: number): Endpoint | undefined {
+    return this.#narrow.get(socket);
+  }
+
+  /** There is a path, or none will be looked for any more. */
+  end(): void {
+    this.#waits.end();
+  }
+
+  /** The peer is there, or told something new. `rttMs`: to the server. */
+  peer(peer: Opposite, rttMs: number): void {
+    this.#peer = peer;
+    this.#gate.notify();
+    this.#tryLate(rttMs);
+  }
+
+  /** The socket whose first packets shall not arrive has its mapping. */
+  late(socket: Socket, rttMs: number): void {
+    this.#late = socket;
+    this.#tryLate(rttMs);
+  }
+
+  /** Sockets whose first packets die on the way: where a router answers early packets, and so poisons the flow, this pair still works. */
+  #tryLate(rttMs: number): void {
+    const { after, note } = this.#options;
+    const peer = this.#peer;
+    const to = peer?.description.late;
+    const socket = this.#late;
+    if (!peer || !to || !socket || this.#lateStarted || this.#waits.ended) return;
+    this.#lateStarted = true;
+    note('attempt', {
+      strategy: 'low-ttl',
+      reason: `First packets that die on the way open our own NAT, and the peer's cannot refuse what never came there.`,
+      to: formatEndpoint(to),
+    });
+    const shoot = (ttl?: number): void => {
+      if (!this.#waits.ended) peer.agent.feed({ kind: 'speculate', socket: socket.id, to, ttl });
+    };
+    // A little further each time: a carrier's NAT may lie behind our own.
+    for (const [i, ttl] of [LOW_TTL, LOW_TTL + 1, LOW_TTL + 2].entries()) after(i * 40, () => shoot(ttl));
+    // The peer may hear of our socket a round trip later than we of its; after that both have sent.
+    const later = Math.max(250, 1.5 * rttMs + 50);
+    for (const ms of [0, 150, 450, 950, 1_750, 2_750]) after(later + ms, () => shoot());
+  }
+
+  /** The judgement, when it has just become possible. */
+  judge(): Judgement | undefined {
+    const peer = this.#peer;
+    const mine = this.#options.mine().profile;
+    const theirs = peer?.description.profile;
+    if (!mine || !theirs || !peer || this.#judgement || !canJudge(mine, theirs)) return undefined;
+    this.#judgement = judge(mine, theirs, peer.first);
+    return this.#judgement;
+  }
+
+  /** Tries what the judgement asks for. */
+  start(judgement: Judgement): void {
+    const { mine, note, broken } = this.#options;
+    const peer = this.#peer;
+    const { profile, reflexive, hosts } = mine();
+    const theirs = peer?.description.profile;
+    const self = reflexive[0] ?? hosts[0];
+    const target = peer?.observed ?? peer?.description.reflexive[0];
+    note('attempt', { strategy: judgement.kind, reason: reasonOf(judgement, 'this side', 'the peer') });
+    if (!peer || !profile || !theirs || !self || !target) return;
+    this.#waits
+      .run((signal) => attempt(judgement, { mine: profile, theirs, peer: target, self }, this.#means(peer, signal)))
+      .catch((error: unknown) => {
+        if (!this.#waits.ended && !(error instanceof NetError)) broken(error);
+      });
+  }
+
+  #means(peer: Opposite, signal: AbortSignal): Means {
+    const { clock, random, governor, sockets, main, measurement, announce, note } = this.#options;
+    return {
+      clock,
+      random,
+      signal,
+      announce,
+      note,
+      main: main.id,
+      open: () => sockets.open(this.#waits),
+      close: (id) => {
+        sockets.close(id);
+        this.#narrow.delete(id);
+        peer.agent.feed({ kind: 'socket-closed', socket: id });
+      },
+      turn: () => governor.turn(signal),
+      expectOnly: (socket, from) => this.#narrow.set(socket, from),
+      probe: (socket, to, ttl) => peer.agent.feed({ kind: 'speculate', socket, to, ttl }),
+      sample: (socket) => measurement.sample(socket),
+      usedPorts: () => measurement.usedPorts(),
+      peerAim: async (round) => {
+        // Only where the peer is seen: it must not have us send to others.
+        const seenAt = (address: string): boolean =>
+          (peer.observed ? [peer.observed] : peer.description.reflexive).some((each) => each.address === address);
+        const ready = (): boolean => {
+          const { aim } = peer.description;
+          return aim !== undefined && aim.round >= round && seenAt(aim.address);
+        };
+        while (!(await this.#gate.wait(ready, 60_000, signal)));
+        return peer.description.aim as Aim;
+      },
+    };
+  }
+
+  /** What kind of path a pair is, as far as this side can tell. */
+  kindOf({ remote, local, socket, speculative }: PairView): PathKind {
+    if (remote.type === 'relay' || local.type === 'relay') return 'relay';
+    const description = this.#peer?.description;
+    if (description && isNear(remote.endpoint, description)) return 'lan';
+    const judgement = this.#now();
+    if (judgement?.kind !== 'guess' && judgement?.kind !== 'meet') return 'direct';
+    const late = description?.late;
+    if (Number(socket) === this.#late?.id && late && sameEndpoint(remote.endpoint, late)) return 'direct';
+    // Judged before the filter was known, it may be the plain way after all.
+    if (!this.#certain() && !speculative && Number(socket) === this.#options.main.id && remote.type !== 'prflx')
+      return 'direct';
+    const exact =
+      judgement.kind === 'guess'
+        ? judgement.foresight.kind === 'exact'
+        : judgement.a.kind === 'exact' && judgement.b.kind === 'exact';
+    return exact ? 'predicted' : 'birthday';
+  }
+
+  /** What the judgement would be with all that is known by now; what was tried does not change. */
+  #now(): Judgement | undefined {
+    const mine = this.#options.mine().profile;
+    const peer = this.#peer;
+    const theirs = peer?.description.profile;
+    return this.#judgement && mine && theirs && peer ? judge(mine, theirs, peer.first) : this.#judgement;
+  }
+
+  /** The filter that makes a guess necessary is known, not assumed. */
+  #certain(): boolean {
+    const mine = this.#options.mine().profile;
+    const theirs = this.#peer?.description.profile;
+    if (!mine || !theirs) return false;
+    return (isSymmetric(mine) || mine.complete) && (isSymmetric(theirs) || theirs.complete);
+  }
+}

@@ -1,0 +1,109 @@
+/** What two NATs allow, from two measurements, without connecting. Pure: the judgement that a session acts on, in a user's words. */
+import { isPortFiltered, isSymmetric, type Profile } from '../../nat/profile.ts';
+import { type Judgement, judge, reasonOf } from './strategy.ts';
+
+export interface Party {
+  /** What it is called in sentences. */
+  readonly name: string;
+  readonly profile: Profile;
+  /** UDP does not pass its network. */
+  readonly blocked: boolean;
+  /** As servers see it, without port. */
+  readonly publicAddress: string | undefined;
+  /** To a server, milliseconds. */
+  readonly rttMs: number | undefined;
+}
+
+export type PairPath = 'direct' | 'predicted' | 'birthday' | 'relay';
+
+export interface PairVerdict {
+  /** undefined: too little is known. */
+  readonly path: PairPath | undefined;
+  /** Of that path, 0–1; with `relay`, of any path without one. */
+  readonly odds: number | undefined;
+  /** From the second host's start to data both ways. */
+  readonly expectedMs: number | undefined;
+  readonly reason: string;
+  /** What would make it better. */
+  readonly advice: readonly string[];
+}
+
+/** From the meeting on: the register, a check with its answer, and the proof. */
+const PLAIN_RTTS = 2.5;
+/** Until both know both NATs; with an unpredictable port also how the other side filters. */
+const MEASURED_RTTS = 5;
+const FILTER_MS = 600;
+const USUAL_RTT_MS = 50;
+
+export function verdictOf(a: Party, b: Party): PairVerdict {
+  const blocked = [a, b].filter((each) => each.blocked).map(({ name }) => name);
+  if (blocked.length > 0) {
+    return {
+      path: 'relay',
+      odds: 0,
+      expectedMs: undefined,
+      reason: `UDP does not pass the network of ${blocked.join(' and ')}: only a relay over TCP or TLS can help.`,
+      advice: [`Let UDP out of the network of ${blocked.join(' and of ')}.`],
+    };
+  }
+  const judgement = judge(a.profile, b.profile);
+  const rttMs = Math.max(a.rttMs ?? USUAL_RTT_MS, b.rttMs ?? USUAL_RTT_MS);
+  const reason = reasonOf(judgement, a.name, b.name);
+  const advice = adviceFor(judgement, a, b);
+  switch (judgement.kind) {
+    case 'direct':
+    case 'crossed':
+      return { path: 'direct', odds: 1, expectedMs: round(PLAIN_RTTS * rttMs), reason, advice };
+    case 'guess':
+    case 'meet': {
+      const exact =
+        judgement.kind === 'guess'
+          ? judgement.foresight.kind === 'exact'
+          : judgement.a.kind === 'exact' && judgement.b.kind === 'exact';
+      const filter = judgement.kind === 'meet' || !exact ? FILTER_MS : 0;
+      return {
+        path: exact ? 'predicted' : 'birthday',
+        odds: judgement.odds,
+        expectedMs: round(MEASURED_RTTS * rttMs + filter + judgement.expectedMs),
+        reason,
+        advice,
+      };
+    }
+    case 'hopeless':
+      return { path: 'relay', odds: judgement.odds, expectedMs: undefined, reason, advice };
+    case 'unknown': {
+      const unknown = [a, b].filter(({ profile }) => profile.mapping === 'unknown').map(({ name }) => name);
+      return {
+        path: undefined,
+        odds: undefined,
+        expectedMs: undefined,
+        reason: `How the NAT of ${unknown.join(' and of ')} maps is not known.`,
+        advice: ['Measure again against a server with RFC 5780, such as nat-tool serve on two addresses.'],
+      };
+    }
+  }
+}
+
+function adviceFor(judgement: Judgement, a: Party, b: Party): string[] {
+  const advice: string[] = [];
+  if (a.publicAddress !== undefined && a.publicAddress === b.publicAddress) {
+    advice.push(
+      `${a.name} and ${b.name} have the same public address ${a.publicAddress}: if they are on one network they reach each other there, without any hole.`,
+    );
+  }
+  if (judgement.kind === 'direct' || judgement.kind === 'crossed') return advice;
+  const symmetric = [a, b].filter(({ profile }) => isSymmetric(profile));
+  for (const { name } of symmetric) {
+    advice.push(
+      `${name}: let the router map endpoint-independently (often called "full cone" or "NAT type open"), or forward a UDP port, by hand or by UPnP, NAT-PMP or PCP: then a direct path is certain.`,
+    );
+  }
+  const filtered =
+    symmetric.length === 1 ? [a, b].filter((each) => isPortFiltered(each.profile) && !symmetric.includes(each)) : [];
+  for (const { name } of filtered)
+    advice.push(`${name}: a filter by address instead of address and port would save the guess.`);
+  advice.push('IPv6 on both sides needs no guess.');
+  return advice;
+}
+
+const round = (ms: number): number => Math.round(ms / 10) * 10;

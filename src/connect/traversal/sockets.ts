@@ -1,0 +1,124 @@
+/** The sockets of one attempt at a connection, by number: opened as they are needed, all closed together. */
+import { type Endpoint, type Family, isAnyAddress } from '../../net/address.ts';
+import { type Env, NetError, type UdpSocket } from '../../net/env.ts';
+import { StunMux } from '../../stun/mux.ts';
+import type { Governor } from './governor.ts';
+import type { Waits } from './waits.ts';
+
+/** Bytes: what comes in while JavaScript is busy must wait somewhere. */
+const RECEIVE_BUFFER = 1 << 21;
+
+export interface Socket {
+  readonly id: number;
+  readonly mux: StunMux;
+  /** With the address of the routed interface, where the socket itself is bound to none. */
+  readonly local: Endpoint;
+}
+
+export interface SocketsOptions {
+  readonly env: Pick<Env, 'udp'>;
+  readonly family: Family;
+  /** Local address; any when absent. */
+  readonly source: string | undefined;
+  /** Address of the interface that leads out. */
+  readonly routed: string;
+  /** Everything that is no answer to a STUN transaction of the socket's own. */
+  readonly heard: NonNullable<Heard>;
+  readonly failed: (id: number, error: NetError) => void;
+  /** Told of every packet that leaves. */
+  readonly governor: Governor;
+}
+
+type Heard = (id: number, ...args: Parameters<NonNullable<StunMux['onOther']>>) => void;
+
+const governed = (socket: UdpSocket, governor: Governor): UdpSocket => ({
+  local: socket.local,
+  send: (data, to) => {
+    governor.sent();
+    return socket.send(data, to);
+  },
+  listen: (listener) => socket.listen(listener),
+  setTtl: (ttl) => socket.setTtl(ttl),
+  close: () => socket.close(),
+});
+
+/** The system's usual time to live. */
+const USUAL_TTL = 64;
+
+export class Sockets {
+  readonly #options: SocketsOptions;
+  readonly #open = new Map<number, Socket>();
+  #next = 0;
+  #closed = false;
+
+  constructor(options: SocketsOptions) {
+    this.#options = options;
+  }
+
+  /** Rejects with NetError, or with the reason of the end. */
+  async open(
+    waits: Waits,
+    at: { readonly port?: number | undefined; readonly family?: Family; readonly address?: string } = {},
+  ): Promise<Socket> {
+    const { env, family, source } = this.#options;
+    const id = this.#next++;
+    const socket: UdpSocket = await waits.run((signal) =>
+      env.udp.open(
+        { family: at.family ?? family, address: at.address ?? source, port: at.port, receiveBuffer: RECEIVE_BUFFER },
+        signal,
+      ),
+    );
+    if (this.#closed || waits.ended) {
+      socket.close();
+      throw new NetError('closed', 'the sockets are closed');
+    }
+    const { address } = socket.local;
+    const mux = new StunMux(governed(socket, this.#options.governor));
+    const opened: Socket = {
+      id,
+      mux,
+      local: { address: isAnyAddress(address) ? this.#options.routed : address, port: socket.local.port },
+    };
+    mux.onOther = (datagram, message) => this.#options.heard(id, datagram, message);
+    mux.onError = (error) => this.#options.failed(id, error);
+    this.#open.set(id, opened);
+    return opened;
+  }
+
+  get(id: number): Socket | undefined {
+    return this.#open.get(id);
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Sends and reports a failure to `failed`. */
+  send(id: number, data: Uint8Array, to: Endpoint, failed?: (error: NetError) => void, ttl?: number): void {
+    const socket = this.#open.get(id)?.mux.socket;
+    if (!socket) return;
+    if (ttl !== undefined) socket.setTtl(ttl);
+    socket.send(data, to).catch((error: unknown) => {
+      if (!(error instanceof NetError)) throw error;
+      failed?.(error);
+    });
+    if (ttl !== undefined) socket.setTtl(USUAL_TTL);
+  }
+
+  /** Closes all but these. */
+  closeOthers(keep: ReadonlySet<number>): number[] {
+    const ids = [...this.#open.keys()].filter((id) => !keep.has(id));
+    for (const id of ids) this.close(id);
+    return ids;
+  }
+
+  close(id: number): void {
+    this.#open.get(id)?.mux.socket.close();
+    this.#open.delete(id);
+  }
+
+  closeAll(): void {
+    this.#closed = true;
+    this.closeOthers(new Set());
+  }
+}

@@ -1,0 +1,99 @@
+/** One question to one name server over UDP, straight from here: no resolver in between, for it is the asker's address that is asked for. */
+import { type Endpoint, familyOf } from '../address.ts';
+import { type Env, NetError } from '../env.ts';
+import { deferred } from '../wait.ts';
+import type { Schedule } from '../schedule.ts';
+import {
+  type DnsQuestion,
+  DnsFormatError,
+  type DnsResponse,
+  DNS_TYPE,
+  decodeResponse,
+  encodeQuery,
+} from './message.ts';
+
+/** How a name server refuses: rcode names of RFC 1035 §4.1.1. */
+const RCODES: readonly string[] = [
+  'no error',
+  'format error',
+  'server failure',
+  'no such name',
+  'not implemented',
+  'refused',
+];
+
+export interface DnsAnswer {
+  readonly response: DnsResponse;
+  readonly rttMs: number;
+}
+
+/**
+ * Asks by the schedule until an answer matches (ID, question, source) or it ends. Rejects with NetError (`refused`, `unreachable`; `resolver`
+ * for an error answer or silence), DnsFormatError for a name that cannot be asked, or the signal's reason.
+ */
+export async function queryDns(
+  env: Pick<Env, 'udp' | 'clock' | 'random'>,
+  server: Endpoint,
+  question: DnsQuestion,
+  options: { readonly source?: string | undefined; readonly schedule: Schedule; readonly signal: AbortSignal },
+): Promise<DnsAnswer> {
+  const { clock } = env;
+  const id = env.random.below(0x10000);
+  const query = encodeQuery(id, question);
+  // Connected: only this server is heard, and a closed port is known at once.
+  const socket = await env.udp.open(
+    { family: familyOf(server.address), address: options.source, remote: server },
+    options.signal,
+  );
+  const end = deferred<DnsAnswer>();
+  const stop = (): void => end.reject(options.signal.reason);
+  let cancel = (): void => {};
+  let sentAt = clock.now();
+  const steps = options.schedule();
+  const start = clock.now();
+  const walk = (): void => {
+    const step = steps.next();
+    cancel = clock.after(start + step.value - clock.now(), () => {
+      if (step.done) return end.reject(new NetError('resolver', `no answer within ${Math.round(step.value)} ms`));
+      sentAt = clock.now();
+      socket.send(query).catch((error: unknown) => end.reject(error));
+      walk();
+    });
+  };
+  socket.listen({
+    datagram: ({ data, at }) => {
+      const response = matching(data, id, question);
+      if (!response) return;
+      if (response.rcode === 0) end.resolve({ response, rttMs: at - sentAt });
+      else
+        end.reject(
+          new NetError('resolver', `the name server answered: ${RCODES[response.rcode] ?? `error ${response.rcode}`}`),
+        );
+    },
+    error: (error) => end.reject(error),
+  });
+  options.signal.addEventListener('abort', stop, { once: true });
+  try {
+    walk();
+    return await end.promise;
+  } finally {
+    cancel();
+    options.signal.removeEventListener('abort', stop);
+    socket.close();
+  }
+}
+
+/** The response to this query, or undefined for anything else, which is dropped silently. */
+function matching(data: Uint8Array, id: number, { name, type }: DnsQuestion): DnsResponse | undefined {
+  try {
+    const response = decodeResponse(data);
+    const asked = name.toLowerCase().replace(/\.$/, '');
+    // Some servers leave the question out of an error answer.
+    const [echoed] = response.questions;
+    const fits = echoed ? echoed.name === asked && echoed.type === DNS_TYPE[type] : response.rcode !== 0;
+    return response.id === id && fits ? response : undefined;
+  } catch (error) {
+    if (error instanceof DnsFormatError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,245 @@
+/**
+ * NAT behaviour discovery (RFC 5780), all tests in parallel on separate sockets. What is known at each moment is a pure function of
+ * what was sent and heard (`conclude.ts`), so that an interrupted measurement still says what it learnt.
+ */
+import { type Endpoint, type Family, formatEndpoint, sameEndpoint } from '../../net/address.ts';
+import { NetError } from '../../net/env.ts';
+import { scope, TimeoutError } from '../../net/wait.ts';
+import { type Change, changeControl, type FilteringOutcome, filteringTest } from './filtering.ts';
+import { filteringOf, type Measurement, type ServerTest } from './measurement.ts';
+import { sample, sampleAndHairpin, SAMPLES_AT_ONCE } from './sampling.ts';
+import { best, CHOICE_GRACE_MS, searchServers, usableOther, watchRefusal } from './search.ts';
+import { type Series, sendUntil, settled } from './series.ts';
+import { isControl, type ProbeEnv, ProbeSession, type ProbeSocket } from './session.ts';
+
+const LAST_ANSWERS_MS = 30;
+
+export interface BehaviourOptions {
+  /** At least one, all of one family; the first with RFC 5780 support that answers is used for filtering. */
+  readonly servers: readonly Endpoint[];
+  /** Local port of the mapping socket; any when absent. */
+  readonly port?: number | undefined;
+  /** Local address; that of the routed interface when absent. */
+  readonly source?: string | undefined;
+  /** Bound on the whole measurement, ms. */
+  readonly timeoutMs: number;
+  readonly onProgress?: ((doing: string) => void) | undefined;
+}
+
+/** Measures; never rejects for what the network does, nor when aborted: see `failure` and `stopped`. */
+export async function measureBehaviour(
+  env: ProbeEnv,
+  family: Family,
+  options: BehaviourOptions,
+  signal: AbortSignal,
+): Promise<Measurement> {
+  const session = new ProbeSession(env, family, options.source);
+  const measurement: Measurement = {
+    session,
+    servers: options.servers,
+    x: undefined,
+    samples: [],
+    tests: [],
+    hairpin: undefined,
+    tcp: [],
+    failure: undefined,
+    stopped: undefined,
+  };
+  const bounds = scope(env.clock, signal, options.timeoutMs);
+  try {
+    await new Run(measurement, options, bounds.signal).all();
+  } catch (error) {
+    if (error instanceof NetError) measurement.failure = { server: options.servers[0] as Endpoint, error };
+    else if (signal.aborted) measurement.stopped = 'interrupted';
+    else if (error instanceof TimeoutError) measurement.stopped = 'out-of-time';
+    else throw error;
+  } finally {
+    bounds.abort();
+    session.close();
+  }
+  return measurement;
+}
+
+/** Filtering tests under way, with the means to give them up. */
+interface Filtering {
+  readonly finished: Promise<void>;
+  abandon(): void;
+}
+
+class Run {
+  readonly #m: Measurement;
+  readonly #options: BehaviourOptions;
+  readonly #signal: AbortSignal;
+
+  constructor(measurement: Measurement, options: BehaviourOptions, signal: AbortSignal) {
+    this.#m = measurement;
+    this.#options = options;
+    this.#signal = signal;
+  }
+
+  async all(): Promise<void> {
+    const { session, servers } = this.#m;
+    const only = servers.length === 1 ? (servers[0] as Endpoint) : undefined;
+    const searched = only ? formatEndpoint(only) : `${servers.length} servers`;
+    this.#options.onProgress?.(`asking ${searched}`);
+    await session.route(servers[0] as Endpoint, this.#signal);
+    const x = await session.open(this.#signal, { port: this.#options.port });
+    this.#m.x = x;
+    if (only) await session.prepare(2 + SAMPLES_AT_ONCE - 1, this.#signal);
+    const bindings = servers.map((server) => session.begin('mapping-1', x, server));
+    const search = scope(session.env.clock, this.#signal);
+    try {
+      const found = searchServers(this.#m, bindings, this.#options.source, search.signal);
+      // With one server there is nothing to choose: everything that needs no earlier answer starts at once.
+      const early = only && this.#beginTest(only);
+      const filtering = early && (await this.#startFiltering(early, search.signal));
+      const samples = only && sample(this.#m, only, SAMPLES_AT_ONCE - 1, SAMPLES_AT_ONCE, search.signal);
+      const watches = Promise.all(bindings.map((binding) => watchRefusal(session, binding, search.signal)));
+      const first = best(await found);
+      if (first) {
+        this.#options.onProgress?.('testing mapping and filtering');
+        await Promise.all([
+          this.#testServers(x, bindings, early && filtering && { test: early, filtering }),
+          sampleAndHairpin(this.#m, first, samples, this.#signal),
+        ]);
+        // The table is of all flows: those opened last are given the time to be answered.
+        await session.gate.wait(
+          () => session.series.every((each) => each.sent === 0 || !isControl(each) || settled(each)),
+          Math.max(LAST_ANSWERS_MS, session.roundTripMs()),
+          this.#signal,
+        );
+      }
+      search.abort();
+      await Promise.allSettled([filtering?.finished, samples, watches]);
+    } finally {
+      search.abort();
+    }
+  }
+
+  #beginTest(server: Endpoint): ServerTest {
+    const test: ServerTest = {
+      server,
+      otherAddress: undefined,
+      otherPort: undefined,
+      honoursAddress: undefined,
+      honoursPort: undefined,
+    };
+    this.#m.tests.push(test);
+    return test;
+  }
+
+  async #startFiltering(test: ServerTest, parent: AbortSignal): Promise<Filtering> {
+    const { session } = this.#m;
+    const bounds = scope(session.env.clock, parent);
+    const begin = async (socket: ProbeSocket, change: { ip: boolean; port: boolean }): Promise<FilteringOutcome> => {
+      try {
+        return await filteringTest(session, socket, test.server, change, bounds.signal);
+      } catch (error) {
+        if (bounds.signal.aborted) return 'inconclusive';
+        throw error;
+      }
+    };
+    const [y, z] = [await session.open(parent), await session.open(parent)];
+    const finished = Promise.all([
+      begin(y, { ip: true, port: true }).then((outcome) => {
+        test.otherAddress = outcome;
+        session.gate.notify();
+      }),
+      begin(z, { ip: false, port: true }).then((outcome) => {
+        test.otherPort = outcome;
+        session.gate.notify();
+      }),
+    ]).then(() => bounds.end());
+    return { finished, abandon: () => bounds.abort() };
+  }
+
+  /** Mapping and filtering with the first server that can be used to the end; a server whose other address is dead is left for the next. */
+  async #testServers(
+    x: ProbeSocket,
+    bindings: readonly Series[],
+    early: { readonly test: ServerTest; readonly filtering: Filtering } | undefined,
+  ): Promise<void> {
+    const { session } = this.#m;
+    const tested = new Set<Series>();
+    // Servers go on answering while others are tested.
+    for (
+      let binding: Series | undefined;
+      (binding = best(bindings.filter((each) => each.answer && !tested.has(each))));
+    ) {
+      tested.add(binding);
+      const other = usableOther(binding);
+      if (!other) {
+        if (!early) continue;
+        // An answer from elsewhere would come with the first one; without OTHER-ADDRESS silence says nothing, so nothing is waited for.
+        await session.gate.wait(
+          () => early.test.otherAddress !== undefined,
+          session.roundTripMs() + CHOICE_GRACE_MS,
+          this.#signal,
+        );
+        early.filtering.abandon();
+        await early.filtering.finished;
+        continue;
+      }
+      const test = early?.test ?? this.#beginTest(binding.to);
+      const filtering = early?.filtering ?? (await this.#startFiltering(test, this.#signal));
+      await this.#testMapping(x, binding, other);
+      await this.#control(x, test, other, filtering);
+      if (filteringOf(test) !== 'unknown') return;
+    }
+  }
+
+  /** RFC 5780 §4.3, tests II and III, and the fourth combination, all at once. */
+  async #testMapping(x: ProbeSocket, { to: server }: Series, other: Endpoint): Promise<void> {
+    const remotes = [
+      other,
+      { address: other.address, port: server.port },
+      { address: server.address, port: other.port },
+    ];
+    const gap = Math.max(40, 1.5 * this.#m.session.roundTripMs());
+    const gaps = [1, 1, 1, 1, 1.5, 1.5, 2, 2, 3, 3].map((factor) => factor * gap);
+    const fresh = remotes.filter(
+      (remote, i) => !sameEndpoint(remote, server) && remotes.findIndex((each) => sameEndpoint(each, remote)) === i,
+    );
+    await Promise.all(
+      fresh.map((remote, i) => {
+        const series = this.#m.session.begin(`mapping-${i + 2}`, x, remote);
+        return sendUntil(series, gaps, () => settled(series), this.#signal);
+      }),
+    );
+  }
+
+  /** Proves that the server honours the changes, as long as their tests have not been answered. */
+  async #control(x: ProbeSocket, test: ServerTest, other: Endpoint, filtering: Filtering): Promise<void> {
+    const { session } = this.#m;
+    const bounds = scope(session.env.clock, this.#signal);
+    const open = (outcome: FilteringOutcome | undefined) => outcome === undefined || outcome === 'silent';
+    const prove = async (change: Change, opened: Endpoint): Promise<boolean> =>
+      changeControl(session, x, test.server, opened, change, bounds.signal);
+    const controls = Promise.all([
+      open(test.otherAddress) && other.address !== test.server.address
+        ? prove({ ip: true, port: true }, other).then((honoured) => void (test.honoursAddress = honoured))
+        : undefined,
+      test.otherAddress !== 'passed' && open(test.otherPort)
+        ? prove({ ip: false, port: true }, { address: test.server.address, port: other.port }).then(
+            (honoured) => void (test.honoursPort = honoured),
+          )
+        : undefined,
+    ]);
+    controls.catch(() => {});
+    try {
+      await session.gate.wait(
+        () => test.otherAddress === 'passed' || (test.otherAddress !== undefined && test.otherPort !== undefined),
+        this.#options.timeoutMs,
+        this.#signal,
+      );
+      if (test.otherAddress !== 'passed') await controls;
+      // What passes from another address passes from another port: its answer is only waited for to complete the table.
+      else await session.gate.wait(() => test.otherPort !== undefined, CHOICE_GRACE_MS, this.#signal);
+    } finally {
+      bounds.abort();
+      filtering.abandon();
+    }
+    await Promise.allSettled([filtering.finished, controls]);
+    this.#signal.throwIfAborted();
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * Filtering tests (RFC 5780 §4.4), each on a socket of its own that never sends anywhere but to the server's primary endpoint.
+ * An answer from a changed source is a fact; silence is one only after many sends among answered controls, and only where
+ * the server has been seen to honour the same request on an open path (reported erratum 7971).
+ */
+import { type Endpoint, sameEndpoint } from '../../net/address.ts';
+import { type Attribute, attribute } from '../../stun/attributes.ts';
+import { mappedAddress } from '../../stun/message.ts';
+import type { Passage } from '../../nat/filtering.ts';
+import { FEWEST_SENDS, MOST_SENDS, sendsForSilence } from './loss.ts';
+import { type Series, sendUntil } from './series.ts';
+import { isControl, type ProbeSession, type ProbeSocket } from './session.ts';
+
+/** Spacing of the sends. Losses come in bursts, so they must not all leave at once. */
+export const ROUND_MS = 30;
+/** What remains after the last send for an answer to arrive, at least. */
+const LEAST_WINDOW_MS = 200;
+const MOST_JITTER_MS = 300;
+/** How long the first answer is waited for, once everything has been sent. */
+const SLOWEST_PATH_MS = 1000;
+
+export interface Change {
+  readonly ip: boolean;
+  readonly port: boolean;
+}
+
+export const changeName = ({ ip }: Change): 'ip-port' | 'port' => (ip ? 'ip-port' : 'port');
+
+/** `silent`: so many sends unanswered that it means something, if the server honours the request at all. */
+export type FilteringOutcome = 'passed' | 'silent' | 'ignored' | 'rejected' | 'inconclusive';
+
+/** Whether a reply came from the source that was asked for, as far as the reply itself shows. */
+const changed = (from: Endpoint, asked: Endpoint, change: Change): boolean =>
+  change.ip ? from.address !== asked.address : from.address === asked.address ? from.port !== asked.port : true;
+
+export async function filteringTest(
+  session: ProbeSession,
+  socket: ProbeSocket,
+  server: Endpoint,
+  change: Change,
+  signal: AbortSignal,
+): Promise<FilteringOutcome> {
+  const name = changeName(change);
+  const baseline = session.begin(`filtering-${name}-baseline`, socket, server);
+  const test = session.begin(`filtering-${name}`, socket, server, [attribute('CHANGE-REQUEST', change)]);
+  const outcome = await run(session, baseline, test, change, signal);
+  test.verdict = outcome === 'silent' ? 'no answer came through' : outcome;
+  return outcome;
+}
+
+async function run(
+  session: ProbeSession,
+  baseline: Series,
+  test: Series,
+  change: Change,
+  signal: AbortSignal,
+): Promise<FilteringOutcome> {
+  const heard = (): FilteringOutcome | undefined => {
+    if (test.replies.some(({ message, from }) => message.class === 'success' && changed(from, test.to, change)))
+      return 'passed';
+    if (test.errorAnswer) return 'rejected';
+    return test.answer && 'ignored';
+  };
+  const done = () => heard() !== undefined || test.failure !== undefined;
+  for (let target = FEWEST_SENDS; target <= MOST_SENDS; ) {
+    for (let round = 0; test.sent < target; round++) {
+      if (round % 2 === 0 || !baseline.answer) baseline.send();
+      test.send();
+      if (await test.wait(done, ROUND_MS, signal)) return heard() ?? 'inconclusive';
+    }
+    // Until the baseline is answered nothing is known of the round trip, and on a slow path no answer can have come.
+    if (
+      !baseline.answer &&
+      (await test.wait(() => done() || baseline.answer !== undefined, SLOWEST_PATH_MS, signal)) &&
+      done()
+    )
+      return heard() ?? 'inconclusive';
+    const rest = answerWindow(session) - (session.env.clock.now() - (test.lastSentAt ?? 0));
+    if (rest > 0 && (await test.wait(done, rest, signal))) return heard() ?? 'inconclusive';
+    const controls = session.tally(isControl);
+    const needed = sendsForSilence(controls);
+    if (baseline.answer && test.sent >= needed) return 'silent';
+    // Others are answered and this socket is not: whoever keeps it from that, it is not loss, and more sends change nothing.
+    if (!baseline.answer && controls.received > 0 && baseline.sent >= needed) return 'inconclusive';
+    target = Math.max(needed, target + 1);
+  }
+  return 'inconclusive';
+}
+
+/** How long after the last send an answer may come, ms: three round trips, or as much jitter as three tenths of a second. */
+function answerWindow(session: ProbeSession): number {
+  const rtt = session.roundTripMs();
+  return Math.max(Math.min(3 * rtt, rtt + MOST_JITTER_MS), LEAST_WINDOW_MS);
+}
+
+/**
+ * A request for an answer from `opened`, from a socket that has sent there itself, so that no filter is in the way. Where the NAT maps by
+ * destination (`here` is how the asked endpoint sees the socket, `there` how `opened` does) RESPONSE-PORT directs the answer to the
+ * mapping towards `opened` (RFC 5780 §7.5). Undefined where the two differ in address too: nothing directs an answer there.
+ */
+export function changeToOpened(change: Change, here: Endpoint, there: Endpoint): readonly Attribute[] | undefined {
+  if (here.address !== there.address) return undefined;
+  return [
+    attribute('CHANGE-REQUEST', change),
+    ...(here.port === there.port ? [] : [attribute('RESPONSE-PORT', there.port)]),
+  ];
+}
+
+/**
+ * The positive control: the same change asked for from the mapping socket, which has already sent to `opened`. A server without
+ * RESPONSE-PORT cannot be proven where the NAT maps by destination. Resolves to whether the server honours the change.
+ */
+export async function changeControl(
+  session: ProbeSession,
+  socket: ProbeSocket,
+  server: Endpoint,
+  opened: Endpoint,
+  change: Change,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const seenAs = (remote: Endpoint) =>
+    session.observations(socket).find((each) => sameEndpoint(each.remote, remote))?.mapped;
+  const here = seenAs(server);
+  const there = seenAs(opened);
+  const attributes = here && there && changeToOpened(change, here, there);
+  if (!attributes) return false;
+  const control = session.begin(`control-${changeName(change)}`, socket, server, attributes);
+  const honoured = () =>
+    control.replies.some(
+      ({ message, from }) =>
+        message.class === 'success' && sameEndpoint(from, opened) && mappedAddress(message) !== undefined,
+    );
+  const over = () => honoured() || control.errorAnswer !== undefined || control.answer !== undefined;
+  const gaps = [...Array.from({ length: 2 * FEWEST_SENDS }, () => ROUND_MS), answerWindow(session)];
+  await sendUntil(control, gaps, over, signal);
+  control.verdict = honoured() ? 'honoured' : 'not honoured';
+  return honoured();
+}
+
+/** What a test means, once it is known whether the server honours the change. */
+export function passage(outcome: FilteringOutcome, honoured: boolean): Passage {
+  if (outcome === 'passed') return 'passed';
+  return outcome === 'silent' && honoured ? 'dropped' : 'unknown';
+}

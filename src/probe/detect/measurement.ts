@@ -1,0 +1,43 @@
+/** What a measurement has seen so far, as data that grows while it runs. */
+import type { Endpoint } from '../../net/address.ts';
+import type { NetError } from '../../net/env.ts';
+import { classifyFiltering, type Filtering } from '../../nat/filtering.ts';
+import { classifyMapping, type MappingVerdict } from '../../nat/mapping.ts';
+import { type FilteringOutcome, passage } from './filtering.ts';
+import type { HairpinProbe } from './hairpin.ts';
+import type { ProbeSession, ProbeSocket } from './session.ts';
+import type { TcpControl } from './tcp-control.ts';
+
+/** A server under test, and what became of the tests that need its second address. */
+export interface ServerTest {
+  readonly server: Endpoint;
+  otherAddress: FilteringOutcome | undefined;
+  otherPort: FilteringOutcome | undefined;
+  /** Whether the server was seen to honour the change on an open path; undefined where that was not tried. */
+  honoursAddress: boolean | undefined;
+  honoursPort: boolean | undefined;
+}
+
+/** Everything that was seen; grows while the measurement runs. */
+export interface Measurement {
+  readonly session: ProbeSession;
+  readonly servers: readonly Endpoint[];
+  /** The mapping socket, once open. It alone sends to more than one endpoint. */
+  x: ProbeSocket | undefined;
+  readonly samples: ProbeSocket[];
+  readonly tests: ServerTest[];
+  hairpin: HairpinProbe | undefined;
+  tcp: TcpControl[];
+  /** Nothing could be sent at all. */
+  failure: { readonly server: Endpoint; readonly error: NetError } | undefined;
+  stopped: 'interrupted' | 'out-of-time' | undefined;
+}
+
+export const mappingOf = (m: Measurement): MappingVerdict => classifyMapping(m.x ? m.session.observations(m.x) : []);
+
+/** What a server's two filtering tests say together. */
+export const filteringOf = (test: ServerTest): Filtering =>
+  classifyFiltering(
+    passage(test.otherAddress ?? 'inconclusive', test.honoursAddress === true),
+    passage(test.otherPort ?? 'inconclusive', test.honoursPort === true),
+  );

@@ -1,0 +1,113 @@
+/** Finding servers that answer, the most useful first, and telling a dead server from a blocked network. */
+import { type Endpoint, familyOf, sameEndpoint, scopeOf } from '../../net/address.ts';
+import { NetError } from '../../net/env.ts';
+import { get } from '../../stun/message.ts';
+import type { Measurement } from './measurement.ts';
+import { SAMPLE_GAPS } from './sampling.ts';
+import { type Series, sendUntil, settled } from './series.ts';
+import type { ProbeSession } from './session.ts';
+import { tcpControl } from './tcp-control.ts';
+
+/** Gaps after each Binding request until somebody answers; the sum bounds how long a silent server is waited for. */
+const SEARCH_GAPS: readonly number[] = [100, 100, 150, 150, 200, 200, 250, 250, 300, 300, 300, 300, 400, 400];
+/** Silence after which the same servers are asked over TCP, to tell a blocked network from a dead server. */
+const TCP_CONTROL_AFTER_MS = 450;
+/** Unanswered sends after which a server that answers over TCP is called blocked over UDP. */
+const SENDS_TO_CALL_IT_BLOCKED = 10;
+const MOST_TCP_CONTROLS = 3;
+/** How long a second server's answer is waited for when none can test filtering. */
+const SECOND_ADDRESS_GRACE_MS = 500;
+/** When one of several servers has answered, how long better ones are waited for, at least. */
+export const CHOICE_GRACE_MS = 60;
+
+/** Asks all servers from the mapping socket until the most useful ones have answered; empty when none did. */
+export async function searchServers(
+  m: Measurement,
+  bindings: readonly Series[],
+  source: string | undefined,
+  signal: AbortSignal,
+): Promise<Series[]> {
+  const { session } = m;
+  const answered = () => bindings.filter((each) => each.answer);
+  const exhausted = () => bindings.every(settled);
+  const capable = () => answered().some((each) => usableOther(each) !== undefined);
+  const sending = Promise.all(bindings.map((each) => sendUntil(each, SEARCH_GAPS, () => settled(each), signal)));
+  const control = controlByTcp(m, bindings, source, signal);
+  // The sending goes on in the background while better answers are waited for; an abort ends it.
+  sending.catch(() => {});
+  control.catch(() => {});
+  const longest = SEARCH_GAPS.reduce((sum, gap) => sum + gap, 0);
+  const blocked = () =>
+    m.tcp.some((each) => each.outcome === 'answered') &&
+    bindings.every((each) => settled(each) || each.sent >= SENDS_TO_CALL_IT_BLOCKED);
+  await session.gate.wait(() => answered().length > 0 || exhausted() || blocked(), longest, signal);
+  if (answered().length === 0) {
+    await control;
+    return [];
+  }
+  const grace = Math.max(CHOICE_GRACE_MS, 2 * session.roundTripMs());
+  await session.gate.wait(() => capable() || exhausted(), grace, signal);
+  // Two server addresses make the mapping a fact even where none of them has RFC 5780 support.
+  const addresses = () => new Set(answered().map((each) => each.to.address)).size;
+  if (!capable())
+    await session.gate.wait(() => capable() || addresses() > 1 || exhausted(), SECOND_ADDRESS_GRACE_MS, signal);
+  return answered();
+}
+
+async function controlByTcp(
+  m: Measurement,
+  bindings: readonly Series[],
+  source: string | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const { session } = m;
+  const replied = () => bindings.some((each) => each.replies.length > 0);
+  await session.gate.wait(() => replied() || bindings.every(settled), TCP_CONTROL_AFTER_MS, signal);
+  if (replied()) return;
+  // A refusal by ICMP may be the network's as well as the server's.
+  const asked = bindings.slice(0, MOST_TCP_CONTROLS);
+  await Promise.all(
+    asked.map(async (each) => {
+      m.tcp.push(await tcpControl(session.env, each.to, source, signal));
+      session.gate.notify();
+    }),
+  );
+}
+
+/** Only a connected socket hears ICMP port unreachable, so one asks beside the mapping socket; what it is answered is one more allocation sample. */
+export async function watchRefusal(session: ProbeSession, binding: Series, signal: AbortSignal): Promise<void> {
+  try {
+    const socket = await session.open(signal, { remote: binding.to });
+    const series = session.begin('allocation', socket, binding.to);
+    socket.mux.onError = (error) => {
+      series.fail(error);
+      binding.fail(error);
+    };
+    await sendUntil(series, SAMPLE_GAPS, () => settled(series) || binding.failure !== undefined, signal);
+  } catch (error) {
+    if (error instanceof NetError) binding.fail(error);
+    else if (!signal.aborted) throw error;
+  }
+}
+
+/** OTHER-ADDRESS (or RFC 3489's CHANGED-ADDRESS) of a server's answer, as it stands there. */
+export const otherAddress = ({ answer }: Series): Endpoint | undefined =>
+  answer && (get(answer.message, 'OTHER-ADDRESS') ?? get(answer.message, 'CHANGED-ADDRESS'));
+
+/** Whether an advertised other address can be right: what a public server calls its own is public, and nobody's is the wildcard. */
+export function plausibleOther(server: Endpoint, other: Endpoint): boolean {
+  const scope = scopeOf(other.address);
+  if (other.port === 0 || familyOf(other.address) !== familyOf(server.address) || sameEndpoint(server, other))
+    return false;
+  if (scope === 'unspecified' || scope === 'multicast') return false;
+  return scope === 'public' || scopeOf(server.address) !== 'public';
+}
+
+export function usableOther(binding: Series): Endpoint | undefined {
+  const other = otherAddress(binding);
+  return other && plausibleOther(binding.to, other) ? other : undefined;
+}
+
+/** The answered series whose server can test most. */
+export const best = (answered: readonly Series[]): Series | undefined =>
+  answered.find((each) => usableOther(each) !== undefined) ?? answered[0];

@@ -1,0 +1,195 @@
+/**
+ * One STUN transaction sent over and over on one socket, with every answer kept. A behaviour test is about what
+ * comes back and from where, not only about the first answer, so this is wider than a request–response client.
+ */
+import { type Endpoint, formatEndpoint, sameEndpoint } from '../../net/address.ts';
+import { type Clock, NetError, type Random } from '../../net/env.ts';
+import type { Gate } from '../../net/wait.ts';
+import type { Attribute } from '../../stun/attributes.ts';
+import { type Decoded, encode, get, mappedAddress, METHOD, unknownRequired } from '../../stun/message.ts';
+import type { Reply, StunMux } from '../../stun/mux.ts';
+
+/** A row of evidence: what was sent where, what came back, and what that meant. */
+export interface Evidence {
+  readonly test: string;
+  readonly from: string;
+  readonly to: string;
+  readonly sent: number;
+  readonly received: number;
+  readonly rttMs: number | null;
+  readonly verdict: string;
+}
+
+export interface SeriesOptions {
+  readonly test: string;
+  readonly mux: StunMux;
+  /** How this socket appears on the routed interface, for the evidence. */
+  readonly local: Endpoint;
+  readonly to: Endpoint;
+  readonly attributes?: readonly Attribute[];
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Notified of every answer and failure; shared by all series of a measurement. */
+  readonly gate: Gate;
+}
+
+export class Series {
+  readonly test: string;
+  readonly local: Endpoint;
+  readonly to: Endpoint;
+  readonly mux: StunMux;
+  readonly replies: Reply[] = [];
+  /** Set when the system refused to send, or an ICMP error came back. */
+  failure: NetError | undefined;
+  verdict: string | undefined;
+  readonly #sentAt: number[] = [];
+  readonly #bytes: Uint8Array;
+  readonly #clock: Clock;
+  readonly #release: () => void;
+  readonly #gate: Gate;
+
+  constructor({ test, mux, local, to, attributes = [], clock, random, gate }: SeriesOptions) {
+    this.test = test;
+    this.mux = mux;
+    this.local = local;
+    this.to = to;
+    this.#clock = clock;
+    this.#gate = gate;
+    const transactionId = random.bytes(12);
+    this.#bytes = encode({ class: 'request', method: METHOD.binding, transactionId, attributes });
+    this.#release = mux.expect(transactionId, (reply) => {
+      this.replies.push(reply);
+      this.#gate.notify();
+    });
+  }
+
+  get sent(): number {
+    return this.#sentAt.length;
+  }
+
+  send(): void {
+    this.#sentAt.push(this.#clock.now());
+    this.#gate.notify();
+    this.mux.socket.send(this.#bytes, this.to).catch((error: unknown) => {
+      if (!(error instanceof NetError)) throw error;
+      if (error.kind !== 'closed') this.fail(error);
+    });
+  }
+
+  fail(error: NetError): void {
+    this.failure ??= error;
+    this.#gate.notify();
+  }
+
+  /** The first success answer that came from where it was asked and says what the server saw, or undefined. */
+  get answer(): Reply | undefined {
+    return this.#successes.find(({ message }) => isUsable(message));
+  }
+
+  /** A success answer from where it was asked that cannot be used: no mapped address, or an attribute that must be understood and is not (RFC 8489 §6.3.3). */
+  get uselessAnswer(): Decoded | undefined {
+    return this.answer ? undefined : this.#successes[0]?.message;
+  }
+
+  get #successes(): Reply[] {
+    return this.replies.filter((reply) => reply.message.class === 'success' && sameEndpoint(reply.from, this.to));
+  }
+
+  /** An error answer from where it was asked. */
+  get errorAnswer(): { code: number; reason: string } | undefined {
+    const reply = this.replies.find((each) => each.message.class === 'error' && sameEndpoint(each.from, this.to));
+    return reply && (get(reply.message, 'ERROR-CODE') ?? { code: 0, reason: '' });
+  }
+
+  /**
+   * Milliseconds between the send that an answer most likely belongs to and the first answer: with one ID for all
+   * sends this can only be bounded from above by the first and from below by the last send before it.
+   */
+  get rttMs(): number | undefined {
+    const reply = this.replies[0];
+    if (!reply) return undefined;
+    const before = this.#sentAt.filter((at) => at <= reply.at);
+    const upper = reply.at - (before[0] ?? reply.at);
+    const lower = reply.at - (before[before.length - 1] ?? reply.at);
+    // An answer to the first send in time is unambiguous; after retransmissions the spacing of later answers tells.
+    if (before.length < 2 || this.replies.length >= this.sent) return upper;
+    return lower;
+  }
+
+  /** Upper bound of the round trip, ms: from the first send to the first answer. Undefined until one came. */
+  get longestRttMs(): number | undefined {
+    const reply = this.replies[0];
+    return reply && reply.at - (this.#sentAt[0] ?? reply.at);
+  }
+
+  /** On the clock; undefined when nothing was sent. */
+  get lastSentAt(): number | undefined {
+    return this.#sentAt[this.#sentAt.length - 1];
+  }
+
+  /** See {@link Gate.wait}. */
+  wait(done: () => boolean, ms: number, signal: AbortSignal): Promise<boolean> {
+    return this.#gate.wait(done, ms, signal);
+  }
+
+  /** Stops listening; what was heard stays. */
+  end(): void {
+    this.#release();
+  }
+
+  /** The round trip that comes nearest to what is known of the path, ms: any send before the first answer may be the one answered. */
+  #rttNear(pathMs: number): number | undefined {
+    const reply = this.replies[0];
+    const possible = reply ? this.#sentAt.filter((at) => at <= reply.at).map((at) => reply.at - at) : [];
+    return possible.sort((a, b) => Math.abs(a - pathMs) - Math.abs(b - pathMs))[0];
+  }
+
+  /** `pathMs`: the round trip as far as the other series tell it. */
+  evidence(pathMs: number): Evidence {
+    const rtt = this.#rttNear(pathMs);
+    return {
+      test: this.test,
+      from: formatEndpoint(this.local),
+      to: formatEndpoint(this.to),
+      sent: this.sent,
+      received: this.replies.length,
+      rttMs: rtt === undefined ? null : Math.round(rtt * 1000) / 1000,
+      verdict:
+        this.verdict ??
+        (this.failure
+          ? this.failure.kind
+          : this.answer
+            ? 'answered'
+            : this.uselessAnswer
+              ? 'useless answer'
+              : this.errorAnswer
+                ? `error ${this.errorAnswer.code}`
+                : 'silent'),
+    };
+  }
+}
+
+const isUsable = (message: Decoded): boolean =>
+  mappedAddress(message) !== undefined && unknownRequired(message).length === 0;
+
+/** Whether nothing more is to be expected of this series: an answer of whatever kind, or a failure. */
+export const settled = (series: Series): boolean =>
+  series.answer !== undefined ||
+  series.errorAnswer !== undefined ||
+  series.uselessAnswer !== undefined ||
+  series.failure !== undefined;
+
+/** Sends at the given gaps until `done`, and after the last send waits its gap too. True when done. */
+export async function sendUntil(
+  series: Series,
+  gaps: Iterable<number>,
+  done: () => boolean,
+  signal: AbortSignal,
+): Promise<boolean> {
+  for (const gap of gaps) {
+    if (done()) return true;
+    series.send();
+    if (await series.wait(done, gap, signal)) return true;
+  }
+  return done();
+}

@@ -1,0 +1,160 @@
+/** What all behaviour tests of one measurement share: the sockets, every series sent, and what they add up to. */
+import { type Endpoint, type Family, isAnyAddress, sameEndpoint } from '../../net/address.ts';
+import type { Env, UdpSocket } from '../../net/env.ts';
+import type { Attribute } from '../../stun/attributes.ts';
+import { Gate } from '../../net/wait.ts';
+import { mappedAddress } from '../../stun/message.ts';
+import { StunMux } from '../../stun/mux.ts';
+import type { Observation } from '../../nat/mapping.ts';
+import { Series } from './series.ts';
+
+export interface ProbeSocket {
+  readonly mux: StunMux;
+  /** The address of the routed interface with this socket's port, never the wildcard. */
+  readonly local: Endpoint;
+}
+
+export interface Stray {
+  readonly from: Endpoint;
+  readonly wasStun: boolean;
+}
+
+/** Exchanges that nothing but loss can leave unanswered. */
+export const isControl = ({ test }: Series): boolean =>
+  test.endsWith('-baseline') || test.startsWith('mapping') || test === 'allocation';
+
+/** How much later than others an answer may come and not count as lost. */
+const LATENESS_MS = 50;
+
+export type ProbeEnv = Pick<Env, 'clock' | 'random' | 'udp' | 'tcp'>;
+
+export class ProbeSession {
+  readonly env: ProbeEnv;
+  readonly family: Family;
+  readonly series: Series[] = [];
+  readonly strays: Stray[] = [];
+  /** Notified whenever any series hears something. */
+  readonly gate: Gate;
+  readonly #sockets: UdpSocket[] = [];
+  readonly #spare: UdpSocket[] = [];
+  readonly #source: string | undefined;
+  #routed: string | undefined;
+  #closedAt: number | undefined;
+
+  constructor(env: ProbeEnv, family: Family, source: string | undefined) {
+    this.env = env;
+    this.gate = new Gate(env.clock);
+    this.family = family;
+    this.#source = source;
+  }
+
+  /** Address of the interface that the route to `remote` leaves by. Rejects with NetError when there is no route. */
+  async route(remote: Endpoint, signal: AbortSignal): Promise<string> {
+    const socket = await this.env.udp.open({ family: this.family, address: this.#source, remote }, signal);
+    this.#routed = socket.local.address;
+    socket.close();
+    return this.#routed;
+  }
+
+  /** Opens sockets ahead, so that the time it takes does not count as round-trip time. */
+  async prepare(count: number, signal: AbortSignal): Promise<void> {
+    this.#spare.push(...(await Promise.all(Array.from({ length: count }, () => this.#bind({}, signal)))));
+  }
+
+  /** A socket for one group of tests; groups never share one, for a test opens the filter for the next. */
+  async open(
+    signal: AbortSignal,
+    options: { readonly port?: number | undefined; readonly remote?: Endpoint } = {},
+  ): Promise<ProbeSocket> {
+    const plain = options.port === undefined && options.remote === undefined;
+    const socket = (plain && this.#spare.shift()) || (await this.#bind(options, signal));
+    const mux = new StunMux(socket);
+    mux.onOther = ({ from }, message) => {
+      // The other group's hairpin probes are requests; a stray answer is one nobody waits for.
+      if (message?.class !== 'request') this.strays.push({ from, wasStun: message !== undefined });
+    };
+    const { address, port } = socket.local;
+    return { mux, local: { address: isAnyAddress(address) ? (this.#routed ?? address) : address, port } };
+  }
+
+  async #bind(
+    options: { readonly port?: number | undefined; readonly remote?: Endpoint },
+    signal: AbortSignal,
+  ): Promise<UdpSocket> {
+    const socket = await this.env.udp.open({ family: this.family, address: this.#source, ...options }, signal);
+    this.#sockets.push(socket);
+    return socket;
+  }
+
+  begin(test: string, socket: ProbeSocket, to: Endpoint, attributes: readonly Attribute[] = []): Series {
+    const { clock, random } = this.env;
+    const series = new Series({
+      test,
+      mux: socket.mux,
+      local: socket.local,
+      to,
+      attributes,
+      clock,
+      random,
+      gate: this.gate,
+    });
+    this.series.push(series);
+    return series;
+  }
+
+  /** What the servers saw, in the order in which the flows were opened. */
+  observations(of?: ProbeSocket): Observation[] {
+    const seen: Observation[] = [];
+    for (const each of this.series) {
+      if (of && each.mux !== of.mux) continue;
+      const mapped = each.answer && mappedAddress(each.answer.message);
+      if (
+        mapped &&
+        !seen.some(
+          (old) =>
+            sameEndpoint(old.local, each.local) &&
+            sameEndpoint(old.remote, each.to) &&
+            sameEndpoint(old.mapped, mapped),
+        )
+      ) {
+        seen.push({ local: each.local, remote: each.to, mapped });
+      }
+    }
+    return seen;
+  }
+
+  /**
+   * The round trip, ms; 0 until something was answered. Where a series sent more than once, which send was answered is not known:
+   * the surest series bounds it from above, and what is known of the others from below.
+   */
+  roundTripMs(): number {
+    const answered = this.series.filter((each) => isControl(each) && each.replies.length > 0);
+    if (answered.length === 0) return 0;
+    return Math.max(
+      Math.min(...answered.map((each) => each.longestRttMs ?? 0)),
+      ...answered.map((each) => each.rttMs ?? 0),
+    );
+  }
+
+  /**
+   * Exchanges that a working path answers, of the tests that got an answer at all: the measure of loss. Series whose last send may
+   * still be on its way do not count: on a slow path they would look like loss.
+   */
+  tally(isControl: (series: Series) => boolean): { sent: number; received: number } {
+    const due = (this.#closedAt ?? this.env.clock.now()) - 1.25 * this.roundTripMs() - LATENESS_MS;
+    let sent = 0;
+    let received = 0;
+    for (const each of this.series) {
+      if (!isControl(each) || !each.answer || (each.lastSentAt ?? 0) > due) continue;
+      sent += each.sent;
+      received += Math.min(each.sent, each.replies.length);
+    }
+    return { sent, received };
+  }
+
+  close(): void {
+    this.#closedAt ??= this.env.clock.now();
+    for (const series of this.series) series.end();
+    for (const socket of this.#sockets) socket.close();
+  }
+}

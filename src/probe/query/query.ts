@@ -1,0 +1,240 @@
+/** Asks one STUN server how it sees us, by whatever transport, and says what went wrong otherwise. */
+import { type Endpoint, type Family, familyOf, formatEndpoint } from '../../net/address.ts';
+import { type Env, NetError } from '../../net/env.ts';
+import { FanOut, scope, sleep, TimeoutError } from '../../net/wait.ts';
+import type { StunChannel } from '../../stun/channel.ts';
+import { type Credentials, transact, type TransactOutcome } from '../../stun/client.ts';
+import { discover } from '../../stun/discovery.ts';
+import { StunMux } from '../../stun/mux.ts';
+import { briskSchedule, singleSend } from '../../net/schedule.ts';
+import { StreamChannel } from '../../stun/stream-channel.ts';
+import type { StunServerName, StunTransport } from '../../stun/uri.ts';
+import { blank, failure, type QueryResult, type Strays, summary } from './result.ts';
+import { vet } from './vet.ts';
+import { WatchfulSocket } from './watchful-socket.ts';
+
+export type { QueryError, QueryResult } from './result.ts';
+
+export interface QueryOptions {
+  /** For names that do not say `stuns:`. */
+  readonly transport: 'udp' | 'tcp';
+  readonly family: Family | undefined;
+  readonly source: string | undefined;
+  readonly port: number | undefined;
+  /** Of the look-up, and of each exchange. */
+  readonly timeoutMs: number;
+  /** 1: one answer, with repetitions until it comes. More: so many single requests, to count the losses. */
+  readonly count: number;
+  readonly intervalMs: number;
+  readonly credentials: Credentials | undefined;
+  readonly vet: boolean;
+  readonly attributes: boolean;
+  /** Look for answers from wrong addresses too, at the price of a second socket. */
+  readonly watchful: boolean;
+}
+
+type QueryEnv = Pick<Env, 'clock' | 'random' | 'udp' | 'tcp' | 'resolver'>;
+
+/** After this long without an answer from the first address, one of the other family is asked beside it (as RFC 8305). */
+const OTHER_FAMILY_AFTER_MS = 250;
+/** How long to wait before listening for answers from wrong addresses: most servers have answered by then. */
+const WATCH_AFTER_MS = 120;
+
+/** Rejects only with the signal's reason. */
+export async function query(
+  env: QueryEnv,
+  name: StunServerName,
+  options: QueryOptions,
+  signal: AbortSignal,
+): Promise<QueryResult> {
+  const transport = name.secure ? 'tls' : options.transport;
+  const family = options.source === undefined ? options.family : familyOf(options.source);
+  const lookup = scope(env.clock, signal, options.timeoutMs);
+  let endpoints: Endpoint[];
+  try {
+    endpoints = await discover(name, { ...env, transport, family, signal: lookup.signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    return {
+      ...blank(name, transport, undefined),
+      ...failure(error instanceof TimeoutError ? new NetError('resolver', 'the resolver did not answer') : error),
+    };
+  } finally {
+    lookup.end();
+  }
+  const first = endpoints[0] as Endpoint;
+  const second = endpoints.find(({ address }) => familyOf(address) !== familyOf(first.address));
+  const asked = (endpoint: Endpoint, within: AbortSignal) => ask(env, name, transport, endpoint, options, within);
+  const result = second ? await eitherFamily(env, first, second, asked, signal) : await asked(first, signal);
+  if (!options.vet || transport !== 'udp' || result.result.mapped === null) return result.result;
+  return {
+    ...result.result,
+    vetting: await vet(env, result.endpoint, { ...options, timeoutMs: Math.min(options.timeoutMs, 1500) }, signal),
+  };
+}
+
+interface Asked {
+  readonly endpoint: Endpoint;
+  readonly result: QueryResult;
+}
+
+/** The first success, or, when both fail, the failure of the address that was preferred. */
+async function eitherFamily(
+  env: QueryEnv,
+  first: Endpoint,
+  second: Endpoint,
+  ask: (endpoint: Endpoint, signal: AbortSignal) => Promise<Asked>,
+  signal: AbortSignal,
+): Promise<Asked> {
+  const losers = scope(env.clock, signal);
+  const succeeded = (asked: Asked) => asked.result.error === null;
+  const preferred = ask(first, losers.signal);
+  preferred.catch(() => {});
+  try {
+    const early = scope(env.clock, losers.signal);
+    const soon = await Promise.race([preferred, sleep(env.clock, OTHER_FAMILY_AFTER_MS, early.signal)]).finally(() =>
+      early.abort(),
+    );
+    if (soon && succeeded(soon)) return soon;
+    const spare = ask(second, losers.signal);
+    spare.catch(() => {});
+    const settled = await Promise.race([
+      preferred.then(async (asked) => (succeeded(asked) ? asked : spare)),
+      spare.then(async (asked) => (succeeded(asked) ? asked : preferred)),
+    ]);
+    return succeeded(settled) ? settled : await preferred;
+  } finally {
+    losers.abort();
+  }
+}
+
+interface Line {
+  readonly channel: StunChannel;
+  readonly local: Endpoint;
+  readonly strays: Strays;
+  close(): void;
+}
+
+async function openLine(
+  env: QueryEnv,
+  domain: string,
+  transport: StunTransport,
+  to: Endpoint,
+  options: QueryOptions,
+  signal: AbortSignal,
+): Promise<Line> {
+  const { source: address, port } = options;
+  const strays = { garbage: 0, wrongId: 0 };
+  if (transport !== 'udp') {
+    const bounds = scope(env.clock, signal, options.timeoutMs);
+    const stream = await env.tcp
+      .connect(to, { address, port, ...(transport === 'tls' && { tls: { serverName: domain } }) }, bounds.signal)
+      .finally(() => bounds.end());
+    return { channel: new StreamChannel(stream, env.clock), local: stream.local, strays, close: () => stream.close() };
+  }
+  const where = { family: familyOf(to.address), address, port, remote: to };
+  const watchful = options.watchful ? await WatchfulSocket.open(env.udp, where, signal) : undefined;
+  const socket = watchful ?? (await env.udp.open({ ...where, reuse: port !== undefined }, signal));
+  const cancel = watchful ? env.clock.after(WATCH_AFTER_MS, () => void watchful.watch()) : () => {};
+  const mux = new StunMux(socket);
+  mux.onOther = (_, message) => {
+    if (!message) strays.garbage++;
+    else if (message.class === 'success' || message.class === 'error') strays.wrongId++;
+  };
+  return {
+    channel: mux,
+    local: socket.local,
+    strays,
+    close: () => {
+      cancel();
+      socket.close();
+    },
+  };
+}
+
+async function ask(
+  env: QueryEnv,
+  name: StunServerName,
+  transport: StunTransport,
+  endpoint: Endpoint,
+  options: QueryOptions,
+  signal: AbortSignal,
+): Promise<Asked> {
+  const lines: Line[] = [];
+  const open = async (to: Endpoint, domain = name.host) => {
+    const line = await openLine(env, domain, transport, to, options, signal);
+    lines.push(line);
+    return line;
+  };
+  try {
+    const line = await open(endpoint);
+    const one = options.count === 1;
+    const schedule = one && transport === 'udp' ? briskSchedule(options.timeoutMs) : singleSend(options.timeoutMs);
+    const exchange = (within: AbortSignal) =>
+      transact(
+        line.channel,
+        {},
+        {
+          to: endpoint,
+          schedule,
+          freshIds: true,
+          credentials: options.credentials,
+          ...(!options.vet && {
+            redirect: async (to: Endpoint, domain: string | undefined) => (await open(to, domain)).channel,
+          }),
+          clock: env.clock,
+          random: env.random,
+          signal: within,
+        },
+      );
+    const outcomes = one ? [await exchange(signal)] : await train(env, exchange, options, signal);
+    return {
+      endpoint,
+      result: {
+        ...blank(name, transport, endpoint),
+        local: formatEndpoint(line.local),
+        ...summary(outcomes, line.strays, options.attributes),
+      },
+    };
+  } catch (error) {
+    signal.throwIfAborted();
+    const problem =
+      error instanceof TimeoutError ? new NetError('other', `no connection within ${error.afterMs} ms`) : error;
+    return { endpoint, result: { ...blank(name, transport, endpoint), ...failure(problem) } };
+  } finally {
+    for (const line of lines) line.close();
+  }
+}
+
+/** Exchanges begun at fixed intervals, whether or not the one before has ended; cut short where the network refuses, and by the user, who then has those that are done. */
+async function train(
+  env: QueryEnv,
+  exchange: (signal: AbortSignal) => Promise<TransactOutcome>,
+  { count, intervalMs }: QueryOptions,
+  signal: AbortSignal,
+): Promise<TransactOutcome[]> {
+  const under: Promise<TransactOutcome>[] = [];
+  const each = new FanOut(signal);
+  let refused = false;
+  try {
+    for (let i = 0; i < count && !refused; i++) {
+      if (i > 0) await sleep(env.clock, intervalMs, signal).catch(() => {});
+      if (signal.aborted) break;
+      const outcome = each.run(exchange);
+      outcome.then(
+        ({ kind }) => {
+          if (kind === 'network-error') refused = true;
+        },
+        () => {},
+      );
+      under.push(outcome);
+    }
+    const settled = await Promise.allSettled(under);
+    const done = settled.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+    const failed = settled.find((each) => each.status === 'rejected');
+    if (failed && (done.length === 0 || !signal.aborted)) throw failed.reason;
+    return done;
+  } finally {
+    each.end();
+  }
+}

@@ -1,0 +1,372 @@
+/**
+ * The rendezvous on the STUN port, as a pure machine: rooms named by a hash, two members, single use, short-lived.
+ *
+ * It tells a member only where it saw the other one and what the other one sealed. It never sends an address more
+ * bytes than it received from there, keeps at most a fixed number of rooms, and lets go first of those whose member has
+ * not shown that it hears the answers, so that a flood from forged sources costs those who are real nothing.
+ */
+import { createHmac } from 'node:crypto';
+import { addressBytes, type Endpoint, formatAddress, sameEndpoint } from '../net/address.ts';
+import type { Machine } from '../net/machine.ts';
+import type { Random } from '../net/env.ts';
+import { type RateLimit, SourceLimiter, sourceKey } from '../net/rate-limit.ts';
+import { attribute } from '../stun/attributes.ts';
+import { type Decoded, encode, METHOD, transactionKey } from '../stun/message.ts';
+import { tryDecode } from '../stun/mux.ts';
+import type { Role } from '../stun/server.ts';
+import {
+  COOKIE_BYTES,
+  decodeRegister,
+  encodeState,
+  REFRESH_MS,
+  type Register,
+  type RoomState,
+  type RoomStatus,
+} from './protocol.ts';
+
+export interface RendezvousOptions {
+  /** As in the STUN server beside it: told to members, so that they can classify their mapping. */
+  readonly endpoints: Readonly<Partial<Record<Role, Endpoint>>>;
+  /** Packets of each source; {@link DEFAULT_RENDEZVOUS_LIMIT} when absent. */
+  readonly limit?: RateLimit | undefined;
+  /** Most rooms, open and used ones together; 20,000 when absent. A room takes up to 3 KiB. */
+  readonly rooms?: number | undefined;
+  readonly random: Random;
+}
+
+export const DEFAULT_RENDEZVOUS_LIMIT: RateLimit = { perSecond: 50, burst: 200 };
+
+/** A member that was silent for so long is gone: it should speak every {@link REFRESH_MS}. */
+const MEMBER_EXPIRES_MS = 3 * REFRESH_MS;
+/** From the meeting of its members on: enough to exchange what they measure. */
+const PAIRED_MS = 60_000;
+/** For so long a used room's name can't be used again. */
+const USED_MS = 600_000;
+/** When the peer's news is told again as long as it is not acknowledged. */
+const PUSH_WAITS_MS: readonly number[] = [60, 120, 240, 480, 960];
+
+export interface RendezvousEvent {
+  readonly role: Role;
+  readonly from: Endpoint;
+  readonly data: Uint8Array;
+}
+
+export interface RendezvousAction {
+  readonly kind: 'send';
+  readonly viaRole: Role;
+  readonly to: Endpoint;
+  readonly data: Uint8Array;
+}
+
+/** Each datagram adds to `received` and to exactly one of `answered`, `limited`, `malformed`. */
+export interface RendezvousCounters {
+  received: number;
+  answered: number;
+  limited: number;
+  malformed: number;
+  /** Told unasked. */
+  pushed: number;
+  paired: number;
+  /** Rooms given up for want of space. */
+  evicted: number;
+}
+
+interface Member {
+  readonly id: string;
+  readonly bytes: Uint8Array;
+  endpoint: Endpoint;
+  viaRole: Role;
+  sequence: number;
+  payload: Uint8Array;
+  /** The peer's payload that it holds. */
+  heard: number;
+  seenAt: number;
+  /** Bytes that may still be sent to `endpoint`. */
+  credit: number;
+  confirmed: boolean;
+  left: boolean;
+  pushAt: number | undefined;
+  pushes: number;
+}
+
+interface Room {
+  readonly name: string;
+  readonly members: Member[];
+  pairedAt: number | undefined;
+}
+
+export class RendezvousServer implements Machine<RendezvousEvent, RendezvousAction> {
+  readonly counters: RendezvousCounters = {
+    received: 0,
+    answered: 0,
+    limited: 0,
+    malformed: 0,
+    pushed: 0,
+    paired: 0,
+    evicted: 0,
+  };
+  readonly #options: RendezvousOptions;
+  readonly #limiter: SourceLimiter;
+  readonly #cookieKey: Uint8Array;
+  readonly #mostRooms: number;
+  /** By name, in the order of their last use: the first is the first to go. Rooms of unconfirmed members, open rooms, used rooms. */
+  readonly #unconfirmed = new Map<string, Room>();
+  readonly #open = new Map<string, Room>();
+  /** Until when. */
+  readonly #used = new Map<string, number>();
+  /** Those with something to tell again. */
+  readonly #pushing = new Set<Room>();
+
+  constructor(options: RendezvousOptions) {
+    this.#options = options;
+    this.#limiter = new SourceLimiter(options.limit ?? DEFAULT_RENDEZVOUS_LIMIT, options.random);
+    this.#cookieKey = options.random.bytes(32);
+    this.#mostRooms = options.rooms ?? 20_000;
+  }
+
+  /** Rooms in memory, used ones included. */
+  get size(): number {
+    return this.#unconfirmed.size + this.#open.size + this.#used.size;
+  }
+
+  handle(event: RendezvousEvent, now: number): RendezvousAction[] {
+    this.counters.received++;
+    if (!this.#limiter.allow(sourceKey(event.from.address), now)) {
+      this.counters.limited++;
+      return [];
+    }
+    const message = tryDecode(event.data);
+    const register =
+      message?.class === 'request' && message.method === METHOD.binding ? decodeRegister(message) : undefined;
+    if (!message || !register) {
+      this.counters.malformed++;
+      return [];
+    }
+    this.#expire(now);
+    this.counters.answered++;
+    return this.#register(event, message, register, now);
+  }
+
+  wakeAt(): number | undefined {
+    let earliest: number | undefined;
+    for (const room of this.#pushing)
+      for (const { pushAt } of room.members) if (pushAt !== undefined) earliest = Math.min(earliest ?? pushAt, pushAt);
+    // Expiry needs no timer: nothing is told of it, and whoever comes next clears away.
+    return earliest;
+  }
+
+  wake(now: number): RendezvousAction[] {
+    const actions: RendezvousAction[] = [];
+    for (const room of [...this.#pushing]) {
+      for (const member of room.members)
+        if (member.pushAt !== undefined && member.pushAt <= now) actions.push(...this.#push(room, member, now));
+      if (room.members.every(({ pushAt }) => pushAt === undefined)) this.#pushing.delete(room);
+    }
+    return actions;
+  }
+
+  #register(
+    { role, from, data }: RendezvousEvent,
+    request: Decoded,
+    register: Register,
+    now: number,
+  ): RendezvousAction[] {
+    const name = transactionKey(register.room);
+    const id = transactionKey(register.member);
+    const cookie = this.#cookieOf(from);
+    const confirmed = cookie.every((byte, i) => byte === register.cookie[i]);
+    const refuse = (status: RoomStatus): RendezvousAction[] => [
+      this.#answer(role, from, request, { status, stored: 0, cookie, alternates: [], peer: undefined }),
+    ];
+    if ((this.#used.get(name) ?? 0) > now) return refuse('used');
+    const known = this.#find(name);
+    if (known?.pairedAt !== undefined && known.pairedAt + PAIRED_MS <= now) {
+      this.#close(known, now);
+      return refuse('used');
+    }
+    const room = known ?? (register.bye ? undefined : this.#create(name, confirmed));
+    if (!room) return refuse(register.bye ? 'left' : 'busy');
+    let member = room.members.find((each) => each.id === id);
+    if (!member) {
+      if (register.bye) return refuse('left');
+      if (room.members.length >= 2) return refuse('full');
+      member = {
+        id,
+        bytes: register.member,
+        endpoint: from,
+        viaRole: role,
+        sequence: 0,
+        payload: new Uint8Array(),
+        heard: 0,
+        seenAt: now,
+        credit: 0,
+        confirmed,
+        left: false,
+        pushAt: undefined,
+        pushes: 0,
+      };
+      room.members.push(member);
+    }
+    const moved = !sameEndpoint(member.endpoint, from);
+    // What was received from elsewhere earns nothing here.
+    if (moved) member.credit = 0;
+    member.endpoint = from;
+    member.viaRole = role;
+    member.seenAt = now;
+    member.credit += data.length;
+    member.confirmed ||= confirmed;
+    member.heard = Math.max(member.heard, register.heard);
+    member.left ||= register.bye;
+    const peer = room.members.find((each) => each !== member);
+    const news = register.sequence > member.sequence || register.bye || (moved && member.sequence > 0);
+    if (register.sequence > member.sequence) {
+      member.sequence = register.sequence;
+      member.payload = register.payload;
+    }
+    if (peer && room.pairedAt === undefined) {
+      room.pairedAt = now;
+      this.counters.paired++;
+    }
+    this.#place(room);
+    const actions = [this.#answerMember(room, member, request, cookie)];
+    if (peer && news) actions.push(...this.#startPush(room, peer, now));
+    if (room.members.every(({ left }) => left)) {
+      // One who left before anybody came has used nothing up.
+      if (peer) this.#close(room, now);
+      else this.#forget(room);
+    }
+    return actions;
+  }
+
+  /** The answer tells of the peer unless the member holds that already; as in a push, within what was received. */
+  #answerMember(room: Room, member: Member, request: Decoded, cookie: Uint8Array): RendezvousAction {
+    const state = this.#stateFor(room, member, cookie);
+    let action = this.#answer(member.viaRole, member.endpoint, request, state);
+    if (action.data.length > member.credit)
+      action = this.#answer(member.viaRole, member.endpoint, request, { ...state, alternates: [], peer: undefined });
+    member.credit = Math.max(0, member.credit - action.data.length);
+    return action;
+  }
+
+  #stateFor(room: Room, member: Member, cookie: Uint8Array): RoomState {
+    const peer = room.members.find((each) => each !== member);
+    const told =
+      peer && peer.sequence > member.heard
+        ? { member: peer.bytes, sequence: peer.sequence, observed: reflexive(peer.endpoint), payload: peer.payload }
+        : undefined;
+    const status: RoomStatus = !peer ? 'waiting' : peer.left ? 'left' : 'paired';
+    return {
+      status,
+      stored: member.sequence,
+      cookie,
+      alternates: alternatesOf(this.#options.endpoints, member.viaRole),
+      peer: told,
+    };
+  }
+
+  #startPush(room: Room, member: Member, now: number): RendezvousAction[] {
+    member.pushes = 0;
+    this.#pushing.add(room);
+    return this.#push(room, member, now);
+  }
+
+  /** Tells a member, unasked, what it does not hold yet; as far as its credit goes. */
+  #push(room: Room, member: Member, now: number): RendezvousAction[] {
+    member.pushAt = undefined;
+    const peer = room.members.find((each) => each !== member);
+    if (!peer || member.left || (peer.sequence <= member.heard && !peer.left)) return [];
+    const state = this.#stateFor(room, member, this.#cookieOf(member.endpoint));
+    const data = encode({
+      class: 'indication',
+      method: METHOD.binding,
+      transactionId: this.#options.random.bytes(12),
+      attributes: [encodeState(state)],
+    });
+    const wait = PUSH_WAITS_MS[member.pushes++];
+    if (wait !== undefined) member.pushAt = now + wait;
+    if (data.length > member.credit) return [];
+    member.credit -= data.length;
+    this.counters.pushed++;
+    return [{ kind: 'send', viaRole: member.viaRole, to: member.endpoint, data }];
+  }
+
+  #answer(viaRole: Role, to: Endpoint, { transactionId }: Decoded, state: RoomState): RendezvousAction {
+    const data = encode({
+      class: 'success',
+      method: METHOD.binding,
+      transactionId,
+      attributes: [attribute('XOR-MAPPED-ADDRESS', reflexive(to)), encodeState(state)],
+    });
+    return { kind: 'send', viaRole, to, data };
+  }
+
+  #cookieOf({ address, port }: Endpoint): Uint8Array {
+    return createHmac('sha256', this.#cookieKey).update(`${address} ${port}`).digest().subarray(0, COOKIE_BYTES);
+  }
+
+  #find(name: string): Room | undefined {
+    return this.#open.get(name) ?? this.#unconfirmed.get(name);
+  }
+
+  #create(name: string, confirmed: boolean): Room | undefined {
+    if (this.size >= this.#mostRooms) {
+      // Whoever has shown that it hears us stays; the oldest of the others goes. Used names go before open rooms.
+      const victim = this.#unconfirmed.keys().next().value ?? this.#used.keys().next().value;
+      if (victim === undefined) return undefined;
+      if (this.#unconfirmed.has(victim)) this.#forget(this.#unconfirmed.get(victim) as Room);
+      else this.#used.delete(victim);
+      this.counters.evicted++;
+    }
+    const room: Room = { name, members: [], pairedAt: undefined };
+    (confirmed ? this.#open : this.#unconfirmed).set(name, room);
+    return room;
+  }
+
+  /** Moves a room that was just used to the end of the queue it belongs to. */
+  #place(room: Room): void {
+    this.#unconfirmed.delete(room.name);
+    this.#open.delete(room.name);
+    (room.members.some(({ confirmed }) => confirmed) ? this.#open : this.#unconfirmed).set(room.name, room);
+  }
+
+  #forget(room: Room): void {
+    this.#unconfirmed.delete(room.name);
+    this.#open.delete(room.name);
+    this.#pushing.delete(room);
+  }
+
+  #close(room: Room, now: number): void {
+    this.#forget(room);
+    this.#used.set(room.name, now + USED_MS);
+  }
+
+  /** From the front of each queue: the least recently used rooms are there. */
+  #expire(now: number): void {
+    for (const queue of [this.#unconfirmed, this.#open]) {
+      for (const room of queue.values()) {
+        const seenAt = Math.max(...room.members.map((each) => each.seenAt));
+        if (seenAt + MEMBER_EXPIRES_MS > now && (room.pairedAt ?? now) + PAIRED_MS > now) break;
+        if (room.pairedAt === undefined) this.#forget(room);
+        else this.#close(room, now);
+      }
+    }
+    for (const [name, until] of this.#used) {
+      if (until > now) break;
+      this.#used.delete(name);
+    }
+  }
+}
+
+/** A wildcard address means: the address where you asked. */
+function alternatesOf(endpoints: RendezvousOptions['endpoints'], role: Role): Endpoint[] {
+  return (Object.entries(endpoints) as [Role, Endpoint][])
+    .filter(([each]) => each !== role)
+    .map(([, endpoint]) => endpoint);
+}
+
+/** Without zone, and as IPv4 where a dual-stack socket shows it IPv4-mapped. */
+function reflexive({ address, port }: Endpoint): Endpoint {
+  const bytes = addressBytes(address);
+  if (!bytes) return { address, port };
+  return { address: formatAddress(address.startsWith('::ffff:') ? bytes.subarray(12) : bytes), port };
+}

@@ -1,0 +1,308 @@
+import { describe, expect, it } from 'vitest';
+import { parseCode } from '../../../src/connect/code.ts';
+import { Lab, type LabOptions } from '../../../src/lab/topology.ts';
+import { formatEndpoint, parseEndpoint, sameEndpoint } from '../../../src/net/address.ts';
+import type { Env } from '../../../src/net/env.ts';
+import { run, type RunOptions, type RunResult } from '../../cli/harness.ts';
+
+const SERVER = ['--server', 'stun.example.net'];
+
+interface Side extends Omit<RunOptions, 'env'> {
+  readonly words: readonly string[];
+  readonly afterMs?: number;
+  /** Runs beside the command. */
+  readonly beside?: (env: Env) => Promise<void>;
+}
+
+const sleep = (env: Env, ms: number): Promise<void> => new Promise((resolve) => void env.clock.after(ms, resolve));
+
+/** `connect` on A and on C2. */
+async function both(a: Side, b: Side, options: LabOptions = {}): Promise<[RunResult, RunResult]> {
+  const lab = new Lab({
+    nat: 'port-restricted-cone',
+    second: { nat: 'port-restricted-cone' },
+    patienceMs: 5000,
+    ...options,
+  });
+  const one = async (env: Env, { words, afterMs = 0, beside, ...rest }: Side): Promise<RunResult> => {
+    if (afterMs > 0) await sleep(env, afterMs);
+    const [result] = await Promise.all([run(['connect', ...words], { ...rest, env }), beside?.(env)]);
+    return result;
+  };
+  return lab.run((env) => Promise.all([one(env, a), one(lab.host('C2'), b)]));
+}
+
+/** One document, or the last line of a stream. */
+const json = ({ stdout }: RunResult) =>
+  JSON.parse(stdout.startsWith('{\n') ? stdout : (stdout.trim().split('\n').at(-1) ?? '')) as {
+    outcome: string;
+    data: Record<string, unknown>;
+    findings: { kind: string }[];
+  };
+
+const aFreshCode = async (): Promise<string> => {
+  const lab = new Lab({ patienceMs: 5000 });
+  return lab.run(async (env) => (await run(['connect', '--generate'], { env })).stdout.trim());
+};
+
+describe('nat-tool connect', () => {
+  it('generates a code that it takes', async () => {
+    const code = await aFreshCode();
+    expect(parseCode(code)).toBe(code);
+  });
+
+  it('proves a path from the environment, in either order', async () => {
+    const code = await aFreshCode();
+    const side = (afterMs: number): Side => ({
+      words: ['--check', '--json'],
+      environment: { NAT_TOOL_CODE: code, NAT_TOOL_SERVER: 'stun.example.net' },
+      afterMs,
+    });
+    const [a, b] = await both(side(300), side(0));
+    expect([a.status, b.status]).toEqual([0, 0]);
+    expect(json(a).data).toMatchObject({
+      path: 'direct',
+      local: '192.168.1.3:42301',
+      public: '12.13.14.15:24604',
+      remote: '22.23.24.25:24604',
+      rttMs: 40,
+      elapsedMs: 100,
+    });
+    expect(json(b).data).toMatchObject({ path: 'direct', local: '192.168.2.3:51201', remote: '12.13.14.15:24604' });
+  });
+
+  it('prints a code that the other side takes, and talks when there is nothing to do but report', async () => {
+    const lab = new Lab({ nat: 'full-cone', second: { nat: 'symmetric' }, patienceMs: 5000 });
+    const [a, b] = await lab.run(async (env) => {
+      let first: Promise<RunResult> | undefined;
+      const code = await new Promise<string>((resolve) => {
+        first = run(['connect', ...SERVER], {
+          env,
+          onStderr: (text) => resolve(/connect (\S+) --server stun\.example\.net/.exec(text)?.[1] ?? 'none'),
+        });
+      });
+      return Promise.all([first, run(['connect', code, ...SERVER], { env: lab.host('C2') })]);
+    });
+    expect([a?.status, b.status]).toEqual([0, 0]);
+    expect(b.stdout).toContain('through a hole in both NATs');
+  });
+
+  it('pipes both ways', async () => {
+    const code = await aFreshCode();
+    const [a, b] = await both(
+      { words: [code, ...SERVER], stdin: 'from A\n' },
+      { words: [code, ...SERVER], stdin: 'from B\n', afterMs: 200 },
+    );
+    expect([a.status, a.stdout, b.status, b.stdout]).toEqual([0, 'from B\n', 0, 'from A\n']);
+  });
+
+  it('reads the code from standard input', async () => {
+    const code = await aFreshCode();
+    const [a] = await both(
+      { words: ['-', '--check', '--short', ...SERVER], stdin: `${code.toUpperCase()}\n` },
+      { words: [code, '--check', ...SERVER] },
+    );
+    expect(a).toMatchObject({ status: 0, stdout: 'direct 22.23.24.25:24604\n' });
+  });
+
+  it('carries another program, whichever side holds the port', async () => {
+    const code = await aFreshCode();
+    const heard: string[] = [];
+    const stop = new AbortController();
+    const listen = async (
+      env: Env,
+      port: number | undefined,
+      hear: (text: string, answer: (text: string) => void) => void,
+    ) => {
+      const socket = await env.udp.open({ family: 4, address: '127.0.0.1', port });
+      socket.listen({
+        datagram: ({ data, from }) =>
+          hear(new TextDecoder().decode(data), (text) => void socket.send(new TextEncoder().encode(text), from)),
+      });
+      return socket;
+    };
+    const lab = new Lab({ nat: 'port-restricted-cone', second: { nat: 'full-cone' }, patienceMs: 5000 });
+    const results = await lab.run(async (env) => {
+      const other = lab.host('C2');
+      // A server on C2 that echoes, a client on A.
+      const server = await listen(other, 51820, (text, answer) => answer(`echo ${text}`));
+      const runs = [
+        run(['connect', code, ...SERVER, '--forward', '51820'], { env, signal: stop.signal }),
+        run(['connect', code, ...SERVER, '--forward', '127.0.0.1:51820'], { env: other, signal: stop.signal }),
+      ];
+      await sleep(env, 1000);
+      const client = await listen(env, undefined, (text) => heard.push(text));
+      for (const text of ['one', 'two'])
+        await client.send(new TextEncoder().encode(text), { address: '127.0.0.1', port: 51820 });
+      await sleep(env, 500);
+      stop.abort(new DOMException('interrupted', 'AbortError'));
+      const ended = await Promise.all(runs);
+      client.close();
+      server.close();
+      return ended;
+    });
+    expect(heard).toEqual(['echo one', 'echo two']);
+    expect(results.map(({ status }) => status)).toEqual([0, 0]);
+  });
+
+  it('hands the open port to a command, and says how that ended', async () => {
+    const code = await aFreshCode();
+    const heard: string[] = [];
+    const lab = new Lab({ nat: 'port-restricted-cone', second: { nat: 'port-restricted-cone' }, patienceMs: 5000 });
+    /** A command that takes the port over, greets the other one and hears it. */
+    const program =
+      (env: Env, ends: number | null): NonNullable<RunOptions['shell']> =>
+      async (command, { NAT_TOOL_LOCAL: local = '', NAT_TOOL_REMOTE: remote = '' }) => {
+        const [at, to] = [parseEndpoint(local), parseEndpoint(remote)];
+        if (!at || !to) throw new Error('no endpoints');
+        const socket = await env.udp.open({ family: 4, port: at.port });
+        socket.listen({
+          datagram: ({ data, from }) =>
+            heard.push(
+              `${new TextDecoder().decode(data)} from ${formatEndpoint(from)}, as told: ${sameEndpoint(from, to)}`,
+            ),
+        });
+        for (let i = 0; i < 5; i++) {
+          await socket.send(new TextEncoder().encode(command), to);
+          await sleep(env, 200);
+        }
+        socket.close();
+        return ends;
+      };
+    const [a, b] = await lab.run((env) => {
+      const other = lab.host('C2');
+      return Promise.all([
+        run(['connect', code, ...SERVER, '--exec', 'greet-a', '--json'], { env, shell: program(env, 0) }),
+        run(['connect', code, ...SERVER, '--exec', 'greet-b', '--json'], { env: other, shell: program(other, 7) }),
+      ]);
+    });
+    expect(heard).toContain('greet-a from 12.13.14.15:24604, as told: true');
+    expect(heard).toContain('greet-b from 22.23.24.25:24604, as told: true');
+    expect([a.status, json(a).data['path'], json(a).findings]).toEqual([0, 'direct', []]);
+    expect([b.status, json(b).data['path'], json(b).findings]).toEqual([
+      1,
+      'direct',
+      [expect.objectContaining({ kind: 'command-failed', status: 7 })],
+    ]);
+  });
+
+  /** Standard input that says what it is told, when it is told. */
+  const typed = () => {
+    let say: (text: string) => void = () => {};
+    const said = new Promise<string>((resolve) => (say = resolve));
+    const input = (async function* () {
+      yield Buffer.from(await said);
+    })();
+    return { input, say };
+  };
+
+  /** Both show something on standard error that the other one must be given. */
+  async function byHand(words: readonly string[], pick: RegExp, options: LabOptions, hint = ''): Promise<RunResult[]> {
+    const lab = new Lab({ patienceMs: 5000, ...options });
+    return lab.run(async (env) => {
+      const [a, b] = [typed(), typed()];
+      const side = (
+        at: Env,
+        input: AsyncIterable<Uint8Array>,
+        other: (text: string) => void,
+        extra: readonly string[],
+      ): Promise<RunResult> => {
+        let shown = '';
+        return run(['connect', '--manual', '--check', ...words, ...extra], {
+          env: at,
+          stdin: input,
+          onStderr: (text) => {
+            shown += text;
+            const found = pick.exec(shown)?.[0];
+            if (found) other(`${hint}${found}\n\n`);
+          },
+        });
+      };
+      return Promise.all([side(env, a.input, b.say, ['--json']), side(lab.host('C2'), b.input, a.say, ['--json'])]);
+    });
+  }
+
+  it.each([
+    ['port-restricted-cone', 'port-restricted-cone', 'direct'],
+    ['symmetric,ports=random', 'port-restricted-cone', 'birthday'],
+  ])('goes by two tokens and any STUN server: %s and %s', async (nat, nat2, path) => {
+    const both = await byHand(
+      SERVER,
+      /nt1\.\S+(?=\n)/,
+      {
+        nat,
+        second: { nat: nat2 },
+        servers: [{ name: 'stun.example.net', addresses: ['40.30.20.10', '40.30.20.11'], faults: ['duplicate'] }],
+      },
+      'nt1.broken\n',
+    );
+    expect(both.map((each) => [each.status, json(each).data['path']])).toEqual([
+      [0, path],
+      [0, path],
+    ]);
+    expect(both[0]?.stderr).toContain('damaged');
+  });
+
+  it('speaks plain SDP', async () => {
+    const both = await byHand([...SERVER, '--sdp'], /a=ice-ufrag[\s\S]*end-of-candidates/, {
+      nat: 'port-restricted-cone',
+      second: { nat: 'full-cone' },
+    });
+    expect(both.map((each) => [each.status, json(each).data['path']])).toEqual([
+      [0, 'direct'],
+      [0, 'direct'],
+    ]);
+  });
+
+  it('says why two symmetric NATs cannot', async () => {
+    const code = await aFreshCode();
+    const side: Side = { words: [code, '--check', '--json', ...SERVER] };
+    const [a, b] = await both(side, side, { nat: 'symmetric,ports=random', second: { nat: 'symmetric,ports=random' } });
+    for (const each of [a, b]) {
+      expect(each.status).toBe(1);
+      expect(json(each)).toMatchObject({ outcome: 'complete', data: { path: null }, findings: [{ kind: 'no-hole' }] });
+      expect(json(each).data['elapsedMs']).toBeLessThan(5_000);
+    }
+  });
+
+  it.each([
+    [[''], /CODE: a code has/],
+    [['nonsense'], /CODE: a code has/],
+    [['-', '--server', '127.0.0.1'], /CODE: no code on standard input/],
+    [['k7qf2-m9x4t-03bsd-v8hw7'], /mistyped/],
+    [['--check', '--forward', '1'], /exclude each other/],
+    [['--forward', '70000'], /--forward/],
+    [[], /--server/],
+  ])('refuses %j', async (words, message) => {
+    const { status, stderr } = await run(['connect', ...words]);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(message);
+  });
+
+  it('says so when nobody comes, when the server is none, and when it is dead', async () => {
+    const code = await aFreshCode();
+    const lab = new Lab({ patienceMs: 5000 });
+    const nobody = await lab.run((env) => run(['connect', code, '--check', '--json', '-w', '20', ...SERVER], { env }));
+    expect([nobody.status, json(nobody).findings[0]?.kind, json(nobody).data['elapsedMs']]).toEqual([
+      1,
+      'nobody-came',
+      20_000,
+    ]);
+    const faulty = await new Lab({
+      patienceMs: 5000,
+      servers: [{ name: 'stun.example.net', addresses: ['40.30.20.10'], faults: ['no-other-address'] }],
+    }).run((env) => run(['connect', code, '--check', '--json', ...SERVER], { env }));
+    expect([faulty.status, json(faulty).findings[0]?.kind]).toEqual([1, 'no-rendezvous']);
+    const dead = await new Lab({
+      patienceMs: 5000,
+      servers: [{ name: 'stun.example.net', addresses: ['40.30.20.10'], state: 'dead' }],
+    }).run((env) => run(['connect', code, '--check', '--json', ...SERVER], { env }));
+    expect([dead.status, json(dead).findings[0]?.kind]).toEqual([1, 'no-answer']);
+    const closed = await new Lab({
+      patienceMs: 5000,
+      servers: [{ name: 'stun.example.net', addresses: ['40.30.20.10'], state: 'closed' }],
+    }).run((env) => run(['connect', code, '--check', '--json', ...SERVER], { env }));
+    expect([closed.status, json(closed).findings[0]?.kind]).toEqual([1, 'server-refused']);
+    expect(json(closed).data['elapsedMs']).toBeLessThan(400);
+  });
+});
