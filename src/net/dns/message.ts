@@ -11,12 +11,9 @@ export interface DnsQuestion {
 }
 
 export interface DnsResponse {
-  readonly id: number;
   /** RFC 1035 §4.1.1; 0 is no error. */
   readonly rcode: number;
   readonly truncated: boolean;
-  /** Name in lower case and type number of each question. */
-  readonly questions: readonly { readonly name: string; readonly type: number }[];
   /** Answers of the three types that we know, in order: an address, or the strings of a TXT joined. */
   readonly answers: readonly { readonly type: DnsType; readonly text: string }[];
 }
@@ -32,8 +29,11 @@ export class DnsFormatError extends Error {
 const HEADER = 12;
 const CLASS_IN = 1;
 const RESPONSE = 0x8000;
+const OPCODE = 0x7800;
 const TRUNCATED = 0x0200;
 const RECURSION_DESIRED = 0x0100;
+/** Of a name, with its length bytes and the root (RFC 1035 §2.3.4). */
+const MOST_NAME = 255;
 
 /** `id` is 0–65535. Throws DnsFormatError for a name that breaks RFC 1035 §2.3.4. */
 export function encodeQuery(id: number, question: DnsQuestion): Uint8Array {
@@ -90,6 +90,7 @@ export function encodeResponse(id: number, question: DnsQuestion, texts: readonl
   ]);
 }
 
+const UTF8 = new TextDecoder();
 const TYPES = Object.keys(DNS_TYPE) as DnsType[];
 
 const header = (id: number, flags: number, answers: number): number[] => [
@@ -123,34 +124,47 @@ function labelsOf(name: string): Uint8Array[] {
   return labels;
 }
 
-/** Throws DnsFormatError and nothing else. */
-export function decodeResponse(bytes: Uint8Array): DnsResponse {
-  if (bytes.length < HEADER) throw new DnsFormatError('shorter than a header');
-  const u16 = (at: number): number => {
-    if (at + 2 > bytes.length) throw new DnsFormatError('it ends in the middle of a record');
-    return ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
-  };
-  const flags = u16(2);
-  if (!(flags & RESPONSE)) throw new DnsFormatError('a query, not a response');
-  let at = HEADER;
-  const questions: { name: string; type: number }[] = [];
-  for (let left = u16(4); left > 0; left--) {
-    const { name, end } = readName(bytes, at);
-    questions.push({ name, type: u16(end) });
-    at = end + 4;
-  }
+/**
+ * The response to `query`, one of {@link encodeQuery}'s; undefined for anything else, which is found out by comparing bytes before anything is
+ * decoded. Names of records are passed over, never followed nor built, so that no compression (RFC 9267 §2) makes work. Throws DnsFormatError.
+ */
+export function decodeResponse(bytes: Uint8Array, query: Uint8Array): DnsResponse | undefined {
+  if (bytes.length < HEADER || bytes[0] !== query[0] || bytes[1] !== query[1]) return undefined;
+  const flags = readU16(bytes, 2);
+  const rcode = flags & 0xf;
+  if (!(flags & RESPONSE) || (flags & OPCODE) !== 0) return undefined;
+  // Some servers leave the question out of an error answer; none has another.
+  const questions = readU16(bytes, 4);
+  if (questions === 0 ? rcode === 0 : questions !== 1 || !sameQuestion(bytes, query)) return undefined;
+  let at = questions === 0 ? HEADER : query.length;
   const answers: { type: DnsType; text: string }[] = [];
-  for (let left = u16(6); left > 0; left--) {
-    const { end } = readName(bytes, at);
+  for (let left = readU16(bytes, 6); left > 0; left--) {
+    const end = skipName(bytes, at);
     const start = end + 10;
-    const next = start + u16(end + 8);
+    const next = start + readU16(bytes, end + 8);
     if (next > bytes.length) throw new DnsFormatError('a record runs past the end');
-    const text = u16(end + 2) === CLASS_IN ? readData(u16(end), bytes.subarray(start, next)) : undefined;
-    if (text) answers.push(text);
+    const known =
+      readU16(bytes, end + 2) === CLASS_IN ? readData(readU16(bytes, end), bytes.subarray(start, next)) : undefined;
+    if (known) answers.push(known);
     at = next;
   }
-  return { id: u16(0), rcode: flags & 0xf, truncated: (flags & TRUNCATED) !== 0, questions, answers };
+  return { rcode, truncated: (flags & TRUNCATED) !== 0, answers };
 }
+
+function readU16(bytes: Uint8Array, at: number): number {
+  if (at + 2 > bytes.length) throw new DnsFormatError('it ends in the middle of a record');
+  return ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
+}
+
+/** All that follows the header of the query, but for the case of letters (RFC 4343). */
+function sameQuestion(bytes: Uint8Array, query: Uint8Array): boolean {
+  if (bytes.length < query.length) return false;
+  for (let at = HEADER; at < query.length; at++)
+    if (lowerCase(bytes[at] as number) !== lowerCase(query[at] as number)) return false;
+  return true;
+}
+
+const lowerCase = (byte: number): number => (byte >= 0x41 && byte <= 0x5a ? byte + 32 : byte);
 
 function readData(type: number, data: Uint8Array): { type: DnsType; text: string } | undefined {
   switch (type) {
@@ -162,40 +176,54 @@ function readData(type: number, data: Uint8Array): { type: DnsType; text: string
       return { type: name, text: formatAddress(data) };
     }
     case DNS_TYPE.TXT: {
-      let text = '';
+      const text = new Uint8Array(data.length);
+      let length = 0;
       for (let at = 0; at < data.length; ) {
         const end = at + 1 + (data[at] as number);
         if (end > data.length) throw new DnsFormatError('a string runs past its record');
-        text += new TextDecoder().decode(data.subarray(at + 1, end));
+        text.set(data.subarray(at + 1, end), length);
+        length += end - at - 1;
         at = end;
       }
-      return { type: 'TXT', text };
+      return { type: 'TXT', text: UTF8.decode(text.subarray(0, length)) };
     }
     default:
       return undefined;
   }
 }
 
-/** A name, lower case, and where the field ends. Compression pointers must lead backwards (RFC 1035 §4.1.4), so that there is no loop. */
+/** A name without compression, lower case, and where it ends. */
 function readName(bytes: Uint8Array, start: number): { name: string; end: number } {
   const labels: string[] = [];
-  let end: number | undefined;
-  let at = start;
-  for (let before = start; ; ) {
-    const length = bytes[at];
-    if (length === undefined) throw new DnsFormatError('a name runs past the end');
-    if (length === 0) return { name: labels.join('.').toLowerCase(), end: end ?? at + 1 };
-    if (length < 64) {
-      if (at + 1 + length > bytes.length) throw new DnsFormatError('a label runs past the end');
-      labels.push(new TextDecoder().decode(bytes.subarray(at + 1, at + 1 + length)));
-      at += 1 + length;
-      continue;
-    }
-    const low = bytes[at + 1];
-    if (length < 192 || low === undefined) throw new DnsFormatError('a label of a kind that does not exist');
-    end ??= at + 2;
-    at = ((length & 0x3f) << 8) | low;
-    if (at >= before) throw new DnsFormatError('a compression pointer that leads forwards');
-    before = at;
+  for (let at = start; ; ) {
+    const length = labelLength(bytes, at, start);
+    if (length === undefined) throw new DnsFormatError('a compressed name in a question');
+    if (length === 0) return { name: labels.join('.').toLowerCase(), end: at + 1 };
+    labels.push(UTF8.decode(bytes.subarray(at + 1, at + 1 + length)));
+    at += 1 + length;
   }
+}
+
+/** Where a name ends, which is after its root or after its first pointer (RFC 1035 §4.1.4). */
+function skipName(bytes: Uint8Array, start: number): number {
+  for (let at = start; ; ) {
+    const length = labelLength(bytes, at, start);
+    if (length === undefined) return at + 2;
+    if (length === 0) return at + 1;
+    at += 1 + length;
+  }
+}
+
+/** Of the label at `at` of the name that began at `start`, 0–63; undefined for a pointer. */
+function labelLength(bytes: Uint8Array, at: number, start: number): number | undefined {
+  const length = bytes[at];
+  if (length === undefined) throw new DnsFormatError('a name runs past the end');
+  if (length >= 64) {
+    if (length < 192) throw new DnsFormatError('a label of a kind that does not exist');
+    if (at + 2 > bytes.length) throw new DnsFormatError('a name runs past the end');
+    return undefined;
+  }
+  if (at + 1 + length > bytes.length) throw new DnsFormatError('a label runs past the end');
+  if (at + 1 + length - start > MOST_NAME) throw new DnsFormatError(`a name longer than ${MOST_NAME} bytes`);
+  return length;
 }

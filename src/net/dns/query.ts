@@ -3,14 +3,7 @@ import { type Endpoint, familyOf } from '../address.ts';
 import { type Env, NetError } from '../env.ts';
 import { deferred } from '../wait.ts';
 import type { Schedule } from '../schedule.ts';
-import {
-  type DnsQuestion,
-  DnsFormatError,
-  type DnsResponse,
-  DNS_TYPE,
-  decodeResponse,
-  encodeQuery,
-} from './message.ts';
+import { type DnsQuestion, DnsFormatError, type DnsResponse, decodeResponse, encodeQuery } from './message.ts';
 
 /** How a name server refuses: rcode names of RFC 1035 §4.1.1. */
 const RCODES: readonly string[] = [
@@ -38,8 +31,7 @@ export async function queryDns(
   options: { readonly source?: string | undefined; readonly schedule: Schedule; readonly signal: AbortSignal },
 ): Promise<DnsAnswer> {
   const { clock } = env;
-  const id = env.random.below(0x10000);
-  const query = encodeQuery(id, question);
+  const query = encodeQuery(env.random.below(0x10000), question);
   // Connected: only this server is heard, and a closed port is known at once.
   const socket = await env.udp.open(
     { family: familyOf(server.address), address: options.source, remote: server },
@@ -62,7 +54,7 @@ export async function queryDns(
   };
   socket.listen({
     datagram: ({ data, at }) => {
-      const response = matching(data, id, question);
+      const response = matching(data, query);
       if (!response) return;
       if (response.rcode === 0) end.resolve({ response, rttMs: at - sentAt });
       else
@@ -84,14 +76,9 @@ export async function queryDns(
 }
 
 /** The response to this query, or undefined for anything else, which is dropped silently. */
-function matching(data: Uint8Array, id: number, { name, type }: DnsQuestion): DnsResponse | undefined {
+function matching(data: Uint8Array, query: Uint8Array): DnsResponse | undefined {
   try {
-    const response = decodeResponse(data);
-    const asked = name.toLowerCase().replace(/\.$/, '');
-    // Some servers leave the question out of an error answer.
-    const [echoed] = response.questions;
-    const fits = echoed ? echoed.name === asked && echoed.type === DNS_TYPE[type] : response.rcode !== 0;
-    return response.id === id && fits ? response : undefined;
+    return decodeResponse(data, query);
   } catch (error) {
     if (error instanceof DnsFormatError) return undefined;
     throw error;

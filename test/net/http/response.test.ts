@@ -42,9 +42,27 @@ describe('an HTTP response', () => {
     ['a chunk without its end', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n12'],
     ['a chunk without a size', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n12\r\n'],
     ['a length that is none', 'HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n12'],
+    ['a line feed alone', 'HTTP/1.1 200 OK\nContent-Length: 0\r\n\r\n'],
+    ['a line feed alone after 8,000 spaces', `HTTP/1.1 200 OK\r\na:${' '.repeat(8_000)}\n\r\n\r\n`],
+    ['a carriage return alone', 'HTTP/1.1 200 OK\r\na: b\rc: d\r\n\r\n'],
+    ['a header of 60,000 spaces', `HTTP/1.1 200 OK\r\na:${' '.repeat(60_000)}\r\n\r\n`],
+    ['a header without a name', 'HTTP/1.1 200 OK\r\n: b\r\n\r\n'],
+    ['a header with a folded line', 'HTTP/1.1 200 OK\r\na: b\r\n c\r\n\r\n'],
+    ['a space before the colon', 'HTTP/1.1 200 OK\r\nContent-Length : 0\r\n\r\n'],
+    ['a chunk longer than its size', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n12\r\n0\r\n\r\n'],
+    ['interim answers without end', 'HTTP/1.1 100 Continue\r\n\r\n'.repeat(3_000)],
     ['more than anybody needs', `HTTP/1.1 200 OK\r\n\r\n${'x'.repeat(70_000)}`],
   ])('refuses %s', (_, text) => {
     expect(() => read(text, 0)).toThrow(HttpFormatError);
+  });
+
+  it('is the same byte by byte', () => {
+    for (const [, text] of forms) {
+      const reader = new HttpReader();
+      let whole: ReturnType<HttpReader['push']>;
+      for (const byte of bytes(text)) if ((whole = reader.push(Uint8Array.of(byte)))) break;
+      expect(whole ?? reader.push(new Uint8Array(), true)).toMatchObject({ status: 200, body: '12.13.14.15\n' });
+    }
   });
 
   it('throws nothing but its own error, whatever comes', () => {
