@@ -6,7 +6,7 @@ import { deferred } from '../net/wait.ts';
 import { type IceAction, IceAgent, type PairView } from '../ice/agent.ts';
 import { type Candidate, candidatePriority, Foundations } from '../ice/candidate.ts';
 import { newCredentials } from '../ice/credentials.ts';
-import { formatDescription, parseDescription, SdpError } from '../ice/sdp.ts';
+import { formatIceAttributes, parseIceAttributes, SdpError } from '../ice/sdp.ts';
 import { exchange } from '../stun/exchange.ts';
 import { encode, mappedAddress, METHOD } from '../stun/message.ts';
 import { briskSchedule } from '../net/schedule.ts';
@@ -147,14 +147,14 @@ export async function connectSdp(env: Env, options: SdpOptions): Promise<SdpConn
       driver.feed({ kind: 'local-candidate', socket: main.id, candidate });
     }
     driver.feed({ kind: 'local-end' });
-    options.show(formatDescription({ ...credentials, candidates, end: true }));
+    options.show(formatIceAttributes({ ...credentials, candidates, end: true }));
     for (;;) {
       const text = await options.read();
       if (waits.ended) return;
       if (text === undefined)
         return outcome.resolve({ kind: 'failed', failure: { kind: 'nobody-came' }, pairs: [], timeline });
       try {
-        const theirs = parseDescription(text);
+        const theirs = parseIceAttributes(text);
         timeline.add('peer', { candidates: theirs.candidates.length });
         driver.feed({ kind: 'remote-credentials', ufrag: theirs.ufrag, pwd: theirs.pwd });
         for (const candidate of theirs.candidates) driver.feed({ kind: 'remote-candidate', candidate });

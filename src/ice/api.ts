@@ -4,10 +4,16 @@ import type { Random } from '../net/env.ts';
 import type { Decoded } from '../stun/message.ts';
 import type { Candidate } from './candidate.ts';
 
-/** Which of the caller's sockets. A socket is the base of its candidates: all that is sent from one leaves by the same mapping towards one destination. */
-export type SocketId = string | number;
+/**
+ * Which of the caller's sockets, by a number of the caller's choice. A socket is the base of its candidates: all that is sent
+ * from one leaves by the same mapping towards one destination.
+ */
+export type SocketId = number;
 
 export type Role = 'controlling' | 'controlled';
+
+/** `connected`: there is a valid pair; `completed`: one is selected. The last three are final. */
+export type IceState = 'new' | 'checking' | 'connected' | 'completed' | 'failed' | 'lost' | 'closed';
 
 /** RFC 8445 §6.1.2.6. */
 export type PairState = 'frozen' | 'waiting' | 'in-progress' | 'succeeded' | 'failed';
@@ -125,7 +131,7 @@ export type IceAction =
   | { readonly kind: 'selected'; readonly pair: PairView }
   /** Final. */
   | { readonly kind: 'failed'; readonly reason: FailureReason }
-  /** Final: the peer of the selected pair has not answered for {@link Consent.expiryMs}. Nothing is sent any more; connect anew with a new agent. */
+  /** Final: the peer of the selected pair has not answered for {@link ConsentTimes.expiryMs}. Nothing is sent any more; connect anew with a new agent. */
   | { readonly kind: 'consent-lost'; readonly pair: PairView }
   | { readonly kind: 'log'; readonly entry: IceLog };
 
@@ -173,15 +179,15 @@ export const BRISK_PACING: Pacing = {
   lastWait: 8,
 };
 
-/** RFC 7675. */
-export interface Consent {
+/** RFC 7675 §5.1. */
+export interface ConsentTimes {
   /** Each wait is 0.8 to 1.2 times this. */
   readonly intervalMs: number;
   /** From the last answer. */
   readonly expiryMs: number;
 }
 
-export const BOOK_CONSENT: Consent = { intervalMs: 5_000, expiryMs: 30_000 };
+export const BOOK_CONSENT: ConsentTimes = { intervalMs: 5_000, expiryMs: 30_000 };
 
 export interface Nomination {
   /** How long the controlling agent waits, from the first valid pair, for a better one that is still being checked. */
@@ -213,7 +219,7 @@ export interface IceConfig {
   /** {@link BOOK_PACING} when absent. */
   readonly pacing?: Partial<Pacing> | undefined;
   /** False: no consent checks; Binding Indications keep the path alive instead. {@link BOOK_CONSENT} when absent. */
-  readonly consent?: Consent | false | undefined;
+  readonly consent?: ConsentTimes | false | undefined;
   /** Tr, RFC 8445 §11, milliseconds; 15,000 when absent. Used where consent is off. */
   readonly keepaliveMs?: number | undefined;
   /** 50 ms, relayed 500 ms when absent. */

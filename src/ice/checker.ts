@@ -129,7 +129,7 @@ export class Checker {
   }
 
   /** Sends whatever may leave now. */
-  run(now: number): void {
+  sendDue(now: number): void {
     this.#nominate(now);
     while (this.#identity.peer) {
       const work = this.#nextWork();

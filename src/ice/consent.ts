@@ -1,33 +1,35 @@
-/** Keeping a selected pair: consent checks (RFC 7675 §5.1), or keepalives (RFC 8445 §11) where consent is off. */
+/** Consent to send on a selected pair (RFC 7675 §5.1), or keepalives (RFC 8445 §11) where the peer is not asked for it. */
 import type { Random } from '../net/env.ts';
-import type { Consent } from './api.ts';
+import type { ConsentTimes } from './api.ts';
 
-export type Due = 'check' | 'keepalive' | 'expired';
+/** `check`: ask the peer again; `expired`: nothing may be sent any more. */
+export type ConsentDue = 'check' | 'keepalive' | 'expired';
 
-export class Freshness {
-  readonly #consent: Consent | false;
+export class Consent {
+  readonly #times: ConsentTimes | false;
   readonly #keepaliveMs: number;
   readonly #random: Random;
   /** Checks without an answer yet, with the instants of their sending. */
-  readonly #open = new Map<string, number>();
+  readonly #asked = new Map<string, number>();
   #nextAt = Number.POSITIVE_INFINITY;
   #expiresAt = Number.POSITIVE_INFINITY;
 
-  constructor(consent: Consent | false, keepaliveMs: number, random: Random) {
-    this.#consent = consent;
+  constructor(times: ConsentTimes | false, keepaliveMs: number, random: Random) {
+    this.#times = times;
     this.#keepaliveMs = keepaliveMs;
     this.#random = random;
   }
 
-  /** A pair was just selected. */
-  start(now: number): void {
-    this.#open.clear();
+  /** A pair was just selected: its checks were the first consent. */
+  obtain(now: number): void {
+    this.#asked.clear();
     this.#plan(now);
-    if (this.#consent) this.#expiresAt = now + this.#consent.expiryMs;
+    if (this.#times) this.#expiresAt = now + this.#times.expiryMs;
   }
 
-  stop(): void {
-    this.#open.clear();
+  /** Nothing is asked for any more. */
+  end(): void {
+    this.#asked.clear();
     this.#nextAt = Number.POSITIVE_INFINITY;
     this.#expiresAt = Number.POSITIVE_INFINITY;
   }
@@ -37,31 +39,32 @@ export class Freshness {
   }
 
   /** What is to be done now, if anything. */
-  due(now: number): Due | undefined {
+  due(now: number): ConsentDue | undefined {
     if (now >= this.#expiresAt) return 'expired';
     if (now < this.#nextAt) return undefined;
     this.#plan(now);
-    return this.#consent ? 'check' : 'keepalive';
+    return this.#times ? 'check' : 'keepalive';
   }
 
-  sent(key: string, now: number): void {
-    this.#open.set(key, now);
+  /** A consent check leaves. */
+  ask(key: string, now: number): void {
+    this.#asked.set(key, now);
   }
 
   /** Whether this transaction is a consent check, and when it was sent. */
-  sentAt(key: string): number | undefined {
-    return this.#open.get(key);
+  askedAt(key: string): number | undefined {
+    return this.#asked.get(key);
   }
 
-  /** An authentic answer came: consent is renewed; earlier checks need no answer any more. */
+  /** An authentic answer came from where it was asked: earlier checks need no answer any more. */
   renew(now: number): void {
-    if (!this.#consent) return;
-    this.#open.clear();
-    this.#expiresAt = now + this.#consent.expiryMs;
+    if (!this.#times) return;
+    this.#asked.clear();
+    this.#expiresAt = now + this.#times.expiryMs;
   }
 
   #plan(now: number): void {
     this.#nextAt =
-      now + (this.#consent ? this.#consent.intervalMs * (0.8 + this.#random.below(4001) / 10_000) : this.#keepaliveMs);
+      now + (this.#times ? this.#times.intervalMs * (0.8 + this.#random.below(4001) / 10_000) : this.#keepaliveMs);
   }
 }

@@ -35,7 +35,7 @@ export const sameTransport = (a: Endpoint, b: Endpoint): boolean =>
   a.port === b.port && (a.address === b.address || withoutZone(a.address) === withoutZone(b.address));
 
 export const pairKey = (socket: SocketId, { address, port }: Endpoint): string =>
-  `${typeof socket} ${socket} ${withoutZone(address)} ${port}`;
+  `${socket} ${withoutZone(address)} ${port}`;
 
 export const priorityOf = (role: Role, base: Candidate, remote: Candidate): bigint =>
   role === 'controlling' ? pairPriority(base.priority, remote.priority) : pairPriority(remote.priority, base.priority);

@@ -12,7 +12,7 @@ export type SdpErrorKind =
   | 'credentials' //    ice-ufrag or ice-pwd is missing or breaks the grammar
   | 'too-long';
 
-/** A line or description that cannot be used; match it by `kind`. */
+/** A line or SDP that cannot be used; match it by `kind`. */
 export class SdpError extends Error {
   readonly kind: SdpErrorKind;
   constructor(kind: SdpErrorKind, message: string) {
@@ -78,8 +78,8 @@ function relatedIn(extensions: string): Endpoint | undefined {
   return address && port <= 0xffff ? { address, port } : undefined;
 }
 
-/** What an agent tells its peer. */
-export interface Description {
+/** What an agent tells its peer (RFC 8839 §5): the attributes of ICE in an SDP. */
+export interface IceAttributes {
   readonly ufrag: string;
   readonly pwd: string;
   readonly candidates: readonly Candidate[];
@@ -87,7 +87,7 @@ export interface Description {
   readonly end: boolean;
 }
 
-export interface ParsedDescription extends Description {
+export interface ParsedIceAttributes extends IceAttributes {
   /** An ICE-lite peer: we have to be controlling (RFC 8445 §6.1.1). */
   readonly lite: boolean;
   /** Candidates left out, each with the reason. */
@@ -95,7 +95,7 @@ export interface ParsedDescription extends Description {
 }
 
 /** Attribute lines, each ending in CRLF. */
-export function formatDescription({ ufrag, pwd, candidates, end }: Description): string {
+export function formatIceAttributes({ ufrag, pwd, candidates, end }: IceAttributes): string {
   const lines = [
     `ice-ufrag:${ufrag}`,
     `ice-pwd:${pwd}`,
@@ -106,13 +106,13 @@ export function formatDescription({ ufrag, pwd, candidates, end }: Description):
   return lines.map((line) => `a=${line}\r\n`).join('');
 }
 
-/** Longest description read, in characters. */
+/** Longest SDP read, in characters. */
 const MAX_LENGTH = 65_536;
 
 /** Reads the ICE lines of a whole SDP, or of a part of one; the first ufrag and password count. Throws {@link SdpError}. */
-export function parseDescription(text: string): ParsedDescription {
+export function parseIceAttributes(text: string): ParsedIceAttributes {
   if (text.length > MAX_LENGTH)
-    throw new SdpError('too-long', `a description of ${text.length} characters, where ${MAX_LENGTH} are read`);
+    throw new SdpError('too-long', `an SDP of ${text.length} characters, where ${MAX_LENGTH} are read`);
   let ufrag: string | undefined;
   let pwd: string | undefined;
   let end = false;

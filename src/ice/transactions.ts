@@ -1,6 +1,6 @@
-/** Checks that wait for an answer. */
+/** Checks of the check list that wait for an answer, and when each is sent again (RFC 8445 §14.3). */
 import type { Endpoint } from '../net/address.ts';
-import type { CheckCause, Pacing, Role, SocketId } from './api.ts';
+import type { CheckCause, Pacing, Role } from './api.ts';
 import type { Pair } from './pair.ts';
 
 /** A check of the check list. */
@@ -48,10 +48,6 @@ export class Checks {
     this.#open.delete(key);
   }
 
-  get size(): number {
-    return this.#open.size;
-  }
-
   liveOf(pair: Pair): Check | undefined {
     for (const check of this.#open.values()) if (check.pair === pair && check.live) return check;
     return undefined;
@@ -71,7 +67,7 @@ export class Checks {
     this.#open.clear();
   }
 
-  /** Advances all that is due; the caller sends and judges. */
+  /** Advances all that is due; the caller sends, and says what a silence means. */
   *advance(now: number): Generator<Step, void, void> {
     for (const check of this.#open.values()) {
       if (check.nextAt > now) continue;
@@ -101,70 +97,5 @@ export class Checks {
       (check.sends < sends
         ? Math.min(check.rtoMs * 2 ** (check.sends - 1), Math.max(maxRtoMs, check.rtoMs))
         : check.rtoMs * lastWait);
-  }
-}
-
-export interface Speculation {
-  readonly socket: SocketId;
-  readonly to: Endpoint;
-  /** The role that it claims. */
-  readonly role: Role;
-  readonly at: number;
-}
-
-/** Speculative checks: thousands, each but an entry that expires. All live equally long, so that the order of insertion is that of expiry. */
-export class Speculations {
-  readonly #max: number;
-  readonly #lifetimeMs: number;
-  readonly #open = new Map<string, Speculation>();
-  /** When the latest one expires. */
-  #endsAt = Number.NEGATIVE_INFINITY;
-
-  constructor(max: number, lifetimeMs: number) {
-    this.#max = max;
-    this.#lifetimeMs = lifetimeMs;
-  }
-
-  add(key: string, speculation: Speculation): void {
-    this.#expire(speculation.at);
-    this.#open.set(key, speculation);
-    this.#endsAt = speculation.at + this.#lifetimeMs;
-  }
-
-  has(key: string): boolean {
-    return this.#open.has(key);
-  }
-
-  /** Removes it. */
-  take(key: string, now: number): Speculation | undefined {
-    const found = this.#open.get(key);
-    if (!found) return undefined;
-    this.#open.delete(key);
-    return found.at + this.#lifetimeMs < now ? undefined : found;
-  }
-
-  get size(): number {
-    return this.#open.size;
-  }
-
-  /** Until when an answer may come; in the past where none may. */
-  get endsAt(): number {
-    return this.#endsAt;
-  }
-
-  clear(): void {
-    this.#open.clear();
-    this.#endsAt = Number.NEGATIVE_INFINITY;
-  }
-
-  dropSocket(socket: SocketId): void {
-    for (const [key, each] of this.#open) if (each.socket === socket) this.#open.delete(key);
-  }
-
-  #expire(now: number): void {
-    for (const [key, { at }] of this.#open) {
-      if (this.#open.size < this.#max && at + this.#lifetimeMs >= now) return;
-      this.#open.delete(key);
-    }
   }
 }

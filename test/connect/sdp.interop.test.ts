@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { formatEndpoint } from '../../src/net/address.ts';
 import { deferred } from '../../src/net/wait.ts';
 import { createNodeEnv } from '../../src/node/env.ts';
-import { parseDescription } from '../../src/ice/sdp.ts';
+import { parseIceAttributes } from '../../src/ice/sdp.ts';
 import { listen } from '../../src/stun/listener.ts';
 import { run } from '../cli/harness.ts';
 
@@ -38,7 +38,7 @@ const linesOf = (them: Connection): string =>
     .join('');
 
 function tellThem(them: Connection, lines: string): void {
-  const { ufrag, pwd } = parseDescription(lines);
+  const { ufrag, pwd } = parseIceAttributes(lines);
   them.setRemoteParams({ iceLite: false, usernameFragment: ufrag, password: pwd });
   for (const [, candidate] of lines.matchAll(/^a=candidate:(.*)$/gm))
     void them.addRemoteCandidate(TheirCandidate.fromSdp(candidate ?? ''));

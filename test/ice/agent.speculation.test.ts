@@ -101,8 +101,8 @@ describe('a speculative check', () => {
     const target = b.reflect(0).endpoint;
     acquaint(a, b);
     for (let i = 0; i < 256; i++) {
-      a.bind(`s${i}`, `192.168.1.3:${10_000 + i}`);
-      a.feed({ kind: 'speculate', socket: `s${i}`, to: target });
+      a.bind(1000 + i, `192.168.1.3:${10_000 + i}`);
+      a.feed({ kind: 'speculate', socket: 1000 + i, to: target });
     }
     const step = 40_503; // odd: visits every port once
     for (let i = 0; i < 2000; i++) {
@@ -112,7 +112,7 @@ describe('a speculative check', () => {
     }
     wire.run(10_000);
     expect([a.agent.state, b.agent.state]).toEqual(['completed', 'completed']);
-    expect(String(a.agent.selected?.socket)).toMatch(/^s\d+$/);
+    expect(a.agent.selected?.socket).toBeGreaterThanOrEqual(1000);
     expect(a.agent.selected?.local.endpoint).toEqual(b.agent.selected?.remote.endpoint);
     expect(b.agent.pairs().length).toBeLessThan(20);
   });

@@ -7,8 +7,6 @@ import {
   pairPriority,
   peerReflexivePriority,
 } from '../../src/ice/candidate.ts';
-import { credentialsFrom, isPwd, isUfrag, newCredentials } from '../../src/ice/credentials.ts';
-import { seededRandom } from '../../src/lab/random.ts';
 import { at } from './wire.ts';
 
 const priority = fc.integer({ min: 1, max: 2 ** 31 - 1 });
@@ -60,25 +58,5 @@ describe('pairing', () => {
     ['[2001:db8::1]:1', '[fe80::2]:1', false],
   ])('%s with %s: %s', (local, remote, expected) => {
     expect(canPair(at(local), at(remote))).toBe(expected);
-  });
-});
-
-describe('credentials', () => {
-  it('have at least the bits that RFC 8445 §5.3 asks for', () => {
-    const { ufrag, pwd } = newCredentials(seededRandom(1, 'credentials'));
-    expect(ufrag.length * 6).toBeGreaterThanOrEqual(24);
-    expect(pwd.length * 6).toBeGreaterThanOrEqual(128);
-    expect([isUfrag(ufrag), isPwd(pwd)]).toEqual([true, true]);
-  });
-
-  it('from key material are the same each time, and depend on every byte used', () => {
-    const material = Uint8Array.from({ length: 24 }, (_, i) => i);
-    const { ufrag, pwd } = credentialsFrom(material);
-    expect(credentialsFrom(material)).toEqual({ ufrag, pwd });
-    for (let i = 0; i < 24; i++) {
-      const other = credentialsFrom(material.with(i, 255));
-      expect(other.ufrag + other.pwd).not.toBe(ufrag + pwd);
-    }
-    expect(() => credentialsFrom(new Uint8Array(23))).toThrow(RangeError);
   });
 });

@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Candidate, CandidateType } from '../../src/ice/candidate.ts';
-import { formatCandidate, formatDescription, parseCandidate, parseDescription, SdpError } from '../../src/ice/sdp.ts';
+import {
+  formatCandidate,
+  formatIceAttributes,
+  parseCandidate,
+  parseIceAttributes,
+  SdpError,
+} from '../../src/ice/sdp.ts';
 import { endpoint } from '../stun/arbitraries.ts';
 import { at } from './wire.ts';
 
@@ -113,7 +119,7 @@ describe('a description', () => {
         fc.array(candidates, { maxLength: 5 }),
         fc.boolean(),
         (ufrag, pwd, all, end) => {
-          expect(parseDescription(formatDescription({ ufrag, pwd, candidates: all, end }))).toEqual({
+          expect(parseIceAttributes(formatIceAttributes({ ufrag, pwd, candidates: all, end }))).toEqual({
             ufrag,
             pwd,
             candidates: all,
@@ -142,7 +148,7 @@ describe('a description', () => {
       'm=audio 9 RTP/AVP 0',
       'a=ice-ufrag:efgh',
     ].join('\n');
-    const parsed = parseDescription(sdp);
+    const parsed = parseIceAttributes(sdp);
     expect(parsed).toMatchObject({ ufrag: 'abcd', pwd: '0123456789012345678901', end: false, lite: true });
     expect(parsed.candidates).toHaveLength(1);
     expect(parsed.ignored.map(({ kind }) => kind)).toEqual(['transport', 'host-name']);
@@ -154,6 +160,6 @@ describe('a description', () => {
     ['a=ice-ufrag:ab:d\na=ice-pwd:0123456789012345678901', 'credentials'],
     ['x'.repeat(70_000), 'too-long'],
   ])('%j is refused as %s', (text, kind) => {
-    expect(kindOf(() => parseDescription(text))).toBe(kind);
+    expect(kindOf(() => parseIceAttributes(text))).toBe(kind);
   });
 });
