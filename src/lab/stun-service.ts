@@ -1,9 +1,10 @@
 /** A STUN server on a simulated host: the real responder, and in front of it whatever a bad server does. */
 import { startRendezvous } from '../rendezvous/service.ts';
 import { type Endpoint, sameEndpoint } from '../net/address.ts';
-import type { Env, UdpSocket } from '../net/env.ts';
+import { type Env, NetError, type UdpSocket } from '../net/env.ts';
 import { type Attribute, attribute } from '../stun/attributes.ts';
-import { decode, encode, get, looksLikeStun, type MessageClass } from '../stun/message.ts';
+import { Deframer } from '../stun/framing.ts';
+import { decode, encode, get, looksLikeStun, type MessageClass, StunFormatError } from '../stun/message.ts';
 import { changedRole, createStunServer, type Role, ROLES, respond, type ServerAnswer } from '../stun/server.ts';
 
 /** What a server may do wrong. The first group concerns RFC 5780 only, the second every answer. */
@@ -119,29 +120,20 @@ export async function startStunService(env: Env, options: StunServiceOptions): P
     primary &&
     !faults.includes('silent') &&
     (await env.tcp.listen(primary, async (stream) => {
-      let pending = new Uint8Array();
-      for await (const chunk of stream) {
-        const joined = new Uint8Array(pending.length + chunk.length);
-        joined.set(pending);
-        joined.set(chunk, pending.length);
-        pending = joined;
-        for (
-          let size = messageSize(pending);
-          size !== undefined && pending.length >= size;
-          size = messageSize(pending)
-        ) {
-          const reply = respond(server, {
-            role: 'A1P1',
-            from: stream.remote,
-            data: pending.slice(0, size),
-            now: env.clock.now(),
-            transport: 'tcp',
-          });
-          pending = pending.slice(size);
-          if (reply) await stream.write(reply.data);
+      const deframer = new Deframer();
+      try {
+        for await (const chunk of stream) {
+          for (const data of deframer.push(chunk)) {
+            const packet = { role: 'A1P1', from: stream.remote, data, now: env.clock.now(), transport: 'tcp' } as const;
+            const reply = respond(server, packet);
+            if (reply) await stream.write(reply.data);
+          }
         }
+      } catch (error) {
+        if (!(error instanceof NetError || error instanceof StunFormatError)) throw error;
+      } finally {
+        stream.close();
       }
-      stream.close();
     }));
   return {
     close: () => {
@@ -150,9 +142,6 @@ export async function startStunService(env: Env, options: StunServiceOptions): P
     },
   };
 }
-
-const messageSize = (bytes: Uint8Array): number | undefined =>
-  bytes.length >= 20 ? 20 + (((bytes[2] as number) << 8) | (bytes[3] as number)) : undefined;
 
 const onlyPrimary = (endpoints: StunServiceOptions['endpoints']): StunServiceOptions['endpoints'] =>
   endpoints.A1P1 ? { A1P1: endpoints.A1P1 } : {};

@@ -1,5 +1,5 @@
 /** Rate limits per source address, in memory that is fixed by construction, whatever a flood of forged sources does. */
-import { addressBytes } from './address.ts';
+import { addressBytes, unmapped, v4Number } from './address.ts';
 import type { Random } from './env.ts';
 
 export interface RateLimit {
@@ -62,11 +62,11 @@ function mix(key: number): number {
 export function sourceKey(address: string): number {
   const v4 = v4Number(address);
   if (v4 !== undefined) return v4;
-  const bytes = addressBytes(address);
-  if (!bytes) return 0;
+  const whole = addressBytes(address);
+  if (!whole) return 0;
+  const bytes = unmapped(whole);
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   if (bytes.length === 4) return view.getInt32(0);
-  if (address.startsWith('::ffff:')) return view.getInt32(12);
   return mix(view.getInt32(0)) ^ Math.imul(view.getInt32(4), 0x27d4eb2f);
 }
 
@@ -74,30 +74,5 @@ export function sourceKey(address: string): number {
 export function sourceName(address: string): string {
   const bytes = addressBytes(address);
   if (!bytes) return address;
-  const part = bytes.length === 4 ? bytes : address.startsWith('::ffff:') ? bytes.subarray(12) : bytes.subarray(0, 8);
-  return part.join('.');
-}
-
-/** A well-formed dotted quad, as the system writes it, as a signed 32-bit number; undefined for anything else. Allocates nothing: it is on servers' hot path. */
-export function v4Number(text: string): number | undefined {
-  let value = 0;
-  let part = 0;
-  let digits = 0;
-  let dots = 0;
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code === 46) {
-      if (digits === 0) return undefined;
-      value = (value << 8) | part;
-      part = 0;
-      digits = 0;
-      dots++;
-    } else {
-      if (code < 48 || code > 57) return undefined;
-      part = part * 10 + (code - 48);
-      digits++;
-      if (part > 255) return undefined;
-    }
-  }
-  return dots === 3 && digits > 0 ? (value << 8) | part : undefined;
+  return unmapped(bytes).subarray(0, 8).join('.');
 }

@@ -6,13 +6,13 @@
  * not shown that it hears the answers, so that a flood from forged sources costs those who are real nothing.
  */
 import { createHmac } from 'node:crypto';
-import { addressBytes, type Endpoint, formatAddress, sameEndpoint } from '../net/address.ts';
+import { type Endpoint, sameEndpoint } from '../net/address.ts';
 import type { Machine } from '../net/machine.ts';
 import type { Random } from '../net/env.ts';
 import { type RateLimit, SourceLimiter, sourceKey } from '../net/rate-limit.ts';
 import { attribute } from '../stun/attributes.ts';
-import { type Decoded, encode, METHOD, transactionKey } from '../stun/message.ts';
-import { tryDecode } from '../stun/mux.ts';
+import { encodeBinding, reflexive } from '../stun/binding.ts';
+import { type Decoded, METHOD, transactionKey, tryDecode } from '../stun/message.ts';
 import type { Role } from '../stun/server.ts';
 import {
   COOKIE_BYTES,
@@ -276,12 +276,7 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
     const peer = room.members.find((each) => each !== member);
     if (!peer || member.left || (peer.sequence <= member.heard && !peer.left)) return [];
     const state = this.#stateFor(room, member, this.#cookieOf(member.endpoint));
-    const data = encode({
-      class: 'indication',
-      method: METHOD.binding,
-      transactionId: this.#options.random.bytes(12),
-      attributes: [encodeState(state)],
-    });
+    const data = encodeBinding('indication', this.#options.random.bytes(12), [encodeState(state)]);
     const wait = PUSH_WAITS_MS[member.pushes++];
     if (wait !== undefined) member.pushAt = now + wait;
     if (data.length > member.credit) return [];
@@ -291,12 +286,10 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
   }
 
   #answer(viaRole: Role, to: Endpoint, { transactionId }: Decoded, state: RoomState): RendezvousAction {
-    const data = encode({
-      class: 'success',
-      method: METHOD.binding,
-      transactionId,
-      attributes: [attribute('XOR-MAPPED-ADDRESS', reflexive(to)), encodeState(state)],
-    });
+    const data = encodeBinding('success', transactionId, [
+      attribute('XOR-MAPPED-ADDRESS', reflexive(to)),
+      encodeState(state),
+    ]);
     return { kind: 'send', viaRole, to, data };
   }
 
@@ -362,11 +355,4 @@ function alternatesOf(endpoints: RendezvousOptions['endpoints'], role: Role): En
   return (Object.entries(endpoints) as [Role, Endpoint][])
     .filter(([each]) => each !== role)
     .map(([, endpoint]) => endpoint);
-}
-
-/** Without zone, and as IPv4 where a dual-stack socket shows it IPv4-mapped. */
-function reflexive({ address, port }: Endpoint): Endpoint {
-  const bytes = addressBytes(address);
-  if (!bytes) return { address, port };
-  return { address: formatAddress(address.startsWith('::ffff:') ? bytes.subarray(12) : bytes), port };
 }

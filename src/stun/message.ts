@@ -99,6 +99,20 @@ export function decode(bytes: Uint8Array): Decoded {
   };
 }
 
+/**
+ * The message in a datagram, or undefined where there is none that parses: RFC 8489 §6.3 drops those silently. One of RFC 3489,
+ * without the cookie, is none either, unless `classic`.
+ */
+export function tryDecode(data: Uint8Array, classic = false): Decoded | undefined {
+  if (!classic && !looksLikeStun(data)) return undefined;
+  try {
+    return decode(data);
+  } catch (error) {
+    if (error instanceof StunFormatError) return undefined;
+    throw error;
+  }
+}
+
 function decodeAttributes(bytes: Uint8Array): Attribute[] {
   const attributes: Attribute[] = [];
   let sealedBy = 0;

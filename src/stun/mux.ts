@@ -1,7 +1,7 @@
 import type { Endpoint } from '../net/address.ts';
 import type { Datagram, NetError, UdpSocket } from '../net/env.ts';
 import type { Reply, StunChannel } from './channel.ts';
-import { type Decoded, decode, looksLikeStun, StunFormatError, transactionKey } from './message.ts';
+import { type Decoded, transactionKey, tryDecode } from './message.ts';
 
 export type { Reply } from './channel.ts';
 
@@ -64,16 +64,5 @@ export class StunMux implements StunChannel {
     const waiter = key === undefined ? undefined : this.#awaited.get(key);
     if (message && waiter) waiter({ message, from: datagram.from, at: datagram.at });
     else if (key === undefined || !this.#ended.has(key)) this.onOther?.(datagram, message);
-  }
-}
-
-/** The message in a datagram, or undefined where there is none that parses: RFC 8489 §6.3 drops those silently. */
-export function tryDecode(data: Uint8Array): Decoded | undefined {
-  if (!looksLikeStun(data)) return undefined;
-  try {
-    return decode(data);
-  } catch (error) {
-    if (error instanceof StunFormatError) return undefined;
-    throw error;
   }
 }

@@ -4,12 +4,13 @@
  *
  * Towards a source that a forged packet could name (UDP) it never sends more than it received, except the plain answer.
  */
-import { addressBytes, type Endpoint, formatAddress, isAnyAddress } from '../net/address.ts';
+import { type Endpoint, isAnyAddress, v4Number } from '../net/address.ts';
 import type { Random } from '../net/env.ts';
-import { type RateLimit, SourceLimiter, sourceKey, v4Number } from '../net/rate-limit.ts';
+import { type RateLimit, SourceLimiter, sourceKey } from '../net/rate-limit.ts';
 import { type Attribute, type AttributeName, ATTRIBUTES, attribute } from './attributes.ts';
+import { encodeBinding, reflexive } from './binding.ts';
 import { checkFingerprint } from './integrity.ts';
-import { type Decoded, decode, encode, get, METHOD, StunFormatError, unknownRequired } from './message.ts';
+import { get, tryDecode, unknownRequired } from './message.ts';
 
 /** A socket of the server: which of its two addresses, and which of its two ports. */
 export type Role = 'A1P1' | 'A1P2' | 'A2P1' | 'A2P2';
@@ -107,12 +108,7 @@ export function createStunServer(options: ServerOptions): StunServer {
   const blank = { address: '0.0.0.0', port: 0 };
   const templates = ROLES.filter((role) => endpoints[role]).map((role): [Role, Uint8Array] => [
     role,
-    encode({
-      class: 'success',
-      method: METHOD.binding,
-      transactionId: new Uint8Array(12),
-      attributes: plainAttributes(server, role, role, blank),
-    }),
+    encodeBinding('success', new Uint8Array(12), plainAttributes(server, role, role, blank)),
   ]);
   return { ...server, templates: new Map(templates) };
 }
@@ -181,16 +177,15 @@ const UNDERSTOOD: ReadonlySet<AttributeName> = new Set<AttributeName>([
 function respondFully(server: StunServer, packet: ServerPacket): ServerAnswer | undefined {
   const { role, from, data, transport = 'udp' } = packet;
   const { counters } = server;
-  const request = tryDecode(data);
+  const request = tryDecode(data, true);
   const fingerprint = request && checkFingerprint(request);
   if (!request || fingerprint === 'invalid') {
     counters.malformed++;
     return undefined;
   }
   const seal = { fingerprint: fingerprint === 'valid' };
-  const { method, transactionId } = request;
   const write = (cls: 'success' | 'error', attributes: readonly Attribute[]) =>
-    encode({ class: cls, method, transactionId, attributes }, seal);
+    encodeBinding(cls, request.transactionId, attributes, seal);
   const finish = (
     cls: 'success' | 'error',
     attributes: readonly Attribute[],
@@ -264,21 +259,5 @@ function classicAttributes(server: StunServer, role: Role, viaRole: Role, from: 
 const told = (endpoint: Endpoint | undefined): Endpoint | undefined =>
   endpoint && !isAnyAddress(endpoint.address) ? endpoint : undefined;
 
-/** The source as it goes into an attribute: without zone, and as IPv4 where a dual-stack socket shows it IPv4-mapped. */
-function reflexive({ address, port }: Endpoint): Endpoint {
-  const bytes = address.includes(':') ? addressBytes(address) : undefined;
-  if (!bytes) return { address, port };
-  return { address: formatAddress(address.startsWith('::ffff:') ? bytes.subarray(12) : bytes), port };
-}
-
 const hasCookie = (data: Uint8Array): boolean =>
   data[4] === 0x21 && data[5] === 0x12 && data[6] === 0xa4 && data[7] === 0x42;
-
-function tryDecode(data: Uint8Array): Decoded | undefined {
-  try {
-    return decode(data);
-  } catch (error) {
-    if (error instanceof StunFormatError) return undefined;
-    throw error;
-  }
-}

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SourceLimiter, sourceKey, sourceName, v4Number } from '../../src/net/rate-limit.ts';
+import { SourceLimiter, sourceKey, sourceName } from '../../src/net/rate-limit.ts';
+import { v4Number } from '../../src/net/address.ts';
 import type { Random } from '../../src/net/env.ts';
 
 const random: Random = { bytes: (length) => new Uint8Array(length), below: () => 12345 };

@@ -3,10 +3,10 @@ import { type Endpoint, formatEndpoint, sameEndpoint, scopeOf } from '../../net/
 import type { Outcome } from '../../report/report.ts';
 import { finding, type Finding } from '../../report/finding.ts';
 import { ForwardingTable, type ForwardingRow } from '../../report/forwarding.ts';
+import { isPlausibleOther, otherAddress } from '../../stun/binding.ts';
 import { get, mappedAddress, unknownRequired } from '../../stun/message.ts';
 import { type AllocationSample, classifyAllocation, type PortAllocation } from '../../nat/allocation.ts';
 import { filteringOf, type Measurement, mappingOf, type ServerTest } from './measurement.ts';
-import { otherAddress, plausibleOther } from './search.ts';
 import type { Filtering } from '../../nat/filtering.ts';
 import type { Mapping } from '../../nat/mapping.ts';
 import { natType, type NatType } from '../../nat/type.ts';
@@ -54,7 +54,7 @@ export function conclude(m: Measurement): Conclusion {
   const blocked = !heard && !m.stopped && udpAloneFails(m, bindings);
   const type = blocked ? 'udp-blocked' : natType(verdict, filtering);
   const address = main?.to ?? m.servers[0];
-  const other = main && otherAddress(main);
+  const other = main?.answer && otherAddress(main.answer.message);
   const mapped = main?.answer && mappedAddress(main.answer.message);
   return {
     outcome: m.stopped ? 'partial' : answered.length === 0 && !blocked ? 'failed' : 'complete',
@@ -229,10 +229,10 @@ function unknownFindings(
   const only = formatEndpoint((answered[0] as Series).to);
   for (const binding of answered) {
     const server = formatEndpoint(binding.to);
-    const other = otherAddress(binding);
+    const other = binding.answer && otherAddress(binding.answer.message);
     if (!other) {
       if (verdict.filtering === 'unknown') findings.push(finding('server-lacks-rfc5780', { server }));
-    } else if (!plausibleOther(binding.to, other))
+    } else if (!isPlausibleOther(binding.to, other))
       findings.push(finding('other-address-unusable', { server, other: formatEndpoint(other) }));
     else if (other.address === binding.to.address)
       findings.push(finding('other-address-same-ip', { server, other: formatEndpoint(other) }));

@@ -4,7 +4,8 @@
  */
 import { formatEndpoint } from '../../net/address.ts';
 import { attribute } from '../../stun/attributes.ts';
-import { encode, METHOD, transactionKey } from '../../stun/message.ts';
+import { encodeBinding } from '../../stun/binding.ts';
+import { transactionKey } from '../../stun/message.ts';
 import { NetError } from '../../net/env.ts';
 import { Gate } from '../../net/wait.ts';
 import type { Observation } from '../../nat/mapping.ts';
@@ -42,12 +43,7 @@ export async function hairpinTest(
   let refused = false;
   const transactionId = random.bytes(12);
   const key = transactionKey(transactionId);
-  const probe = encode({
-    class: 'request',
-    method: METHOD.binding,
-    transactionId,
-    attributes: [attribute('SOFTWARE', 'nat-tool')],
-  });
+  const probe = encodeBinding('request', transactionId, [attribute('SOFTWARE', 'nat-tool')]);
   for (const { socket } of [a, b]) {
     const before = socket.mux.onOther;
     socket.mux.onOther = (datagram, message) => {

@@ -1,7 +1,7 @@
 /** Finding servers that answer, the most useful first, and telling a dead server from a blocked network. */
-import { type Endpoint, familyOf, sameEndpoint, scopeOf } from '../../net/address.ts';
+import type { Endpoint } from '../../net/address.ts';
 import { NetError } from '../../net/env.ts';
-import { get } from '../../stun/message.ts';
+import { isPlausibleOther, otherAddress } from '../../stun/binding.ts';
 import type { Measurement } from './measurement.ts';
 import { SAMPLE_GAPS } from './sampling.ts';
 import { type Series, sendUntil, settled } from './series.ts';
@@ -90,22 +90,10 @@ export async function watchRefusal(session: ProbeSession, binding: Series, signa
   }
 }
 
-/** OTHER-ADDRESS (or RFC 3489's CHANGED-ADDRESS) of a server's answer, as it stands there. */
-export const otherAddress = ({ answer }: Series): Endpoint | undefined =>
-  answer && (get(answer.message, 'OTHER-ADDRESS') ?? get(answer.message, 'CHANGED-ADDRESS'));
-
-/** Whether an advertised other address can be right: what a public server calls its own is public, and nobody's is the wildcard. */
-export function plausibleOther(server: Endpoint, other: Endpoint): boolean {
-  const scope = scopeOf(other.address);
-  if (other.port === 0 || familyOf(other.address) !== familyOf(server.address) || sameEndpoint(server, other))
-    return false;
-  if (scope === 'unspecified' || scope === 'multicast') return false;
-  return scope === 'public' || scopeOf(server.address) !== 'public';
-}
-
-export function usableOther(binding: Series): Endpoint | undefined {
-  const other = otherAddress(binding);
-  return other && plausibleOther(binding.to, other) ? other : undefined;
+/** Another endpoint of the answering server, with the same IP perhaps: then it tells of ports alone. */
+export function usableOther({ answer, to }: Series): Endpoint | undefined {
+  const other = answer && otherAddress(answer.message);
+  return other && isPlausibleOther(to, other) ? other : undefined;
 }
 
 /** The answered series whose server can test most. */

@@ -6,7 +6,8 @@ import { type Endpoint, formatEndpoint, sameEndpoint } from '../../net/address.t
 import { type Clock, NetError, type Random } from '../../net/env.ts';
 import type { Gate } from '../../net/wait.ts';
 import type { Attribute } from '../../stun/attributes.ts';
-import { type Decoded, encode, get, mappedAddress, METHOD, unknownRequired } from '../../stun/message.ts';
+import { encodeBinding } from '../../stun/binding.ts';
+import { type Decoded, get, mappedAddress, unknownRequired } from '../../stun/message.ts';
 import type { Reply, StunMux } from '../../stun/mux.ts';
 
 /** A row of evidence: what was sent where, what came back, and what that meant. */
@@ -56,7 +57,7 @@ export class Series {
     this.#clock = clock;
     this.#gate = gate;
     const transactionId = random.bytes(12);
-    this.#bytes = encode({ class: 'request', method: METHOD.binding, transactionId, attributes });
+    this.#bytes = encodeBinding('request', transactionId, attributes);
     this.#release = mux.expect(transactionId, (reply) => {
       this.replies.push(reply);
       this.#gate.notify();

@@ -3,8 +3,8 @@ import { type Endpoint, formatEndpoint } from '../../net/address.ts';
 import { type ByteStream, NetError } from '../../net/env.ts';
 import { scope, TimeoutError } from '../../net/wait.ts';
 import { Deframer } from '../../stun/framing.ts';
-import { encode, mappedAddress, METHOD, StunFormatError, transactionKey } from '../../stun/message.ts';
-import { tryDecode } from '../../stun/mux.ts';
+import { encodeBinding } from '../../stun/binding.ts';
+import { mappedAddress, StunFormatError, transactionKey, tryDecode } from '../../stun/message.ts';
 import type { Evidence } from './series.ts';
 import type { ProbeEnv } from './session.ts';
 
@@ -47,7 +47,7 @@ export async function tcpControl(
     stream = await env.tcp.connect(server, { address: source }, bounds.signal);
     local = formatEndpoint(stream.local);
     const transactionId = env.random.bytes(12);
-    await stream.write(encode({ class: 'request', method: METHOD.binding, transactionId, attributes: [] }));
+    await stream.write(encodeBinding('request', transactionId));
     const deframer = new Deframer();
     let heard = 0;
     for await (const chunk of stream) {

@@ -4,7 +4,8 @@ import { type Env, NetError } from '../../net/env.ts';
 import { Gate, scope, TimeoutError } from '../../net/wait.ts';
 import { transact } from '../../stun/client.ts';
 import { discover } from '../../stun/discovery.ts';
-import { get, mappedAddress } from '../../stun/message.ts';
+import { alternateAddress } from '../../stun/binding.ts';
+import { mappedAddress } from '../../stun/message.ts';
 import { briskSchedule } from '../../net/schedule.ts';
 import { formatStunServer, type StunServerName } from '../../stun/uri.ts';
 import { classifyMapping, type MappingVerdict, type Observation } from '../../nat/mapping.ts';
@@ -93,13 +94,7 @@ export async function learnOwnSide(
         firstRttMs = outcome.rttMs;
         options.onFirst?.(observation);
       }
-      const other = get(outcome.message, 'OTHER-ADDRESS') ?? get(outcome.message, 'CHANGED-ADDRESS');
-      return other &&
-        other.port > 0 &&
-        other.address !== remote.address &&
-        other.address.includes(':') === remote.address.includes(':')
-        ? other
-        : undefined;
+      return alternateAddress(outcome.message, remote);
     } catch (error) {
       if (bounds.signal.aborted)
         view({ error: bounds.signal.reason instanceof TimeoutError ? 'no answer' : 'given up' });

@@ -6,8 +6,8 @@
 import type { Endpoint } from '../../net/address.ts';
 import { attribute } from '../../stun/attributes.ts';
 import { checkFingerprint } from '../../stun/integrity.ts';
-import { type Decoded, encode, get, looksLikeStun, METHOD, type MessageClass } from '../../stun/message.ts';
-import { tryDecode } from '../../stun/mux.ts';
+import { encodeBinding } from '../../stun/binding.ts';
+import { type Decoded, get, METHOD, type MessageClass, tryDecode } from '../../stun/message.ts';
 
 /** Who speaks: `punch` sends probes itself, `listen` only answers them. */
 export type Speaker = 'punch' | 'listen';
@@ -21,13 +21,10 @@ export type PunchPacket =
   | { readonly kind: 'indication'; readonly message: Decoded };
 
 const write = (kind: MessageClass, transactionId: Uint8Array, speaker: Speaker, mapped?: Endpoint): Uint8Array =>
-  encode(
-    {
-      class: kind,
-      method: METHOD.binding,
-      transactionId,
-      attributes: [...(mapped ? [attribute('XOR-MAPPED-ADDRESS', mapped)] : []), attribute('SOFTWARE', MARKS[speaker])],
-    },
+  encodeBinding(
+    kind,
+    transactionId,
+    [...(mapped ? [attribute('XOR-MAPPED-ADDRESS', mapped)] : []), attribute('SOFTWARE', MARKS[speaker])],
     { fingerprint: true },
   );
 
@@ -49,7 +46,6 @@ export function answeredBy(message: Decoded): Speaker | undefined {
 
 /** One of ours, or undefined for everything else, which is somebody's payload. Cheap for what is not STUN. */
 export function readPunch(data: Uint8Array): PunchPacket | undefined {
-  if (!looksLikeStun(data)) return undefined;
   const message = tryDecode(data);
   if (
     !message ||

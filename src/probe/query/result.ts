@@ -4,6 +4,7 @@ import { NetError } from '../../net/env.ts';
 import type { TransactOutcome } from '../../stun/client.ts';
 import { CredentialError } from '../../stun/credentials.ts';
 import { type DescribedAttribute, describeAttribute } from '../../stun/describe.ts';
+import { otherAddress } from '../../stun/binding.ts';
 import { get, mappedAddress } from '../../stun/message.ts';
 import { formatStunServer, type StunServerName, type StunTransport } from '../../stun/uri.ts';
 import type { Vetting } from './vet.ts';
@@ -75,7 +76,7 @@ export function summary(
     outcomes.find(({ kind }) => kind === 'answered') ?? outcomes.find(({ kind }) => kind !== 'timeout') ?? outcomes[0];
   if (!telling) return tally;
   const message = 'message' in telling ? telling.message : undefined;
-  const other = message && (get(message, 'OTHER-ADDRESS') ?? get(message, 'CHANGED-ADDRESS'));
+  const other = message && otherAddress(message);
   return {
     ...tally,
     ...('from' in telling && { address: formatEndpoint(telling.from) }),

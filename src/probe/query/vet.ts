@@ -4,7 +4,8 @@ import { type Env, NetError } from '../../net/env.ts';
 import { scope } from '../../net/wait.ts';
 import { type Attribute, attribute } from '../../stun/attributes.ts';
 import { transact, type TransactOutcome } from '../../stun/client.ts';
-import { get, mappedAddress } from '../../stun/message.ts';
+import { isPlausibleOther, otherAddress } from '../../stun/binding.ts';
+import { mappedAddress } from '../../stun/message.ts';
 import { StunMux } from '../../stun/mux.ts';
 import { briskSchedule, type Schedule } from '../../net/schedule.ts';
 import { changeToOpened } from '../detect/filtering.ts';
@@ -81,12 +82,13 @@ export async function vet(
   try {
     const plain = await timed(ask(server, briskSchedule(options.timeoutMs)));
     if (plain.kind !== 'answered') return unknown('It did not answer a plain Binding request.');
-    const other = get(plain.message, 'OTHER-ADDRESS') ?? get(plain.message, 'CHANGED-ADDRESS');
+    const other = otherAddress(plain.message);
     if (!other) return no('It names no OTHER-ADDRESS.', undefined);
     if (other.address === server.address)
       return no('Its OTHER-ADDRESS has the same IP address; RFC 5780 needs another.', other);
     if (familyOf(other.address) !== familyOf(server.address))
       return no('Its OTHER-ADDRESS is of another address family.', other);
+    if (!isPlausibleOther(server, other)) return no('Its OTHER-ADDRESS cannot be reached.', other);
     if (other.port === server.port) return no('Its OTHER-ADDRESS has the same port; RFC 5780 needs another.', other);
 
     // Asking the alternate endpoints shows that they live, and opens our own NAT's filter for them.
