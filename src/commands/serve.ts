@@ -4,7 +4,7 @@ import { type Env, NetError } from '../net/env.ts';
 import type { RateLimit } from '../net/rate-limit.ts';
 import { type Block, fields } from '../render/block.ts';
 import { startReport } from '../report/report.ts';
-import { listen, type Listening, type ListenOptions } from '../stun/listener.ts';
+import { listen, type Listening, type ListenOptions, type ServerSockets } from '../stun/listener.ts';
 import { type Counters, DEFAULT_LIMIT, noCounts, type Role } from '../stun/server.ts';
 import { FAMILY, parseAddress, parseLocalPort, parseWhole } from './arguments.ts';
 import { type ArgsOf, type Context, defineCommand, UsageError } from './command.ts';
@@ -127,7 +127,7 @@ async function start(
   }
   const limit: RateLimit = { perSecond: args.rate === 0 ? Number.POSITIVE_INFINITY : args.rate, burst: args.burst };
   const running: Listening[] = [];
-  const companion: ListenOptions['companion'] = (sockets) => {
+  const meeting = (sockets: ServerSockets): RendezvousService => {
     const service = startRendezvous(env, sockets);
     rendezvous.push(service);
     return service;
@@ -145,7 +145,7 @@ async function start(
               software: args.software || undefined,
               limit,
               observe,
-              companion,
+              protocols: [meeting],
             },
             signal,
           ),

@@ -2,9 +2,9 @@
 import { type Endpoint, familyOf } from '../net/address.ts';
 import type { Env } from '../net/env.ts';
 import type { Secret } from './code.ts';
-import { establish, type Established, type SessionOptions, type SignalParts } from './session.ts';
-import { watchRefusal } from './signalling/refusal.ts';
-import { RendezvousSignal } from './signalling/rendezvous.ts';
+import { establish, type Established, type SessionOptions, type SignallingParts } from './session.ts';
+import { watchRefusal } from '../stun/refusal.ts';
+import { RendezvousSignalling } from './signalling/rendezvous.ts';
 import { Timeline, type TimelineEvent } from './timeline.ts';
 
 interface Common {
@@ -32,8 +32,8 @@ export function connect(env: Env, options: ConnectOptions): Promise<Connected> {
   return connectBy(env, {
     ...options,
     trusted: true,
-    makeSignal: ({ main, member, observed }: SignalParts) =>
-      new RendezvousSignal({
+    makeSignalling: ({ main, member, observed }: SignallingParts) =>
+      new RendezvousSignalling({
         mux: main.mux,
         server,
         room: secret.room(generation),
@@ -50,7 +50,7 @@ export function connect(env: Env, options: ConnectOptions): Promise<Connected> {
 /** The same with any signalling. */
 export async function connectBy(
   env: Env,
-  options: Common & Pick<SessionOptions, 'trusted' | 'makeSignal' | 'plainMs'>,
+  options: Common & Pick<SessionOptions, 'trusted' | 'makeSignalling' | 'plainMs'>,
 ): Promise<Connected> {
   const timeline = new Timeline(env.clock, options.onEvent);
   const established = await establish(env, { ...options, family: familyOf(options.server.address), timeline });

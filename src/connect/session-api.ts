@@ -1,12 +1,11 @@
 /** What goes into a session and what comes out. */
 import type { Endpoint, Family } from '../net/address.ts';
-import type { Datagram, NetError } from '../net/env.ts';
+import type { NetError } from '../net/env.ts';
 import type { PairView } from '../ice/agent.ts';
-import type { Decoded } from '../stun/message.ts';
 import type { Channel } from './channel/channel.ts';
 import type { Secret } from './code.ts';
 import type { Profile } from '../nat/profile.ts';
-import type { Signal, SignalStatus } from './signalling/signalling.ts';
+import type { Observed, Signalling, SignallingStatus } from './signalling/signalling.ts';
 import type { Socket } from './traversal/sockets.ts';
 import type { Judgement } from './traversal/strategy.ts';
 import type { Timeline } from './timeline.ts';
@@ -27,7 +26,7 @@ export interface Path {
 export type Failure =
   /** Nobody came within the time. */
   | { readonly kind: 'nobody-came' }
-  | { readonly kind: 'signal'; readonly status: SignalStatus }
+  | { readonly kind: 'signal'; readonly status: SignallingStatus }
   /** The judgement says why no way was worth trying. */
   | { readonly kind: 'hopeless'; readonly judgement: Judgement; readonly reason: string }
   /** Everything that might work was tried. */
@@ -35,22 +34,11 @@ export type Failure =
   | { readonly kind: 'peer-left' }
   | { readonly kind: 'network'; readonly error: NetError };
 
-export interface SignalParts {
+export interface SignallingParts {
   readonly main: Socket;
   readonly member: Uint8Array;
   /** To be called with each answer that shows where the server sees the main socket. */
-  readonly observed: (seen: {
-    readonly mapped: Endpoint;
-    readonly alternates: readonly Endpoint[];
-    readonly rttMs: number;
-  }) => void;
-}
-
-/** A signal that also shares the main socket with its server. */
-export interface SocketSignal extends Signal {
-  accept?(datagram: Datagram, message: Decoded): boolean;
-  failed?(error: NetError): void;
-  refresh?(): void;
+  readonly observed: (seen: Observed) => void;
 }
 
 export interface SessionOptions {
@@ -66,7 +54,7 @@ export interface SessionOptions {
   readonly waitMs: number;
   /** How long the plain way is tried, from the peer's coming on; 12 s when absent. People who carry signals by hand are not there at once. */
   readonly plainMs?: number | undefined;
-  readonly makeSignal: (parts: SignalParts) => SocketSignal;
+  readonly makeSignalling: (parts: SignallingParts) => Signalling;
   readonly timeline: Timeline;
   readonly signal: AbortSignal;
 }

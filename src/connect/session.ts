@@ -19,17 +19,15 @@ import { HardWays, type Opposite } from './traversal/hard-ways.ts';
 import { Measurement } from './traversal/measure.ts';
 import { agreedKind, kindIn, wordOf } from './traversal/path-kind.ts';
 import type { Profile } from '../nat/profile.ts';
-import type {
-  Established,
-  Failure,
-  Path,
-  PathKind,
-  Session,
-  SessionOptions,
-  SignalParts,
-  SocketSignal,
-} from './session-api.ts';
-import { isFinal, type PeerNews, type SignalListener, type SignalStatus } from './signalling/signalling.ts';
+import type { Established, Failure, Path, PathKind, Session, SessionOptions } from './session-api.ts';
+import {
+  isFinal,
+  type Observed,
+  type PeerNews,
+  type Signalling,
+  type SignallingListener,
+  type SignallingStatus,
+} from './signalling/signalling.ts';
 import { type Socket, Sockets } from './traversal/sockets.ts';
 import { MOST_PER_SECOND, patienceMs, reasonOf } from './traversal/strategy.ts';
 import { Waits } from './traversal/waits.ts';
@@ -72,7 +70,7 @@ interface Peer extends Opposite {
   description: Description;
 }
 
-class Run implements SignalListener {
+class Run implements SignallingListener {
   readonly #env: Env;
   readonly #options: SessionOptions;
   readonly #member: Uint8Array;
@@ -87,7 +85,7 @@ class Run implements SignalListener {
   #main: Socket | undefined;
   /** For IPv6 beside it. */
   #six: Socket | undefined;
-  #signal: SocketSignal | undefined;
+  #signalling: Signalling | undefined;
   #measurement: Measurement | undefined;
   #mine: Description = { hosts: [], reflexive: [], late: undefined, profile: undefined, aim: undefined };
   #peer: Peer | undefined;
@@ -152,7 +150,7 @@ class Run implements SignalListener {
 
   async #gather(): Promise<void> {
     const { clock, random, udp } = this.#env;
-    const { family, source, port, server, trusted, makeSignal } = this.#options;
+    const { family, source, port, server, trusted, makeSignalling } = this.#options;
     const routed = await routedAddress({ udp }, server, family, source, this.#waits);
     const sockets = new Sockets({
       env: { udp },
@@ -161,7 +159,7 @@ class Run implements SignalListener {
       routed,
       governor: this.#governor,
       heard: (id, datagram, message) => this.#heard(id, datagram, message),
-      failed: (id, error) => id === this.#main?.id && this.#signal?.failed?.(error),
+      failed: (id, error) => id === this.#main?.id && this.#signalling?.failed?.(error),
     });
     this.#sockets = sockets;
     const main = await sockets.open(this.#waits, { port });
@@ -206,13 +204,13 @@ class Run implements SignalListener {
       note: (event, details) => this.#note(event, details),
       broken: (error) => this.#outcome.reject(error),
     });
-    this.#signal = makeSignal({ main, member: this.#member, observed: (seen) => this.#observed(seen) });
-    this.#signal.subscribe(this);
+    this.#signalling = makeSignalling({ main, member: this.#member, observed: (seen) => this.#observed(seen) });
+    this.#signalling.subscribe(this);
     this.#publish();
     this.#measure(measurement).catch((error: unknown) => this.#outcome.reject(error));
   }
 
-  #observed({ mapped, alternates, rttMs }: Parameters<SignalParts['observed']>[0]): void {
+  #observed({ mapped, alternates, rttMs }: Observed): void {
     if (this.#mine.reflexive.length === 0) {
       this.#mine = { ...this.#mine, reflexive: [mapped] };
       this.#note('candidate', { type: 'srflx', address: formatEndpoint(mapped), rttMs });
@@ -242,13 +240,16 @@ class Run implements SignalListener {
 
   #publish(): void {
     if (this.#closed || this.#final) return;
-    this.#signal?.publish(this.#sealer.seal(0, encodeDescription(this.#mine)), this.#mine.profile?.complete ?? false);
+    this.#signalling?.publish(
+      this.#sealer.seal(0, encodeDescription(this.#mine)),
+      this.#mine.profile?.complete ?? false,
+    );
   }
 
   /* ---- the peer ---- */
 
   peer({ member, payload, observed }: PeerNews): void {
-    if (this.#closed || !member || member.length !== MEMBER_BYTES) return;
+    if (this.#closed || member.length !== MEMBER_BYTES) return;
     const known = this.#peer;
     if (known && !sameBytes(known.member, member)) return;
     const opener = known?.opener ?? new Opener(this.#options.secret.descriptionKey(member));
@@ -271,7 +272,7 @@ class Run implements SignalListener {
     this.#judge();
   }
 
-  status(status: SignalStatus): void {
+  status(status: SignallingStatus): void {
     this.#note('signal', { status });
     if (this.#closed || this.#path) return;
     if (isFinal(status) && !(this.#peer && status === 'silent')) this.#fail({ kind: 'signal', status });
@@ -336,7 +337,7 @@ class Run implements SignalListener {
   #heard(id: number, datagram: Datagram, message: Decoded | undefined): void {
     if (this.#closed) return;
     if (message) {
-      if (this.#signal?.accept?.(datagram, message)) return;
+      if (this.#signalling?.accept?.(datagram, message)) return;
       const only = this.#hard?.only(id);
       if (only && !sameEndpoint(only, datagram.from)) return;
       // Many probes of the peer may come in where they were not meant to; it repeats those that matter. Those on the path keep consent, whatever else it carries.
@@ -346,7 +347,7 @@ class Run implements SignalListener {
       else if (message.class === 'request') {
         if (this.#early.length < MOST_EARLY) this.#early.push({ socket: id, datagram, message });
         // Somebody checks us of whom we have not been told: perhaps that was lost.
-        this.#signal?.refresh?.();
+        this.#signalling?.refresh?.();
       }
     } else if (isEnvelope(datagram.data)) this.#peer?.channel.receive(datagram.data, datagram.at);
   }
@@ -461,7 +462,7 @@ class Run implements SignalListener {
     this.#note('connected', { path: this.#path.kind });
     // The peer may still wait for our news, and use another pair until one is selected.
     this.#after(2_000, () => {
-      this.#signal?.close();
+      this.#signalling?.close();
       this.#tidy();
     });
     // Consent is kept only for a pair that was chosen. A peer that is gone before that is noticed here.
@@ -522,7 +523,7 @@ class Run implements SignalListener {
     this.#cancelDeadline();
     for (const cancel of this.#timers) cancel();
     this.#timers.clear();
-    this.#signal?.close();
+    this.#signalling?.close();
     this.#peer?.channel.stop();
     this.#peer?.agent.feed({ kind: 'close' });
     this.#peer?.agent.stop();

@@ -8,13 +8,11 @@ export interface TimelineEvent {
   readonly [detail: string]: unknown;
 }
 
-/** What a report can hold; what comes later is counted only. */
+/** What a report can hold; what comes later is told to the listener only. */
 const MOST_EVENTS = 400;
 
 export class Timeline {
   readonly events: TimelineEvent[] = [];
-  /** Events that found no room. */
-  omitted = 0;
   readonly #clock: Clock;
   readonly #start: number;
   readonly #listener: ((event: TimelineEvent) => void) | undefined;
@@ -41,7 +39,6 @@ export class Timeline {
       ...(Object.fromEntries(rounded) as Record<string, unknown>),
     };
     if (this.events.length < MOST_EVENTS) this.events.push(entry);
-    else this.omitted++;
     this.#listener?.(entry);
   }
 }

@@ -12,13 +12,6 @@ export interface Profile {
   readonly complete: boolean;
 }
 
-export const UNKNOWN_PROFILE: Profile = {
-  mapping: 'unknown',
-  filtering: 'unknown',
-  allocation: { pattern: 'unknown' },
-  complete: true,
-};
-
 export const isSymmetric = ({ mapping }: Profile): boolean =>
   mapping === 'address-dependent' || mapping === 'address-and-port-dependent';
 

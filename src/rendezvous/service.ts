@@ -2,20 +2,13 @@
 import { type Endpoint, familyOf } from '../net/address.ts';
 import { drive } from '../net/machine.ts';
 import { type Env, NetError, type UdpSocket } from '../net/env.ts';
-import { createStunServer, type Role, respond, type ServerAnswer, type ServerPacket } from '../stun/server.ts';
+import type { Protocol, ServerSockets } from '../stun/listener.ts';
+import { createStunServer, type Role, respond } from '../stun/server.ts';
 import { looksLikeRegister } from './protocol.ts';
 import { type RendezvousCounters, type RendezvousOptions, RendezvousServer } from './server.ts';
 
-export interface RendezvousService {
-  /** True where the datagram was a register: then the STUN server need not see it. */
-  accept(packet: ServerPacket): boolean;
+export interface RendezvousService extends Protocol {
   readonly counters: Readonly<RendezvousCounters>;
-  close(): void;
-}
-
-export interface ServerSockets {
-  readonly endpoints: Readonly<Partial<Record<Role, Endpoint>>>;
-  send(answer: ServerAnswer): void;
 }
 
 /**

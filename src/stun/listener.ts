@@ -7,7 +7,6 @@ import { StunFormatError } from './message.ts';
 import {
   type Counters,
   createStunServer,
-  isBindingRequest,
   respond,
   type Role,
   type ServerAnswer,
@@ -23,18 +22,22 @@ export interface ListenOptions {
   readonly tcp: boolean;
   readonly software?: string | undefined;
   readonly limit?: RateLimit | undefined;
-  /** Sees each datagram that is no Binding request, such as another protocol's on the same port, and may answer it. */
-  readonly others?: ((packet: ServerPacket) => ServerAnswer | undefined) | undefined;
-  /** Another protocol that speaks in Binding requests on the same UDP sockets, such as the rendezvous. Made once they are open. */
-  readonly companion?:
-    | ((sockets: { readonly endpoints: Listening['endpoints']; send(answer: ServerAnswer): void }) => Companion)
-    | undefined;
+  /** Other protocols on the same UDP sockets, such as the rendezvous: each is started once those are open. */
+  readonly protocols?: readonly ((sockets: ServerSockets) => Protocol)[] | undefined;
   /** Sees each request and its answer, if it got one. */
   readonly observe?: ((packet: ServerPacket, answer: ServerAnswer | undefined) => void) | undefined;
 }
 
-export interface Companion {
-  /** Takes what is its own (true) before the STUN server sees it. */
+/** What another protocol may use of the server's sockets. */
+export interface ServerSockets {
+  readonly endpoints: Readonly<Partial<Record<Role, Endpoint>>>;
+  /** Fails silently: what the system would not send is as good as lost. */
+  send(answer: ServerAnswer): void;
+}
+
+/** Another protocol on the same port. */
+export interface Protocol {
+  /** Takes what is its own (true) before the STUN server sees it. The first of several that does has it. */
   accept(packet: ServerPacket): boolean;
   close(): void;
 }
@@ -70,10 +73,10 @@ export async function listen(
   const held = new Map<string, number>();
   let connections = 0;
   let closed = false;
-  let companion: Companion | undefined;
+  const protocols: Protocol[] = [];
   const close = () => {
     closed = true;
-    companion?.close();
+    for (const protocol of protocols) protocol.close();
     for (const socket of sockets.values()) socket.close();
     for (const listener of listeners) listener.close();
     for (const stream of streams) stream.close();
@@ -132,11 +135,9 @@ export async function listen(
         signal.throwIfAborted();
       }
     }
-    companion = options.companion?.({
-      endpoints,
-      send: (answer) => sockets.get(answer.viaRole)?.send(answer.data, answer.to).catch(passOver),
-    });
-    for (const [role, socket] of sockets) answerOn(role, socket, sockets, server, options, companion);
+    const send = (answer: ServerAnswer) => sockets.get(answer.viaRole)?.send(answer.data, answer.to).catch(passOver);
+    for (const begin of options.protocols ?? []) protocols.push(begin({ endpoints, send }));
+    for (const [role, socket] of sockets) answerOn(role, socket, sockets, server, options.observe, protocols);
     return {
       endpoints,
       tcp: listeners.map(({ local }) => local),
@@ -179,14 +180,14 @@ function answerOn(
   socket: UdpSocket,
   sockets: ReadonlyMap<Role, UdpSocket>,
   server: StunServer,
-  { others, observe }: ListenOptions,
-  companion: Companion | undefined,
+  observe: ListenOptions['observe'],
+  protocols: readonly Protocol[],
 ): void {
   socket.listen({
     datagram: ({ data, from, at }) => {
       const packet: ServerPacket = { role, from, data, now: at };
-      if (companion?.accept(packet)) return;
-      const answer = others && !isBindingRequest(data) ? others(packet) : respond(server, packet);
+      if (protocols.some((each) => each.accept(packet))) return;
+      const answer = respond(server, packet);
       observe?.(packet, answer);
       if (answer) post((answer.viaRole === role ? socket : sockets.get(answer.viaRole)) ?? socket, answer);
     },

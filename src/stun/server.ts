@@ -114,7 +114,7 @@ export function createStunServer(options: ServerOptions): StunServer {
 }
 
 /** Whether a datagram claims to be a Binding request, of today or of RFC 3489. Anything else on the port belongs to another protocol, if to any. */
-export const isBindingRequest = (data: Uint8Array): boolean => data.length >= 20 && data[0] === 0 && data[1] === 1;
+const isBindingRequest = (data: Uint8Array): boolean => data.length >= 20 && data[0] === 0 && data[1] === 1;
 
 /** The answer to a datagram, or undefined where it gets none. Changes only the server's counters and rate limits. */
 export function respond(server: StunServer, packet: ServerPacket): ServerAnswer | undefined {

@@ -113,18 +113,42 @@ describe('listen', () => {
     });
   });
 
-  it('hands what is no Binding request to the other protocol on the port', async () => {
-    const echo: ListenOptions['others'] = ({ data, from, role }) => ({ data, to: from, viaRole: role });
-    await withServer({ others: echo }, async (env, server, signal) => {
-      const socket = await env.udp.open({ family: 4 });
-      const lengths: number[] = [];
-      socket.listen({ datagram: ({ data }) => lengths.push(data.length) });
-      await socket.send(Uint8Array.of(0x40, 1, 2), AT);
-      await socket.send(BINDING, AT);
-      await sleep(env.clock, 1000, signal);
-      expect(lengths).toEqual([3, 20 + 3 * 12]);
-      expect(server.counters).toMatchObject({ received: 1, answered: 1 });
-      socket.close();
-    });
+  it('hands each datagram to the first other protocol on the port that takes it, and closes them all', async () => {
+    const closed: string[] = [];
+    const echo =
+      (name: string, first: number): NonNullable<ListenOptions['protocols']>[number] =>
+      ({ send }) => ({
+        accept: ({ data, from, role }) => {
+          if (data[0] !== first) return false;
+          send({ data: Uint8Array.of(...data, name.length), to: from, viaRole: role });
+          return true;
+        },
+        close: () => closed.push(name),
+      });
+    await withServer(
+      { protocols: [echo('a', 0x40), echo('bb', 0x40), echo('ccc', 0x41)] },
+      async (env, server, signal) => {
+        const socket = await env.udp.open({ family: 4 });
+        const lengths: number[] = [];
+        const last: (number | undefined)[] = [];
+        socket.listen({
+          datagram: ({ data }) => {
+            lengths.push(data.length);
+            if (data.length < 20) last.push(data.at(-1));
+          },
+        });
+        await socket.send(Uint8Array.of(0x40, 1, 2), AT);
+        await socket.send(Uint8Array.of(0x41, 1, 2, 3), AT);
+        await socket.send(BINDING, AT);
+        await sleep(env.clock, 1000, signal);
+        expect([lengths, last]).toEqual([
+          [4, 5, 20 + 3 * 12],
+          [1, 3],
+        ]);
+        expect(server.counters).toMatchObject({ received: 1, answered: 1 });
+        socket.close();
+      },
+    );
+    expect(closed).toEqual(['a', 'bb', 'ccc']);
   });
 });

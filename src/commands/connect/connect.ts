@@ -5,7 +5,7 @@ import { connectBy } from '../../connect/connect.ts';
 import { type Line, Link, type LinkEnd, openLink } from '../../connect/link.ts';
 import { connectSdp } from '../../connect/sdp.ts';
 import type { Failure } from '../../connect/session.ts';
-import { ManualSignal, SharedSecret } from '../../connect/signalling/manual.ts';
+import { ManualSignalling, SharedSecret } from '../../connect/signalling/manual.ts';
 import type { Timeline, TimelineEvent } from '../../connect/timeline.ts';
 import { type Block, fields, grid, heading, text } from '../../render/block.ts';
 import { type Finding, finding } from '../../report/finding.ts';
@@ -344,8 +344,8 @@ async function openManually(
     plainMs: MANUAL_PLAIN_MS,
     signal,
     onEvent,
-    makeSignal: ({ main, member, observed }) =>
-      new ManualSignal({
+    makeSignalling: ({ main, member, observed }) =>
+      new ManualSignalling({
         mux: main.mux,
         server,
         member,

@@ -27,8 +27,6 @@ export interface ChannelOptions {
   /** The peer's first hello came in: what it sends reaches us, sealed with the keys that only it can have. */
   readonly heard: () => void;
   readonly bye: () => void;
-  /** Both sides know that both directions work. */
-  readonly proven?: () => void;
 }
 
 export interface ChannelStats {
@@ -191,11 +189,9 @@ export class Channel {
       this.#cancelHello();
       this.#schedulePing();
     }
-    const proven = first || heardUs;
     // One that did not know yet that we hear it wants to know; two that know are silent.
     if (!heardUs || first) this.#sayHello(true);
     if (first) this.#options.heard();
-    if (proven && this.proven) this.#options.proven?.();
   }
 
   #schedulePing(): void {

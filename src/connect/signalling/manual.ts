@@ -9,7 +9,7 @@ import { briskSchedule } from '../../net/schedule.ts';
 import { deriveSecret, type Secret } from '../code.ts';
 import { MEMBER_BYTES, MOST_PAYLOAD } from '../../rendezvous/protocol.ts';
 import { Waits } from '../traversal/waits.ts';
-import type { Signal, SignalListener } from './signalling.ts';
+import type { Observed, Signalling, SignallingListener } from './signalling.ts';
 
 const PREFIX = 'nt1.';
 const SHARE_BYTES = 32;
@@ -89,7 +89,7 @@ export class SharedSecret implements Secret {
   }
 }
 
-export interface ManualOptions {
+export interface ManualSignallingOptions {
   readonly mux: StunMux;
   /** Any STUN server, for the public side of the socket. */
   readonly server: Endpoint;
@@ -97,11 +97,7 @@ export interface ManualOptions {
   readonly secret: SharedSecret;
   readonly clock: Clock;
   readonly random: Random;
-  readonly observed: (seen: {
-    readonly mapped: Endpoint;
-    readonly alternates: readonly Endpoint[];
-    readonly rttMs: number;
-  }) => void;
+  readonly observed: (seen: Observed) => void;
   /** Shows our token, once. */
   readonly show: (token: string) => void;
   /** The peer's token, again and again until one is right; undefined: there will be none. */
@@ -114,22 +110,22 @@ const SHOW_AFTER_MS = 3_000;
 /** People take their time: the mapping has to live meanwhile. */
 const KEEP_MS = 10_000;
 
-export class ManualSignal implements Signal {
-  readonly #options: ManualOptions;
+export class ManualSignalling implements Signalling {
+  readonly #options: ManualSignallingOptions;
   readonly #waits = new Waits();
-  #listener: SignalListener | undefined;
+  #listener: SignallingListener | undefined;
   #payload: Uint8Array | undefined;
   #shown = false;
   #closed = false;
   #cancel: () => void;
   #cancelKeep: () => void = () => {};
 
-  constructor(options: ManualOptions) {
+  constructor(options: ManualSignallingOptions) {
     this.#options = options;
     this.#cancel = options.clock.after(SHOW_AFTER_MS, () => this.#show());
   }
 
-  subscribe(listener: SignalListener): void {
+  subscribe(listener: SignallingListener): void {
     this.#listener = listener;
     this.#ask().catch(() => {
       // Ended.

@@ -1,17 +1,27 @@
 /** How two peers that have no path yet tell each other what they know. Kept narrow: more ways will follow. */
 import type { Endpoint } from '../../net/address.ts';
+import type { Datagram, NetError } from '../../net/env.ts';
+import type { Decoded } from '../../stun/message.ts';
 
 /** What the peer says of itself. A later one replaces an earlier one. */
 export interface PeerNews {
-  /** What the peer is known by, 16 bytes; undefined where only the payload tells. */
-  readonly member: Uint8Array | undefined;
+  /** What the peer is known by, 16 bytes. */
+  readonly member: Uint8Array;
   /** As the peer published it. */
   readonly payload: Uint8Array;
   /** Where the signalling server sees the peer, if there is one. */
   readonly observed: Endpoint | undefined;
 }
 
-export type SignalStatus =
+/** Where a server sees our main socket. */
+export interface Observed {
+  readonly mapped: Endpoint;
+  /** Where else that server answers Binding requests. */
+  readonly alternates: readonly Endpoint[];
+  readonly rttMs: number;
+}
+
+export type SignallingStatus =
   | 'waiting' //     nobody else is there yet
   | 'paired' //      the peer is there
   | 'peer-left' //   the peer said goodbye
@@ -24,19 +34,25 @@ export type SignalStatus =
   | 'given-up' //    nobody will bring the peer's news
   | 'silent'; //     the server never answered, or no longer does
 
-export const isFinal = (status: SignalStatus): boolean =>
+export const isFinal = (status: SignallingStatus): boolean =>
   status !== 'waiting' && status !== 'paired' && status !== 'peer-left';
 
-export interface SignalListener {
+export interface SignallingListener {
   peer(news: PeerNews): void;
-  status(status: SignalStatus): void;
+  status(status: SignallingStatus): void;
 }
 
-export interface Signal {
+export interface Signalling {
   /** Tells the peer, now or when it comes; what was published before is out of date. `settled`: nothing more is being measured. */
   publish(payload: Uint8Array, settled: boolean): void;
   /** Once, before the first publish. */
-  subscribe(listener: SignalListener): void;
+  subscribe(listener: SignallingListener): void;
   /** Says goodbye and frees everything. Idempotent. */
   close(): void;
+  /** Where it shares the main socket with its server: is shown each STUN message there; true where that was its own. */
+  accept?(datagram: Datagram, message: Decoded): boolean;
+  /** And each error of that socket. */
+  failed?(error: NetError): void;
+  /** The peer seems to be there, but its news did not come: asks for it. */
+  refresh?(): void;
 }

@@ -1,7 +1,6 @@
 /** One local UDP port, held alone or beside another program that holds it too. */
 import { type Endpoint, type Family, formatEndpoint, isAnyAddress } from '../../net/address.ts';
 import { type Env, NetError, type UdpSocket } from '../../net/env.ts';
-import type { StunChannel } from '../../stun/channel.ts';
 import { StunMux } from '../../stun/mux.ts';
 
 export interface PortOptions {
@@ -13,7 +12,6 @@ export interface PortOptions {
 
 export interface Way {
   readonly mux: StunMux;
-  readonly channel: StunChannel;
   /** Never the wildcard address. */
   readonly local: Endpoint;
   /** Frees what was opened for this way alone. */
@@ -76,7 +74,6 @@ export class LocalPort {
       const { mux } = this.#own;
       return {
         mux,
-        channel: mux,
         local: { address: await this.#route(remote, signal), port: this.port },
         release: () => {},
       };
@@ -86,7 +83,7 @@ export class LocalPort {
       signal,
     );
     const mux = new StunMux(socket);
-    return { mux, channel: mux, local: socket.local, release: () => socket.close() };
+    return { mux, local: socket.local, release: () => socket.close() };
   }
 
   close(): void {

@@ -73,7 +73,7 @@ export async function learnOwnSide(
     const way = await port.towards(remote, bounds.signal);
     try {
       const outcome = await transact(
-        way.channel,
+        way.mux,
         {},
         { to: remote, schedule: briskSchedule(timeoutMs), clock: env.clock, random: env.random, signal: bounds.signal },
       );

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { verdictOf } from '../../../src/connect/traversal/oracle.ts';
 import type { Dependence } from '../../../src/nat/dependence.ts';
-import { type Profile, UNKNOWN_PROFILE } from '../../../src/nat/profile.ts';
+import type { Profile } from '../../../src/nat/profile.ts';
 import {
   type Judgement,
   judge,
@@ -24,6 +24,8 @@ const profile = (
   allocation: PortAllocation = { pattern: 'unknown' },
 ): Profile => ({ mapping, filtering, allocation, complete: true });
 const symmetric = (filtering: Dependence, allocation: PortAllocation): Profile => profile(APD, filtering, allocation);
+
+const UNMEASURED = profile('unknown', 'unknown');
 
 const anyProfile = fc.record({
   mapping: fc.constantFrom('none', EI, AD, APD, 'unknown') as fc.Arbitrary<Profile['mapping']>,
@@ -90,7 +92,7 @@ describe('the judgement', () => {
     ],
     ['sequential and random', symmetric(APD, SEQUENTIAL), symmetric(APD, RANDOM), 'hopeless'],
     ['both random', symmetric(APD, RANDOM), symmetric(APD, RANDOM), 'hopeless'],
-    ['an unknown one', UNKNOWN_PROFILE, symmetric(APD, RANDOM), 'unknown'],
+    ['an unknown one', UNMEASURED, symmetric(APD, RANDOM), 'unknown'],
   ])('of %s', (_, a, b, kind) => {
     expect(judge(a, b).kind).toBe(kind);
   });
@@ -150,7 +152,7 @@ describe('the verdict for a pair', () => {
     [symmetric(APD, SEQUENTIAL), profile(EI, APD), 'predicted', 400],
     [symmetric(APD, RANDOM), profile(EI, APD), 'birthday', 1420],
     [symmetric(APD, RANDOM), symmetric(APD, RANDOM), 'relay', undefined],
-    [UNKNOWN_PROFILE, profile(EI, APD), undefined, undefined],
+    [UNMEASURED, profile(EI, APD), undefined, undefined],
   ] as const)('%j and %j: %s', (a, b, path, expectedMs) => {
     expect(verdictOf(party('A', a), party('B', b))).toMatchObject({ path, expectedMs });
   });

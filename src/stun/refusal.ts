@@ -1,7 +1,7 @@
 /** Hears that nobody listens at the server: ICMP tells only a socket that is connected, and the main one cannot be. */
-import { type Endpoint, familyOf } from '../../net/address.ts';
-import { type Env, NetError, type UdpSocket } from '../../net/env.ts';
-import { encode, METHOD } from '../../stun/message.ts';
+import { type Endpoint, familyOf } from '../net/address.ts';
+import { type Env, NetError, type UdpSocket } from '../net/env.ts';
+import { encode, METHOD } from './message.ts';
 
 /** Sends one plain Binding request from a port of its own. `refused` is called at most once; the returned function ends the watch. */
 export function watchRefusal(

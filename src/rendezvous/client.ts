@@ -1,0 +1,240 @@
+/**
+ * A member of a rendezvous room, as a pure machine. It registers until it is answered, then every {@link REFRESH_MS}; tells the server
+ * its whole state each time, and its peer's news once for each that is new.
+ *
+ * It is given everything that its socket hears, and takes from it what came from the server and belongs to it: answers to its own
+ * registers by their transaction ID, and pushes by the cookie, which only the server and whoever hears our address can know.
+ */
+import { type Endpoint, isAnyAddress, sameEndpoint } from '../net/address.ts';
+import type { Random } from '../net/env.ts';
+import type { Machine } from '../net/machine.ts';
+import { type Decoded, encode, get, mappedAddress, METHOD, transactionKey } from '../stun/message.ts';
+import { COOKIE_BYTES, decodeState, encodeRegister, type PeerState, REFRESH_MS, type RoomState } from './protocol.ts';
+
+export interface ClientOptions {
+  readonly server: Endpoint;
+  /** {@link ROOM_BYTES} long. */
+  readonly room: Uint8Array;
+  /** {@link MEMBER_BYTES} long. */
+  readonly member: Uint8Array;
+  readonly random: Random;
+  /** The server answered in an earlier run: its silence may be a passing one. */
+  readonly proven?: boolean | undefined;
+}
+
+export type ClientStatus =
+  | 'waiting' //     nobody else is there yet
+  | 'paired' //      the peer is there
+  | 'peer-left' //   the peer said goodbye
+  // Final.
+  | 'full' //        two others use this room
+  | 'used' //        this room has served its two members
+  | 'busy' //        the server takes no more rooms
+  | 'unsupported' // the server knows no rendezvous
+  | 'refused' //     the server's port is closed, or it answers with errors
+  | 'silent'; //     the server never answered, or no longer does
+
+export type ClientEvent =
+  /** Tells the peer this, now or when it comes, in place of what was published before. At most {@link MOST_PAYLOAD} bytes. */
+  | { readonly kind: 'publish'; readonly payload: Uint8Array }
+  /** Asks again at once: the peer seems to be there, but its news did not come. */
+  | { readonly kind: 'refresh' }
+  /** What the socket heard. `at`: its arrival. */
+  | { readonly kind: 'message'; readonly message: Decoded; readonly from: Endpoint; readonly at: number }
+  /** The server's port is closed, or no way leads there. */
+  | { readonly kind: 'unreachable' }
+  /** Says goodbye, if the server may know of us. */
+  | { readonly kind: 'close' };
+
+export type ClientAction =
+  /** To the server. */
+  | { readonly kind: 'send'; readonly data: Uint8Array }
+  /** Each answer is a STUN answer too: where the server sees this socket, and where else it answers. */
+  | {
+      readonly kind: 'observed';
+      readonly mapped: Endpoint;
+      readonly alternates: readonly Endpoint[];
+      readonly rttMs: number;
+    }
+  /** It has changed. */
+  | { readonly kind: 'status'; readonly status: ClientStatus }
+  /** The peer's state, newer than any before. */
+  | { readonly kind: 'peer'; readonly peer: PeerState }
+  /** It may be that nobody listens there: worth asking from a socket that would be told. */
+  | { readonly kind: 'doubt' }
+  /** The server is there, or given up. After `doubt` only. */
+  | { readonly kind: 'certain' };
+
+/** Waits before a register is sent again, as long as it is not answered. */
+const RETRY_MS: readonly number[] = [100, 200, 400, 800, 1000];
+/** After so many registers without an answer, 300 ms, it may be that nobody is there. */
+const DOUBT_TRIES = 2;
+/** A server that has never answered is given up after so long: five registers, and a second for the answer to the last. */
+const FIRST_SILENT_MS = 2_500;
+/** And one that has answered before, or whose network is just coming back. */
+const SILENT_MS = 6_000;
+/** Answers to the latest requests that are waited for. */
+const MOST_OUTSTANDING = 8;
+
+export class RendezvousClient implements Machine<ClientEvent, ClientAction> {
+  readonly #options: ClientOptions;
+  #payload: Uint8Array = new Uint8Array();
+  #sequence = 0;
+  /** Of our payload, as the server holds it. */
+  #stored = 0;
+  /** Of the peer's, as we hold it. */
+  #heard = 0;
+  /** As the server gave it last; none before its first answer. */
+  #cookie: Uint8Array | undefined;
+  #status: ClientStatus | undefined;
+  #tries = 0;
+  #unansweredSince: number | undefined;
+  /** The next register is due; a retry while one is unanswered, a refresh otherwise. */
+  #dueAt: number | undefined;
+  #doubted = false;
+  /** When each register left, by transaction. */
+  readonly #sentAt = new Map<string, number>();
+  #closed = false;
+
+  constructor(options: ClientOptions) {
+    this.#options = options;
+  }
+
+  /** Whether a message is this client's affair; others may have the rest. */
+  owns(message: Decoded, from: Endpoint): boolean {
+    if (!sameEndpoint(from, this.#options.server)) return false;
+    if (message.class === 'indication') return decodeState(message) !== undefined;
+    return message.class !== 'request' && this.#sentAt.has(transactionKey(message.transactionId));
+  }
+
+  handle(event: ClientEvent, now: number): ClientAction[] {
+    if (this.#closed) return [];
+    switch (event.kind) {
+      case 'publish':
+        this.#payload = event.payload;
+        this.#sequence++;
+        return this.#ask(now);
+      case 'refresh':
+        return this.#sequence > 0 && this.#unansweredSince === undefined ? this.#ask(now) : [];
+      case 'message':
+        return this.owns(event.message, event.from) ? this.#hear(event.message, event.at, now) : [];
+      case 'unreachable':
+        return this.#end('refused');
+      case 'close': {
+        const goodbye = this.#sequence > 0 ? [this.#register(now, true)] : [];
+        return [...goodbye, ...this.#stop()];
+      }
+    }
+  }
+
+  wakeAt(): number | undefined {
+    return this.#dueAt;
+  }
+
+  wake(now: number): ClientAction[] {
+    if (this.#dueAt === undefined || now < this.#dueAt) return [];
+    return this.#unansweredSince === undefined ? this.#ask(now) : this.#try(now);
+  }
+
+  #ask(now: number): ClientAction[] {
+    this.#tries = 0;
+    this.#unansweredSince ??= now;
+    return this.#try(now);
+  }
+
+  #try(now: number): ClientAction[] {
+    const unheardOf = !this.#options.proven && this.#status === undefined;
+    if (now - (this.#unansweredSince ?? now) >= (unheardOf ? FIRST_SILENT_MS : SILENT_MS)) return this.#end('silent');
+    const actions: ClientAction[] = [];
+    if (this.#tries === DOUBT_TRIES && unheardOf && !this.#doubted) {
+      this.#doubted = true;
+      actions.push({ kind: 'doubt' });
+    }
+    actions.push(this.#register(now));
+    this.#dueAt = now + (RETRY_MS[Math.min(this.#tries++, RETRY_MS.length - 1)] as number);
+    return actions;
+  }
+
+  #register(now: number, bye = false): ClientAction {
+    const { room, member, random } = this.#options;
+    const transactionId = random.bytes(12);
+    const payload = bye ? new Uint8Array() : this.#payload;
+    const cookie = this.#cookie ?? new Uint8Array(COOKIE_BYTES);
+    const register = { room, member, sequence: this.#sequence, heard: this.#heard, cookie, bye, payload };
+    this.#sentAt.set(transactionKey(transactionId), now);
+    const [oldest] = this.#sentAt.keys();
+    if (oldest !== undefined && this.#sentAt.size > MOST_OUTSTANDING) this.#sentAt.delete(oldest);
+    const attributes = [encodeRegister(register)];
+    return { kind: 'send', data: encode({ class: 'request', method: METHOD.binding, transactionId, attributes }) };
+  }
+
+  #hear(message: Decoded, at: number, now: number): ClientAction[] {
+    const state = decodeState(message);
+    if (message.class === 'indication') {
+      if (!state || !this.#isCookie(state.cookie)) return [];
+      return this.#take(state, true, now);
+    }
+    const actions = this.#settle();
+    if (message.class === 'error')
+      return [...actions, ...this.#end(get(message, 'ERROR-CODE')?.code === 420 ? 'unsupported' : 'refused')];
+    if (!state) return [...actions, ...this.#end('unsupported')];
+    const mapped = mappedAddress(message);
+    const rttMs = at - (this.#sentAt.get(transactionKey(message.transactionId)) ?? at);
+    if (mapped) actions.push({ kind: 'observed', mapped, alternates: this.#reachable(state.alternates), rttMs });
+    return [...actions, ...this.#take(state, false, now)];
+  }
+
+  #isCookie(cookie: Uint8Array): boolean {
+    const known = this.#cookie;
+    return known !== undefined && cookie.every((byte, i) => byte === known[i]);
+  }
+
+  /** A wildcard address means: the address where we asked. */
+  #reachable(alternates: readonly Endpoint[]): Endpoint[] {
+    const { address } = this.#options.server;
+    return alternates.map((each) => (isAnyAddress(each.address) ? { address, port: each.port } : each));
+  }
+
+  #take(state: RoomState, pushed: boolean, now: number): ClientAction[] {
+    const first = this.#cookie === undefined;
+    if (!pushed) {
+      this.#cookie = state.cookie;
+      this.#stored = Math.max(this.#stored, state.stored);
+    }
+    const news = state.peer && state.peer.sequence > this.#heard ? state.peer : undefined;
+    if (news) this.#heard = news.sequence;
+    const { status } = state;
+    // A room that closed after we met has done its work.
+    if (status === 'full' || status === 'busy' || (status === 'used' && this.#heard === 0)) return this.#end(status);
+    if (!pushed && this.#stored >= this.#sequence) this.#unansweredSince = undefined;
+    const actions: ClientAction[] = [];
+    // The acknowledgement, and, the first time, the proof that we hear the server.
+    if (news || (first && !pushed)) actions.push(this.#register(now));
+    if (this.#unansweredSince === undefined) this.#dueAt = now + REFRESH_MS;
+    actions.push(...this.#tell(status === 'waiting' ? 'waiting' : status === 'left' ? 'peer-left' : 'paired'));
+    if (news) actions.push({ kind: 'peer', peer: news });
+    return actions;
+  }
+
+  #tell(status: ClientStatus): ClientAction[] {
+    if (status === this.#status) return [];
+    this.#status = status;
+    return [{ kind: 'status', status }];
+  }
+
+  #end(status: ClientStatus): ClientAction[] {
+    return [...this.#stop(), ...this.#tell(status)];
+  }
+
+  #stop(): ClientAction[] {
+    this.#closed = true;
+    this.#dueAt = undefined;
+    return this.#settle();
+  }
+
+  #settle(): ClientAction[] {
+    if (!this.#doubted) return [];
+    this.#doubted = false;
+    return [{ kind: 'certain' }];
+  }
+}
