@@ -1,6 +1,6 @@
 /** UDP on a simulated host, with the manners of a real system. */
 import { anyAddress, type Endpoint, familyOf, formatEndpoint, isAnyAddress, sameEndpoint } from '../net/address.ts';
-import { NetError, type Udp, type UdpListener, type UdpOptions, type UdpSocket } from '../net/env.ts';
+import { NetError, type SendOptions, type Udp, type UdpListener, type UdpOptions, type UdpSocket } from '../net/env.ts';
 import type { Host, Transport } from './host.ts';
 import type { Packet, Payload } from './packet.ts';
 import type { Owner } from './world.ts';
@@ -105,7 +105,6 @@ class LabUdpSocket implements UdpSocket {
   readonly #stack: UdpStack;
   readonly #release: () => void;
   #listener: UdpListener | undefined;
-  #ttl = DEFAULT_TTL;
   #closed = false;
 
   constructor(
@@ -127,8 +126,9 @@ class LabUdpSocket implements UdpSocket {
     );
   }
 
-  async send(data: Uint8Array, to?: Endpoint): Promise<void> {
+  async send(data: Uint8Array, to?: Endpoint, { ttl = DEFAULT_TTL }: SendOptions = {}): Promise<void> {
     const { host } = this.#stack;
+    if (!(ttl >= 1 && ttl <= 255)) throw new NetError('other', `time to live ${ttl} is not in 1…255`, 'EINVAL');
     if (this.#closed) throw new NetError('closed', 'the socket is closed');
     if (to && this.remote && !sameEndpoint(to, this.remote))
       throw new NetError('other', `the socket is connected to ${formatEndpoint(this.remote)}`, 'EISCONN');
@@ -141,17 +141,12 @@ class LabUdpSocket implements UdpSocket {
       throw new NetError('too-big', `${data.length} bytes do not fit into a UDP datagram`, 'EMSGSIZE');
     const address = isAnyAddress(this.local.address) ? host.route(dst.address) : this.local.address;
     host.send(
-      host.network.packet({ address, port: this.local.port }, dst, this.#ttl, { protocol: 'udp', data: data.slice() }),
+      host.network.packet({ address, port: this.local.port }, dst, ttl, { protocol: 'udp', data: data.slice() }),
     );
   }
 
   listen(listener: UdpListener): void {
     this.#listener = listener;
-  }
-
-  setTtl(ttl: number): void {
-    if (!(ttl >= 1 && ttl <= 255)) throw new RangeError(`time to live ${ttl} is not in 1…255`);
-    this.#ttl = ttl;
   }
 
   close(): void {

@@ -35,17 +35,20 @@ export interface UdpListener {
   error?(error: NetError): void;
 }
 
+export interface SendOptions {
+  /** IP time to live (hop limit) of this datagram alone, 1–255; the system's when absent. */
+  readonly ttl?: number | undefined;
+}
+
 export interface UdpSocket {
   /** Where it is bound. On a connected socket, and only there, never the wildcard address. */
   readonly local: Endpoint;
   /** Resolves when the system took the datagram; rejects with NetError when sending failed. `to` may be left out on a connected socket. Sends that begin in one turn leave in that order. */
-  send(data: Uint8Array, to?: Endpoint): Promise<void>;
+  send(data: Uint8Array, to?: Endpoint, options?: SendOptions): Promise<void>;
   /** As `send`, for servers that do not ask what became of it; a failure is as good as a loss. Present where it saves time. Not on connected sockets. */
   post?(data: Uint8Array, to: Endpoint): void;
   /** Replaces the listener. */
   listen(listener: UdpListener): void;
-  /** IP time to live of what is sent from now on, 1–255. */
-  setTtl(ttl: number): void;
   /** Idempotent. Pending sends reject with `closed`. */
   close(): void;
 }

@@ -1,8 +1,11 @@
 import type { Socket } from 'node:dgram';
 import { anyAddress, type Endpoint } from '../net/address.ts';
-import { NetError, type Udp, type UdpListener, type UdpOptions, type UdpSocket } from '../net/env.ts';
+import { NetError, type SendOptions, type Udp, type UdpListener, type UdpOptions, type UdpSocket } from '../net/env.ts';
 import { nodeAddress, nodeEndpoint } from './address.ts';
 import { closedError, toConnectError, toNetError } from './errors.ts';
+
+/** The system's usual time to live, to go back to: Node does not tell what it was. */
+const USUAL_TTL = 64;
 
 /** Every address that reaches a socket is a literal: nothing is looked up, so a send leaves in the turn in which it began. */
 const literal = (
@@ -92,17 +95,21 @@ class NodeUdpSocket implements UdpSocket {
     });
   }
 
-  send(data: Uint8Array, to?: Endpoint): Promise<void> {
+  send(data: Uint8Array, to?: Endpoint, { ttl }: SendOptions = {}): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(closedError());
       const done = (error: Error | null) => (error ? reject(toNetError(error)) : resolve());
       try {
+        if (ttl !== undefined) this.#socket.setTTL(ttl);
         if (this.#connected) this.#socket.send(data, done);
         else if (to) this.#socket.send(data, to.port, to.address, done);
         else reject(new NetError('other', 'a socket that is not connected needs to be told where to send'));
       } catch (error) {
         // Such as port 0, which a server may well have named.
         reject(toNetError(error));
+      } finally {
+        // The send has left, or failed, by now: literal addresses are not looked up.
+        if (ttl !== undefined && !this.#closed) this.#socket.setTTL(USUAL_TTL);
       }
     });
   }
@@ -114,15 +121,6 @@ class NodeUdpSocket implements UdpSocket {
 
   listen(listener: UdpListener): void {
     this.#listener = listener;
-  }
-
-  setTtl(ttl: number): void {
-    if (this.#closed) throw closedError();
-    try {
-      this.#socket.setTTL(ttl);
-    } catch (error) {
-      throw toNetError(error);
-    }
   }
 
   close(): void {

@@ -103,8 +103,7 @@ describe('paths', () => {
               const socket = await env.udp.open(options, signal);
               return {
                 local: socket.local,
-                send: (data, to) => socket.send(data, to),
-                setTtl: (ttl) => socket.setTtl(ttl),
+                send: (data, to, options) => socket.send(data, to, options),
                 close: () => socket.close(),
                 listen: (listener) =>
                   socket.listen({
@@ -212,7 +211,6 @@ describe('security', () => {
             own.listen({ datagram: (datagram) => listener?.datagram(datagram) });
             return {
               local: own.local,
-              setTtl: (ttl) => own.setTtl(ttl),
               close: () => own.close(),
               listen: (next) => {
                 listener = next;
@@ -237,9 +235,9 @@ describe('security', () => {
                   },
                 });
               },
-              send: (data, to) => {
+              send: (data, to, options) => {
                 socket.send(data, { address: '22.23.24.25', port: 24604 }).catch(() => {});
-                return own.send(data, to);
+                return own.send(data, to, options);
               },
             };
           },

@@ -7,8 +7,7 @@ const said = async (nat: string, to = { address: '40.30.20.10', port: 3478 }, tt
   const lab = createLab({ nat, trace: true });
   await lab.run(async (env) => {
     const socket = await env.udp.open({ family: 4 });
-    socket.setTtl(ttl);
-    await socket.send(Uint8Array.of(1, 2, 3), to);
+    await socket.send(Uint8Array.of(1, 2, 3), to, { ttl });
     await sleep(env.clock, 100);
     socket.close();
   });

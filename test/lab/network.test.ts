@@ -325,8 +325,7 @@ describe('time to live', () => {
     echo(lab);
     const answers = await lab.run(async (env) => {
       const socket = await open(env);
-      socket.setTtl(ttl);
-      await socket.send(bytes('?'), B);
+      await socket.send(bytes('?'), B, { ttl });
       await sleep(env.clock, 100);
       socket.close();
       return socket.heard.length;
@@ -339,6 +338,19 @@ describe('time to live', () => {
     expect(await reach(2)).toEqual({ answers: 0, mapped: 1 });
     expect(await reach(9)).toEqual({ answers: 0, mapped: 1 });
     expect(await reach(10)).toEqual({ answers: 1, mapped: 1 });
+  });
+
+  it('is of one datagram alone, and between 1 and 255', async () => {
+    const lab = createLab();
+    echo(lab);
+    await lab.run(async (env) => {
+      const socket = await open(env);
+      await Promise.all([socket.send(bytes('low'), B, { ttl: 2 }), socket.send(bytes('usual'), B)]);
+      await expect(socket.send(bytes('none'), B, { ttl: 0 })).rejects.toMatchObject({ name: 'NetError' });
+      await sleep(env.clock, 100);
+      socket.close();
+      expect(socket.heard).toHaveLength(1);
+    });
   });
 });
 

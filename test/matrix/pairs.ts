@@ -133,12 +133,11 @@ function counted(env: Env, rate: Rate): Env {
         const socket = await env.udp.open(options, signal);
         return {
           local: socket.local,
-          send: (data, to) => {
+          send: (data, to, options) => {
             rate.add(env.clock.now());
-            return socket.send(data, to);
+            return socket.send(data, to, options);
           },
           listen: (listener) => socket.listen(listener),
-          setTtl: (ttl) => socket.setTtl(ttl),
           close: () => socket.close(),
         };
       },

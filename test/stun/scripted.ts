@@ -56,7 +56,6 @@ export class ScriptedSocket implements UdpSocket {
     this.#listener = listener;
   }
 
-  setTtl(): void {}
   close(): void {}
 }
 

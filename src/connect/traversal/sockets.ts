@@ -33,17 +33,13 @@ type Heard = (id: number, ...args: Parameters<NonNullable<StunMux['onOther']>>) 
 
 const governed = (socket: UdpSocket, governor: Governor): UdpSocket => ({
   local: socket.local,
-  send: (data, to) => {
+  send: (data, to, options) => {
     governor.sent();
-    return socket.send(data, to);
+    return socket.send(data, to, options);
   },
   listen: (listener) => socket.listen(listener),
-  setTtl: (ttl) => socket.setTtl(ttl),
   close: () => socket.close(),
 });
-
-/** The system's usual time to live. */
-const USUAL_TTL = 64;
 
 export class Sockets {
   readonly #options: SocketsOptions;
@@ -97,12 +93,10 @@ export class Sockets {
   send(id: number, data: Uint8Array, to: Endpoint, failed?: (error: NetError) => void, ttl?: number): void {
     const socket = this.#open.get(id)?.mux.socket;
     if (!socket) return;
-    if (ttl !== undefined) socket.setTtl(ttl);
-    socket.send(data, to).catch((error: unknown) => {
+    socket.send(data, to, { ttl }).catch((error: unknown) => {
       if (!(error instanceof NetError)) throw error;
       failed?.(error);
     });
-    if (ttl !== undefined) socket.setTtl(USUAL_TTL);
   }
 
   /** Closes all but these. */

@@ -52,8 +52,6 @@ export interface Punched {
 const MOST_TARGETS = 8;
 /** After our success, how long the other side may still need our answers. */
 const LINGER_MS = 1000;
-/** The system's usual time to live, to go back to. */
-const USUAL_TTL = 64;
 
 /** Punches until it is open both ways, the wait is over, or the signal aborts; never rejects for what the network does. */
 export async function punch(
@@ -157,15 +155,13 @@ class Punching {
         this.#mux.expect(id, ({ message, from, at: arrived }) => this.#answered(message, from, to, arrived - at)),
       );
     }
-    if (ttl !== undefined) this.#mux.socket.setTtl(ttl);
-    this.#out(data, to);
-    if (ttl !== undefined) this.#mux.socket.setTtl(USUAL_TTL);
+    this.#out(data, to, ttl);
     if (this.#sent === 1) this.#options.onSent?.();
   }
 
-  #out(data: Uint8Array, to: Endpoint): void {
+  #out(data: Uint8Array, to: Endpoint, ttl?: number): void {
     this.#sending.push(
-      this.#mux.socket.send(data, to).catch((error: unknown) => {
+      this.#mux.socket.send(data, to, { ttl }).catch((error: unknown) => {
         if (!(error instanceof NetError)) throw error;
         if (error.kind !== 'closed') this.#fail(error);
       }),
@@ -252,10 +248,8 @@ export async function keepOpen(
       // A shared port is held only while sending.
       const way = await port.towards(to, signal);
       const { socket } = way.mux;
-      if (options.ttl !== undefined) socket.setTtl(options.ttl);
-      const sending = socket.send(options.payload ?? punchIndication(env.random.bytes(12)), to).catch(ignoreNetError);
-      if (options.ttl !== undefined) socket.setTtl(USUAL_TTL);
-      await sending;
+      const data = options.payload ?? punchIndication(env.random.bytes(12));
+      await socket.send(data, to, { ttl: options.ttl }).catch(ignoreNetError);
       sent++;
       way.release();
     } catch (error) {

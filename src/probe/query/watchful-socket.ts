@@ -1,5 +1,12 @@
 import type { Endpoint } from '../../net/address.ts';
-import { NetError, type Udp, type UdpListener, type UdpOptions, type UdpSocket } from '../../net/env.ts';
+import {
+  NetError,
+  type SendOptions,
+  type Udp,
+  type UdpListener,
+  type UdpOptions,
+  type UdpSocket,
+} from '../../net/env.ts';
 
 /**
  * A connected socket that can also tell of answers from the wrong address. Connected, it hears at once that a port is closed
@@ -42,18 +49,14 @@ export class WatchfulSocket implements UdpSocket {
     }
   }
 
-  send(data: Uint8Array): Promise<void> {
-    return this.#main.send(data);
+  send(data: Uint8Array, to?: Endpoint, options?: SendOptions): Promise<void> {
+    return this.#main.send(data, to, options);
   }
 
   listen(listener: UdpListener): void {
     this.#listener = listener;
     this.#main.listen(listener);
     this.#overhear();
-  }
-
-  setTtl(ttl: number): void {
-    this.#main.setTtl(ttl);
   }
 
   close(): void {
