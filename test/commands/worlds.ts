@@ -1,14 +1,10 @@
 /** Commands of this tool on several hosts of one simulated network, at once. */
-import { setMaxListeners } from 'node:events';
 import { loadAll } from '../../src/cli/execute.ts';
 import type { Report } from '../../src/report/report.ts';
 import type { Env } from '../../src/net/env.ts';
 import { sleep } from '../../src/net/wait.ts';
 import type { Lab } from '../../src/lab/topology.ts';
 import { allCommands, listOf, run as runAnywhere, type RunOptions, type RunResult } from '../cli/harness.ts';
-
-// As main.ts does.
-setMaxListeners(0);
 
 /** Loaded beforehand: virtual time does not wait for modules. */
 const commands = listOf(...(await loadAll(allCommands())));

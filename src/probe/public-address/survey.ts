@@ -1,7 +1,7 @@
 /** The public address by several methods at once: the first answer counts, the others check it. */
 import { canonicalAddress, type Endpoint, type Family, familyOf } from '../../net/address.ts';
 import { type Env, NetError } from '../../net/env.ts';
-import { Gate, scope, TimeoutError } from '../../net/wait.ts';
+import { FanOut, Gate, scope, TimeoutError } from '../../net/wait.ts';
 import { ForwardingTable } from '../../report/forwarding.ts';
 import { transact } from '../../stun/client.ts';
 import { discover } from '../../stun/discovery.ts';
@@ -107,6 +107,7 @@ export async function surveyPublicAddress(
   const table = new ForwardingTable();
   const gate = new Gate(env.clock);
   const bounds = scope(env.clock, signal, options.timeoutMs);
+  const each = new FanOut(bounds.signal);
   const pending = new Map<Family, number>(options.plans.map(({ family, methods }) => [family, methods.length]));
   const attempts: Promise<void>[] = [];
   const of = (family: Family): Answer | undefined => answers.find(({ address }) => familyOf(address) === family);
@@ -115,7 +116,7 @@ export async function surveyPublicAddress(
   const attempt = async (source: Source, family: Family): Promise<boolean> => {
     const name = sourceName(source);
     try {
-      const { flow, ...heard } = await ask(env, source, family, options, bounds.signal);
+      const { flow, ...heard } = await each.run((own) => ask(env, source, family, options, own));
       if (familyOf(heard.address) !== family)
         throw new NoAddress(`the answer ${heard.address} is no IPv${family} address`);
       const answer = { method: source.method, source: name, ...heard };
@@ -179,6 +180,7 @@ export async function surveyPublicAddress(
   } finally {
     bounds.abort(END);
     await Promise.all(attempts);
+    each.end();
   }
   return { answers, failures, table, interrupted: signal.aborted, best: of(4) ?? of(6) };
 }
