@@ -189,7 +189,10 @@ export function parseEndpoint(text: string): Endpoint | undefined {
 
 export const sameEndpoint = (a: Endpoint, b: Endpoint): boolean => a.port === b.port && a.address === b.address;
 
-/** What a literal address is for, by the IANA special-purpose registries (RFC 6890, 6598, 4193, 4291). */
+/**
+ * What a literal address is for, by the IANA special-purpose registries (RFC 6890, 6598, 2544, 6666, 4193, 4291, 3879). The documentation
+ * ranges (RFC 5737, RFC 3849) count as public: laboratories and examples are made of them.
+ */
 export type AddressScope =
   | 'public'
   | 'private'
@@ -209,6 +212,7 @@ const SCOPES_V4: readonly (readonly [prefix: string, length: number, scope: Addr
   ['172.16.0.0', 12, 'private'],
   ['192.0.0.0', 24, 'reserved'],
   ['192.168.0.0', 16, 'private'],
+  ['198.18.0.0', 15, 'reserved'],
   ['224.0.0.0', 4, 'multicast'],
   ['240.0.0.0', 4, 'reserved'],
 ];
@@ -216,8 +220,10 @@ const SCOPES_V4: readonly (readonly [prefix: string, length: number, scope: Addr
 const SCOPES_V6: typeof SCOPES_V4 = [
   ['::', 128, 'unspecified'],
   ['::1', 128, 'loopback'],
+  ['100::', 64, 'reserved'],
   ['fc00::', 7, 'private'],
   ['fe80::', 10, 'link-local'],
+  ['fec0::', 10, 'private'],
   ['ff00::', 8, 'multicast'],
 ];
 
@@ -229,6 +235,27 @@ export function inPrefix(address: Uint8Array, prefix: Uint8Array, length: number
     if ((((address[bit >> 3] as number) ^ (prefix[bit >> 3] as number)) & mask) !== 0) return false;
   }
   return true;
+}
+
+/** A range of addresses of one family: those that share the first `length` bits of `prefix`. */
+export interface Network {
+  readonly prefix: Uint8Array;
+  /** 0–32 or 0–128. */
+  readonly length: number;
+}
+
+/** Whether a literal address lies in the network. */
+export function inNetwork(address: string, { prefix, length }: Network): boolean {
+  const bytes = addressBytes(address);
+  return bytes !== undefined && inPrefix(bytes, prefix, length);
+}
+
+const V4_MAPPED = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0);
+
+/** `::ffff:a.b.c.d` as `a.b.c.d` (RFC 4291 §2.5.5.2): how a dual-stack socket names an IPv4 address. Everything else as it is. */
+export function unmappedV4(address: string): string {
+  const bytes = address.startsWith('::') ? addressBytes(address) : undefined;
+  return bytes?.length === 16 && inPrefix(bytes, V4_MAPPED, 96) ? formatAddress(bytes.subarray(12)) : address;
 }
 
 /** Scope of a literal address; `shared` is 100.64.0.0/10, the space between a CGNAT and its customers (RFC 6598). */

@@ -1,0 +1,117 @@
+/**
+ * What may count for a verdict. A server's statement of our public side counts only when it can be true, and where servers
+ * contradict each other the agreement of independent ones does: one odd server becomes a remark. Pure.
+ *
+ * The addresses that our own packets carry are the only other thing that is known. So a statement is doubted when no packet could
+ * have shown that address to that server; and it is odd when it could, but more servers saw something else.
+ */
+import {
+  type Endpoint,
+  familyOf,
+  formatEndpoint,
+  inNetwork,
+  type Network,
+  sameEndpoint,
+  scopeOf,
+  unmappedV4,
+} from '../net/address.ts';
+import { classifyMapping, type MappingVerdict, type Observation } from './mapping.ts';
+
+/** Why a statement cannot count. */
+export type Doubt =
+  /** Not of the family in which the server was asked, and no NAT64 on the way that would explain it. */
+  | 'family'
+  /** No address at all, or port 0. */
+  | 'unspecified'
+  /** A server on the public internet cannot have been shown an address that is not public: it sits behind a NAT of its own, or something rewrote its answer. */
+  | 'not-public'
+  /** The server stands inside one's own network: what it sees says nothing of the internet. */
+  | 'inside';
+
+/** What a server said of one flow. `server` names who said it: all flows to the addresses of one RFC 5780 server share it. */
+export interface Sighting extends Observation {
+  readonly server: string;
+}
+
+export interface Ground {
+  /** Servers inside one's own network are asked on purpose, and believed (`--local`). */
+  readonly local?: boolean | undefined;
+  /** NAT64 prefixes of this network (RFC 6052, RFC 7050): a server under one of them sees IPv4. */
+  readonly nat64?: readonly Network[] | undefined;
+}
+
+/** The statement in plain form: an IPv4-mapped IPv6 address is the IPv4 address (a dual-stack socket of the server's reports so). */
+export const plain = (mapped: Endpoint): Endpoint => ({ address: unmappedV4(mapped.address), port: mapped.port });
+
+/** Why the statement cannot count; undefined where it can. `mapped` in {@link plain} form. */
+export function doubtOf(
+  { remote, mapped }: Pick<Observation, 'remote' | 'mapped'>,
+  { local = false, nat64 = [] }: Ground = {},
+): Doubt | undefined {
+  const scope = scopeOf(mapped.address);
+  if (scope === 'unspecified' || mapped.port === 0) return 'unspecified';
+  const translated = nat64.some((prefix) => inNetwork(remote.address, prefix));
+  if (familyOf(mapped.address) !== (translated ? 4 : familyOf(remote.address))) return 'family';
+  if (local) return undefined;
+  if (scopeOf(remote.address) !== 'public') return 'inside';
+  return scope === 'public' ? undefined : 'not-public';
+}
+
+export interface Weighed {
+  readonly verdict: MappingVerdict;
+  /** What the verdict rests on. */
+  readonly believed: readonly Sighting[];
+  /** Could be true, but stands against what more servers saw. */
+  readonly odd: readonly Sighting[];
+  /** Servers saw different public addresses, and nothing says which of them is right. */
+  readonly disputed: boolean;
+}
+
+/**
+ * The mapping of ONE local endpoint from credible sightings. Behind a NAT that maps by destination no two servers see the same, so
+ * two server addresses that do are believed against fewer others. What one server says differently of two flows is the NAT's
+ * doing, and so is another port of the same public address. Two servers that name two addresses may be that as well, or
+ * one of them may be wrong: `pool`, the addresses that single servers saw of several sockets, tells where there is more than one.
+ */
+export function weigh(credible: readonly Sighting[], pool: ReadonlySet<string> = new Set()): Weighed {
+  const of = (believed: readonly Sighting[]): Weighed => ({
+    verdict: classifyMapping(believed),
+    believed,
+    odd: credible.filter((each) => !believed.includes(each)),
+    disputed: false,
+  });
+  if (!classifyMapping(credible).dependent) return of(credible);
+  const pooled = pool.size > 1 ? credible.filter(({ mapped }) => pool.has(mapped.address)) : [];
+  if (pooled.length > 0) return of(pooled);
+  const agreed = majority(credible);
+  if (agreed) return of(agreed);
+  if (new Set(credible.map(({ mapped }) => mapped.address)).size === 1) return of(credible);
+  const telling =
+    groups(credible, ({ server }) => server).find(differ) ??
+    groups(credible, ({ mapped }) => mapped.address).find(differ);
+  if (telling) return of(telling);
+  return { verdict: { mapping: 'unknown', dependent: false }, believed: [], odd: [], disputed: true };
+}
+
+/**
+ * Those that name the same public side from at least two remote addresses, if that is more addresses than all others have together,
+ * and none of their servers says anything else.
+ */
+function majority(sightings: readonly Sighting[]): readonly Sighting[] | undefined {
+  const addressesOf = (of: readonly Sighting[]): Set<string> => new Set(of.map(({ remote }) => remote.address));
+  return groups(sightings, ({ mapped }) => formatEndpoint(mapped)).find((group) => {
+    const others = sightings.filter((each) => !group.includes(each));
+    const wavers = others.some(({ server }) => group.some((each) => each.server === server));
+    const support = addressesOf(group).size;
+    return !wavers && support >= 2 && support > addressesOf(others).size;
+  });
+}
+
+const differ = (group: readonly Sighting[]): boolean =>
+  group.some(({ mapped }) => !sameEndpoint(mapped, (group[0] as Sighting).mapped));
+
+function groups(sightings: readonly Sighting[], keyOf: (sighting: Sighting) => string): (readonly Sighting[])[] {
+  const found = new Map<string, Sighting[]>();
+  for (const each of sightings) found.set(keyOf(each), [...(found.get(keyOf(each)) ?? []), each]);
+  return [...found.values()];
+}
