@@ -26,9 +26,16 @@ export interface ExchangeOptions {
   readonly signal: AbortSignal;
 }
 
+/** A request that the system would not send is tried again so soon: nothing of it went out. */
+const RETRY_MS = 25;
+/** What has been refused for so long is not going to be sent. */
+const MOST_REFUSED_MS = 1_000;
+/** What may be over by the next send: a firewall rule for some packets, full buffers, a network that changes. */
+const PASSING: ReadonlySet<NetError['kind']> = new Set(['denied', 'unreachable', 'other']);
+
 /** What went out and came back. */
 export interface Tally {
-  /** Requests sent. */
+  /** Requests sent; those that the system refused do not count. */
   readonly sent: number;
   /** Answers with the right ID from the right source. */
   readonly received: number;
@@ -49,6 +56,7 @@ export type Exchanged = Tally &
     | { readonly kind: 'timeout'; readonly afterMs: number }
     /** Nothing but answers whose integrity check failed; the last of them. */
     | { readonly kind: 'integrity-violated'; readonly discarded: Decoded }
+    /** The port is closed, or for a second nothing could be sent: one refused send is an event and no end. */
     | { readonly kind: 'network-error'; readonly error: NetError }
   );
 
@@ -65,7 +73,17 @@ export async function exchange(channel: StunChannel, options: ExchangeOptions): 
   let received = 0;
   let discarded: Decoded | undefined;
   let cancel = () => {};
+  let cancelRetry = () => {};
   let shared: Shot | undefined;
+  let over = false;
+  let trouble: { readonly since: number; readonly error: NetError; readonly ours: boolean } | undefined;
+
+  /** An error is the end where it cannot pass, or where there has been nothing else for a while. `ours`: the system would not send. */
+  const failed = (error: NetError, ours = false): void => {
+    trouble = { since: trouble?.since ?? clock.now(), error, ours };
+    const lasting = clock.now() - trouble.since >= MOST_REFUSED_MS;
+    if (channel.reliable || !PASSING.has(error.kind) || lasting) ending.resolve({ kind: 'network-error', error });
+  };
 
   const receive = (reply: Reply, candidates: readonly number[]): void => {
     if (!options.acceptFrom(reply.from)) {
@@ -94,10 +112,19 @@ export async function exchange(channel: StunChannel, options: ExchangeOptions): 
       const candidates = options.freshIds ? [at] : sentAt;
       releases.push(channel.expect(shot.transactionId, (reply) => receive(reply, candidates)));
     }
-    channel.send(shot.bytes, to).catch((error: unknown) => {
-      if (error instanceof NetError) ending.resolve({ kind: 'network-error', error });
-      else ending.reject(error);
-    });
+    channel.send(shot.bytes, to).then(
+      () => {
+        if (trouble?.ours) trouble = undefined;
+      },
+      (error: unknown) => {
+        if (!(error instanceof NetError)) return ending.reject(error);
+        sentAt.splice(sentAt.indexOf(at), 1);
+        if (over) return;
+        failed(error, true);
+        cancelRetry();
+        cancelRetry = clock.after(RETRY_MS, send);
+      },
+    );
   };
 
   const steps = options.schedule();
@@ -107,7 +134,11 @@ export async function exchange(channel: StunChannel, options: ExchangeOptions): 
     const act = () => {
       if (step.done) {
         ending.resolve(
-          discarded ? { kind: 'integrity-violated', discarded } : { kind: 'timeout', afterMs: step.value },
+          discarded
+            ? { kind: 'integrity-violated', discarded }
+            : trouble
+              ? { kind: 'network-error', error: trouble.error }
+              : { kind: 'timeout', afterMs: step.value },
         );
       } else {
         send();
@@ -121,13 +152,15 @@ export async function exchange(channel: StunChannel, options: ExchangeOptions): 
 
   const stop = () => ending.reject(signal.reason);
   signal.addEventListener('abort', stop, { once: true });
-  releases.push(channel.watch((error) => ending.resolve({ kind: 'network-error', error })));
+  releases.push(channel.watch(failed));
   try {
     walk();
     const end = await ending.promise;
     return { ...end, sent: sentAt.length, received, wrongSources };
   } finally {
+    over = true;
     cancel();
+    cancelRetry();
     signal.removeEventListener('abort', stop);
     for (const release of releases) release();
   }

@@ -41,6 +41,8 @@ export interface Decoded extends Message {
   readonly bytes: Uint8Array;
   /** No magic cookie: the sender speaks RFC 3489. */
   readonly classic: boolean;
+  /** What breaks the format in an answer that is of use all the same (`leniency.ts`). */
+  readonly malformed?: readonly string[];
 }
 
 /** How to close a message. The integrity attributes need `key`. */
@@ -82,18 +84,25 @@ export function looksLikeStun(bytes: Uint8Array): boolean {
  */
 export function decode(bytes: Uint8Array): Decoded {
   if (bytes.length < HEADER) throw new StunFormatError('too-short', `${bytes.length} bytes are fewer than a header`);
-  const type = readU16(bytes, 0);
-  if (type > 0x3fff) throw new StunFormatError('not-stun', 'the two leading bits are not zero');
+  const header = messageOf(bytes);
+  if (!header) throw new StunFormatError('not-stun', 'the two leading bits are not zero');
   const length = readU16(bytes, 2);
   if (length % 4 !== 0) throw new StunFormatError('length', `length ${length} is no multiple of four`);
   if (HEADER + length !== bytes.length)
     throw new StunFormatError('length', `length ${length}, but ${bytes.length - HEADER} bytes follow the header`);
+  return { ...header, attributes: decodeAttributes(bytes) };
+}
+
+/** What the header says, without any attributes; undefined where the two leading bits are set (RFC 8489 §5). At least 20 bytes. */
+export function messageOf(bytes: Uint8Array): Decoded | undefined {
+  const type = readU16(bytes, 0);
+  if (type > 0x3fff) return undefined;
   const classic = readU32(bytes, 4) !== MAGIC_COOKIE;
   return {
     class: CLASSES[((type >>> 7) & 2) | ((type >>> 4) & 1)] as MessageClass,
     method: ((type >>> 2) & 0xf80) | ((type >>> 1) & 0x70) | (type & 0xf),
     transactionId: bytes.subarray(classic ? 4 : 8, HEADER),
-    attributes: decodeAttributes(bytes),
+    attributes: [],
     bytes,
     classic,
   };

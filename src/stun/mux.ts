@@ -1,6 +1,7 @@
 import type { Endpoint } from '../net/address.ts';
 import type { Datagram, NetError, UdpSocket } from '../net/env.ts';
 import type { Reply, StunChannel } from './channel.ts';
+import { decodeAnswer } from './leniency.ts';
 import { type Decoded, transactionKey, tryDecode } from './message.ts';
 
 export type { Reply } from './channel.ts';
@@ -55,8 +56,14 @@ export class StunMux implements StunChannel {
     };
   }
 
+  /** What breaks the format counts only where it answers what was asked. */
+  #lenient(data: Uint8Array): Decoded | undefined {
+    const message = decodeAnswer(data);
+    return message && this.#awaited.has(transactionKey(message.transactionId)) ? message : undefined;
+  }
+
   #receive(datagram: Datagram): void {
-    const message = tryDecode(datagram.data);
+    const message = tryDecode(datagram.data) ?? (this.#awaited.size > 0 ? this.#lenient(datagram.data) : undefined);
     const key =
       message && (message.class === 'success' || message.class === 'error')
         ? transactionKey(message.transactionId)

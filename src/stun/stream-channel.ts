@@ -2,7 +2,8 @@ import type { Endpoint } from '../net/address.ts';
 import { type ByteStream, type Clock, NetError } from '../net/env.ts';
 import type { Reply, StunChannel } from './channel.ts';
 import { Deframer } from './framing.ts';
-import { decode, StunFormatError, transactionKey } from './message.ts';
+import { decodeAnswer } from './leniency.ts';
+import { decode, StunFormatError, transactionKey, tryDecode } from './message.ts';
 
 /** Transactions over one TCP or TLS connection. It reads from its making on; the stream stays the caller's to close. */
 export class StreamChannel implements StunChannel {
@@ -49,7 +50,7 @@ export class StreamChannel implements StunChannel {
     for await (const chunk of this.stream) {
       const at = this.#clock.now();
       for (const bytes of deframer.push(chunk)) {
-        const message = decode(bytes);
+        const message = tryDecode(bytes, true) ?? decodeAnswer(bytes) ?? decode(bytes);
         if (message.class !== 'success' && message.class !== 'error') continue;
         this.#awaited.get(transactionKey(message.transactionId))?.({ message, from: this.stream.remote, at });
       }

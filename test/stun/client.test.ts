@@ -104,16 +104,58 @@ describe('transact', () => {
     expect(outcome).toMatchObject({ kind: 'network-error', error: { kind: 'refused' }, sent: 1 });
   });
 
-  it('ends at once when nothing can be sent', async () => {
-    const on = stage(() => {});
-    on.socket.refuse = new NetError('unreachable', 'no route');
+  const refusing = async (refuses: (n: number) => NetError | undefined, options: Partial<TransactOptions> = {}) => {
+    const on = stage((arrived) => arrived.reply(success(arrived)));
+    let n = 0;
+    const send = on.socket.send.bind(on.socket);
+    on.socket.send = (data, to) => {
+      const error = refuses(++n);
+      return error ? Promise.reject(error) : send(data, to);
+    };
     const { clock, world } = on;
     const signal = new AbortController().signal;
     const outcome = await world.run(() =>
-      transact(on.mux, {}, { to: SERVER, schedule: standardSchedule(), clock, random: world.random(''), signal }),
+      transact(
+        on.mux,
+        {},
+        { to: SERVER, schedule: briskSchedule(5000), clock, random: world.random(''), signal, ...options },
+      ),
     );
-    expect(outcome).toMatchObject({ kind: 'network-error', error: { kind: 'unreachable' } });
-    expect(world.now).toBe(0);
+    return { outcome, tries: n, now: world.now };
+  };
+
+  it.each(['denied', 'unreachable', 'other'] as const)('takes one refused send (%s) for an event', async (kind) => {
+    const { outcome, now } = await refusing((n) => (n === 1 ? new NetError(kind, 'no') : undefined));
+    expect(outcome).toMatchObject({ kind: 'answered', sent: 1, received: 1, rttMs: 20 });
+    expect(now).toBeLessThan(100);
+  });
+
+  it('goes on where every other send is refused', async () => {
+    const { outcome } = await refusing((n) => (n % 2 === 1 ? new NetError('denied', 'EPERM') : undefined), {
+      freshIds: true,
+    });
+    expect(outcome).toMatchObject({ kind: 'answered', sent: 1 });
+  });
+
+  it.each(['denied', 'unreachable', 'other'] as const)(
+    'gives up when for a second nothing could be sent: %s',
+    async (kind) => {
+      const { outcome, now, tries } = await refusing(() => new NetError(kind, 'no'));
+      expect(outcome).toMatchObject({ kind: 'network-error', error: { kind }, sent: 0 });
+      expect(now).toBe(1000);
+      expect(tries).toBeLessThan(60);
+    },
+  );
+
+  it.each(['too-big', 'not-available', 'closed'] as const)('ends at once on what cannot pass: %s', async (kind) => {
+    const { outcome, now } = await refusing(() => new NetError(kind, 'no'));
+    expect(outcome).toMatchObject({ kind: 'network-error', error: { kind } });
+    expect(now).toBe(0);
+  });
+
+  it('tells of the refusal, not of silence, where the time is up first', async () => {
+    const { outcome } = await refusing(() => new NetError('denied', 'no'), { schedule: briskSchedule(400) });
+    expect(outcome).toMatchObject({ kind: 'network-error', error: { kind: 'denied' } });
   });
 
   it('stops with the signal and leaves no timer behind', async () => {

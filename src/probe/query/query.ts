@@ -206,7 +206,7 @@ async function ask(
   }
 }
 
-/** Exchanges begun at fixed intervals, whether or not the one before has ended; cut short where the network refuses, and by the user, who then has those that are done. */
+/** Exchanges begun at fixed intervals, whether or not the one before has ended, and whatever becomes of it; cut short only by the user, who then has those that are done. */
 async function train(
   env: QueryEnv,
   exchange: (signal: AbortSignal) => Promise<TransactOutcome>,
@@ -215,18 +215,12 @@ async function train(
 ): Promise<TransactOutcome[]> {
   const under: Promise<TransactOutcome>[] = [];
   const each = new FanOut(signal);
-  let refused = false;
   try {
-    for (let i = 0; i < count && !refused; i++) {
+    for (let i = 0; i < count; i++) {
       if (i > 0) await sleep(env.clock, intervalMs, signal).catch(() => {});
       if (signal.aborted) break;
       const outcome = each.run(exchange);
-      outcome.then(
-        ({ kind }) => {
-          if (kind === 'network-error') refused = true;
-        },
-        () => {},
-      );
+      outcome.catch(() => {});
       under.push(outcome);
     }
     const settled = await Promise.allSettled(under);
