@@ -8,7 +8,8 @@ import { type Candidate, candidatePriority, Foundations } from '../ice/candidate
 import { newCredentials } from '../ice/credentials.ts';
 import { formatIceAttributes, parseIceAttributes, SdpError } from '../ice/sdp.ts';
 import { exchange } from '../stun/exchange.ts';
-import { encode, mappedAddress, METHOD } from '../stun/message.ts';
+import { encodeBinding } from '../stun/binding.ts';
+import { mappedAddress } from '../stun/message.ts';
 import { briskSchedule } from '../net/schedule.ts';
 import { Governor } from './traversal/governor.ts';
 import type { Line, LinkEnd } from './link.ts';
@@ -250,10 +251,7 @@ async function gather(
       judge: () => 'accept',
       clock,
       signal,
-      shoot: () => ({
-        transactionId,
-        bytes: encode({ class: 'request', method: METHOD.binding, transactionId, attributes: [] }),
-      }),
+      shoot: () => ({ transactionId, bytes: encodeBinding('request', transactionId) }),
     }),
   );
   const mapped =

@@ -8,7 +8,8 @@
 import { type Endpoint, isAnyAddress, sameEndpoint } from '../net/address.ts';
 import type { Random } from '../net/env.ts';
 import type { Machine } from '../net/machine.ts';
-import { type Decoded, encode, get, mappedAddress, METHOD, transactionKey } from '../stun/message.ts';
+import { encodeBinding } from '../stun/binding.ts';
+import { type Decoded, get, mappedAddress, transactionKey } from '../stun/message.ts';
 import { COOKIE_BYTES, decodeState, encodeRegister, type PeerState, REFRESH_MS, type RoomState } from './protocol.ts';
 
 export interface ClientOptions {
@@ -164,8 +165,7 @@ export class RendezvousClient implements Machine<ClientEvent, ClientAction> {
     this.#sentAt.set(transactionKey(transactionId), now);
     const [oldest] = this.#sentAt.keys();
     if (oldest !== undefined && this.#sentAt.size > MOST_OUTSTANDING) this.#sentAt.delete(oldest);
-    const attributes = [encodeRegister(register)];
-    return { kind: 'send', data: encode({ class: 'request', method: METHOD.binding, transactionId, attributes }) };
+    return { kind: 'send', data: encodeBinding('request', transactionId, [encodeRegister(register)]) };
   }
 
   #hear(message: Decoded, at: number, now: number): ClientAction[] {

@@ -6,7 +6,7 @@
  * not shown that it hears the answers, so that a flood from forged sources costs those who are real nothing.
  */
 import { createHmac } from 'node:crypto';
-import { type Endpoint, sameEndpoint } from '../net/address.ts';
+import type { Endpoint } from '../net/address.ts';
 import type { Machine } from '../net/machine.ts';
 import type { Random } from '../net/env.ts';
 import { type RateLimit, SourceLimiter, sourceKey } from '../net/rate-limit.ts';
@@ -14,11 +14,11 @@ import { attribute } from '../stun/attributes.ts';
 import { encodeBinding, reflexive } from '../stun/binding.ts';
 import { type Decoded, METHOD, transactionKey, tryDecode } from '../stun/message.ts';
 import type { Role } from '../stun/server.ts';
+import { enter, type Member, type Room, Rooms, update } from './rooms.ts';
 import {
   COOKIE_BYTES,
   decodeRegister,
   encodeState,
-  REFRESH_MS,
   type Register,
   type RoomState,
   type RoomStatus,
@@ -34,14 +34,9 @@ export interface RendezvousOptions {
   readonly random: Random;
 }
 
+const MOST_ROOMS = 20_000;
 export const DEFAULT_RENDEZVOUS_LIMIT: RateLimit = { perSecond: 50, burst: 200 };
 
-/** A member that was silent for so long is gone: it should speak every {@link REFRESH_MS}. */
-const MEMBER_EXPIRES_MS = 3 * REFRESH_MS;
-/** From the meeting of its members on: enough to exchange what they measure. */
-const PAIRED_MS = 60_000;
-/** For so long a used room's name can't be used again. */
-const USED_MS = 600_000;
 /** When the peer's news is told again as long as it is not acknowledged. */
 const PUSH_WAITS_MS: readonly number[] = [60, 120, 240, 480, 960];
 
@@ -71,30 +66,6 @@ export interface RendezvousCounters {
   evicted: number;
 }
 
-interface Member {
-  readonly id: string;
-  readonly bytes: Uint8Array;
-  endpoint: Endpoint;
-  viaRole: Role;
-  sequence: number;
-  payload: Uint8Array;
-  /** The peer's payload that it holds. */
-  heard: number;
-  seenAt: number;
-  /** Bytes that may still be sent to `endpoint`. */
-  credit: number;
-  confirmed: boolean;
-  left: boolean;
-  pushAt: number | undefined;
-  pushes: number;
-}
-
-interface Room {
-  readonly name: string;
-  readonly members: Member[];
-  pairedAt: number | undefined;
-}
-
 export class RendezvousServer implements Machine<RendezvousEvent, RendezvousAction> {
   readonly counters: RendezvousCounters = {
     received: 0,
@@ -108,12 +79,7 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
   readonly #options: RendezvousOptions;
   readonly #limiter: SourceLimiter;
   readonly #cookieKey: Uint8Array;
-  readonly #mostRooms: number;
-  /** By name, in the order of their last use: the first is the first to go. Rooms of unconfirmed members, open rooms, used rooms. */
-  readonly #unconfirmed = new Map<string, Room>();
-  readonly #open = new Map<string, Room>();
-  /** Until when. */
-  readonly #used = new Map<string, number>();
+  readonly #rooms: Rooms;
   /** Those with something to tell again. */
   readonly #pushing = new Set<Room>();
 
@@ -121,12 +87,12 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
     this.#options = options;
     this.#limiter = new SourceLimiter(options.limit ?? DEFAULT_RENDEZVOUS_LIMIT, options.random);
     this.#cookieKey = options.random.bytes(32);
-    this.#mostRooms = options.rooms ?? 20_000;
+    this.#rooms = new Rooms(options.rooms ?? MOST_ROOMS, (room) => this.#pushing.delete(room));
   }
 
   /** Rooms in memory, used ones included. */
   get size(): number {
-    return this.#unconfirmed.size + this.#open.size + this.#used.size;
+    return this.#rooms.size;
   }
 
   handle(event: RendezvousEvent, now: number): RendezvousAction[] {
@@ -142,7 +108,7 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
       this.counters.malformed++;
       return [];
     }
-    this.#expire(now);
+    this.#rooms.expire(now);
     this.counters.answered++;
     return this.#register(event, message, register, now);
   }
@@ -178,62 +144,30 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
     const refuse = (status: RoomStatus): RendezvousAction[] => [
       this.#answer(role, from, request, { status, stored: 0, cookie, alternates: [], peer: undefined }),
     ];
-    if ((this.#used.get(name) ?? 0) > now) return refuse('used');
-    const known = this.#find(name);
-    if (known?.pairedAt !== undefined && known.pairedAt + PAIRED_MS <= now) {
-      this.#close(known, now);
-      return refuse('used');
-    }
-    const room = known ?? (register.bye ? undefined : this.#create(name, confirmed));
+    const known = this.#rooms.find(name, now);
+    if (known === 'used') return refuse('used');
+    const room = known ?? (register.bye ? undefined : this.#rooms.create(name, confirmed));
+    this.counters.evicted = this.#rooms.evicted;
     if (!room) return refuse(register.bye ? 'left' : 'busy');
     let member = room.members.find((each) => each.id === id);
     if (!member) {
       if (register.bye) return refuse('left');
       if (room.members.length >= 2) return refuse('full');
-      member = {
-        id,
-        bytes: register.member,
-        endpoint: from,
-        viaRole: role,
-        sequence: 0,
-        payload: new Uint8Array(),
-        heard: 0,
-        seenAt: now,
-        credit: 0,
-        confirmed,
-        left: false,
-        pushAt: undefined,
-        pushes: 0,
-      };
-      room.members.push(member);
+      member = enter(room, { id, bytes: register.member, endpoint: from, viaRole: role });
     }
-    const moved = !sameEndpoint(member.endpoint, from);
-    // What was received from elsewhere earns nothing here.
-    if (moved) member.credit = 0;
-    member.endpoint = from;
-    member.viaRole = role;
-    member.seenAt = now;
-    member.credit += data.length;
-    member.confirmed ||= confirmed;
-    member.heard = Math.max(member.heard, register.heard);
-    member.left ||= register.bye;
+    const news = update(member, { from, role, register, confirmed, bytes: data.length, now });
     const peer = room.members.find((each) => each !== member);
-    const news = register.sequence > member.sequence || register.bye || (moved && member.sequence > 0);
-    if (register.sequence > member.sequence) {
-      member.sequence = register.sequence;
-      member.payload = register.payload;
-    }
     if (peer && room.pairedAt === undefined) {
       room.pairedAt = now;
       this.counters.paired++;
     }
-    this.#place(room);
+    this.#rooms.touch(room);
     const actions = [this.#answerMember(room, member, request, cookie)];
     if (peer && news) actions.push(...this.#startPush(room, peer, now));
     if (room.members.every(({ left }) => left)) {
       // One who left before anybody came has used nothing up.
-      if (peer) this.#close(room, now);
-      else this.#forget(room);
+      if (peer) this.#rooms.close(room, now);
+      else this.#rooms.forget(room);
     }
     return actions;
   }
@@ -295,58 +229,6 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
 
   #cookieOf({ address, port }: Endpoint): Uint8Array {
     return createHmac('sha256', this.#cookieKey).update(`${address} ${port}`).digest().subarray(0, COOKIE_BYTES);
-  }
-
-  #find(name: string): Room | undefined {
-    return this.#open.get(name) ?? this.#unconfirmed.get(name);
-  }
-
-  #create(name: string, confirmed: boolean): Room | undefined {
-    if (this.size >= this.#mostRooms) {
-      // Whoever has shown that it hears us stays; the oldest of the others goes. Used names go before open rooms.
-      const victim = this.#unconfirmed.keys().next().value ?? this.#used.keys().next().value;
-      if (victim === undefined) return undefined;
-      if (this.#unconfirmed.has(victim)) this.#forget(this.#unconfirmed.get(victim) as Room);
-      else this.#used.delete(victim);
-      this.counters.evicted++;
-    }
-    const room: Room = { name, members: [], pairedAt: undefined };
-    (confirmed ? this.#open : this.#unconfirmed).set(name, room);
-    return room;
-  }
-
-  /** Moves a room that was just used to the end of the queue it belongs to. */
-  #place(room: Room): void {
-    this.#unconfirmed.delete(room.name);
-    this.#open.delete(room.name);
-    (room.members.some(({ confirmed }) => confirmed) ? this.#open : this.#unconfirmed).set(room.name, room);
-  }
-
-  #forget(room: Room): void {
-    this.#unconfirmed.delete(room.name);
-    this.#open.delete(room.name);
-    this.#pushing.delete(room);
-  }
-
-  #close(room: Room, now: number): void {
-    this.#forget(room);
-    this.#used.set(room.name, now + USED_MS);
-  }
-
-  /** From the front of each queue: the least recently used rooms are there. */
-  #expire(now: number): void {
-    for (const queue of [this.#unconfirmed, this.#open]) {
-      for (const room of queue.values()) {
-        const seenAt = Math.max(...room.members.map((each) => each.seenAt));
-        if (seenAt + MEMBER_EXPIRES_MS > now && (room.pairedAt ?? now) + PAIRED_MS > now) break;
-        if (room.pairedAt === undefined) this.#forget(room);
-        else this.#close(room, now);
-      }
-    }
-    for (const [name, until] of this.#used) {
-      if (until > now) break;
-      this.#used.delete(name);
-    }
   }
 }
 

@@ -1,7 +1,7 @@
 /** Hears that nobody listens at the server: ICMP tells only a socket that is connected, and the main one cannot be. */
 import { type Endpoint, familyOf } from '../net/address.ts';
 import { type Env, NetError, type UdpSocket } from '../net/env.ts';
-import { encode, METHOD } from './message.ts';
+import { encodeBinding } from './binding.ts';
 
 /** Sends one plain Binding request from a port of its own. `refused` is called at most once; the returned function ends the watch. */
 export function watchRefusal(
@@ -28,9 +28,7 @@ export function watchRefusal(
     if (stop.signal.aborted) return opened.close();
     socket = opened;
     opened.listen({ datagram: () => {}, error: fail });
-    await opened.send(
-      encode({ class: 'request', method: METHOD.binding, transactionId: random.bytes(12), attributes: [] }),
-    );
+    await opened.send(encodeBinding('request', random.bytes(12)));
   };
   ask().catch(fail);
   return end;

@@ -1,151 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  decodeRegister,
-  decodeState,
-  encodeRegister,
-  encodeState,
-  looksLikeRegister,
-  type Register,
-  RENDEZVOUS_TYPE,
-  type RoomState,
-} from '../../src/rendezvous/protocol.ts';
-import { type RendezvousAction, type RendezvousOptions, RendezvousServer } from '../../src/rendezvous/server.ts';
-import { seededRandom } from '../../src/lab/random.ts';
-import type { Endpoint } from '../../src/net/address.ts';
-import { type Decoded, decode, encode, mappedAddress, METHOD } from '../../src/stun/message.ts';
-import { createStunServer, respond } from '../../src/stun/server.ts';
-
-const random = seededRandom(1, 'rendezvous');
-const endpoints = {
-  A1P1: { address: '40.30.20.10', port: 3478 },
-  A1P2: { address: '40.30.20.10', port: 3479 },
-  A2P1: { address: '40.30.20.11', port: 3478 },
-  A2P2: { address: '40.30.20.11', port: 3479 },
-};
-const bytes = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value);
-const text = (of: string): Uint8Array => new TextEncoder().encode(of);
-
-const register = (over: Partial<Register> = {}): Register => ({
-  room: bytes(16, 1),
-  member: bytes(16, 1),
-  sequence: 1,
-  heard: 0,
-  cookie: bytes(8, 0),
-  bye: false,
-  payload: text('a'),
-  ...over,
-});
-const packet = (of: Register): Uint8Array =>
-  encode({
-    class: 'request',
-    method: METHOD.binding,
-    transactionId: random.bytes(12),
-    attributes: [encodeRegister(of)],
-  });
-
-const A: Endpoint = { address: '12.13.14.15', port: 24604 };
-const B: Endpoint = { address: '22.23.24.25', port: 24604 };
-const C: Endpoint = { address: '32.33.34.35', port: 1 };
-
-class Desk {
-  readonly server: RendezvousServer;
-  constructor(options: Partial<RendezvousOptions> = {}) {
-    this.server = new RendezvousServer({ endpoints, random: seededRandom(2, 'server'), ...options });
-  }
-  send(from: Endpoint, of: Partial<Register>, now = 0) {
-    return read(this.server.handle({ role: 'A1P1', from, data: packet(register(of)) }, now));
-  }
-}
-
-const read = (
-  actions: readonly RendezvousAction[],
-): { to: Endpoint; message: Decoded; state: RoomState; length: number }[] =>
-  actions.map(({ to, data }) => {
-    const message = decode(data);
-    const state = decodeState(message);
-    if (!state) throw new Error('an answer without a state');
-    return { to, message, state, length: data.length };
-  });
-
-const one = bytes(16, 1);
-const two = bytes(16, 2);
-
-describe('the rendezvous protocol', () => {
-  it('carries a register and a state through', () => {
-    const key = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
-    fc.assert(
-      fc.property(
-        key(16),
-        key(16),
-        fc.integer({ min: 1, max: 65_535 }),
-        fc.nat(65_535),
-        key(8),
-        fc.uint8Array({ maxLength: 900 }),
-        (room, member, sequence, heard, cookie, payload) => {
-          const of: Register = { room, member, sequence, heard, cookie, bye: false, payload };
-          const data = packet(of);
-          expect(looksLikeRegister(data)).toBe(true);
-          expect(data.length).toBeLessThanOrEqual(1200);
-          expect(decodeRegister(decode(data))).toEqual(of);
-          const state: RoomState = {
-            status: 'paired',
-            stored: heard,
-            cookie,
-            alternates: [endpoints.A1P2, { address: '2001:db8::1', port: 1 }],
-            peer: { member, sequence, observed: A, payload },
-          };
-          const answer = encode({
-            class: 'success',
-            method: METHOD.binding,
-            transactionId: bytes(12, 0),
-            attributes: [encodeState(state)],
-          });
-          expect(decodeState(decode(answer))).toEqual(state);
-        },
-      ),
-    );
-  });
-
-  it('survives every cut and every wrong byte', () => {
-    const value = (of: Uint8Array): Decoded =>
-      decode(
-        encode({
-          class: 'success',
-          method: METHOD.binding,
-          transactionId: bytes(12, 0),
-          attributes: [{ name: undefined, type: RENDEZVOUS_TYPE, value: of }],
-        }),
-      );
-    const state = encodeState({
-      status: 'paired',
-      stored: 1,
-      cookie: bytes(8, 1),
-      alternates: [A],
-      peer: { member: one, sequence: 1, observed: B, payload: text('hello') },
-    });
-    const whole = state.value as Uint8Array;
-    for (let length = 0; length < whole.length; length++)
-      expect(() => decodeState(value(whole.slice(0, length)))).not.toThrow();
-    fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 200 }), (noise) => {
-        decodeState(value(noise));
-        decodeRegister(value(noise));
-      }),
-      { numRuns: 500 },
-    );
-  });
-
-  it('is a plain Binding request to a STUN server that does not know it', () => {
-    const answer = respond(createStunServer({ endpoints, random }), {
-      role: 'A1P1',
-      from: A,
-      data: packet(register()),
-      now: 0,
-    });
-    expect(mappedAddress(decode(answer?.data ?? bytes(20, 0)))).toEqual(A);
-  });
-});
+import { RENDEZVOUS_TYPE } from '../../src/rendezvous/protocol.ts';
+import type { RendezvousAction } from '../../src/rendezvous/server.ts';
+import { type Decoded, encode, mappedAddress, METHOD } from '../../src/stun/message.ts';
+import { A, B, bytes, C, Desk, endpoints, one, packet, read, register, text, three, two } from './wire.ts';
 
 describe('the rendezvous server', () => {
   it('answers each register as STUN, and tells both at the same instant where it saw the other', () => {
@@ -217,7 +75,7 @@ describe('the rendezvous server', () => {
     const desk = new Desk();
     desk.send(A, { member: one });
     desk.send(B, { member: two });
-    expect(desk.send(C, { member: bytes(16, 3) })).toMatchObject([
+    expect(desk.send(C, { member: three })).toMatchObject([
       { to: C, state: { status: 'full', peer: undefined, alternates: [] } },
     ]);
   });
@@ -228,8 +86,8 @@ describe('the rendezvous server', () => {
     desk.send(B, { member: two });
     desk.send(A, { member: one, bye: true, sequence: 0 });
     desk.send(B, { member: two, bye: true, sequence: 0 });
-    expect(desk.send(C, { member: bytes(16, 3) }, 1000)).toMatchObject([{ state: { status: 'used' } }]);
-    expect(desk.send(C, { member: bytes(16, 3) }, 700_000)).toMatchObject([{ state: { status: 'waiting' } }]);
+    expect(desk.send(C, { member: three }, 1000)).toMatchObject([{ state: { status: 'used' } }]);
+    expect(desk.send(C, { member: three }, 700_000)).toMatchObject([{ state: { status: 'waiting' } }]);
     // One that nobody came to can be used again.
     const other = new Desk();
     other.send(A, { member: one });
@@ -324,5 +182,156 @@ describe('the rendezvous server', () => {
       expect(server.handle({ role: 'A1P1', from: A, data }, 0)).toEqual([]);
     }
     expect(server.counters.malformed).toBe(3);
+  });
+
+  describe('the cookie', () => {
+    /** Rooms for two; A's room is the older one. Who is thrown out when a third room is opened? */
+    const survivor = (cookieOf: (given: Uint8Array) => Uint8Array, from = A): boolean => {
+      const desk = new Desk({ rooms: 2 });
+      const [given] = desk.send(A, { member: one });
+      desk.send(from, { member: one, cookie: cookieOf(given?.state.cookie ?? bytes(8, 0)) });
+      desk.send(C, { room: bytes(16, 8) });
+      desk.send(C, { room: bytes(16, 9) });
+      return desk.send(B, { member: two })[0]?.state.status === 'paired';
+    };
+
+    it('that was given shows that a member hears us; its room outlives younger ones', () => {
+      expect(survivor((given) => given)).toBe(true);
+    });
+
+    it('is right in all its bytes or not at all', () => {
+      expect(survivor(() => bytes(8, 0))).toBe(false);
+      for (let at = 0; at < 8; at++)
+        expect(survivor((given) => given.map((byte, i) => (i === at ? byte ^ 1 : byte)))).toBe(false);
+    });
+
+    it('is for one address and one port', () => {
+      const cookies = [A, { ...A, port: 1 }, { ...A, address: B.address }].map(
+        (from) => new Desk().send(from, {})[0]?.state.cookie,
+      );
+      expect(new Set(cookies.map(String)).size).toBe(3);
+      expect(cookies.map((each) => each?.length)).toEqual([8, 8, 8]);
+      expect(survivor((given) => given, { ...A, port: 1 })).toBe(false);
+    });
+  });
+
+  it('gives up the rooms of those who have not shown that they hear it, oldest first, then used names, never an open room', () => {
+    const desk = new Desk({ rooms: 3 });
+    const [room1, room2, room3, room4] = [bytes(16, 11), bytes(16, 12), bytes(16, 13), bytes(16, 14)] as const;
+    desk.confirm(A, { room: room1 });
+    desk.send(B, { room: room2 });
+    desk.send(B, { room: room3 });
+    desk.send(B, { room: room4 });
+    expect(desk.server.counters.evicted).toBe(1);
+    expect(desk.send(C, { room: room4, member: two })[0]?.state.status).toBe('paired');
+    const closed = new Desk({ rooms: 2 });
+    closed.send(A, { room: room1 });
+    closed.send(B, { room: room1, member: two });
+    closed.send(A, { room: room1, bye: true, sequence: 0 });
+    closed.send(B, { room: room1, member: two, bye: true, sequence: 0 });
+    closed.confirm(A, { room: room2 });
+    closed.confirm(A, { room: room3 });
+    expect(closed.server.counters.evicted).toBe(1);
+    expect(closed.server.size).toBe(2);
+    expect(closed.send(C, { room: room4 })).toMatchObject([{ to: C, state: { status: 'busy', peer: undefined } }]);
+    expect(closed.server.size).toBe(2);
+  });
+
+  it('a goodbye opens no room, joins none, and is told to the one who stays', () => {
+    const desk = new Desk();
+    expect(desk.send(A, { bye: true, sequence: 0 })).toMatchObject([{ state: { status: 'left' } }]);
+    expect(desk.server.size).toBe(0);
+    desk.send(A, {});
+    expect(desk.send(B, { member: two, bye: true, sequence: 0 })).toMatchObject([{ to: B, state: { status: 'left' } }]);
+    desk.send(B, { member: two });
+    desk.send(A, { heard: 1 });
+    const told = desk.send(B, { member: two, heard: 1, bye: true, sequence: 0 });
+    expect(told).toMatchObject([
+      { to: B, state: { status: 'paired' } },
+      { to: A, message: { class: 'indication' }, state: { status: 'left', peer: undefined } },
+    ]);
+    // And nobody tells the one who left anything.
+    expect(desk.send(A, { heard: 1, sequence: 2, payload: text('b') })).toHaveLength(1);
+  });
+
+  it('tells a peer that has not heard of a member yet where that one has moved to, and sends its news there', () => {
+    const desk = new Desk();
+    desk.send(A, {});
+    desk.send(B, { member: two });
+    // B may be told as much again as it sends.
+    desk.send(B, { member: two });
+    const [answer, push] = desk.send(C, { heard: 1 });
+    expect(answer).toMatchObject({ to: C, state: { status: 'paired', peer: undefined } });
+    expect(push).toMatchObject({ to: B, state: { peer: { member: one, observed: C } } });
+    expect(desk.send(B, { member: two, heard: 1, sequence: 2 }).map(({ to }) => to)).toEqual([B, C]);
+    // Nothing is left to tell.
+    expect(desk.send(A, { heard: 2 })).toHaveLength(1);
+  });
+
+  it('answers by the role that was asked, and names the others', () => {
+    const desk = new Desk();
+    const [asked] = read(desk.server.handle({ role: 'A2P1', from: A, data: packet(register()) }, 0));
+    expect(asked).toMatchObject({
+      viaRole: 'A2P1',
+      state: { alternates: [endpoints.A1P1, endpoints.A1P2, endpoints.A2P2] },
+    });
+    const [, push] = desk.send(B, { member: two });
+    expect(push).toMatchObject({ to: A, viaRole: 'A2P1' });
+  });
+
+  it('shows an address without its IPv4-mapped form', () => {
+    const desk = new Desk();
+    const mapped = { address: '::ffff:12.13.14.15', port: 24604 };
+    const [answer] = desk.send(mapped, {});
+    expect(answer?.to).toEqual(mapped);
+    expect(mappedAddress(answer?.message as Decoded)).toEqual(A);
+    expect(desk.send(B, { member: two })[0]?.state.peer?.observed).toEqual(A);
+  });
+
+  it('counts what it did', () => {
+    const desk = new Desk();
+    desk.send(A, {});
+    desk.send(B, { member: two });
+    desk.send(C, { member: three });
+    desk.server.handle({ role: 'A1P1', from: C, data: bytes(3, 0) }, 0);
+    expect(desk.server.counters).toEqual({
+      received: 4,
+      answered: 3,
+      limited: 0,
+      malformed: 1,
+      pushed: 1,
+      paired: 1,
+      evicted: 0,
+    });
+  });
+
+  it('takes no answer for a register', () => {
+    const { server } = new Desk();
+    const data = packet(register());
+    // The class and method bits of the STUN header.
+    for (const [high, low] of [
+      [1, 1],
+      [0, 0x11],
+      [0, 3],
+    ] as const) {
+      const other = data.slice();
+      [other[0], other[1]] = [high, low];
+      expect(server.handle({ role: 'A1P1', from: A, data: other }, 0)).toEqual([]);
+    }
+    expect(server.counters.malformed).toBe(3);
+  });
+
+  it('lets a used name go after ten minutes, and a room after fifteen silent seconds', () => {
+    const desk = new Desk();
+    desk.send(A, {});
+    expect(desk.send(B, { member: two }, 14_999)).toMatchObject([{ state: { status: 'paired' } }, { to: A }]);
+    const met = 14_999;
+    expect(desk.send(A, {}, met + 14_999)[0]?.state.status).toBe('paired');
+    // The members have been silent since: the room is closed, for it has served them.
+    const closedAt = met + 14_999 + 15_000;
+    expect(desk.send(C, { member: three }, closedAt)[0]?.state.status).toBe('used');
+    expect(desk.send(C, { member: three }, closedAt + 599_999)[0]?.state.status).toBe('used');
+    expect(desk.send(C, { member: three }, closedAt + 600_000)[0]?.state.status).toBe('waiting');
+    expect(desk.server.size).toBe(1);
   });
 });

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import { type Endpoint, sameEndpoint } from '../../net/address.ts';
 import type { Clock, Random } from '../../net/env.ts';
 import { exchange } from '../../stun/exchange.ts';
-import { type Decoded, encode, get, mappedAddress, METHOD } from '../../stun/message.ts';
+import { alternatesOf, encodeBinding } from '../../stun/binding.ts';
+import { mappedAddress } from '../../stun/message.ts';
 import type { StunMux } from '../../stun/mux.ts';
 import { briskSchedule } from '../../net/schedule.ts';
 import { deriveSecret, type Secret } from '../code.ts';
@@ -183,7 +184,7 @@ export class ManualSignalling implements Signalling {
         to: server,
         acceptFrom: (from) => sameEndpoint(from, server),
         schedule: briskSchedule(SHOW_AFTER_MS),
-        shoot: () => ({ transactionId, bytes: binding(transactionId) }),
+        shoot: () => ({ transactionId, bytes: encodeBinding('request', transactionId) }),
         freshIds: false,
         judge: () => 'accept',
         clock,
@@ -193,23 +194,14 @@ export class ManualSignalling implements Signalling {
     if (outcome.kind !== 'reply') return;
     const { message } = outcome.reply;
     const mapped = message.class === 'success' ? mappedAddress(message) : undefined;
-    if (mapped) observed({ mapped, alternates: alternatesIn(message, server), rttMs: outcome.rttMs });
+    if (mapped) observed({ mapped, alternates: alternatesOf(message, server), rttMs: outcome.rttMs });
   }
 
   #keep(): void {
     const { mux, server, clock, random } = this.#options;
     this.#cancelKeep = clock.after(KEEP_MS, () => {
-      mux.send(binding(random.bytes(12)), server).catch(() => {});
+      mux.send(encodeBinding('request', random.bytes(12)), server).catch(() => {});
       this.#keep();
     });
   }
-}
-
-const binding = (transactionId: Uint8Array): Uint8Array =>
-  encode({ class: 'request', method: METHOD.binding, transactionId, attributes: [] });
-
-/** RFC 5780: the other address and port, and with them the same address on the other port. */
-function alternatesIn(message: Decoded, server: Endpoint): Endpoint[] {
-  const other = get(message, 'OTHER-ADDRESS') ?? get(message, 'CHANGED-ADDRESS');
-  return other && other.address !== server.address ? [{ address: server.address, port: other.port }, other] : [];
 }

@@ -1,0 +1,139 @@
+import { describe, expect, it } from 'vitest';
+import { createLab } from '../../src/lab/topology.ts';
+import type { Env } from '../../src/net/env.ts';
+import { sleep } from '../../src/net/wait.ts';
+import { startRendezvous } from '../../src/rendezvous/service.ts';
+import { encodeBinding } from '../../src/stun/binding.ts';
+import { listen } from '../../src/stun/listener.ts';
+import { decode, mappedAddress } from '../../src/stun/message.ts';
+import { packet, read, register, two } from './wire.ts';
+
+const AT = { address: '40.30.20.60', port: 3478 };
+const plainRequest = encodeBinding('request', new Uint8Array(12));
+
+/** On a host with these addresses, and a client's socket with what it heard. */
+function withService<T>(
+  addresses: readonly [string, string?],
+  client: (
+    ask: (data: Uint8Array, port?: number) => Promise<Uint8Array | undefined>,
+    env: Env,
+    server: { host: Env; close(): void; counters: { readonly answered: number } },
+  ) => Promise<T>,
+): Promise<T> {
+  const lab = createLab({ nat: 'full-cone' });
+  const host = lab.addHost('T', ['40.30.20.60', '40.30.20.61']);
+  return lab.run(async (env, signal) => {
+    let service: ReturnType<typeof startRendezvous> | undefined;
+    const server = await listen(
+      host,
+      {
+        addresses,
+        ports: [3478, 3479],
+        tcp: false,
+        protocols: [(sockets) => (service = startRendezvous(host, sockets))],
+      },
+      signal,
+    );
+    const socket = await env.udp.open({ family: 4 });
+    const heard: Uint8Array[] = [];
+    socket.listen({ datagram: ({ data }) => heard.push(data) });
+    await sleep(env.clock, 10, signal);
+    try {
+      return await client(
+        async (data, port = 3478) => {
+          heard.length = 0;
+          await socket.send(data, { ...AT, port });
+          await sleep(env.clock, 1000, signal);
+          return heard[0];
+        },
+        env,
+        { host, close: () => server.close(), counters: service?.counters ?? { answered: -1 } },
+      );
+    } finally {
+      socket.close();
+      server.close();
+    }
+  });
+}
+
+const stateIn = (data: Uint8Array | undefined) =>
+  read(data ? [{ kind: 'send', viaRole: 'A1P1', to: AT, data }] : [])[0]?.state;
+
+describe('the rendezvous beside a STUN server', () => {
+  it('takes registers, and leaves plain requests to STUN', async () => {
+    await withService(['40.30.20.60', '40.30.20.61'], async (ask, _, { counters }) => {
+      expect(stateIn(await ask(packet(register())))?.status).toBe('waiting');
+      expect(counters.answered).toBe(1);
+      const plain = await ask(plainRequest);
+      expect(plain && mappedAddress(decode(plain))).toBeDefined();
+      expect(counters.answered).toBe(1);
+    });
+  });
+
+  it('tells the four endpoints of a server with two addresses, and opens no other', async () => {
+    await withService(['40.30.20.60', '40.30.20.61'], async (ask) => {
+      expect(stateIn(await ask(packet(register())))?.alternates).toEqual([
+        { ...AT, port: 3479 },
+        { address: '40.30.20.61', port: 3478 },
+        { address: '40.30.20.61', port: 3479 },
+      ]);
+      expect(await ask(plainRequest, 3480)).toBeUndefined();
+    });
+  });
+
+  it('on one address also answers on the next port, which nobody but STUN uses, until it ends', async () => {
+    await withService(['40.30.20.60'], async (ask, env, { close }) => {
+      expect(stateIn(await ask(packet(register())))?.alternates).toEqual([{ ...AT, port: 3479 }]);
+      const plain = await ask(plainRequest, 3479);
+      expect(plain && mappedAddress(decode(plain))).toBeDefined();
+      close();
+      expect(await ask(plainRequest, 3479)).toBeUndefined();
+      await sleep(env.clock, 1);
+    });
+  });
+
+  it('does without the next port where that is taken', async () => {
+    const lab = createLab();
+    const host = lab.addHost('T', [AT.address]);
+    const alternates = await lab.run(async (env, signal) => {
+      const taken = await host.udp.open({ family: 4, address: AT.address, port: 3479 });
+      const server = await listen(
+        host,
+        {
+          addresses: [AT.address],
+          ports: [3478, 3479],
+          tcp: false,
+          protocols: [(sockets) => startRendezvous(host, sockets)],
+        },
+        signal,
+      );
+      const socket = await env.udp.open({ family: 4 });
+      let answer: Uint8Array | undefined;
+      socket.listen({ datagram: ({ data }) => (answer = data) });
+      await socket.send(packet(register()), AT);
+      await sleep(env.clock, 1000, signal);
+      for (const each of [taken, socket, server]) each.close();
+      return stateIn(answer)?.alternates;
+    });
+    expect(alternates).toEqual([]);
+  });
+
+  it('ends at once what it has just begun, and tells again only while it runs', async () => {
+    const lab = createLab();
+    const host = lab.addHost('T', [AT.address]);
+    // The lab fails where a socket or a timer is left.
+    await lab.run(async (env) => {
+      const sent: string[] = [];
+      const service = startRendezvous(host, { endpoints: { A1P1: AT }, send: ({ to }) => sent.push(to.address) });
+      const tell = (address: string, over = {}): boolean =>
+        service.accept({ role: 'A1P1', from: { address, port: 1 }, data: packet(register(over)), now: 0 });
+      expect(tell('1.1.1.1')).toBe(true);
+      expect(tell('2.2.2.2', { member: two })).toBe(true);
+      expect(service.accept({ role: 'A1P1', from: AT, data: plainRequest, now: 0 })).toBe(false);
+      expect(sent).toEqual(['1.1.1.1', '2.2.2.2', '1.1.1.1']);
+      service.close();
+      await sleep(env.clock, 1000);
+      expect(sent).toHaveLength(3);
+    });
+  });
+});
