@@ -52,6 +52,7 @@ export * from './report/finding.ts';
 export * from './report/forwarding.ts';
 export * from './report/report.ts';
 
-export { type NatSpec, NatSpecError, natSpec, parseNat } from './lab/nat-spec.ts';
+export { type NatSpec, natSpec } from './lab/nat-spec.ts';
+export { NatSpecError, parseNat } from './lab/nat-text.ts';
 export { Lab, type LabOptions, type ServerSpec, createLab } from './lab/topology.ts';
 export { createNodeEnv } from './node/env.ts';

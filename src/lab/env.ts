@@ -1,23 +1,13 @@
 /** The simulated Env of a host. */
-import { canonicalAddress, familyOf } from '../net/address.ts';
-import { type Env, NetError, type Resolver, type SrvRecord } from '../net/env.ts';
-import { type Host, loopbackOf } from './host.ts';
+import type { Env } from '../net/env.ts';
+import type { Host } from './host.ts';
+import { resolverOf, type Zone } from './names.ts';
 import { TcpStack } from './tcp.ts';
 import { UdpStack } from './udp.ts';
-import type { Owner, World } from './world.ts';
+import type { Owner } from './world.ts';
 
-/** The names of a simulated network. */
-export interface Zone {
-  /** Literal addresses by host name, in the order in which they are given. */
-  readonly hosts: Map<string, readonly string[]>;
-  /** By service name, such as `_stun._udp.example.net`. */
-  readonly services: Map<string, readonly SrvRecord[]>;
-  /** What a look-up takes, milliseconds. */
-  delayMs: number;
-}
-
-/** A host with its transports, and the environments of the programs on it. */
-export class Machine {
+/** What an operating system adds to a host: the transports, and an environment for each program. */
+export class HostSystem {
   readonly host: Host;
   readonly tcp: TcpStack;
   readonly #udp: UdpStack;
@@ -45,43 +35,4 @@ export class Machine {
       interfaces: () => this.host.interfaces(),
     };
   }
-}
-
-function resolverOf(host: Host, world: World, zone: Zone): Resolver {
-  const ask = <T>(answer: () => T, signal: AbortSignal | undefined): Promise<T> =>
-    new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason);
-      const stop = (): void => {
-        cancel();
-        reject(signal?.reason);
-      };
-      const cancel = world.schedule(zone.delayMs, () => {
-        signal?.removeEventListener('abort', stop);
-        try {
-          resolve(answer());
-        } catch (error) {
-          reject(error);
-        }
-      });
-      signal?.addEventListener('abort', stop, { once: true });
-    });
-  const canonical = (name: string): string => name.toLowerCase().replace(/\.$/, '');
-  return {
-    addresses: (name, family, signal) =>
-      ask(() => {
-        const literal = canonicalAddress(name);
-        if (literal !== undefined && (family === undefined || familyOf(literal) === family)) return [literal];
-        if (canonical(name) === 'localhost')
-          return ([4, 6] as const).filter((each) => !family || each === family).map(loopbackOf);
-        if (host.down) throw new NetError('resolver', 'the name server gave no answer (EAI_AGAIN)', 'EAI_AGAIN');
-        const found = zone.hosts.get(canonical(name))?.filter((address) => !family || familyOf(address) === family);
-        if (!found?.length) throw new NetError('not-found', `${name} has no address`, 'ENOTFOUND');
-        return [...found];
-      }, signal),
-    services: (name, signal) =>
-      ask(() => {
-        if (host.down) throw new NetError('resolver', 'the name server gave no answer (EAI_AGAIN)', 'EAI_AGAIN');
-        return [...(zone.services.get(canonical(name)) ?? [])];
-      }, signal),
-  };
 }

@@ -1,7 +1,7 @@
 /** A trace as the steps of a ladder diagram, with the NAT's table whenever it changed. Pure. */
 import { formatEndpoint } from '../net/address.ts';
 import { decode, looksLikeStun, METHOD, StunFormatError } from '../stun/message.ts';
-import type { NatRow } from './nat.ts';
+import type { NatRow } from './nat-table.ts';
 import type { Packet } from './packet.ts';
 import type { Loss, TraceEvent } from './trace.ts';
 

@@ -1,6 +1,7 @@
 /** What happened to each packet, as data. Pure. */
 import type { Endpoint } from '../net/address.ts';
-import type { NatRow, DropReason } from './nat.ts';
+import type { DropReason } from './nat.ts';
+import type { NatRow } from './nat-table.ts';
 import type { Packet } from './packet.ts';
 
 export type Loss =

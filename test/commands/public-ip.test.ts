@@ -16,7 +16,7 @@ function world(options: LabOptions = {}): Lab {
   lab.serve('W', (env) => webServer(env, '42.0.0.1', 80, OK));
   lab.serve('W', (env) => webServer(env, '42.0.0.1', 81));
   lab.serve('W', (env) => webServer(env, '42.0.0.1', 443, OK));
-  lab.machine('W').tcp.certificates.add('ip.example.net');
+  lab.system('W').tcp.certificates.add('ip.example.net');
   lab.zone.hosts.set('ip.example.net', ['42.0.0.1']);
   return lab;
 }

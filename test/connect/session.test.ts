@@ -277,7 +277,7 @@ describe('what may go wrong', () => {
           if (side === 'C2') {
             const stop = new AbortController();
             const cancel = env.clock.after(atMs, () => {
-              lab.machine('C2').host.down = true;
+              lab.system('C2').host.down = true;
               stop.abort(new Error('gone'));
             });
             return start(lab, env, { signal: stop.signal }).then(
@@ -309,7 +309,7 @@ describe('what may go wrong', () => {
       const outcomes = await two(
         lab,
         async (env, side) => {
-          if (side === 'A') env.clock.after(atMs, () => (lab.machine('S').host.down = true));
+          if (side === 'A') env.clock.after(atMs, () => (lab.system('S').host.down = true));
           const result = await start(lab, env, { waitMs: 20_000 });
           if (result.kind === 'connected') {
             // For a while, so that what was sent can be answered.

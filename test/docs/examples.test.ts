@@ -27,7 +27,7 @@ describe.each([listen, publicIp, punch, send])('$name', (command) => {
     lab.addHost('R', ['40.30.20.99']);
     lab.addHost('W', ['42.0.0.1']);
     lab.serve('W', (env) => webServer(env, '42.0.0.1', 443, 'HTTP/1.1 200 OK\r\n\r\n$IP\n'));
-    lab.machine('W').tcp.certificates.add('ip.example.net');
+    lab.system('W').tcp.certificates.add('ip.example.net');
     const { words, stdin } = own(example);
     const { argv } = shellWords(words, {});
     const result = await lab.run((env, signal) => run(argv, { env, signal, stdin }), { abortAtMs: 400_000 });

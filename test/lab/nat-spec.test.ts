@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_PARTS } from '../../src/lab/nat-parts.ts';
-import { NAT_KINDS, NatSpecError, natSpec, parseNat, truthOf } from '../../src/lab/nat-spec.ts';
+import { NAT_KINDS, natSpec } from '../../src/lab/nat-spec.ts';
+import { NatSpecError, parseNat } from '../../src/lab/nat-text.ts';
+import { truthOf } from '../../src/lab/nat-truth.ts';
 
 describe('parseNat', () => {
   it.each(NAT_KINDS)('knows %s', (kind) => expect(parseNat(kind)).toEqual(natSpec(kind)));

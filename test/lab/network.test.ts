@@ -472,7 +472,7 @@ describe('TCP', () => {
   it('is refused, lost, or has the wrong name', async () => {
     const lab = createLab();
     lab.serve('B', (env) => env.tcp.listen({ address: '0.0.0.0', port: 443 }, (stream) => stream.close()));
-    lab.machine('B').tcp.certificates.add('b.example.net');
+    lab.system('B').tcp.certificates.add('b.example.net');
     await lab.run(async (env) => {
       const at = { ...B, port: 443 };
       expect(await kindOf(env.tcp.connect({ ...B, port: 81 }, {}))).toBe('refused');

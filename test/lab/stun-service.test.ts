@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createLab, DEFAULT_SERVER, type ServerSpec } from '../../src/lab/topology.ts';
-import type { ServerFault } from '../../src/lab/stun-service.ts';
+import type { ServerFault } from '../../src/lab/server-faults.ts';
 import { formatEndpoint, type Endpoint } from '../../src/net/address.ts';
 import { NetError } from '../../src/net/env.ts';
 import { sleep } from '../../src/net/wait.ts';

@@ -5,7 +5,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Profile } from '../../src/nat/profile.ts';
 import { judge } from '../../src/connect/traversal/strategy.ts';
-import { parseNat, type Truth, truthOf } from '../../src/lab/nat-spec.ts';
+import { parseNat } from '../../src/lab/nat-text.ts';
+import { type Truth, truthOf } from '../../src/lab/nat-truth.ts';
 import { type PairResult, runPair } from './pairs.ts';
 
 const FILTERS = ['ei', 'ad', 'apd'] as const;

@@ -7,8 +7,10 @@ import {
   SERVER_ADDRESSES_6,
 } from '../../lab/topology.ts';
 import { diagram } from '../../lab/ladder.ts';
-import { NAT_KINDS, NAT_MODIFIERS, NatSpecError, parseNat, type Truth } from '../../lab/nat-spec.ts';
-import { SERVER_FAULTS, type ServerFault } from '../../lab/stun-service.ts';
+import { NAT_KINDS } from '../../lab/nat-spec.ts';
+import { NAT_MODIFIERS, NatSpecError, parseNat } from '../../lab/nat-text.ts';
+import type { Truth } from '../../lab/nat-truth.ts';
+import { describeServerFaults, SERVER_FAULTS, type ServerFault } from '../../lab/server-faults.ts';
 import { DeadlockError, LeakError, RunawayError } from '../../lab/world.ts';
 import { TUTORIAL } from '../../lab/tutorial.ts';
 import { BUILT_IN_SERVERS } from '../../probe/servers.ts';
@@ -513,7 +515,7 @@ export default defineCommand({
         'A script has one statement a line. "HOST$ nat-tool COMMAND" runs a command on A, B, S or, with --nat2, C2; "echo TEXT |" in front gives it standard input, "&" at the end lets it run on. "wait SECONDS" lets time pass, "stop HOST" is Ctrl-C there. "# ..." is a remark and "## ..." a heading. $A, $B, $N stand for the addresses of hosts and NATs, $A_PUBLIC for the public side that the last command on A reported.',
       ],
     },
-    { title: 'Faults', paragraphs: [`${SERVER_FAULTS.join(', ')}.`] },
+    { title: 'Faults', paragraphs: describeServerFaults() },
   ],
   seeAlso: ['detect', 'stun', 'connect'],
   exitMeanings: {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { SERVER_FAULTS, type ServerFault, startStunService } from '../../../src/lab/stun-service.ts';
+import { SERVER_FAULTS, type ServerFault } from '../../../src/lab/server-faults.ts';
+import { startStunService } from '../../../src/lab/stun-service.ts';
 import { Lab, type LabOptions, type ServerSpec } from '../../../src/lab/topology.ts';
 import { NetError, type UdpSocket } from '../../../src/net/env.ts';
 import { measureBehaviour } from '../../../src/probe/detect/behaviour.ts';

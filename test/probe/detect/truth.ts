@@ -1,4 +1,4 @@
-import type { Truth } from '../../../src/lab/nat-spec.ts';
+import type { Truth } from '../../../src/lab/nat-truth.ts';
 import { Lab, type LabOptions } from '../../../src/lab/topology.ts';
 import { measureBehaviour } from '../../../src/probe/detect/behaviour.ts';
 import { type Conclusion, conclude } from '../../../src/probe/detect/conclude.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ServerFault } from '../../../src/lab/stun-service.ts';
+import type { ServerFault } from '../../../src/lab/server-faults.ts';
 import { Lab, type LabOptions, type ServerSpec } from '../../../src/lab/topology.ts';
 import { query, type QueryOptions } from '../../../src/probe/query/query.ts';
 import type { ChangeVerdict } from '../../../src/probe/query/vet.ts';

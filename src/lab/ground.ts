@@ -1,0 +1,58 @@
+/** What the parts of a simulated network are built on: the internet, and the hosts and routers by name. */
+import type { Env } from '../net/env.ts';
+import { HostSystem } from './env.ts';
+import { Host, type HostAddress, type HostOptions } from './host.ts';
+import type { Zone } from './names.ts';
+import { type Crossing, Network, Segment } from './network.ts';
+import { Router, type RouterOptions } from './router.ts';
+import type { World } from './world.ts';
+
+export class Ground {
+  readonly network: Network;
+  readonly internet: Segment;
+  readonly zone: Zone;
+  readonly systems = new Map<string, HostSystem>();
+  readonly routers = new Map<string, Router>();
+  /** Services that are starting. */
+  readonly starting: Promise<unknown>[] = [];
+
+  constructor(world: World, crossing: Partial<Crossing>, zone: Zone, trace: boolean) {
+    this.network = new Network(world, trace);
+    this.internet = new Segment(this.network, 'internet', crossing);
+    this.zone = zone;
+  }
+
+  addHost(name: string, addresses: readonly HostAddress[], options: Omit<HostOptions, 'addresses'> = {}): HostSystem {
+    const system = new HostSystem(new Host(this.network, name, { ...options, addresses }), this.zone);
+    this.systems.set(name, system);
+    return system;
+  }
+
+  /** A host with these addresses on the internet. */
+  addPublicHost(name: string, addresses: readonly string[], options: Omit<HostOptions, 'addresses'> = {}): HostSystem {
+    return this.addHost(
+      name,
+      addresses.map((address) => this.wan(address)),
+      options,
+    );
+  }
+
+  addRouter(name: string, options: RouterOptions): void {
+    this.routers.set(name, new Router(this.network, name, options));
+  }
+
+  system(name: string): HostSystem {
+    const system = this.systems.get(name);
+    if (!system) throw new RangeError(`no host ${name}; there are ${[...this.systems.keys()].join(', ')}`);
+    return system;
+  }
+
+  /** See {@link Lab.serve}. */
+  serve(name: string, service: (env: Env) => Promise<unknown>): void {
+    this.starting.push(service(this.system(name).env(true)));
+  }
+
+  wan(address: string): HostAddress {
+    return { address, segment: this.internet, interface: 'eth0', prefixLength: address.includes(':') ? 64 : 24 };
+  }
+}

@@ -1,0 +1,71 @@
+/** The servers of the simulated internet: STUN servers by name, and the services that tell who asks. */
+import type { Endpoint } from '../net/address.ts';
+import type { Role } from '../stun/server.ts';
+import { ADDRESS_PAGE, startNameService, startWebService } from './address-services.ts';
+import type { Ground } from './ground.ts';
+import type { ServerFault } from './server-faults.ts';
+import { type ServerDelay, startStunService } from './stun-service.ts';
+
+export interface ServerSpec {
+  /** Resolves to `addresses`; servers of one lab have different names. */
+  readonly name: string;
+  /** With two of a family it does RFC 5780. */
+  readonly addresses: readonly string[];
+  /** Primary and alternate port; 3478 and 3479 when absent. */
+  readonly ports?: readonly [number, number];
+  readonly faults?: readonly ServerFault[];
+  readonly delays?: readonly ServerDelay[];
+  readonly software?: string;
+  /** The name is known to DNS but nothing runs there: packets vanish (`dead`) or are refused (`closed`). */
+  readonly state?: 'up' | 'dead' | 'closed';
+}
+
+export const DEFAULT_SERVER: ServerSpec = { name: 'stun.example.net', addresses: ['40.30.20.10', '40.30.20.11'] };
+
+/** Added to the default server where there is IPv6. */
+export const SERVER_ADDRESSES_6 = ['2001:db8:40::10', '2001:db8:40::11'];
+
+/** The host T. */
+export function addAddressServices(ground: Ground, v6: boolean): void {
+  const [dns, web] = ['208.67.222.222', '1.1.1.1'];
+  const [dns6, web6] = ['2620:0:ccc::2', '2001:db8:1111::1'];
+  const addresses = [dns, web, ...(v6 ? [dns6, web6] : [])];
+  const { certificates } = ground.addPublicHost('T', addresses).tcp;
+  for (const name of [web, 'icanhazip.com']) certificates.add(name);
+  ground.zone.hosts.set('icanhazip.com', [web, ...(v6 ? [web6] : [])]);
+  for (const address of addresses) {
+    ground.serve('T', (env) =>
+      address === dns || address === dns6
+        ? startNameService(env, address)
+        : startWebService(env, address, 443, ADDRESS_PAGE),
+    );
+  }
+}
+
+/** Its name in DNS, and where it is up its host of this name. */
+export function addServer(ground: Ground, spec: ServerSpec, name: string): void {
+  const { addresses, ports = [3478, 3479], state = 'up' } = spec;
+  ground.zone.hosts.set(spec.name, [
+    ...addresses.filter((each) => !each.includes(':')).slice(0, 1),
+    ...addresses.filter((each) => each.includes(':')).slice(0, 1),
+  ]);
+  if (state === 'dead') return;
+  ground.addPublicHost(name, addresses);
+  if (state === 'closed') return;
+  for (const family of [4, 6] as const) {
+    const [first, second] = addresses.filter((address) => address.includes(':') === (family === 6));
+    if (first === undefined) continue;
+    const endpoints: Partial<Record<Role, Endpoint>> =
+      second === undefined
+        ? { A1P1: { address: first, port: ports[0] } }
+        : {
+            A1P1: { address: first, port: ports[0] },
+            A1P2: { address: first, port: ports[1] },
+            A2P1: { address: second, port: ports[0] },
+            A2P2: { address: second, port: ports[1] },
+          };
+    ground.serve(name, (env) =>
+      startStunService(env, { endpoints, faults: spec.faults, delays: spec.delays, software: spec.software }),
+    );
+  }
+}

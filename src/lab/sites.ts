@@ -1,0 +1,111 @@
+/** The sites of the simulated network: a host behind its NAT, and a carrier's behind that. */
+import type { Family } from '../net/address.ts';
+import type { Ground } from './ground.ts';
+import type { HostAddress } from './host.ts';
+import { DEFAULT_PARTS, type NatParts } from './nat-parts.ts';
+import type { NatSpec } from './nat-spec.ts';
+import { Segment } from './network.ts';
+
+export interface Site {
+  readonly host: string;
+  readonly router: string;
+  readonly carrier: string;
+  readonly lan: string;
+  readonly publicAddress: string;
+  readonly sharedAddress: string;
+  readonly prefix6: string;
+  readonly firstPort: number;
+}
+
+export const SITE_1: Site = {
+  host: 'A',
+  router: 'N',
+  carrier: 'CGN',
+  lan: '192.168.1',
+  publicAddress: '12.13.14.15',
+  sharedAddress: '100.64.1.7',
+  prefix6: '2001:db8:1:',
+  firstPort: 42_301,
+};
+export const SITE_2: Site = {
+  host: 'C2',
+  router: 'N2',
+  carrier: 'CGN2',
+  lan: '192.168.2',
+  publicAddress: '22.23.24.25',
+  sharedAddress: '100.64.2.7',
+  prefix6: '2001:db8:2:',
+  firstPort: 51_201,
+};
+
+/** How IPv6 reaches a site: behind a filter, translated, or as it is. */
+export type SiteIpv6 = 'firewall' | 'nat66' | 'open';
+
+export function buildSite(ground: Ground, site: Site, spec: NatSpec, v6: SiteIpv6 | undefined): void {
+  const { parts, carrier } = spec;
+  const publics = Array.from({ length: (carrier ?? parts).pool }, (_, i) => step(site.publicAddress, i));
+  const global6 = `${site.prefix6}:3`;
+  if (spec.kind === 'none') {
+    const { firstPort } = site;
+    ground.addPublicHost(site.host, [...publics.slice(0, 1), ...(v6 ? [global6] : [])], { firstPort });
+    return;
+  }
+  const lan = new Segment(ground.network, `LAN ${site.host}`);
+  const translated6 = v6 === 'nat66';
+  const inner4 = parts.translate ? `${site.lan}.3` : site.publicAddress;
+  const inner6 = v6 && (translated6 ? `fd00:${site.lan.split('.')[2]}::3` : global6);
+  const outside = carrier ? new Segment(ground.network, `access ${site.host}`) : ground.internet;
+  const out4 = !parts.translate ? [] : carrier ? [site.sharedAddress] : publics;
+  const out6 = translated6 ? [`${site.prefix6}:15`] : [];
+  const routed = [...(parts.translate ? [] : [inner4]), ...(inner6 && !translated6 ? [inner6] : [])];
+  const insideAddresses = [
+    parts.translate ? `${site.lan}.1` : step(site.publicAddress, -14),
+    ...(inner6 ? [inner6.replace(/3$/, '1')] : []),
+  ];
+  const parts6: NatParts = {
+    ...parts,
+    translate: translated6,
+    pool: 1,
+    ...(v6 === 'open' && { filtering: 'none' as const }),
+  };
+  if (carrier) {
+    const inside = [
+      `${site.sharedAddress.split('.').slice(0, 3).join('.')}.1`,
+      ...(v6 ? [`${site.prefix6}ffff::1`] : []),
+    ];
+    const through: NatParts = { ...DEFAULT_PARTS, translate: false, filtering: 'none' };
+    ground.addRouter(site.carrier, {
+      parts: carrier,
+      parts6: through,
+      inside: outside,
+      outside: ground.internet,
+      insideAddresses: inside,
+      outsideAddresses: publics,
+      routed: v6 ? [...out6, ...routed] : [],
+    });
+  }
+  ground.addRouter(site.router, {
+    parts,
+    parts6,
+    inside: lan,
+    outside,
+    insideAddresses,
+    outsideAddresses: [...out4, ...out6],
+    routed,
+  });
+  const onLan = (address: string, family: Family): HostAddress => ({
+    address,
+    segment: lan,
+    interface: 'eth0',
+    prefixLength: family === 4 ? 24 : 64,
+  });
+  ground.addHost(site.host, [onLan(inner4, 4), ...(inner6 ? [onLan(inner6, 6)] : [])], { firstPort: site.firstPort });
+  // A neighbour on the same LAN, for those who share a router.
+  if (parts.translate) ground.addHost(`${site.host}b`, [onLan(`${site.lan}.4`, 4)]);
+}
+
+/** The IPv4 address so many after this one, in the same /24. */
+function step(address: string, by: number): string {
+  const parts = address.split('.');
+  return [...parts.slice(0, 3), String(Number(parts[3]) + by)].join('.');
+}
