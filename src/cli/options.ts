@@ -60,7 +60,7 @@ export function usageLine(command: Command): string {
 }
 
 /** What exit statuses mean everywhere; a command may say more about 0, 1 and 3. */
-export const EXIT_STATUSES = [
+const EXIT_STATUSES = [
   [0, 'answered'],
   [1, 'answered in the negative: blocked, no reply, no hole, expectation not met'],
   [2, 'misuse of the command line'],

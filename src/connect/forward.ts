@@ -11,8 +11,8 @@ export interface Forwarding {
   /** `held`: the program sends to us there. `program`: a program holds that port, and hears the peer from ours. */
   readonly mode: 'held' | 'program';
   readonly local: string;
-  /** Datagrams of the program, of the peer, and those of the peer that no program was there for. */
-  readonly counts: { outbound: number; inbound: number; unclaimed: number };
+  /** Datagrams of the program, and those of the peer that a program was there for. */
+  readonly counts: { outbound: number; inbound: number };
   close(): void;
 }
 
@@ -38,7 +38,7 @@ export async function forward(
     socket = await env.udp.open({ family, address: local.address, receiveBuffer }, signal);
   }
   const mode = program ? 'program' : 'held';
-  const counts = { outbound: 0, inbound: 0, unclaimed: 0 };
+  const counts = { outbound: 0, inbound: 0 };
   socket.listen({
     datagram: ({ data, from }) => {
       if (mode === 'held') program = from;
@@ -49,10 +49,7 @@ export async function forward(
     },
   });
   carrier.onData((data) => {
-    if (!program) {
-      counts.unclaimed++;
-      return;
-    }
+    if (!program) return;
     counts.inbound++;
     socket.send(data, program).catch((error: unknown) => {
       if (!(error instanceof NetError)) throw error;

@@ -18,10 +18,10 @@ export interface Candidate {
 }
 
 /** §5.1.2.2. */
-export const TYPE_PREFERENCE: Readonly<Record<CandidateType, number>> = { host: 126, prflx: 110, srflx: 100, relay: 0 };
+const TYPE_PREFERENCE: Readonly<Record<CandidateType, number>> = { host: 126, prflx: 110, srflx: 100, relay: 0 };
 
 /** The local preference where there is but one address. */
-export const MAX_LOCAL_PREFERENCE = 0xffff;
+const MAX_LOCAL_PREFERENCE = 0xffff;
 
 /** §5.1.2.1. `localPreference` 0–65535, distinct for each local address (RFC 8421 recommends to favour IPv6). */
 export function candidatePriority(type: CandidateType, localPreference: number = MAX_LOCAL_PREFERENCE): number {

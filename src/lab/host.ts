@@ -158,4 +158,4 @@ export class Host implements NetNode {
 
 export const loopbackOf = (family: Family): string => (family === 4 ? '127.0.0.1' : '::1');
 
-export const isLoopback = (address: string): boolean => address === '::1' || address.startsWith('127.');
+const isLoopback = (address: string): boolean => address === '::1' || address.startsWith('127.');

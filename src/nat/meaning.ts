@@ -66,7 +66,6 @@ const MEANINGS: Readonly<Record<NatType, Meaning>> = {
   },
 };
 
-export const inWords = (type: NatType): string => MEANINGS[type].words;
 export const advice = (type: NatType): string => MEANINGS[type].advice;
 
 /** What a mapping alone tells, where the filtering and so the type are unknown. */

@@ -11,7 +11,7 @@ import type { Message } from '../stun/message.ts';
 export const RENDEZVOUS_TYPE = 0xc7a7;
 const VERSION = 1;
 
-export const ROOM_BYTES = 16;
+const ROOM_BYTES = 16;
 /** What a member is known by: random in each run, so that no two sessions share keys, whatever became of the code. */
 export const MEMBER_BYTES = 16;
 export const COOKIE_BYTES = 8;
@@ -20,7 +20,7 @@ export const MOST_PAYLOAD = 900;
  * Every register's attribute is so long, whatever it carries: what the server tells a member of the other one must fit
  * into what that member sent. The packet stays within 1,200 bytes, which every path carries.
  */
-export const REGISTER_LENGTH = 1100;
+const REGISTER_LENGTH = 1100;
 /** How often a member speaks while nothing happens: under the shortest mapping lifetimes in use. */
 export const REFRESH_MS = 5_000;
 

@@ -23,7 +23,7 @@ import {
   typeList,
 } from './structures.ts';
 
-export type { AddressError, ChangeRequest, ErrorCode, IcmpReport, PasswordAlgorithm } from './structures.ts';
+export type { PasswordAlgorithm } from './structures.ts';
 
 /** Types by the IANA registry "STUN Attributes"; below 0x8000 comprehension is required. */
 export const ATTRIBUTES = {

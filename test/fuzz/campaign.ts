@@ -34,7 +34,7 @@ export interface Counts {
 export type Shape = 'noise' | 'framed' | 'genuine' | 'mutated';
 
 /** A broken promise, with the message that shows it. */
-export class FuzzFailure extends Error {
+class FuzzFailure extends Error {
   constructor(what: string, bytes: Uint8Array, seed: number, round: number, cause?: unknown) {
     super(`${what} (seed ${seed}, round ${round}): ${toHex(bytes)}`, { cause });
     this.name = 'FuzzFailure';

@@ -29,7 +29,7 @@ const alive = (pid: number): boolean => {
 const ip = (...args: string[]) => spawnSync('ip', args, { env: environment, encoding: 'utf8' });
 
 /** Ends every process in a namespace of ours and removes it. Synchronous: it also runs while the process exits. */
-export function remove(name: string): void {
+function remove(name: string): void {
   for (const pid of ip('netns', 'pids', name).stdout.split('\n').map(Number)) {
     if (pid > 1 && pid !== process.pid) {
       try {

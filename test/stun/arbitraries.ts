@@ -83,12 +83,10 @@ export const NAMES = Object.keys(ATTRIBUTES) as AttributeName[];
 const valuesFor = <N extends AttributeName>(name: N): fc.Arbitrary<Attribute> =>
   VALUES[name].map((value) => attribute(name, value as AttributeValue<N>));
 
-export const knownAttribute: fc.Arbitrary<Attribute> = fc.oneof(
-  ...NAMES.filter((name) => !SEALS.has(name)).map(valuesFor),
-);
+const knownAttribute: fc.Arbitrary<Attribute> = fc.oneof(...NAMES.filter((name) => !SEALS.has(name)).map(valuesFor));
 export const attributeNamed = valuesFor;
 
-export const unknownAttribute: fc.Arbitrary<Attribute> = fc.record({
+const unknownAttribute: fc.Arbitrary<Attribute> = fc.record({
   name: fc.constant(undefined),
   type: fc.integer({ min: 0, max: 0xffff }).filter((type) => attributeName(type) === undefined),
   value: bytes(0, 40),

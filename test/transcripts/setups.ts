@@ -25,7 +25,7 @@ export interface Setup {
 }
 
 /** Wall-clock time and durations in reports. */
-export const withoutTimes = (text: string): string =>
+const withoutTimes = (text: string): string =>
   text
     .replace(/("startedAt": ?")[^"]+"/g, '$1<time>"')
     .replace(/("(?:durationMs|rttMs|elapsedMs)": ?)[\d.]+/g, '$1<ms>')

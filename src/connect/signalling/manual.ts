@@ -37,13 +37,13 @@ export interface Token {
 const checkOf = (bytes: Uint8Array): Uint8Array =>
   createHash('sha256').update('nat-tool token').update(bytes).digest().subarray(0, CHECK_BYTES);
 
-export function formatToken({ member, share, payload }: Token): string {
+function formatToken({ member, share, payload }: Token): string {
   const bytes = Buffer.concat([member, share, payload]);
   return PREFIX + Buffer.concat([bytes, checkOf(bytes)]).toString('base64url');
 }
 
 /** White space anywhere in it does not matter: chats break lines. Throws {@link TokenError}. */
-export function parseToken(text: string): Token {
+function parseToken(text: string): Token {
   const whole = text.replace(/\s/g, '');
   const body = whole.slice(PREFIX.length);
   if (!whole.startsWith(PREFIX) || !/^[A-Za-z0-9_-]*$/.test(body))

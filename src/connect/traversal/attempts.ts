@@ -278,7 +278,7 @@ async function ownAim(
 }
 
 /** 0 … size − 1 in random order, each once: a walk with a stride that has no factor in common with the size. */
-export function* permutation(size: number, random: Random): Generator<number, void, void> {
+function* permutation(size: number, random: Random): Generator<number, void, void> {
   if (size <= 4096 || size > ALL_PORTS) {
     const all = Array.from({ length: size }, (_, i) => i);
     for (let i = size - 1; i >= 0; i--) {

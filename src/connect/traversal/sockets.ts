@@ -85,10 +85,6 @@ export class Sockets {
     return this.#open.get(id);
   }
 
-  get size(): number {
-    return this.#open.size;
-  }
-
   /** Sends and reports a failure to `failed`. */
   send(id: number, data: Uint8Array, to: Endpoint, failed?: (error: NetError) => void, ttl?: number): void {
     const socket = this.#open.get(id)?.mux.socket;

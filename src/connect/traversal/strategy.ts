@@ -9,7 +9,7 @@ export const MOST_PER_SECOND = 280;
 /** How long hard ways are tried where they can be tried again and again. */
 const HARD_MS = 13_000;
 /** What a birthday may take. */
-export const BIRTHDAY_MS = 10_000;
+const BIRTHDAY_MS = 10_000;
 /**
  * Hops of a packet that shall open our own NAT and die before the peer's: some routers answer what comes in before
  * anything went out, and that flow is then lost to them. A carrier's NAT may lie further away, so never all go so near.
@@ -58,7 +58,7 @@ export type Judgement =
   /** Too little is known; the plain way is all there is. */
   | { readonly kind: 'unknown' };
 
-export function foresightOf({ allocation }: Profile): Foresight {
+function foresightOf({ allocation }: Profile): Foresight {
   switch (allocation.pattern) {
     case 'preserving':
     case 'sequential':

@@ -12,7 +12,7 @@ import { type Series, sendUntil } from './series.ts';
 import { isControl, type ProbeSession, type ProbeSocket } from './session.ts';
 
 /** Spacing of the sends. Losses come in bursts, so they must not all leave at once. */
-export const ROUND_MS = 30;
+const ROUND_MS = 30;
 /** What remains after the last send for an answer to arrive, at least. */
 const LEAST_WINDOW_MS = 200;
 const MOST_JITTER_MS = 300;
@@ -24,7 +24,7 @@ export interface Change {
   readonly port: boolean;
 }
 
-export const changeName = ({ ip }: Change): 'ip-port' | 'port' => (ip ? 'ip-port' : 'port');
+const changeName = ({ ip }: Change): 'ip-port' | 'port' => (ip ? 'ip-port' : 'port');
 
 /** `silent`: so many sends unanswered that it means something, if the server honours the request at all. */
 export type FilteringOutcome = 'passed' | 'silent' | 'ignored' | 'rejected' | 'inconclusive';

@@ -13,7 +13,7 @@ import { blank, failure, type QueryResult, type Strays, summary } from './result
 import { vet } from './vet.ts';
 import { WatchfulSocket } from './watchful-socket.ts';
 
-export type { QueryError, QueryResult } from './result.ts';
+export type { QueryResult } from './result.ts';
 
 export interface QueryOptions {
   /** For names that do not say `stuns:`. */
