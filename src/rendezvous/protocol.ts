@@ -20,7 +20,7 @@ export const MOST_PAYLOAD = 900;
  * Every register's attribute is so long, whatever it carries: what the server tells a member of the other one must fit
  * into what that member sent. The packet stays within 1,200 bytes, which every path carries.
  */
-const REGISTER_LENGTH = 1100;
+export const REGISTER_LENGTH = 1100;
 /** How often a member speaks while nothing happens: under the shortest mapping lifetimes in use. */
 export const REFRESH_MS = 5_000;
 

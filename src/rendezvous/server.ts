@@ -35,7 +35,7 @@ export interface RendezvousOptions {
 }
 
 const MOST_ROOMS = 20_000;
-export const DEFAULT_RENDEZVOUS_LIMIT: RateLimit = { perSecond: 50, burst: 200 };
+const DEFAULT_RENDEZVOUS_LIMIT: RateLimit = { perSecond: 50, burst: 200 };
 
 /** When the peer's news is told again as long as it is not acknowledged. */
 const PUSH_WAITS_MS: readonly number[] = [60, 120, 240, 480, 960];
