@@ -424,7 +424,7 @@ describe('a link', () => {
       return result;
     });
     expect(got).toEqual([16_000, 0]);
-  }, 60_000);
+  });
 
   it('finds a new path when a router forgets everything', async () => {
     const lab = labOf({ nat: 'port-restricted-cone,ports=random' });

@@ -170,7 +170,7 @@ describe('the README', () => {
   it('has library examples that compile', () => {
     expect(complaints(examples)).toBe('');
     expect(complaints([`${examples[0] ?? ''}\ncreateLab({ nut: 'symmetric' });`])).toContain('nut');
-  }, 60_000);
+  });
 
   it.each(examples)('has a library example that does what it says: %#', async (code) => {
     const [, names] = /^import \{ (.+) \} from 'nat-tool';$/m.exec(code) ?? expect.fail('it imports nothing');

@@ -105,7 +105,7 @@ describeKernel('detect through kernel NATs', ['nat-tool', 'turnserver'], () => {
     internet = await Internet.create();
     coturn = await startCoturn(await internet.host('s', addresses));
     own = await startServe(await internet.host('own', OWN));
-  }, 60_000);
+  });
   afterAll(async () => {
     await own?.stop();
     await coturn?.stop();

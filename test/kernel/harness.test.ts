@@ -31,7 +31,7 @@ describeKernel('kernel NATs', [], () => {
     await server
       .start(['node', script('reflector.mjs'), S, A, String(P), String(Q)], { timeoutMs: 120_000 })
       .until(/ready/);
-  }, 60_000);
+  });
   afterAll(() => internet?.close());
 
   const ask = async (host: Host, steps: readonly Step[]): Promise<Heard[]> =>

@@ -55,7 +55,7 @@ describeKernel('peers', ['nat-tool', 'turnserver', 'stun', 'turnutils_natdiscove
     beforeAll(async () => {
       internet = await Internet.create();
       server = await start(await internet.host('s', ADDRESSES));
-    }, 60_000);
+    });
     afterAll(async () => {
       await server?.stop();
       internet?.close();

@@ -7,7 +7,7 @@ const required = process.env['NAT_TOOL_REQUIRE_KERNEL'] === '1';
 export function describeKernel(name: string, tools: readonly Tool[], body: () => void): void {
   const lacks = missing(tools);
   if (lacks.length === 0) {
-    describe(name, { timeout: 60_000 }, body);
+    describe(name, body);
     return;
   }
   const reason = `needs ${lacks.join(', ')}`;

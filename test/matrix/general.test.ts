@@ -33,7 +33,7 @@ const parts: fc.Arbitrary<Partial<NatParts>> = fc.record(
   { requiredKeys: [] },
 ) as fc.Arbitrary<Partial<NatParts>>;
 
-it('no wrong word, whatever the NAT is made of', { timeout: 300_000 }, async () => {
+it('no wrong word, whatever the NAT is made of', async () => {
   await fc.assert(
     fc.asyncProperty(
       parts,
