@@ -1,4 +1,4 @@
-/** Many things that wait on one signal share a listener (`FanOut`); Node's warning that too many do fails the run. */
+/** Many things that wait on one signal share a listener (`Waits`); Node's warning that too many do fails the run. */
 process.on('warning', (warning) => {
   if (warning.name === 'MaxListenersExceededWarning') throw warning;
 });

@@ -14,7 +14,7 @@ import {
 import type { CommandList } from '../commands/index.ts';
 import { familyOf, scopeOf } from '../net/address.ts';
 import { type Env, NetError } from '../net/env.ts';
-import { untilAborted } from '../net/wait.ts';
+import { itemsUntilAborted } from '../net/wait.ts';
 import type { Block } from '../render/block.ts';
 import { renderJson, renderJsonLine } from '../render/json.ts';
 import { plainPairs, renderPlain } from '../render/plain.ts';
@@ -302,7 +302,7 @@ async function readFile(path: string, host: Host): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let size = 0;
   try {
-    for await (const part of untilAborted(path === '-' ? host.io.stdin : host.readFile(path), host.signal)) {
+    for await (const part of itemsUntilAborted(path === '-' ? host.io.stdin : host.readFile(path), host.signal)) {
       parts.push(part);
       size += part.length;
       if (size > LARGEST_FILE)

@@ -1,6 +1,6 @@
 import { type Endpoint, type Family, familyOf, formatEndpoint } from '../net/address.ts';
 import { type Env, NetError, type UdpSocket } from '../net/env.ts';
-import { type Deferred, deferred, Gate, sleep, untilAborted } from '../net/wait.ts';
+import { type Deferred, deferred, Gate, sleep, itemsUntilAborted } from '../net/wait.ts';
 import { answerPunch } from '../probe/punch/hole-keeping.ts';
 import { type Block, note } from '../render/block.ts';
 import { type Finding, finding } from '../report/finding.ts';
@@ -158,7 +158,7 @@ async function sendAll(
 ): Promise<void> {
   const start = clock.now();
   let posted = 0;
-  for await (const batch of untilAborted(batches, signal)) {
+  for await (const batch of itemsUntilAborted(batches, signal)) {
     for (const data of batch) {
       if (rate !== undefined) {
         const due = start + (posted * 1000) / rate - clock.now();

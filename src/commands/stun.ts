@@ -1,4 +1,4 @@
-import { FanOut, mapBounded, scope } from '../net/wait.ts';
+import { Waits, mapBounded, scope } from '../net/wait.ts';
 import { query, type QueryOptions, type QueryResult } from '../probe/query/query.ts';
 import { lookupFindings } from '../probe/servers-lookup.ts';
 import { defaultServers } from '../probe/servers.ts';
@@ -164,7 +164,7 @@ async function all(
         : `asked ${done} of ${names.length} servers, ${answered} answered`,
     );
   say();
-  const each = new FanOut(signal);
+  const each = new Waits(signal);
   const results = await mapBounded(names, AT_ONCE, async (name) => {
     if (signal.aborted) return undefined;
     try {

@@ -2,7 +2,8 @@
 import { type Endpoint, type Family, sameEndpoint, scopeOf } from '../net/address.ts';
 import { drive } from '../net/machine.ts';
 import { type Env, NetError } from '../net/env.ts';
-import { deferred } from '../net/wait.ts';
+import { routedAddress } from '../net/route.ts';
+import { deferred, Waits } from '../net/wait.ts';
 import { type IceAction, IceAgent, type PairView } from '../ice/agent.ts';
 import { type Candidate, candidatePriority, Foundations } from '../ice/candidate.ts';
 import { newCredentials } from '../ice/credentials.ts';
@@ -17,7 +18,6 @@ import type { Failure, Path } from './session.ts';
 import { type Socket, Sockets } from './traversal/sockets.ts';
 import { MOST_PER_SECOND } from './traversal/strategy.ts';
 import { Timeline, type TimelineEvent } from './timeline.ts';
-import { Waits } from './traversal/waits.ts';
 
 export interface SdpOptions {
   /** For the public side; host candidates alone when absent. */
@@ -71,7 +71,7 @@ export async function connectSdp(env: Env, options: SdpOptions): Promise<SdpConn
     env,
     family,
     source,
-    routed: await routedAddress(env, options),
+    routed: await addressTowards(env, options),
     governor: new Governor(clock, MOST_PER_SECOND),
     heard: (id, datagram, message) => {
       if (message) driver.feed({ kind: 'datagram', socket: id, from: datagram.from, message, at: datagram.at });
@@ -192,13 +192,10 @@ export async function connectSdp(env: Env, options: SdpOptions): Promise<SdpConn
 
 const near = ({ type, endpoint }: Candidate): boolean => type !== 'srflx' && scopeOf(endpoint.address) !== 'public';
 
-async function routedAddress(env: Env, { server, family, source, signal }: SdpOptions): Promise<string> {
+async function addressTowards(env: Env, { server, family, source, signal }: SdpOptions): Promise<string> {
   const remote = server ?? { address: family === 4 ? '192.0.2.1' : '2001:db8::1', port: 9 };
   try {
-    const socket = await env.udp.open({ family, address: source, remote }, signal);
-    const { address } = socket.local;
-    socket.close();
-    return address;
+    return await routedAddress(env.udp, remote, source, signal);
   } catch (error) {
     if (!(error instanceof NetError)) throw error;
     return (

@@ -5,7 +5,7 @@
 import { type Endpoint, familyOf, formatEndpoint, sameEndpoint } from '../net/address.ts';
 import { drive } from '../net/machine.ts';
 import { type Datagram, type Env, NetError } from '../net/env.ts';
-import { deferred } from '../net/wait.ts';
+import { deferred, Waits } from '../net/wait.ts';
 import { BRISK_PACING, type IceAction, IceAgent, type IceLog, type PairView } from '../ice/agent.ts';
 import type { Decoded } from '../stun/message.ts';
 import { candidate, candidatesOf } from './traversal/candidates.ts';
@@ -13,7 +13,8 @@ import { Channel } from './channel/channel.ts';
 import { MEMBER_BYTES } from '../rendezvous/protocol.ts';
 import { decodeDescription, type Description, encodeDescription } from './signalling/description.ts';
 import { isEnvelope, Opener, Sealer } from './channel/envelope.ts';
-import { gatherHosts, routedAddress } from './traversal/gather.ts';
+import { routedAddress } from '../net/route.ts';
+import { gatherHosts } from './traversal/gather.ts';
 import { Governor } from './traversal/governor.ts';
 import { HardWays, type Opposite } from './traversal/hard-ways.ts';
 import { Measurement } from './traversal/measure.ts';
@@ -30,7 +31,6 @@ import {
 } from './signalling/signalling.ts';
 import { type Socket, Sockets } from './traversal/sockets.ts';
 import { MOST_PER_SECOND, patienceMs, reasonOf } from './traversal/strategy.ts';
-import { Waits } from './traversal/waits.ts';
 
 export * from './session-api.ts';
 
@@ -151,7 +151,7 @@ class Run implements SignallingListener {
   async #gather(): Promise<void> {
     const { clock, random, udp } = this.#env;
     const { family, source, port, server, trusted, makeSignalling } = this.#options;
-    const routed = await routedAddress({ udp }, server, family, source, this.#waits);
+    const routed = await this.#waits.run((signal) => routedAddress(udp, server, source, signal));
     const sockets = new Sockets({
       env: { udp },
       family,

@@ -1,6 +1,7 @@
 /** The names of a simulated network, and the resolver that each of its hosts has. */
 import { canonicalAddress, familyOf } from '../net/address.ts';
 import { NetError, type Resolver, type SrvRecord } from '../net/env.ts';
+import { NET_ERROR_WORDS } from '../net/error-words.ts';
 import { type Host, loopbackOf } from './host.ts';
 import type { World } from './world.ts';
 
@@ -39,14 +40,14 @@ export function resolverOf(host: Host, world: World, zone: Zone): Resolver {
         if (literal !== undefined && (family === undefined || familyOf(literal) === family)) return [literal];
         if (canonical(name) === 'localhost')
           return ([4, 6] as const).filter((each) => !family || each === family).map(loopbackOf);
-        if (host.down) throw new NetError('resolver', 'the name server gave no answer (EAI_AGAIN)', 'EAI_AGAIN');
+        if (host.down) throw new NetError('resolver', `${NET_ERROR_WORDS.resolver} (EAI_AGAIN)`, 'EAI_AGAIN');
         const found = zone.hosts.get(canonical(name))?.filter((address) => !family || familyOf(address) === family);
         if (!found?.length) throw new NetError('not-found', `${name} has no address`, 'ENOTFOUND');
         return [...found];
       }, signal),
     services: (name, signal) =>
       ask(() => {
-        if (host.down) throw new NetError('resolver', 'the name server gave no answer (EAI_AGAIN)', 'EAI_AGAIN');
+        if (host.down) throw new NetError('resolver', `${NET_ERROR_WORDS.resolver} (EAI_AGAIN)`, 'EAI_AGAIN');
         return [...(zone.services.get(canonical(name)) ?? [])];
       }, signal),
   };

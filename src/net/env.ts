@@ -156,3 +156,14 @@ export class NetError extends Error {
     this.code = code;
   }
 }
+
+/** A handler of rejections for what the network does alone: anything else is a bug, and thrown on. */
+export const onNetError =
+  (handle: (error: NetError) => void) =>
+  (error: unknown): void => {
+    if (!(error instanceof NetError)) throw error;
+    handle(error);
+  };
+
+/** For sends that nobody waits for: one that fails is as good as lost. */
+export const ignoreNetError = onNetError(() => {});

@@ -54,33 +54,43 @@ export function scope(clock: Clock, parent: AbortSignal | undefined, ms?: number
   };
 }
 
-/** Shares one signal among any number of waiters behind a single listener: an AbortSignal that many listen to makes Node warn of a leak. */
-export class FanOut {
-  readonly #children = new Set<AbortController>();
-  readonly #parent: AbortSignal;
-  readonly #stop = () => {
-    for (const child of this.#children) child.abort(this.#parent.reason);
-  };
+/**
+ * Many waits under one end, with a signal each: an AbortSignal that many listen to makes Node warn of a leak. They end with `parent`,
+ * if there is one, or by {@link end}, which must be called when done.
+ */
+export class Waits {
+  readonly #running = new Set<AbortController>();
+  readonly #parent: AbortSignal | undefined;
+  readonly #stop = () => this.end(this.#parent?.reason);
+  #ended: { readonly reason: unknown } | undefined;
 
-  constructor(parent: AbortSignal) {
+  constructor(parent?: AbortSignal) {
     this.#parent = parent;
-    parent.addEventListener('abort', this.#stop, { once: true });
+    if (parent?.aborted) this.#stop();
+    else parent?.addEventListener('abort', this.#stop, { once: true });
   }
 
-  /** Runs `work` with a signal of its own, which aborts with the parent. */
+  /** Runs `work` with a signal of its own, which aborts with the others. */
   async run<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const child = new AbortController();
-    if (this.#parent.aborted) child.abort(this.#parent.reason);
-    this.#children.add(child);
+    const controller = new AbortController();
+    if (this.#ended) controller.abort(this.#ended.reason);
+    this.#running.add(controller);
     try {
-      return await work(child.signal);
+      return await work(controller.signal);
     } finally {
-      this.#children.delete(child);
+      this.#running.delete(controller);
     }
   }
 
-  end(): void {
-    this.#parent.removeEventListener('abort', this.#stop);
+  get ended(): boolean {
+    return this.#ended !== undefined;
+  }
+
+  /** Ends all that run, and whatever is begun later. */
+  end(reason: unknown = new DOMException('ended', 'AbortError')): void {
+    this.#parent?.removeEventListener('abort', this.#stop);
+    this.#ended ??= { reason };
+    for (const controller of [...this.#running]) controller.abort(reason);
   }
 }
 
@@ -161,23 +171,39 @@ export async function mapBounded<T, R>(
   return results;
 }
 
-/** The same items, until the signal aborts: then rejects with its reason at once. An input that cannot be told to give up, such as standard input, is left waiting. */
-export async function* untilAborted<T>(input: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
-  const iterator = input[Symbol.asyncIterator]();
-  let stop = (): void => {};
-  const aborted = (): void => stop();
-  signal.addEventListener('abort', aborted, { once: true });
+/** What the promise settles to, or, as soon as the signal aborts, a rejection with its reason. */
+export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(signal.reason);
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
+}
+
+/** What the promise settles to, or undefined after `ms`. Rejects with the signal's reason when it aborts. */
+export async function within<T>(
+  clock: Clock,
+  ms: number,
+  promise: Promise<T>,
+  signal: AbortSignal,
+): Promise<T | undefined> {
+  const { promise: elapsed, resolve } = deferred<undefined>();
+  const cancel = clock.after(ms, () => resolve(undefined));
   try {
-    for (;;) {
-      const result = await new Promise<IteratorResult<T>>((resolve, reject) => {
-        if (signal.aborted) return reject(signal.reason);
-        stop = () => reject(signal.reason);
-        iterator.next().then(resolve, reject);
-      });
-      if (result.done) return;
-      yield result.value;
-    }
+    return await untilAborted(Promise.race([promise, elapsed]), signal);
   } finally {
-    signal.removeEventListener('abort', aborted);
+    cancel();
+  }
+}
+
+/** The same items, until the signal aborts: then rejects with its reason at once. An input that cannot be told to give up, such as standard input, is left waiting. */
+export async function* itemsUntilAborted<T>(input: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
+  const iterator = input[Symbol.asyncIterator]();
+  for (;;) {
+    signal.throwIfAborted();
+    const result = await untilAborted(iterator.next(), signal);
+    if (result.done) return;
+    yield result.value;
   }
 }

@@ -1,6 +1,7 @@
 /** What the system says went wrong, in the tool's words. */
 import { familyOf, scopeOf } from '../net/address.ts';
 import { NetError, type NetErrorKind } from '../net/env.ts';
+import { NET_ERROR_WORDS } from '../net/error-words.ts';
 
 const KINDS: ReadonlyMap<string, NetErrorKind> = new Map<string, NetErrorKind>([
   ['ECONNREFUSED', 'refused'],
@@ -36,20 +37,16 @@ const KINDS: ReadonlyMap<string, NetErrorKind> = new Map<string, NetErrorKind>([
 export const kindOf = (code: string | undefined, fallback: NetErrorKind = 'other'): NetErrorKind =>
   (code === undefined ? undefined : KINDS.get(code)) ?? fallback;
 
-/** What Node says of these names a system call; people asked for something else. */
-const WORDS: Readonly<Partial<Record<NetErrorKind, string>>> = {
-  'in-use': 'the local port is taken by another program',
-  'not-available': 'the local address is not one of this host',
-  resolver: 'the name server gave no answer',
-  denied: 'the system does not permit it',
-};
+/** Of these Node names a system call, and there is no remote end to name instead. */
+const isReworded = (kind: NetErrorKind) =>
+  kind === 'in-use' || kind === 'not-available' || kind === 'resolver' || kind === 'denied';
 
 /** Wraps whatever Node threw or emitted; a NetError stays itself. */
 export function toNetError(cause: unknown, fallback: NetErrorKind = 'other'): NetError {
   if (cause instanceof NetError) return cause;
   const code = codeOf(cause);
   const kind = kindOf(code, fallback);
-  const words = WORDS[kind];
+  const words = isReworded(kind) ? NET_ERROR_WORDS[kind] : undefined;
   const message =
     words !== undefined && code !== undefined
       ? `${words} (${code})`

@@ -1,6 +1,7 @@
 /** From the servers a user names, or the built-in ones, to endpoints of one address family. */
 import { type Endpoint, type Family, familyOf, formatEndpoint, isAddress, sameEndpoint } from '../net/address.ts';
 import { type Env, NetError } from '../net/env.ts';
+import { NET_ERROR_WORDS } from '../net/error-words.ts';
 import { mapBounded, scope, TimeoutError } from '../net/wait.ts';
 import { type Finding, finding } from '../report/finding.ts';
 import { discover } from '../stun/discovery.ts';
@@ -54,7 +55,7 @@ export async function findServers(
       failures.push({
         host: name.host,
         exists: !(error instanceof NetError && error.kind === 'not-found'),
-        error: lookupFailure(error),
+        error: error instanceof NetError ? error.message : NET_ERROR_WORDS.resolver,
       });
       return [];
     }
@@ -84,10 +85,6 @@ export async function findServers(
     findings: anyWillDo && endpoints.length > 0 ? [] : lookupFindings(failures, env),
   };
 }
-
-/** Why a name could not be looked up, without the system's jargon around its code. */
-const lookupFailure = (error: NetError | TimeoutError): string =>
-  `no name server answered${error instanceof NetError && error.code !== undefined ? ` (${error.code})` : ''}`;
 
 export interface LookupFailure {
   readonly host: string;

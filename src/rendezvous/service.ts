@@ -1,7 +1,7 @@
 /** Runs the rendezvous machine on the sockets of a STUN server. */
 import { type Endpoint, familyOf } from '../net/address.ts';
 import { drive } from '../net/machine.ts';
-import { type Env, NetError, type UdpSocket } from '../net/env.ts';
+import { type Env, ignoreNetError, type UdpSocket } from '../net/env.ts';
 import type { Protocol, ServerSockets } from '../stun/listener.ts';
 import { createStunServer, type Role, respond } from '../stun/server.ts';
 import { looksLikeRegister } from './protocol.ts';
@@ -33,10 +33,8 @@ export function startRendezvous(
         next = socket;
         told.A1P2 = socket.local;
       },
-      (error: unknown) => {
-        // It is a help, no need.
-        if (!(error instanceof NetError)) throw error;
-      },
+      // It is a help, no need.
+      ignoreNetError,
     );
   }
   return {
@@ -60,11 +58,7 @@ async function answerOn({ udp, random }: Pick<Env, 'udp' | 'random'>, local: End
   socket.listen({
     datagram: ({ data, from, at }) => {
       const answer = respond(server, { role: 'A1P1', from, data, now: at });
-      if (answer) {
-        socket.send(answer.data, answer.to).catch((error: unknown) => {
-          if (!(error instanceof NetError)) throw error;
-        });
-      }
+      if (answer) socket.send(answer.data, answer.to).catch(ignoreNetError);
     },
   });
   return socket;

@@ -1,7 +1,7 @@
 /** From the name of a server to transport addresses: DNS SRV, A and AAAA (RFC 8489 §8). */
 import { canonicalAddress, type Endpoint, type Family, familyOf } from '../net/address.ts';
 import { type Clock, NetError, type Random, type Resolver, type SrvRecord } from '../net/env.ts';
-import { sleep } from '../net/wait.ts';
+import { within } from '../net/wait.ts';
 import { defaultPort, type StunServerName, type StunTransport } from './uri.ts';
 
 /**
@@ -36,7 +36,7 @@ export async function discover(name: StunServerName, options: DiscoverOptions): 
 
   const services = settle(fromServices(name.host, options));
   const found = await addresses;
-  const served = 'error' in found ? await services : await within(services, SRV_GRACE_MS, options);
+  const served = 'error' in found ? await services : await within(options.clock, SRV_GRACE_MS, services, signal);
   if (served && 'value' in served && served.value.length > 0) return served.value;
   return settledValue(found).map((address) => ({ address, port }));
 }
@@ -83,16 +83,4 @@ const settle = <T>(promise: Promise<T>): Promise<Settled<T>> =>
 function settledValue<T>(settled: Settled<T>): T {
   if ('error' in settled) throw settled.error;
   return settled.value;
-}
-
-/** What the promise settles to, or undefined after `ms`. */
-async function within<T>(promise: Promise<T>, ms: number, { clock, signal }: DiscoverOptions): Promise<T | undefined> {
-  const done = new AbortController();
-  const late = sleep(clock, ms, AbortSignal.any([signal, done.signal])).catch(() => undefined);
-  try {
-    return (await Promise.race([promise, late])) ?? undefined;
-  } finally {
-    done.abort();
-    signal.throwIfAborted();
-  }
 }

@@ -1,6 +1,6 @@
 /** The server on real, or simulated, sockets: a thin loop that carries datagrams and streams to the responder and its answers back. */
 import { type Endpoint, familyOf } from '../net/address.ts';
-import { type ByteStream, type Env, NetError, type TcpListener, type UdpSocket } from '../net/env.ts';
+import { type ByteStream, type Env, ignoreNetError, NetError, type TcpListener, type UdpSocket } from '../net/env.ts';
 import { type RateLimit, sourceName } from '../net/rate-limit.ts';
 import { Deframer } from './framing.ts';
 import { StunFormatError } from './message.ts';
@@ -135,7 +135,8 @@ export async function listen(
         signal.throwIfAborted();
       }
     }
-    const send = (answer: ServerAnswer) => sockets.get(answer.viaRole)?.send(answer.data, answer.to).catch(passOver);
+    const send = (answer: ServerAnswer) =>
+      sockets.get(answer.viaRole)?.send(answer.data, answer.to).catch(ignoreNetError);
     for (const begin of options.protocols ?? []) protocols.push(begin({ endpoints, send }));
     for (const [role, socket] of sockets) answerOn(role, socket, sockets, server, options.observe, protocols);
     return {
@@ -196,10 +197,5 @@ function answerOn(
 
 function post(socket: UdpSocket, { data, to }: ServerAnswer): void {
   if (socket.post) socket.post(data, to);
-  else socket.send(data, to).catch(passOver);
-}
-
-/** An answer that the system would not send is as good as lost; the client asks again. */
-function passOver(error: unknown): void {
-  if (!(error instanceof NetError)) throw error;
+  else socket.send(data, to).catch(ignoreNetError);
 }

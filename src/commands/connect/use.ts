@@ -1,7 +1,6 @@
 /** What a path is used for once there is one. */
 import { type Endpoint, formatEndpoint } from '../../net/address.ts';
-import type { Clock } from '../../net/env.ts';
-import { deferred, sleep } from '../../net/wait.ts';
+import { deferred, sleep, untilAborted, within } from '../../net/wait.ts';
 import { ENVELOPE_OVERHEAD } from '../../connect/channel/envelope.ts';
 import { forward, type Forwarding } from '../../connect/forward.ts';
 import type { Line, LinkEnd } from '../../connect/link.ts';
@@ -154,24 +153,4 @@ async function talk(
     await output.end();
   }
   return { sent, received };
-}
-
-/** Until the promise settles, but no longer than this. */
-async function within(clock: Clock, ms: number, promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
-  const { promise: elapsed, resolve } = deferred<void>();
-  const cancel = clock.after(ms, () => resolve());
-  try {
-    await untilAborted(Promise.race([elapsed, promise]), signal);
-  } finally {
-    cancel();
-  }
-}
-
-function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = (): void => reject(signal.reason);
-    if (signal.aborted) return stop();
-    signal.addEventListener('abort', stop, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
-  });
 }

@@ -1,7 +1,8 @@
 import { type Endpoint, type Family, familyOf, formatEndpoint, sameEndpoint } from '../../net/address.ts';
-import { type Env, NetError, type UdpSocket } from '../../net/env.ts';
+import { type Env, ignoreNetError, NetError, type UdpSocket } from '../../net/env.ts';
 import { sleep } from '../../net/wait.ts';
-import { ignoreNetError, punchFrom, routed, watchPublicSide } from '../../probe/punch/hole-keeping.ts';
+import { routedEndpoint } from '../../net/route.ts';
+import { punchFrom, watchPublicSide } from '../../probe/punch/hole-keeping.ts';
 import { type Block, forwardingGrid, note } from '../../render/block.ts';
 import type { Theme } from '../../render/theme.ts';
 import { type Finding, finding } from '../../report/finding.ts';
@@ -226,7 +227,7 @@ async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Li
         sockets,
         server.host,
       );
-      const local = await routed(env, socket, remote, all);
+      const local = await routedEndpoint(env.udp, socket.local, remote, all);
       let complained = false;
       const failed = (error: string): void => {
         if (!complained) context.note(`nat-tool listen: the public side is unknown: ${error}; trying on`);

@@ -1,8 +1,8 @@
 /** The receiving side of `listen`. */
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../../net/address.ts';
-import type { Datagram, UdpSocket } from '../../net/env.ts';
+import { type Datagram, ignoreNetError, type UdpSocket } from '../../net/env.ts';
 import { deferred } from '../../net/wait.ts';
-import { answerPunch, ignoreNetError } from '../../probe/punch/hole-keeping.ts';
+import { answerPunch } from '../../probe/punch/hole-keeping.ts';
 import type { DatagramEvent, DatagramOutput } from '../datagrams/output.ts';
 
 export type ListenEvent =

@@ -1,4 +1,5 @@
 /** Signalling by two tokens that people paste over any chat. The chat is trusted: whoever reads both tokens can read the data. */
+import { Waits } from '../../net/wait.ts';
 import { createHash } from 'node:crypto';
 import { type Endpoint, sameEndpoint } from '../../net/address.ts';
 import type { Clock, Random } from '../../net/env.ts';
@@ -9,7 +10,6 @@ import type { StunMux } from '../../stun/mux.ts';
 import { briskSchedule } from '../../net/schedule.ts';
 import { deriveSecret, type Secret } from '../code.ts';
 import { MEMBER_BYTES, MOST_PAYLOAD } from '../../rendezvous/protocol.ts';
-import { Waits } from '../traversal/waits.ts';
 import type { Observed, Signalling, SignallingListener } from './signalling.ts';
 
 const PREFIX = 'nt1.';

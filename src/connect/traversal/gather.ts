@@ -1,25 +1,11 @@
 /** Where this host may be reached at its own addresses. */
+import type { Waits } from '../../net/wait.ts';
 import { type Endpoint, type Family, scopeOf } from '../../net/address.ts';
 import { type Env, NetError } from '../../net/env.ts';
 import type { Socket, Sockets } from './sockets.ts';
-import type { Waits } from './waits.ts';
 
 /** Addresses of the second family that are told. */
 const MOST_SIX = 3;
-
-/** The address of the interface that leads to the server. Rejects with NetError where none does. */
-export async function routedAddress(
-  { udp }: Pick<Env, 'udp'>,
-  server: Endpoint,
-  family: Family,
-  source: string | undefined,
-  waits: Waits,
-): Promise<string> {
-  const socket = await waits.run((signal) => udp.open({ family, address: source, remote: server }, signal));
-  const { address } = socket.local;
-  socket.close();
-  return address;
-}
 
 export interface Hosts {
   readonly endpoints: readonly Endpoint[];

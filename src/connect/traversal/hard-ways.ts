@@ -2,7 +2,7 @@
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../../net/address.ts';
 import type { Driver } from '../../net/machine.ts';
 import { type Clock, NetError, type Random } from '../../net/env.ts';
-import { Gate } from '../../net/wait.ts';
+import { Gate, Waits } from '../../net/wait.ts';
 import type { IceEvent, PairView } from '../../ice/agent.ts';
 import { attempt, type Means } from './attempts.ts';
 import { isNear } from './candidates.ts';
@@ -13,7 +13,6 @@ import { isSymmetric } from '../../nat/profile.ts';
 import type { PathKind } from '../session-api.ts';
 import type { Socket, Sockets } from './sockets.ts';
 import { canJudge, type Judgement, judge, LOW_TTL, reasonOf, type Side } from './strategy.ts';
-import { Waits } from './waits.ts';
 
 /** What is known of the peer; its description grows. */
 export interface Opposite {

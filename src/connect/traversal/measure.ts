@@ -4,7 +4,7 @@
  */
 import { type Endpoint, sameEndpoint } from '../../net/address.ts';
 import type { Clock, Random } from '../../net/env.ts';
-import { deferred } from '../../net/wait.ts';
+import { deferred, type Waits } from '../../net/wait.ts';
 import { classifyFiltering, type Passage } from '../../nat/filtering.ts';
 import { type AllocationSample, classifyAllocation, type PortAllocation } from '../../nat/allocation.ts';
 import { type Attribute, attribute } from '../../stun/attributes.ts';
@@ -13,7 +13,6 @@ import { type Decoded, encode, get, mappedAddress, METHOD } from '../../stun/mes
 import type { Schedule } from '../../net/schedule.ts';
 import type { Profile } from '../../nat/profile.ts';
 import type { Socket, Sockets } from './sockets.ts';
-import type { Waits } from './waits.ts';
 
 export interface MeasureOptions {
   readonly clock: Clock;

@@ -1,9 +1,10 @@
 /** The sockets of one attempt at a connection, by number: opened as they are needed, all closed together. */
-import { type Endpoint, type Family, isAnyAddress } from '../../net/address.ts';
-import { type Env, NetError, type UdpSocket } from '../../net/env.ts';
+import type { Waits } from '../../net/wait.ts';
+import type { Endpoint, Family } from '../../net/address.ts';
+import { type Env, NetError, onNetError, type UdpSocket } from '../../net/env.ts';
+import { withAddress } from '../../net/route.ts';
 import { StunMux } from '../../stun/mux.ts';
 import type { Governor } from './governor.ts';
-import type { Waits } from './waits.ts';
 
 /** Bytes: what comes in while JavaScript is busy must wait somewhere. */
 const RECEIVE_BUFFER = 1 << 21;
@@ -68,12 +69,11 @@ export class Sockets {
       socket.close();
       throw new NetError('closed', 'the sockets are closed');
     }
-    const { address } = socket.local;
     const mux = new StunMux(governed(socket, this.#options.governor));
     const opened: Socket = {
       id,
       mux,
-      local: { address: isAnyAddress(address) ? this.#options.routed : address, port: socket.local.port },
+      local: withAddress(socket.local, this.#options.routed),
     };
     mux.onOther = (datagram, message) => this.#options.heard(id, datagram, message);
     mux.onError = (error) => this.#options.failed(id, error);
@@ -89,10 +89,7 @@ export class Sockets {
   send(id: number, data: Uint8Array, to: Endpoint, failed?: (error: NetError) => void, ttl?: number): void {
     const socket = this.#open.get(id)?.mux.socket;
     if (!socket) return;
-    socket.send(data, to, { ttl }).catch((error: unknown) => {
-      if (!(error instanceof NetError)) throw error;
-      failed?.(error);
-    });
+    socket.send(data, to, { ttl }).catch(onNetError((error) => failed?.(error)));
   }
 
   /** Closes all but these. */

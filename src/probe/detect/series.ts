@@ -3,7 +3,7 @@
  * comes back and from where, not only about the first answer, so this is wider than a request–response client.
  */
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../../net/address.ts';
-import { type Clock, NetError, type Random } from '../../net/env.ts';
+import { type Clock, type NetError, onNetError, type Random } from '../../net/env.ts';
 import type { Gate } from '../../net/wait.ts';
 import type { Attribute } from '../../stun/attributes.ts';
 import { encodeBinding } from '../../stun/binding.ts';
@@ -71,10 +71,11 @@ export class Series {
   send(): void {
     this.#sentAt.push(this.#clock.now());
     this.#gate.notify();
-    this.mux.socket.send(this.#bytes, this.to).catch((error: unknown) => {
-      if (!(error instanceof NetError)) throw error;
-      if (error.kind !== 'closed') this.fail(error);
-    });
+    this.mux.socket.send(this.#bytes, this.to).catch(
+      onNetError((error) => {
+        if (error.kind !== 'closed') this.fail(error);
+      }),
+    );
   }
 
   fail(error: NetError): void {

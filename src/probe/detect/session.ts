@@ -1,6 +1,7 @@
 /** What all behaviour tests of one measurement share: the sockets, every series sent, and what they add up to. */
-import { type Endpoint, type Family, isAnyAddress, sameEndpoint } from '../../net/address.ts';
+import { type Endpoint, type Family, sameEndpoint } from '../../net/address.ts';
 import type { Env, UdpSocket } from '../../net/env.ts';
+import { routedAddress, withAddress } from '../../net/route.ts';
 import type { Attribute } from '../../stun/attributes.ts';
 import { Gate } from '../../net/wait.ts';
 import { mappedAddress } from '../../stun/message.ts';
@@ -49,11 +50,8 @@ export class ProbeSession {
   }
 
   /** Address of the interface that the route to `remote` leaves by. Rejects with NetError when there is no route. */
-  async route(remote: Endpoint, signal: AbortSignal): Promise<string> {
-    const socket = await this.env.udp.open({ family: this.family, address: this.#source, remote }, signal);
-    this.#routed = socket.local.address;
-    socket.close();
-    return this.#routed;
+  async route(remote: Endpoint, signal: AbortSignal): Promise<void> {
+    this.#routed = await routedAddress(this.env.udp, remote, this.#source, signal);
   }
 
   /** Opens sockets ahead, so that the time it takes does not count as round-trip time. */
@@ -73,8 +71,7 @@ export class ProbeSession {
       // The other group's hairpin probes are requests; a stray answer is one nobody waits for.
       if (message?.class !== 'request') this.strays.push({ from, wasStun: message !== undefined });
     };
-    const { address, port } = socket.local;
-    return { mux, local: { address: isAnyAddress(address) ? (this.#routed ?? address) : address, port } };
+    return { mux, local: withAddress(socket.local, this.#routed ?? socket.local.address) };
   }
 
   async #bind(

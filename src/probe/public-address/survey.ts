@@ -1,7 +1,8 @@
 /** The public address by several methods at once: the first answer counts, the others check it. */
 import { canonicalAddress, type Endpoint, type Family, familyOf } from '../../net/address.ts';
 import { type Env, NetError } from '../../net/env.ts';
-import { FanOut, Gate, scope, TimeoutError } from '../../net/wait.ts';
+import { errorWords } from '../../net/error-words.ts';
+import { Gate, scope, TimeoutError, Waits } from '../../net/wait.ts';
 import { ForwardingTable } from '../../report/forwarding.ts';
 import { transact } from '../../stun/client.ts';
 import { discover } from '../../stun/discovery.ts';
@@ -79,23 +80,6 @@ const IPV4_FIRST_MS = 300;
 
 class NoAddress extends Error {}
 
-/** Short, and the same for the same reason, so that failures can be told together. */
-function inWords(error: Error): string {
-  if (!(error instanceof NetError)) return error.message;
-  switch (error.kind) {
-    case 'unreachable':
-      return 'there is no route';
-    case 'refused':
-      return 'refused, nothing listens there';
-    case 'not-found':
-      return 'the name does not resolve';
-    case 'resolver':
-      return error.code === undefined ? error.message : 'the name could not be looked up';
-    default:
-      return error.message;
-  }
-}
-
 /** Never rejects for what the network does, nor when aborted. */
 export async function surveyPublicAddress(
   env: SurveyEnv,
@@ -107,7 +91,7 @@ export async function surveyPublicAddress(
   const table = new ForwardingTable();
   const gate = new Gate(env.clock);
   const bounds = scope(env.clock, signal, options.timeoutMs);
-  const each = new FanOut(bounds.signal);
+  const each = new Waits(bounds.signal);
   const pending = new Map<Family, number>(options.plans.map(({ family, methods }) => [family, methods.length]));
   const attempts: Promise<void>[] = [];
   const of = (family: Family): Answer | undefined => answers.find(({ address }) => familyOf(address) === family);
@@ -137,7 +121,12 @@ export async function surveyPublicAddress(
         )
       )
         throw why;
-      failures.push({ method: source.method, source: name, family, error: inWords(why) });
+      failures.push({
+        method: source.method,
+        source: name,
+        family,
+        error: why instanceof NetError ? errorWords(why) : why.message,
+      });
       return false;
     }
   };

@@ -1,6 +1,7 @@
 /** Keeping what a listener needs open: its public side at a STUN server, and a hole to a remote end. */
-import { type Endpoint, familyOf, formatEndpoint, isAnyAddress, sameEndpoint } from '../../net/address.ts';
-import { type Datagram, type Env, NetError, type UdpSocket } from '../../net/env.ts';
+import { type Endpoint, formatEndpoint, sameEndpoint } from '../../net/address.ts';
+import { type Datagram, type Env, ignoreNetError, type UdpSocket } from '../../net/env.ts';
+import { errorWords } from '../../net/error-words.ts';
 import { sleep } from '../../net/wait.ts';
 import { transact } from '../../stun/client.ts';
 import { mappedAddress } from '../../stun/message.ts';
@@ -34,7 +35,7 @@ export async function watchPublicSide(
     else
       failed(
         outcome.kind === 'network-error'
-          ? outcome.error.message
+          ? errorWords(outcome.error)
           : outcome.kind === 'error-answer'
             ? `${formatEndpoint(remote)} answered with error ${outcome.code}`
             : `no answer from ${formatEndpoint(remote)}`,
@@ -87,17 +88,4 @@ export function answerPunch(
   const packet = readPunch(data);
   if (packet?.kind === 'request') socket.send(punchAnswer(packet.message, from, speaker), from).catch(ignoreNetError);
   return packet?.kind;
-}
-
-/** The socket as it appears on the interface that leads to `remote`. */
-export const routed = async (env: Env, socket: UdpSocket, remote: Endpoint, signal: AbortSignal): Promise<Endpoint> => {
-  if (!isAnyAddress(socket.local.address)) return socket.local;
-  const probe = await env.udp.open({ family: familyOf(remote.address), remote }, signal);
-  probe.close();
-  return { address: probe.local.address, port: socket.local.port };
-};
-
-/** What cannot be sent now may be next time. */
-export function ignoreNetError(error: unknown): void {
-  if (!(error instanceof NetError)) throw error;
 }

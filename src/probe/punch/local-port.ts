@@ -1,6 +1,7 @@
 /** One local UDP port, held alone or beside another program that holds it too. */
 import { type Endpoint, type Family, formatEndpoint, isAnyAddress } from '../../net/address.ts';
 import { type Env, NetError, type UdpSocket } from '../../net/env.ts';
+import { routedAddress } from '../../net/route.ts';
 import { StunMux } from '../../stun/mux.ts';
 
 export interface PortOptions {
@@ -90,15 +91,13 @@ export class LocalPort {
     this.#own?.socket.close();
   }
 
-  /** A connected socket shows the address of the routed interface; nothing is sent. */
   async #route(remote: Endpoint, signal: AbortSignal): Promise<string> {
     if (this.#address !== undefined && !isAnyAddress(this.#address)) return this.#address;
     const known = this.#routes.get(remote.address);
     if (known !== undefined) return known;
-    const socket = await this.#env.udp.open({ family: this.family, remote }, signal);
-    socket.close();
-    this.#routes.set(remote.address, socket.local.address);
-    return socket.local.address;
+    const address = await routedAddress(this.#env.udp, remote, undefined, signal);
+    this.#routes.set(remote.address, address);
+    return address;
   }
 
   toString(): string {

@@ -1,6 +1,7 @@
 /** The public side of one local port, as STUN servers see it, and whether it is the same towards all of them. */
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../../net/address.ts';
 import { type Env, NetError } from '../../net/env.ts';
+import { errorWords } from '../../net/error-words.ts';
 import { Gate, scope, TimeoutError } from '../../net/wait.ts';
 import { transact } from '../../stun/client.ts';
 import { discover } from '../../stun/discovery.ts';
@@ -98,7 +99,7 @@ export async function learnOwnSide(
     } catch (error) {
       if (bounds.signal.aborted)
         view({ error: bounds.signal.reason instanceof TimeoutError ? 'no answer' : 'given up' });
-      else if (error instanceof NetError) view({ error: error.message });
+      else if (error instanceof NetError) view({ error: errorWords(error) });
       else throw error;
       return undefined;
     } finally {
@@ -119,7 +120,7 @@ export async function learnOwnSide(
         address: null,
         mapped: null,
         rttMs: null,
-        error: error instanceof NetError ? error.message : 'given up',
+        error: error instanceof NetError ? errorWords(error) : 'given up',
       });
       return;
     }
@@ -138,7 +139,7 @@ export async function learnOwnSide(
         address: formatEndpoint(remote),
         mapped: null,
         rttMs: null,
-        error: error instanceof NetError ? error.message : 'given up',
+        error: error instanceof NetError ? errorWords(error) : 'given up',
       });
     }
   };

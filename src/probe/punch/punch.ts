@@ -1,11 +1,11 @@
 /** Opens a hole from a local port to a remote end, and, when the other side punches too, finds out whether packets pass both ways. */
 import { type Endpoint, sameEndpoint } from '../../net/address.ts';
-import { type Datagram, type Env, NetError } from '../../net/env.ts';
+import { type Datagram, type Env, ignoreNetError, type NetError, onNetError } from '../../net/env.ts';
 import { Gate, scope, sleep } from '../../net/wait.ts';
 import { type Decoded, mappedAddress } from '../../stun/message.ts';
 import type { StunMux } from '../../stun/mux.ts';
 import type { LocalPort, Way } from './local-port.ts';
-import { answerPunch, ignoreNetError } from './hole-keeping.ts';
+import { answerPunch } from './hole-keeping.ts';
 import { answeredBy, punchAnswer, punchIndication, punchRequest, readPunch } from './packet.ts';
 
 export interface PunchOptions {
@@ -161,10 +161,11 @@ class Punching {
 
   #out(data: Uint8Array, to: Endpoint, ttl?: number): void {
     this.#sending.push(
-      this.#mux.socket.send(data, to, { ttl }).catch((error: unknown) => {
-        if (!(error instanceof NetError)) throw error;
-        if (error.kind !== 'closed') this.#fail(error);
-      }),
+      this.#mux.socket.send(data, to, { ttl }).catch(
+        onNetError((error) => {
+          if (error.kind !== 'closed') this.#fail(error);
+        }),
+      ),
     );
   }
 
@@ -254,7 +255,7 @@ export async function keepOpen(
       way.release();
     } catch (error) {
       if (signal.aborted) return sent;
-      if (!(error instanceof NetError)) throw error;
+      ignoreNetError(error);
     }
   }
 }

@@ -1,7 +1,7 @@
 /** Asks one STUN server how it sees us, by whatever transport, and says what went wrong otherwise. */
 import { type Endpoint, type Family, familyOf, formatEndpoint } from '../../net/address.ts';
 import { type Env, NetError } from '../../net/env.ts';
-import { FanOut, scope, sleep, TimeoutError } from '../../net/wait.ts';
+import { scope, sleep, TimeoutError, Waits } from '../../net/wait.ts';
 import type { StunChannel } from '../../stun/channel.ts';
 import { type Credentials, transact, type TransactOutcome } from '../../stun/client.ts';
 import { discover } from '../../stun/discovery.ts';
@@ -214,7 +214,7 @@ async function train(
   signal: AbortSignal,
 ): Promise<TransactOutcome[]> {
   const under: Promise<TransactOutcome>[] = [];
-  const each = new FanOut(signal);
+  const each = new Waits(signal);
   try {
     for (let i = 0; i < count; i++) {
       if (i > 0) await sleep(env.clock, intervalMs, signal).catch(() => {});

@@ -1,6 +1,7 @@
 /** What one server's answers, or their absence, come to: a flat record in the field's words. Pure. */
 import { type Endpoint, formatEndpoint } from '../../net/address.ts';
 import { NetError } from '../../net/env.ts';
+import { errorWords } from '../../net/error-words.ts';
 import type { TransactOutcome } from '../../stun/client.ts';
 import { CredentialError } from '../../stun/credentials.ts';
 import { type DescribedAttribute, describeAttribute } from '../../stun/describe.ts';
@@ -124,19 +125,9 @@ function ending(outcome: TransactOutcome, strays: Strays): Partial<QueryResult> 
   }
 }
 
-/** The kinds that can be said better than the system says them. */
-const WORDS: Readonly<Partial<Record<NetError['kind'], string>>> = {
-  refused: 'nothing listens on that port',
-  unreachable: 'there is no route to it',
-  'not-found': 'the name does not resolve',
-  'in-use': 'the local port is taken',
-  'not-available': 'the local address is not of this host',
-  denied: 'the system does not permit it',
-};
-
 /** Rethrows what is no fault of network or credentials. */
 export function failure(error: unknown): Partial<QueryResult> {
-  if (error instanceof NetError) return { error: error.kind, detail: WORDS[error.kind] ?? error.message };
+  if (error instanceof NetError) return { error: error.kind, detail: errorWords(error) };
   if (error instanceof CredentialError) return { error: 'credentials', detail: error.message };
   throw error;
 }

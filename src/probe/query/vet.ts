@@ -1,6 +1,7 @@
 /** Does a server do what RFC 5780 asks of it? Found out from behind whatever NAT we are behind, so silence counts only on a path that is proven open. */
 import { type Endpoint, familyOf, formatEndpoint, sameEndpoint } from '../../net/address.ts';
 import { type Env, NetError } from '../../net/env.ts';
+import { errorWords } from '../../net/error-words.ts';
 import { scope } from '../../net/wait.ts';
 import { type Attribute, attribute } from '../../stun/attributes.ts';
 import { transact, type TransactOutcome } from '../../stun/client.ts';
@@ -60,7 +61,7 @@ export async function vet(
       await env.udp.open({ family: familyOf(server.address), address: options.source, port: options.port }, signal),
     );
   } catch (error) {
-    if (error instanceof NetError) return unknown(`No socket could be opened: ${error.message}.`);
+    if (error instanceof NetError) return unknown(`No socket could be opened: ${errorWords(error)}.`);
     throw error;
   }
   const ask = (

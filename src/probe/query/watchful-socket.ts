@@ -1,6 +1,6 @@
 import type { Endpoint } from '../../net/address.ts';
 import {
-  NetError,
+  ignoreNetError,
   type SendOptions,
   type Udp,
   type UdpListener,
@@ -45,7 +45,7 @@ export class WatchfulSocket implements UdpSocket {
       this.#overhear();
     } catch (error) {
       // Some systems do not share the port: then foreign answers stay unseen, and the end is a timeout.
-      if (!(error instanceof NetError)) throw error;
+      ignoreNetError(error);
     }
   }
 

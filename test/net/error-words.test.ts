@@ -1,0 +1,34 @@
+import { describe, expect, it } from 'vitest';
+import { ignoreNetError, NetError, onNetError } from '../../src/net/env.ts';
+import { errorWords } from '../../src/net/error-words.ts';
+
+describe('words for a network error', () => {
+  it('say what it means, not which call failed', () => {
+    expect(errorWords(new NetError('refused', 'connect ECONNREFUSED 1.2.3.4:80', 'ECONNREFUSED'))).toBe(
+      'nothing listens on that port',
+    );
+    expect(errorWords(new NetError('unreachable', 'send ENETUNREACH', 'ENETUNREACH'))).toBe('there is no route to it');
+  });
+
+  it('are the error’s own where it says more than its kind', () => {
+    expect(errorWords(new NetError('resolver', 'queryA ESERVFAIL', 'ESERVFAIL'))).toBe('no name server answered');
+    expect(errorWords(new NetError('resolver', 'the name server answered: refused'))).toBe(
+      'the name server answered: refused',
+    );
+    expect(errorWords(new NetError('tls', 'the certificate has expired', 'CERT_HAS_EXPIRED'))).toBe(
+      'the certificate has expired',
+    );
+  });
+});
+
+describe('a rejection of the network', () => {
+  it('is handled, and a bug is thrown on', () => {
+    const heard: string[] = [];
+    const handle = onNetError(({ kind }) => heard.push(kind));
+    handle(new NetError('refused', ''));
+    expect(heard).toEqual(['refused']);
+    expect(() => handle(new TypeError('a bug'))).toThrow('a bug');
+    expect(ignoreNetError(new NetError('closed', ''))).toBeUndefined();
+    expect(() => ignoreNetError(new TypeError('a bug'))).toThrow('a bug');
+  });
+});
