@@ -3,11 +3,19 @@ import { anyAddress, familyOf, formatEndpoint, isAnyAddress } from '../net/addre
 import { type Env, NetError } from '../net/env.ts';
 import type { RateLimit } from '../net/rate-limit.ts';
 import { type Block, fields } from '../render/block.ts';
+import { visible } from '../render/words.ts';
 import { startReport } from '../report/report.ts';
 import { listen, type Listening, type ListenOptions, type ServerSockets } from '../stun/listener.ts';
 import { type Counters, DEFAULT_LIMIT, noCounts, type Role } from '../stun/server.ts';
 import { FAMILY, parseAddress, parseLocalPort, parseWhole } from './arguments.ts';
 import { type ArgsOf, type Context, defineCommand, UsageError } from './command.ts';
+
+/** RFC 8489 §14.14: fewer than 128 characters. */
+function parseSoftware(text: string, argument: string): string {
+  if ([...text].length > 127 || visible(text) !== text)
+    throw UsageError.expected(argument, 'fewer than 128 characters, none of them a control character', text);
+  return text;
+}
 
 const options = {
   address: {
@@ -50,6 +58,7 @@ const options = {
   software: {
     type: 'string',
     valueName: 'TEXT',
+    parse: parseSoftware,
     default: 'nat-tool',
     describe: 'what SOFTWARE says; empty for nothing',
   },
@@ -118,6 +127,7 @@ async function start(
   env: Env,
   args: Args,
   observe: ListenOptions['observe'],
+  failed: (error: unknown) => void,
   rendezvous: RendezvousService[],
   signal: AbortSignal,
 ): Promise<Listening[]> {
@@ -128,7 +138,7 @@ async function start(
   const limit: RateLimit = { perSecond: args.rate === 0 ? Number.POSITIVE_INFINITY : args.rate, burst: args.burst };
   const running: Listening[] = [];
   const meeting = (sockets: ServerSockets): RendezvousService => {
-    const service = startRendezvous(env, sockets);
+    const service = startRendezvous(env, sockets, { failed });
     rendezvous.push(service);
     return service;
   };
@@ -141,10 +151,12 @@ async function start(
             {
               addresses,
               ports: [args.port, args.alternatePort],
+              nextPort: true,
               tcp: !args.udpOnly,
               software: args.software || undefined,
               limit,
               observe,
+              failed,
               protocols: [meeting],
             },
             signal,
@@ -206,11 +218,12 @@ const inWords = ({
   limited,
   malformed,
   ignored,
+  failed,
   connections,
   registers,
   meetings,
 }: Tallies): string =>
-  `received ${received}, answered ${answered}, refused ${refused}, over the rate limit ${limited}, malformed ${malformed}, other ${ignored}, TCP connections ${connections}, rendezvous packets ${registers}, meetings ${meetings}`;
+  `received ${received}, answered ${answered}, refused ${refused}, over the rate limit ${limited}, malformed ${malformed}, other ${ignored}, failed ${failed}, TCP connections ${connections}, rendezvous packets ${registers}, meetings ${meetings}`;
 
 async function run(args: Args, context: Context<ServeEvent>) {
   const { env, signal } = context;
@@ -233,7 +246,14 @@ async function run(args: Args, context: Context<ServeEvent>) {
         }
       : undefined;
   const rendezvous: RendezvousService[] = [];
-  const running = await start(env, args, observe, rendezvous, signal);
+  let failures = 0;
+  const failed = (error: unknown): void => {
+    if (failures++ === 0)
+      context.note(
+        `nat-tool serve: internal error at a packet, which was dropped: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+      );
+  };
+  const running = await start(env, args, observe, failed, rendezvous, signal);
   try {
     const listening: string[] = [];
     for (const each of running) {
@@ -263,10 +283,17 @@ async function run(args: Args, context: Context<ServeEvent>) {
   }
 }
 
+const ROLE_WORDS: Readonly<Record<Role, string>> = {
+  A1P1: '',
+  A1P2: ' (A1P2, alternate port)',
+  A2P1: ' (A2P1, alternate address)',
+  A2P2: ' (A2P2, both alternate)',
+};
+
 function line(event: ServeEvent): string | undefined {
   switch (event.event) {
     case 'listening':
-      return `listening on ${event.transport} ${event.address}${event.role === 'A1P1' || event.role === null ? '' : ` (${event.role}, RFC 5780)`}`;
+      return `listening on ${event.transport} ${event.address}${event.role === null ? '' : ROLE_WORDS[event.role]}`;
     case 'request':
       return `${event.transport} ${event.from} asked ${event.role}: ${event.answeredFrom === null ? 'no answer' : `answered from ${event.answeredFrom}`}`;
     case 'counters':
@@ -307,7 +334,7 @@ export default defineCommand({
       title: 'Limits',
       paragraphs: [
         'A source is an IPv4 address or an IPv6 /64. RESPONSE-PORT, which sends an answer to another port of the source, has a narrower limit of its own and is refused below port 1024. SOFTWARE is sent over UDP only where the request was at least as long as the answer.',
-        'TCP: 16 connections of one source at a time and 1000 in all; one that says nothing for 30 s is closed.',
+        'TCP: 16 connections of one source at a time, 128 of one IPv4 /24 or IPv6 /48, and 1000 in all; where these are taken, the one that has been idle longest, of whoever holds most, makes room for the next. One that brings no whole message for 30 s is closed.',
       ],
     },
   ],
@@ -322,6 +349,7 @@ export default defineCommand({
       ['Over the limit', String(counters.limited)],
       ['Malformed', String(counters.malformed)],
       ['Other', String(counters.ignored)],
+      ...(counters.failed > 0 ? [['Failed', String(counters.failed)] as const] : []),
       ['TCP connections', String(counters.connections)],
       ['Rendezvous', String(counters.registers)],
       ['Meetings', String(counters.meetings)],

@@ -57,7 +57,11 @@ export function addServer(ground: Ground, spec: ServerSpec, name: string): void 
     if (first === undefined) continue;
     const endpoints: Partial<Record<Role, Endpoint>> =
       second === undefined
-        ? { A1P1: { address: first, port: ports[0] } }
+        ? // As `serve` has it on one address; a server with faults is an old one, without.
+          {
+            A1P1: { address: first, port: ports[0] },
+            ...(!spec.faults?.length && { A1P2: { address: first, port: ports[0] + 1 } }),
+          }
         : {
             A1P1: { address: first, port: ports[0] },
             A1P2: { address: first, port: ports[1] },

@@ -12,7 +12,7 @@ export interface Machine<Event, Action> {
   wake(now: number): Action[];
 }
 
-/** The loop: feeds events in, carries actions out, keeps one timer. */
+/** The loop: feeds events in, carries actions out, keeps one timer. Nobody waits for what a deadline does: an error there goes to `failed`, where given, and the machine goes on. */
 export interface Driver<Event> {
   feed(event: Event): void;
   stop(): void;
@@ -22,6 +22,7 @@ export function drive<Event, Action>(
   machine: Machine<Event, Action>,
   clock: Clock,
   perform: (action: Action) => void,
+  failed?: (error: unknown) => void,
 ): Driver<Event> {
   let cancel: (() => void) | undefined;
   let armedFor: number | undefined;
@@ -37,7 +38,13 @@ export function drive<Event, Action>(
         : clock.after(at - clock.now(), () => {
             armedFor = undefined;
             cancel = undefined;
-            carryOut(machine.wake(clock.now()));
+            try {
+              carryOut(machine.wake(clock.now()));
+            } catch (error) {
+              if (!failed) throw error;
+              failed(error);
+              rearm();
+            }
           });
   };
   const carryOut = (actions: Action[]) => {

@@ -14,17 +14,19 @@ const SLOTS = 65_536;
 /**
  * Token buckets (as GCRA: one instant each) in a count-min sketch of two rows. Sources that share a slot share its
  * bucket, but one is refused only when both of its slots are spent, so that an innocent source suffers only if it
- * meets busy ones in both rows. The hash is seeded, so nobody can aim at another's slots. 1 MiB.
+ * meets busy ones in both rows. The hash of the whole source is seeded, so nobody can aim at another's slots. 1 MiB.
  */
 export class SourceLimiter {
   readonly #first: Float64Array;
   readonly #second: Float64Array;
   readonly #seed: number;
+  readonly #networkSeed: number;
   readonly #intervalMs: number;
   readonly #toleranceMs: number;
 
   constructor(limit: RateLimit, random: Random) {
     this.#seed = random.below(2 ** 32);
+    this.#networkSeed = random.below(2 ** 32);
     this.#intervalMs = 1000 / limit.perSecond;
     // Without a limit there is nothing to remember.
     const slots = this.#intervalMs === 0 ? 0 : SLOTS;
@@ -33,7 +35,19 @@ export class SourceLimiter {
     this.#toleranceMs = (limit.burst - 1) * this.#intervalMs;
   }
 
-  /** Whether the source with this {@link sourceKey} may spend one event at `now` (ms, any monotonic scale); spends it if so. */
+  /** What counts as one source: an IPv4 address (also in IPv4-mapped form), or an IPv6 /64, which is what one customer holds. 32 bits; 0 where the text is no address. */
+  keyOf(address: string): number {
+    const v4 = v4Number(address);
+    if (v4 !== undefined) return v4;
+    const whole = addressBytes(address);
+    if (!whole) return 0;
+    const bytes = unmapped(whole);
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    if (bytes.length === 4) return view.getInt32(0);
+    return mix(mix(view.getInt32(0) ^ this.#networkSeed) ^ view.getInt32(4));
+  }
+
+  /** Whether the source with this {@link keyOf} may spend one event at `now` (ms, any monotonic scale); spends it if so. */
   allow(key: number, now: number): boolean {
     if (this.#intervalMs === 0) return true;
     const a = mix(key ^ this.#seed) & (SLOTS - 1);
@@ -58,21 +72,15 @@ function mix(key: number): number {
   return hash ^ (hash >>> 16);
 }
 
-/** What counts as one source: an IPv4 address (also in IPv4-mapped form), or an IPv6 /64, which is what one customer holds. 32 bits; 0 where the text is no address. */
-export function sourceKey(address: string): number {
-  const v4 = v4Number(address);
-  if (v4 !== undefined) return v4;
-  const whole = addressBytes(address);
-  if (!whole) return 0;
-  const bytes = unmapped(whole);
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
-  if (bytes.length === 4) return view.getInt32(0);
-  return mix(view.getInt32(0)) ^ Math.imul(view.getInt32(4), 0x27d4eb2f);
-}
+/** The same source as {@link SourceLimiter.keyOf}, but told apart from every other: for what is counted one by one. The text itself where it is no address. */
+export const sourceName = (address: string): string => prefixOf(address, 4, 8);
 
-/** The same source as {@link sourceKey}, but told apart from every other: for what is counted one by one. The text itself where it is no address. */
-export function sourceName(address: string): string {
+/** The network that a source is in, as far as one holder commonly has it: an IPv4 /24, an IPv6 /48. */
+export const networkName = (address: string): string => prefixOf(address, 3, 6);
+
+function prefixOf(address: string, v4Length: number, v6Length: number): string {
   const bytes = addressBytes(address);
   if (!bytes) return address;
-  return unmapped(bytes).subarray(0, 8).join('.');
+  const source = unmapped(bytes);
+  return source.subarray(0, source.length === 4 ? v4Length : v6Length).join('.');
 }

@@ -9,7 +9,7 @@ import { createHmac } from 'node:crypto';
 import type { Endpoint } from '../net/address.ts';
 import type { Machine } from '../net/machine.ts';
 import type { Random } from '../net/env.ts';
-import { type RateLimit, SourceLimiter, sourceKey } from '../net/rate-limit.ts';
+import { type RateLimit, SourceLimiter } from '../net/rate-limit.ts';
 import { attribute } from '../stun/attributes.ts';
 import { encodeBinding, reflexive } from '../stun/binding.ts';
 import { type Decoded, METHOD, transactionKey, tryDecode } from '../stun/message.ts';
@@ -97,7 +97,7 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
 
   handle(event: RendezvousEvent, now: number): RendezvousAction[] {
     this.counters.received++;
-    if (!this.#limiter.allow(sourceKey(event.from.address), now)) {
+    if (!this.#limiter.allow(this.#limiter.keyOf(event.from.address), now)) {
       this.counters.limited++;
       return [];
     }

@@ -1,7 +1,8 @@
 /** The server on real, or simulated, sockets: a thin loop that carries datagrams and streams to the responder and its answers back. */
 import { type Endpoint, familyOf } from '../net/address.ts';
 import { type ByteStream, type Env, ignoreNetError, NetError, type TcpListener, type UdpSocket } from '../net/env.ts';
-import { type RateLimit, sourceName } from '../net/rate-limit.ts';
+import type { RateLimit } from '../net/rate-limit.ts';
+import { Connections } from './connections.ts';
 import { Deframer } from './framing.ts';
 import { StunFormatError } from './message.ts';
 import {
@@ -17,13 +18,20 @@ import {
 export interface ListenOptions {
   /** One address, or two of one family for RFC 5780; the wildcard address only alone. */
   readonly addresses: readonly [address: string, alternate?: string | undefined];
-  /** The alternate port needs a second address. 0 lets the system choose. */
+  /** The alternate port needs a second address, or `nextPort`. 0 lets the system choose. */
   readonly ports: readonly [port: number, alternate: number];
+  /**
+   * On one address alone: answers plain requests over UDP on the next port too, where that is free. Without a second endpoint nobody could tell a
+   * symmetric NAT from another.
+   */
+  readonly nextPort?: boolean | undefined;
   readonly tcp: boolean;
   readonly software?: string | undefined;
   readonly limit?: RateLimit | undefined;
   /** Other protocols on the same UDP sockets, such as the rendezvous: each is started once those are open. */
   readonly protocols?: readonly ((sockets: ServerSockets) => Protocol)[] | undefined;
+  /** Hears of errors of ours while a packet was handled; the server goes on without it. */
+  readonly failed?: ((error: unknown) => void) | undefined;
   /** Sees each request and its answer, if it got one. */
   readonly observe?: ((packet: ServerPacket, answer: ServerAnswer | undefined) => void) | undefined;
 }
@@ -52,11 +60,8 @@ export interface Listening {
   close(): void;
 }
 
-/** A connection that says nothing for so long is closed (RFC 8489 §6.2.2 leaves it to the server). */
-const IDLE_MS = 30_000;
-const MOST_CONNECTIONS = 1000;
-/** Of one IPv4 address or IPv6 /64, so that one source cannot take them all. */
-const MOST_OF_A_SOURCE = 16;
+/** A connection that brings no whole message for so long is closed, whatever trickles in (RFC 8489 §6.2.2 leaves it to the server). */
+const MESSAGE_MS = 30_000;
 /** Absorbs bursts while JavaScript is busy. */
 const RECEIVE_BUFFER = 1 << 20;
 
@@ -68,9 +73,7 @@ export async function listen(
 ): Promise<Listening> {
   const sockets = new Map<Role, UdpSocket>();
   const listeners: TcpListener[] = [];
-  const streams = new Set<ByteStream>();
-  /** Open connections by source. */
-  const held = new Map<string, number>();
+  const streams = new Connections<ByteStream>();
   let connections = 0;
   let closed = false;
   const protocols: Protocol[] = [];
@@ -79,27 +82,25 @@ export async function listen(
     for (const protocol of protocols) protocol.close();
     for (const socket of sockets.values()) socket.close();
     for (const listener of listeners) listener.close();
-    for (const stream of streams) stream.close();
+    streams.closeAll();
   };
 
   const serveStream = async (server: StunServer, role: Role, stream: ByteStream): Promise<void> => {
-    const source = sourceName(stream.remote.address);
-    const before = held.get(source) ?? 0;
-    if (closed || streams.size >= MOST_CONNECTIONS || before >= MOST_OF_A_SOURCE) return stream.close();
+    if (closed) return stream.close();
     connections++;
-    streams.add(stream);
-    held.set(source, before + 1);
+    streams.add(stream, stream.remote.address);
     let cancel = () => {};
     const rearm = () => {
       cancel();
-      cancel = env.clock.after(IDLE_MS, () => stream.close());
+      cancel = env.clock.after(MESSAGE_MS, () => stream.close());
     };
     const deframer = new Deframer();
     rearm();
     try {
       for await (const chunk of stream) {
-        rearm();
         for (const data of deframer.push(chunk)) {
+          rearm();
+          streams.active(stream);
           const packet = { role, from: stream.remote, data, now: env.clock.now(), transport: 'tcp' } as const;
           const answer = respond(server, packet);
           options.observe?.(packet, answer);
@@ -108,13 +109,13 @@ export async function listen(
       }
     } catch (error) {
       // A peer that breaks off or speaks something else loses its connection, and that is all.
-      if (!(error instanceof NetError || error instanceof StunFormatError)) throw error;
+      if (!(error instanceof NetError || error instanceof StunFormatError)) {
+        server.counters.failed++;
+        options.failed?.(error);
+      }
     } finally {
       cancel();
-      streams.delete(stream);
-      const left = (held.get(source) ?? 1) - 1;
-      if (left > 0) held.set(source, left);
-      else held.delete(source);
+      streams.remove(stream);
       stream.close();
     }
   };
@@ -131,6 +132,7 @@ export async function listen(
     });
     if (options.tcp) {
       for (const [role, endpoint] of Object.entries(endpoints) as [Role, Endpoint][]) {
+        if (role !== 'A1P1' && !server.behaviour) continue;
         listeners.push(await env.tcp.listen(endpoint, (stream) => void serveStream(server, role, stream)));
         signal.throwIfAborted();
       }
@@ -138,7 +140,7 @@ export async function listen(
     const send = (answer: ServerAnswer) =>
       sockets.get(answer.viaRole)?.send(answer.data, answer.to).catch(ignoreNetError);
     for (const begin of options.protocols ?? []) protocols.push(begin({ endpoints, send }));
-    for (const [role, socket] of sockets) answerOn(role, socket, sockets, server, options.observe, protocols);
+    for (const [role, socket] of sockets) answerOn(role, socket, sockets, server, options, protocols);
     return {
       endpoints,
       tcp: listeners.map(({ local }) => local),
@@ -156,7 +158,7 @@ export async function listen(
 
 async function openSockets(
   env: Pick<Env, 'udp'>,
-  { addresses, ports }: ListenOptions,
+  { addresses, ports, nextPort }: ListenOptions,
   sockets: Map<Role, UdpSocket>,
   signal: AbortSignal,
 ): Promise<void> {
@@ -170,7 +172,16 @@ async function openSockets(
     return socket.local.port;
   };
   const port = await open('A1P1', address, ports[0]);
-  if (alternate === undefined) return;
+  if (alternate === undefined) {
+    if (!nextPort || port === 65_535) return;
+    try {
+      await open('A1P2', address, port + 1);
+    } catch (error) {
+      // It is a help, no need.
+      if (!(error instanceof NetError)) throw error;
+    }
+    return;
+  }
   const alternatePort = await open('A1P2', address, ports[1]);
   await open('A2P1', alternate, port);
   await open('A2P2', alternate, alternatePort);
@@ -181,16 +192,22 @@ function answerOn(
   socket: UdpSocket,
   sockets: ReadonlyMap<Role, UdpSocket>,
   server: StunServer,
-  observe: ListenOptions['observe'],
+  { observe, failed }: ListenOptions,
   protocols: readonly Protocol[],
 ): void {
   socket.listen({
     datagram: ({ data, from, at }) => {
       const packet: ServerPacket = { role, from, data, now: at };
-      if (protocols.some((each) => each.accept(packet))) return;
-      const answer = respond(server, packet);
-      observe?.(packet, answer);
-      if (answer) post((answer.viaRole === role ? socket : sockets.get(answer.viaRole)) ?? socket, answer);
+      // Whatever is wrong with us, one packet must not end the service of all others.
+      try {
+        if (protocols.some((each) => each.accept(packet))) return;
+        const answer = respond(server, packet);
+        observe?.(packet, answer);
+        if (answer) post((answer.viaRole === role ? socket : sockets.get(answer.viaRole)) ?? socket, answer);
+      } catch (error) {
+        server.counters.failed++;
+        failed?.(error);
+      }
     },
   });
 }

@@ -162,15 +162,11 @@ export function encode(message: Message, seal?: Seal): Uint8Array {
   if (!Number.isInteger(method) || method < 0 || method > 0xfff)
     throw new StunFormatError('unencodable', `${method} is not a method from 0 to 0xfff`);
   const attributes = seal ? message.attributes.filter((of) => !isSeal(of)) : message.attributes;
-  const sha256 = sha256Length(seal);
-  const sha1 = seal?.key !== undefined && (seal.sha1 ?? sha256 === 0);
-  let size = HEADER;
-  for (const of of attributes) size += ATTRIBUTE_HEADER + padded(sizeOf(of));
-  if (sha1) size += ATTRIBUTE_HEADER + SHA1_LENGTH;
-  if (sha256 > 0) size += ATTRIBUTE_HEADER + sha256;
-  if (seal?.fingerprint) size += ATTRIBUTE_HEADER + 4;
-  if (size - HEADER > 0xffff)
+  const size = encodedLength(attributes, seal);
+  if (size > MOST_BYTES)
     throw new StunFormatError('unencodable', `${size - HEADER} bytes of attributes do not fit a message`);
+  const sha256 = sha256Length(seal);
+  const sha1 = hasSha1(seal);
 
   const bytes = new Uint8Array(size);
   const bits = CLASSES.indexOf(message.class);
@@ -194,6 +190,24 @@ export function encode(message: Message, seal?: Seal): Uint8Array {
   }
   return bytes;
 }
+
+/** The length field counts to 65,535, in steps of four. */
+export const MOST_BYTES = HEADER + 0xfffc;
+
+/** What {@link encode} would write, in bytes, more than {@link MOST_BYTES} included. Throws StunFormatError `unencodable` as it does. */
+export function encodedLength(attributes: readonly Attribute[], seal?: Seal): number {
+  let size = HEADER;
+  for (const of of attributes) if (!(seal && isSeal(of))) size += attributeLength(of);
+  if (hasSha1(seal)) size += ATTRIBUTE_HEADER + SHA1_LENGTH;
+  const sha256 = sha256Length(seal);
+  if (sha256 > 0) size += ATTRIBUTE_HEADER + sha256;
+  return seal?.fingerprint ? size + ATTRIBUTE_HEADER + 4 : size;
+}
+
+/** Bytes of an attribute in a message: header, value, padding. */
+export const attributeLength = (of: Attribute): number => ATTRIBUTE_HEADER + padded(sizeOf(of));
+
+const hasSha1 = (seal: Seal | undefined): boolean => seal?.key !== undefined && (seal.sha1 ?? sha256Length(seal) === 0);
 
 const isSeal = (of: Attribute): boolean =>
   of.name === 'MESSAGE-INTEGRITY' || of.name === 'MESSAGE-INTEGRITY-SHA256' || of.name === 'FINGERPRINT';

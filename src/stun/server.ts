@@ -6,11 +6,11 @@
  */
 import { type Endpoint, isAnyAddress, v4Number } from '../net/address.ts';
 import type { Random } from '../net/env.ts';
-import { type RateLimit, SourceLimiter, sourceKey } from '../net/rate-limit.ts';
+import { type RateLimit, SourceLimiter } from '../net/rate-limit.ts';
 import { type Attribute, type AttributeName, ATTRIBUTES, attribute } from './attributes.ts';
 import { encodeBinding, reflexive } from './binding.ts';
 import { checkFingerprint } from './integrity.ts';
-import { get, tryDecode, unknownRequired } from './message.ts';
+import { attributeLength, encodedLength, get, MOST_BYTES, tryDecode, unknownRequired } from './message.ts';
 
 /** A socket of the server: which of its two addresses, and which of its two ports. */
 export type Role = 'A1P1' | 'A1P2' | 'A2P1' | 'A2P2';
@@ -52,6 +52,8 @@ export interface Counters {
   malformed: number;
   /** No Binding request at all, dropped. */
   ignored: number;
+  /** Dropped because of an error of ours. */
+  failed: number;
 }
 
 export const noCounts = (): Counters => ({
@@ -61,13 +63,14 @@ export const noCounts = (): Counters => ({
   limited: 0,
   malformed: 0,
   ignored: 0,
+  failed: 0,
 });
 
 /** A server: its settings, prepared, and its state, which is counters and rate limits. */
 export interface StunServer {
   readonly endpoints: Readonly<Partial<Record<Role, Endpoint>>>;
   readonly behaviour: boolean;
-  readonly software: string | undefined;
+  readonly software: Attribute | undefined;
   readonly counters: Counters;
   readonly limiter: SourceLimiter;
   readonly responsePortLimiter: SourceLimiter;
@@ -91,12 +94,13 @@ export interface ServerAnswer {
   readonly viaRole: Role;
 }
 
+/** Throws StunFormatError for a `software` that does not fit its attribute. */
 export function createStunServer(options: ServerOptions): StunServer {
   const { endpoints, software, limit = DEFAULT_LIMIT, random } = options;
   const server: StunServer = {
     endpoints,
     behaviour: ROLES.every((role) => endpoints[role]),
-    software,
+    software: software === undefined ? undefined : checked(attribute('SOFTWARE', software)),
     counters: noCounts(),
     limiter: new SourceLimiter(limit, random),
     responsePortLimiter: new SourceLimiter(
@@ -113,6 +117,11 @@ export function createStunServer(options: ServerOptions): StunServer {
   return { ...server, templates: new Map(templates) };
 }
 
+function checked(of: Attribute): Attribute {
+  attributeLength(of);
+  return of;
+}
+
 /** Whether a datagram claims to be a Binding request, of today or of RFC 3489. Anything else on the port belongs to another protocol, if to any. */
 const isBindingRequest = (data: Uint8Array): boolean => data.length >= 20 && data[0] === 0 && data[1] === 1;
 
@@ -125,7 +134,7 @@ export function respond(server: StunServer, packet: ServerPacket): ServerAnswer 
     return undefined;
   }
   const v4 = v4Number(packet.from.address);
-  if (!server.limiter.allow(v4 ?? sourceKey(packet.from.address), packet.now)) {
+  if (!server.limiter.allow(v4 ?? server.limiter.keyOf(packet.from.address), packet.now)) {
     counters.limited++;
     return undefined;
   }
@@ -184,22 +193,20 @@ function respondFully(server: StunServer, packet: ServerPacket): ServerAnswer | 
     return undefined;
   }
   const seal = { fingerprint: fingerprint === 'valid' };
-  const write = (cls: 'success' | 'error', attributes: readonly Attribute[]) =>
-    encodeBinding(cls, request.transactionId, attributes, seal);
+  const size = (attributes: readonly Attribute[]): number => encodedLength(attributes, seal);
   const finish = (
     cls: 'success' | 'error',
     attributes: readonly Attribute[],
     to = from,
     viaRole = role,
   ): ServerAnswer => {
-    let bytes = write(cls, attributes);
-    if (server.software !== undefined) {
-      const longer = write(cls, [...attributes, attribute('SOFTWARE', server.software)]);
-      if (transport === 'tcp' || longer.length <= data.length) bytes = longer;
-    }
+    const room = transport === 'tcp' ? MOST_BYTES : data.length;
+    const { software } = server;
+    const all =
+      software && size(attributes) + attributeLength(software) <= room ? [...attributes, software] : attributes;
     if (cls === 'success') counters.answered++;
     else counters.refused++;
-    return { data: bytes, to, viaRole };
+    return { data: encodeBinding(cls, request.transactionId, all, seal), to, viaRole };
   };
   const refuse = (code: number, reason: string, ...more: Attribute[]) =>
     finish('error', [attribute('ERROR-CODE', { code, reason }), ...more]);
@@ -219,13 +226,14 @@ function respondFully(server: StunServer, packet: ServerPacket): ServerAnswer | 
     ? classicAttributes(server, role, viaRole, from)
     : plainAttributes(server, role, viaRole, from);
   if (padding !== undefined) {
-    const room = data.length - write('success', attributes).length - 4;
+    const room = data.length - size(attributes) - 4;
     if (room > 0) attributes.push(attribute('PADDING', new Uint8Array(room & ~3)));
   }
   if (responsePort === undefined || responsePort === from.port) return finish('success', attributes, from, viaRole);
   if (responsePort < 1024) return refuse(400, 'RESPONSE-PORT below 1024');
   if (transport === 'tcp') return refuse(400, 'RESPONSE-PORT over TCP');
-  if (!server.responsePortLimiter.allow(sourceKey(from.address), packet.now)) {
+  const limiter = server.responsePortLimiter;
+  if (!limiter.allow(limiter.keyOf(from.address), packet.now)) {
     counters.limited++;
     return undefined;
   }

@@ -98,6 +98,8 @@ describe('nat-tool serve', () => {
     [['--address', '1.2.3.4', '--address', '1.2.3.5', '--alternate-port', '3478'], /--alternate-port/],
     [['--address', 'host'], /IPv4 or IPv6 address/],
     [['--port', '70000'], /--port/],
+    [['--software', 'x'.repeat(128)], /--software: expected fewer than 128 characters/],
+    [['--software', 'a\nb'], /control character/],
   ])('refuses %j', async (words, message) => {
     const { status, stderr } = await run(['serve', ...words]);
     expect(status).toBe(2);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SourceLimiter, sourceKey, sourceName } from '../../src/net/rate-limit.ts';
+import { networkName, SourceLimiter, sourceName } from '../../src/net/rate-limit.ts';
 import { v4Number } from '../../src/net/address.ts';
 import type { Random } from '../../src/net/env.ts';
 
@@ -10,7 +10,7 @@ const limiter = (perSecond: number, burst: number) => new SourceLimiter({ perSec
 describe('SourceLimiter', () => {
   it('grants the burst at once and then the rate', () => {
     const limit = limiter(10, 3);
-    const key = sourceKey('203.0.113.7');
+    const key = limit.keyOf('203.0.113.7');
     const at = (now: number) => limit.allow(key, now);
     expect([at(0), at(0), at(0), at(0)]).toEqual([true, true, true, false]);
     expect(at(99)).toBe(false);
@@ -49,7 +49,7 @@ describe('SourceLimiter', () => {
 
   it('holds a busy source back without harming the others', () => {
     const limit = limiter(10, 10);
-    const busy = sourceKey('198.51.100.1');
+    const busy = limit.keyOf('198.51.100.1');
     for (let i = 0; i < 100_000; i++) limit.allow(busy, 0);
     let refused = 0;
     for (let i = 0; i < 10_000; i++) if (!limit.allow(i * 7919, 0)) refused++;
@@ -58,20 +58,43 @@ describe('SourceLimiter', () => {
   });
 });
 
-describe('sourceKey', () => {
-  it('takes an IPv4 address and its mapped form for the same source', () => {
-    expect(sourceKey('::ffff:192.0.2.1')).toBe(sourceKey('192.0.2.1'));
-    expect(sourceKey('192.0.2.2')).not.toBe(sourceKey('192.0.2.1'));
+describe('the key of a source', () => {
+  const { keyOf } = { keyOf: (address: string) => limiter(1, 1).keyOf(address) };
+
+  it('is the same for an IPv4 address and its mapped form', () => {
+    expect(keyOf('::ffff:192.0.2.1')).toBe(keyOf('192.0.2.1'));
+    expect(keyOf('192.0.2.2')).not.toBe(keyOf('192.0.2.1'));
   });
 
-  it('takes an IPv6 /64 for one source', () => {
-    expect(sourceKey('2001:db8:0:1::1')).toBe(sourceKey('2001:db8:0:1:ffff::2'));
-    expect(sourceKey('2001:db8:0:1::1')).not.toBe(sourceKey('2001:db8:0:2::1'));
+  it('is the same all over an IPv6 /64', () => {
+    expect(keyOf('2001:db8:0:1::1')).toBe(keyOf('2001:db8:0:1:ffff::2'));
+    expect(keyOf('2001:db8:0:1::1')).not.toBe(keyOf('2001:db8:0:2::1'));
+  });
+
+  it('of an IPv6 source depends on a seed: two that meet under one seed part under another', () => {
+    const words = (bound: number) => fc.array(fc.nat(bound), { minLength: 4, maxLength: 4 });
+    const seeded = (seed: number) =>
+      new SourceLimiter({ perSecond: 1, burst: 1 }, { bytes: (length) => new Uint8Array(length), below: () => seed });
+    fc.assert(
+      fc.property(words(0xffff), fc.integer({ min: 1, max: 0xffff_ffff }), (parts, seed) => {
+        const address = `${parts.map((part) => part.toString(16)).join(':')}::1`;
+        expect(seeded(seed).keyOf(address)).not.toBe(seeded(0).keyOf(address));
+      }),
+    );
+  });
+});
+
+describe('networkName', () => {
+  it('takes an IPv4 /24 and an IPv6 /48 for one network', () => {
+    expect(networkName('::ffff:192.0.2.1')).toBe(networkName('192.0.2.254'));
+    expect(networkName('192.0.3.1')).not.toBe(networkName('192.0.2.1'));
+    expect(networkName('2001:db8:0:1::1')).toBe(networkName('2001:db8:0:ffff::1'));
+    expect(networkName('2001:db8:1::1')).not.toBe(networkName('2001:db8:0::1'));
   });
 });
 
 describe('sourceName', () => {
-  it('takes the same for one source as sourceKey', () => {
+  it('takes the same for one source as its key', () => {
     expect(sourceName('::ffff:192.0.2.1')).toBe(sourceName('192.0.2.1'));
     expect(sourceName('192.0.2.2')).not.toBe(sourceName('192.0.2.1'));
     expect(sourceName('2001:db8:0:1::1')).toBe(sourceName('2001:db8:0:1:ffff::2'));

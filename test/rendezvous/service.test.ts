@@ -29,6 +29,7 @@ function withService<T>(
       {
         addresses,
         ports: [3478, 3479],
+        nextPort: true,
         tcp: false,
         protocols: [(sockets) => (service = startRendezvous(host, sockets))],
       },
@@ -81,7 +82,7 @@ describe('the rendezvous beside a STUN server', () => {
     });
   });
 
-  it('on one address also answers on the next port, which nobody but STUN uses, until it ends', async () => {
+  it('on one address also tells and answers on the next port, until it ends', async () => {
     await withService(['40.30.20.60'], async (ask, env, { close }) => {
       expect(stateIn(await ask(packet(register())))?.alternates).toEqual([{ ...AT, port: 3479 }]);
       const plain = await ask(plainRequest, 3479);
@@ -102,6 +103,7 @@ describe('the rendezvous beside a STUN server', () => {
         {
           addresses: [AT.address],
           ports: [3478, 3479],
+          nextPort: true,
           tcp: false,
           protocols: [(sockets) => startRendezvous(host, sockets)],
         },

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { Lab } from '../../src/lab/topology.ts';
 import type { Endpoint } from '../../src/net/address.ts';
-import { type Env, NetError } from '../../src/net/env.ts';
+import { type ByteStream, type Env, NetError } from '../../src/net/env.ts';
 import { sleep } from '../../src/net/wait.ts';
 import { type Listening, listen, type ListenOptions } from '../../src/stun/listener.ts';
+import { attribute } from '../../src/stun/attributes.ts';
 import { encode, METHOD } from '../../src/stun/message.ts';
 
 const AT: Endpoint = { address: '40.30.20.60', port: 3478 };
@@ -69,36 +70,93 @@ describe('listen', () => {
     });
   });
 
-  it('takes sixteen connections of one source, and leaves the rest to others', async () => {
+  it('holds sixteen connections of one source; the idlest makes room for the next', async () => {
     await withServer({}, async (env, server, signal) => {
-      const streams = await Promise.all(Array.from({ length: 20 }, () => env.tcp.connect(AT, {})));
-      let ended = 0;
-      const reading = streams.map((stream) => heard(stream).then(() => ended++));
-      await sleep(env.clock, 1000, signal);
-      expect({ taken: server.connections, ended }).toEqual({ taken: 16, ended: 4 });
-      // A place that becomes free is given out again.
-      streams[0]?.close();
-      await sleep(env.clock, 1000, signal);
-      streams.push(await env.tcp.connect(AT, {}, signal));
-      await sleep(env.clock, 1000, signal);
-      expect(server.connections).toBe(17);
+      const ended: number[] = [];
+      const reading: Promise<unknown>[] = [];
+      const streams: ByteStream[] = [];
+      const open = async (): Promise<void> => {
+        const stream = await env.tcp.connect(AT, {}, signal);
+        const n = streams.push(stream) - 1;
+        reading.push(heard(stream).then(() => ended.push(n)));
+        await sleep(env.clock, 100, signal);
+      };
+      for (let i = 0; i < 16; i++) await open();
+      expect(ended).toEqual([]);
+      await streams[0]?.write(BINDING);
+      await sleep(env.clock, 100, signal);
+      for (let i = 0; i < 4; i++) await open();
+      expect(ended).toEqual([1, 2, 3, 4]);
+      expect(server.connections).toBe(20);
       for (const stream of streams) stream.close();
       await Promise.all(reading);
     });
   });
 
-  it('counts each source by itself', async () => {
-    const lab = new Lab({ nat: 'full-cone' });
-    const host = lab.addHost('T', [AT.address]);
-    await lab.run(async (env, signal) => {
-      const server = await listen(host, { addresses: [AT.address], ports: [3478, 3479], tcp: true }, signal);
-      const streams = await Promise.all(
-        [env, lab.host('B')].flatMap((each) => Array.from({ length: 17 }, () => each.tcp.connect(AT, {}))),
-      );
-      await sleep(env.clock, 1000, signal);
-      expect(server.connections).toBe(32);
-      for (const stream of streams) stream.close();
-      server.close();
+  it('closes a connection that brings no whole message in time, whatever trickles in', async () => {
+    await withServer({}, async (env, server, signal) => {
+      const stream = await env.tcp.connect(AT, {}, signal);
+      const before = env.clock.now();
+      const over = heard(stream).then(() => env.clock.now() - before);
+      const drip = async (): Promise<void> => {
+        for (const byte of BINDING.subarray(0, 19)) {
+          await stream.write(Uint8Array.of(byte));
+          await sleep(env.clock, 5_000, signal);
+        }
+      };
+      await Promise.all([drip().catch(() => {}), over]);
+      expect(await over).toBeLessThan(31_000);
+      expect(server.counters.received).toBe(0);
+      stream.close();
+    });
+  });
+
+  it('answers plain requests on the next port too, under the same limit and in the same counters', async () => {
+    const limit = { perSecond: 1, burst: 3 };
+    await withServer({ nextPort: true, limit }, async (env, server, signal) => {
+      expect(server.endpoints).toEqual({ A1P1: AT, A1P2: { ...AT, port: 3479 } });
+      expect(server.tcp).toEqual([AT]);
+      const socket = await env.udp.open({ family: 4 });
+      const from: number[] = [];
+      socket.listen({ datagram: (datagram) => from.push(datagram.from.port) });
+      for (const port of [3479, 3478, 3479, 3478, 3479]) await socket.send(BINDING, { ...AT, port });
+      await sleep(env.clock, 500, signal);
+      expect(from).toEqual([3479, 3478, 3479]);
+      expect(server.counters).toMatchObject({ received: 5, answered: 3, limited: 2 });
+      socket.close();
+    });
+  });
+
+  it('goes on after an error of its own, and counts it', async () => {
+    const errors: unknown[] = [];
+    const bug = new Error('a bug');
+    const fault: Partial<ListenOptions> = {
+      observe: ({ data }) => {
+        if (data.length > 20) throw bug;
+      },
+      failed: (error) => errors.push(error),
+    };
+    const bad = encode({
+      class: 'request',
+      method: METHOD.binding,
+      transactionId: new Uint8Array(12),
+      attributes: [attribute('PADDING', new Uint8Array(4))],
+    });
+    await withServer(fault, async (env, server, signal) => {
+      const socket = await env.udp.open({ family: 4 });
+      await socket.send(bad, AT);
+      const stream = await env.tcp.connect(AT, {}, signal);
+      await stream.write(bad);
+      expect(await heard(stream)).toBe(0);
+      const answers: number[] = [];
+      socket.listen({ datagram: ({ data }) => answers.push(data.length) });
+      await socket.send(BINDING, AT);
+      await sleep(env.clock, 500, signal);
+      expect(answers).toHaveLength(1);
+      expect(server.counters.failed).toBe(2);
+      expect(errors).toEqual([bug, bug]);
+      socket.close();
+      stream.close();
     });
   });
 

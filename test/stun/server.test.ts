@@ -5,7 +5,16 @@ import { describe, expect, it } from 'vitest';
 import type { Endpoint } from '../../src/net/address.ts';
 import type { Random } from '../../src/net/env.ts';
 import { type Attribute, attribute, ATTRIBUTES } from '../../src/stun/attributes.ts';
-import { type Decoded, decode, encode, get, METHOD, type Seal } from '../../src/stun/message.ts';
+import {
+  type Decoded,
+  decode,
+  encode,
+  get,
+  METHOD,
+  MOST_BYTES,
+  type Seal,
+  StunFormatError,
+} from '../../src/stun/message.ts';
 import { checkFingerprint } from '../../src/stun/integrity.ts';
 import {
   changedRole,
@@ -301,6 +310,24 @@ describe('SOFTWARE', () => {
     expect(software({ data: request(), transport: 'tcp' })).toBe('a server');
     expect(software({ data: request() })).toBeUndefined();
     expect(software({ data: request([attribute('SOFTWARE', 'x'.repeat(100))]) })).toBe('a server');
+  });
+});
+
+describe('one large request', () => {
+  it('with 65,504 bytes of PADDING and any SOFTWARE of ours is answered within its own length, over TCP within what a message holds', () => {
+    for (const software of ['x', 'x'.repeat(45), 'ä'.repeat(127)]) {
+      for (const transport of ['udp', 'tcp'] as const) {
+        const server = oneAddress({ software });
+        const data = request([attribute('PADDING', new Uint8Array(65_504))]);
+        const answer = ask(server, { data, transport });
+        expect(answer?.data.length).toBeLessThanOrEqual(transport === 'udp' ? data.length : MOST_BYTES);
+        expect(server.counters).toMatchObject({ answered: 1, failed: 0 });
+      }
+    }
+  });
+
+  it('a SOFTWARE that no message may carry is refused before anything is served', () => {
+    expect(() => oneAddress({ software: 'x'.repeat(764) })).toThrow(StunFormatError);
   });
 });
 
