@@ -1,12 +1,7 @@
 import { type Family, familyOf, formatEndpoint } from '../net/address.ts';
 import { sleep } from '../net/wait.ts';
-import {
-  agree,
-  type Answer,
-  type MethodPlan,
-  type Survey,
-  surveyPublicAddress,
-} from '../probe/public-address/survey.ts';
+import { agree, isAuthenticated } from '../probe/public-address/agreement.ts';
+import { type Answer, type MethodPlan, type Survey, surveyPublicAddress } from '../probe/public-address/survey.ts';
 import {
   builtInSources,
   type DnsSource,
@@ -124,6 +119,8 @@ const options = {
 type Args = ArgsOf<Record<never, never>, typeof options>;
 
 const DEFAULT_WATCH_MS = 60_000;
+/** Two that agree are an answer after one round trip. */
+const STUN_AT_ONCE = 2;
 
 /** Servers named by the user are the only ones asked, unless --via names further methods. */
 function plans(
@@ -154,34 +151,37 @@ function plans(
     methods: methods
       .map((method): MethodPlan => {
         const own = named.filter((source) => source.method === method);
-        if (own.length > 0) return { method, sources: own.filter((source) => mayServe(source, family)), atOnce: true };
+        if (own.length > 0)
+          return {
+            method,
+            sources: own.filter((source) => mayServe(source, family)),
+            atOnce: Number.POSITIVE_INFINITY,
+          };
         const usual =
           method === 'stun' && ownStun.length > 0
             ? ownStun.filter((source) => mayServe(source, family))
             : builtInSources(method, family);
-        return { method, sources: usual, atOnce: false };
+        return { method, sources: usual, atOnce: method === 'stun' ? STUN_AT_ONCE : 1 };
       })
       .filter(({ sources }) => sources.length > 0),
   }));
 }
 
-function conclude({ answers, table, best }: Survey, watched = false): PublicIp {
-  const of = (family: Family): string | null =>
-    answers.find(({ address }) => familyOf(address) === family)?.address ?? null;
+function conclude({ answers, table, best, ipv4, ipv6 }: Survey, watched = false): PublicIp {
   const port = answers.find((answer) => answer.address === best?.address && answer.port !== null)?.port ?? null;
   return {
     address: best?.address ?? null,
     port,
     answers: answers.map((answer) => ({ ...answer, rttMs: Math.round(answer.rttMs * 1000) / 1000 })),
     agree: agree(answers),
-    ipv4: of(4),
-    ipv6: of(6),
+    ipv4: ipv4 ?? null,
+    ipv6: ipv6 ?? null,
     table: table.rows(),
     ...(watched && { watched }),
   };
 }
 
-function findings({ answers, failures, interrupted }: Survey, data: PublicIp): Finding[] {
+function findings({ answers, failures, interrupted, unconfirmed, portal }: Survey, data: PublicIp): Finding[] {
   const found: Finding[] = [];
   if (!data.agree)
     found.push(
@@ -189,6 +189,8 @@ function findings({ answers, failures, interrupted }: Survey, data: PublicIp): F
         addresses: answers.map(({ method, source, address }) => `${address} by ${method} (${source})`),
       }),
     );
+  if (portal && !answers.some(isAuthenticated)) found.push(finding('captive-portal'));
+  if (unconfirmed) found.push(finding('address-unconfirmed', { address: answers[0]?.address ?? '' }));
   // A host without IPv6 is nothing to report; a server that failed is.
   const answered = new Set(answers.map(({ address }) => familyOf(address)));
   const byError = new Map<string, Set<string>>();
@@ -298,8 +300,8 @@ export default defineCommand({
   name: 'public-ip',
   summary: 'print the public address of this host',
   description: [
-    "Asks by three methods at once: STUN, DNS (name servers that answer with the address of the asker) and web pages. The first answer is the answer; the others check it. When they disagree, something stands between: a name server that answers in another's place, a proxy, a VPN that carries only part of the traffic.",
-    'With --short, and when standard output is no terminal, the address alone is printed as soon as one method has answered. A method that is down costs nothing.',
+    "Asks by three methods at once: STUN, DNS (name servers that answer with the address of the asker) and web pages. The answer that most independent sources agree on is the answer. What is no public address is none. When they disagree, something stands between: a name server that answers in another's place, a proxy, a VPN that carries only part of the traffic.",
+    'With --short, and when standard output is no terminal, the address alone is printed as soon as a web server with a valid certificate has told it, or two independent sources agree. Plain DNS alone, which anybody on the way can forge, is enough only where nothing else was asked.',
     'When servers are named, only they are asked. Without -4 or -6 both families are tried, and IPv4 is printed where there is one.',
   ],
   positionals: {},

@@ -57,6 +57,16 @@ export function doubtOf(
   return scope === 'public' ? undefined : 'not-public';
 }
 
+const WORDS: Readonly<Record<Doubt, (mapped: Endpoint) => string>> = {
+  family: ({ address }) => `the answer ${address} is of another address family than the question`,
+  unspecified: (mapped) => `the answer ${formatEndpoint(mapped)} is no address and port`,
+  'not-public': ({ address }) => `the answer ${address} is not a public address`,
+  inside: () => 'the server is inside this network, and sees nothing of the internet',
+};
+
+/** The doubt as half a sentence. */
+export const doubtInWords = (doubt: Doubt, mapped: Endpoint): string => WORDS[doubt](mapped);
+
 export interface Weighed {
   readonly verdict: MappingVerdict;
   /** What the verdict rests on. */

@@ -1,11 +1,12 @@
-/** NAT64: IPv4 addresses inside IPv6 ones (RFC 6052), and how a host learns its network's prefix (RFC 7050). Pure. */
+/** NAT64: IPv4 addresses inside IPv6 ones (RFC 6052), and how a host learns its network's prefix (RFC 7050). */
 import { addressBytes, familyOf, formatAddress, inNetwork, inPrefix, type Network } from './address.ts';
+import { NetError, type Resolver } from './env.ts';
 
 /** RFC 6052 §2.1: the prefix that needs no discovery. */
 export const WELL_KNOWN: Network = { prefix: addressBytes('64:ff9b::') as Uint8Array, length: 96 };
 
 /** The name whose only addresses are {@link KNOWN_V4}: an AAAA answer to it was made by a DNS64, and shows the prefix (RFC 7050 §2.2). */
-export const IPV4_ONLY = 'ipv4only.arpa';
+const IPV4_ONLY = 'ipv4only.arpa';
 /** RFC 7050 §2.2. */
 const KNOWN_V4: readonly string[] = ['192.0.0.170', '192.0.0.171'];
 
@@ -52,4 +53,15 @@ export function prefixesIn(answers: readonly string[]): Network[] {
     }
   }
   return found;
+}
+
+/** The NAT64 prefixes of this network, by one look-up: the well-known one, and those that its DNS64 uses. Rejects with the signal's reason only. */
+export async function findPrefixes(resolver: Resolver, signal: AbortSignal): Promise<Network[]> {
+  try {
+    return [WELL_KNOWN, ...prefixesIn(await resolver.addresses(IPV4_ONLY, 6, signal))];
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof NetError) return [WELL_KNOWN];
+    throw error;
+  }
 }

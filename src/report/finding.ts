@@ -31,6 +31,10 @@ const TEXTS = {
 
   'public-addresses-differ': ({ addresses }: { addresses: readonly string[] }) =>
     `The methods do not agree: ${list(addresses)}. Something answers DNS questions in the server's place, web traffic goes through a proxy, or a VPN carries only part of the traffic; or the NAT has several public addresses.`,
+  'captive-portal': () =>
+    'Something answers in the place of web servers and name servers: this network wants you to sign in first (a captive portal). Open any page in a browser, sign in, and try again.',
+  'address-unconfirmed': ({ address }: { address: string }) =>
+    `Only plain DNS told ${address}, and anybody on the way can forge that: nobody else answered. --via dns takes it all the same.`,
   'sources-failed': ({ sources, error }: { sources: readonly string[]; error: string }) =>
     `No address from ${list(sources)}: ${error}.`,
   'public-side-unknown': ({ reason }: { reason: string }) => `The public side of this port is unknown: ${reason}.`,

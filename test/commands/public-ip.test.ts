@@ -75,9 +75,15 @@ describe('public-ip', () => {
         '--url',
         'http://42.0.0.1:9/',
       ],
-      40,
+      // Nobody confirms it: five round trips are waited for that.
+      40 + 200,
     ],
-    ['a web page, with STUN and DNS down', [...WEB, '--stun', '43.0.0.1', '--dns', 'x@42.0.0.1'], 80],
+    ['a web page, with STUN and DNS down', [...WEB, '--stun', '43.0.0.1', '--dns', 'x@42.0.0.1'], 80 + 200],
+    [
+      'a web page by TLS, whatever the others do',
+      ['--url', 'https://ip.example.net/', '--stun', '43.0.0.1', '--dns', 'x@42.0.0.1'],
+      80,
+    ],
   ])('--short takes no longer than %s', async (_, servers, ms) => {
     const lab = world();
     const result = await play(lab, (on) => run(['public-ip', '--short', ...servers], { env: on('A') }));
@@ -237,5 +243,129 @@ describe('public-ip', () => {
     const { status, stdout, stderr } = await run(['public-ip', ...words]);
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
     expect(stderr).toContain(message);
+  });
+});
+
+describe('answers that are no public address', () => {
+  const says = (body: string, status = '200 OK'): Lab => {
+    const lab = world();
+    lab.addHost('L', ['42.0.0.9']);
+    lab.serve('L', (env) => webServer(env, '42.0.0.9', 80, `HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n${body}`));
+    lab.serve('L', (env) => webServer(env, '42.0.0.9', 443, `HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n${body}`));
+    lab.system('L').tcp.certificates.add('lie.example.net');
+    lab.zone.hosts.set('lie.example.net', ['42.0.0.9']);
+    return lab;
+  };
+
+  it.each([
+    '192.168.1.1',
+    '10.1.2.3',
+    '100.64.9.9',
+    '0.0.0.0',
+    '127.0.0.1',
+    '169.254.1.1',
+    '224.0.0.1',
+    '255.255.255.255',
+    '::ffff:192.168.1.1',
+    '::1%; rm -rf $HOME',
+    'fe80::1%eth0',
+    '12.13.14.15%\u001b[2J',
+    'ip=::1%x\u001b[2J',
+    '2001:db8::7',
+  ])('%j is none', async (body) => {
+    for (const url of ['http://42.0.0.9/', 'https://lie.example.net/']) {
+      const { status, report } = await play(says(body), (on) => tell(on('A'), ['public-ip', '-4', '--url', url]));
+      expect({ status, address: report.data['address'], answers: report.data['answers'] }).toEqual({
+        status: 1,
+        address: null,
+        answers: [],
+      });
+      expect(JSON.stringify(report)).not.toContain('rm -rf');
+    }
+  });
+
+  it('::ffff:a.b.c.d is a.b.c.d', async () => {
+    const { report } = await play(says('::ffff:12.13.14.15\n'), (on) =>
+      tell(on('A'), ['public-ip', '-4', '--url', 'https://lie.example.net/', ...STUN]),
+    );
+    expect(report.data).toMatchObject({ address: '12.13.14.15', agree: true });
+  });
+
+  it.each([
+    ['200 OK', '<html>Welcome! Sign in'],
+    ['302 Found', ''],
+    ['511 Network Authentication Required', ''],
+    ['200 OK', '192.168.1.1'],
+  ])('a captive portal is named as one: %s %j', async (status, body) => {
+    const { report } = await play(says(body, status), (on) =>
+      tell(on('A'), ['public-ip', '--url', 'http://42.0.0.9/']),
+    );
+    expect(report.findings.map(({ kind }) => kind)).toContain('captive-portal');
+  });
+
+  it('what a captive portal says is never published', async () => {
+    const lab = says('192.168.1.1');
+    const { signal, interrupt } = interruptible();
+    const shells: string[] = [];
+    const result = await play(lab, async (on, later) => {
+      const running = run(['public-ip', '--watch', '1', '--exec', 'publish', '--url', 'http://42.0.0.9/'], {
+        env: on('A'),
+        signal,
+        shell: async (line) => {
+          shells.push(line);
+          return 0;
+        },
+      });
+      await later(3500);
+      interrupt();
+      return running;
+    });
+    expect(shells).toEqual([]);
+    expect(result.stdout).toBe('');
+  });
+});
+
+describe('a name server that answers in the place of another', () => {
+  const FORGED = ['--dns', 'x@41.0.0.2'];
+
+  it.each([
+    ['STUN', STUN],
+    ['HTTPS', ['--url', 'https://ip.example.net/']],
+    ['both', [...STUN, '--url', 'https://ip.example.net/']],
+  ])('is outvoted by %s, in every form', async (_, others) => {
+    for (const form of [['--short'], []] as const) {
+      const lab = world();
+      const { stdout, status } = await play(lab, (on) =>
+        run(['public-ip', ...form, ...FORGED, ...others], { env: on('A') }),
+      );
+      expect({ stdout, status }).toEqual({ status: 0, stdout: '12.13.14.15\n' });
+    }
+    const { report } = await play(world(), (on) => tell(on('A'), ['public-ip', ...FORGED, ...others]));
+    expect(report.data).toMatchObject({ address: '12.13.14.15', ipv4: '12.13.14.15', agree: false });
+  });
+
+  it('is not believed alone, where others were asked', async () => {
+    const dead = ['--stun', '43.0.0.1', '--url', 'http://43.0.0.1/'];
+    const short = await play(world(), (on) =>
+      run(['public-ip', '--short', '-w', '2', ...FORGED, ...dead], { env: on('A') }),
+    );
+    expect(short).toMatchObject({ status: 1, stdout: '' });
+    expect(short.stderr).toContain('anybody on the way can forge');
+    const { report } = await play(world(), (on) => tell(on('A'), ['public-ip', '-w', '2', ...FORGED, ...dead]));
+    expect(report.findings.map(({ kind }) => kind)).toContain('address-unconfirmed');
+  });
+});
+
+describe('a name with several addresses', () => {
+  it.each([
+    ['STUN', 'stun.two.example', ['--stun', 'stun.two.example:3478'], '40.30.20.10'],
+    ['the name server', 'ns.two.example', ['--dns', 'x@ns.two.example'], '41.0.0.1'],
+    ['the web server', 'www.two.example', ['--url', 'http://www.two.example/'], '42.0.0.1'],
+  ])('is gone through where the first is dead: %s', async (_, name, words, alive) => {
+    const lab = world();
+    lab.zone.hosts.set(name, ['43.0.0.1', alive]);
+    const { status, report } = await play(lab, (on) => tell(on('A'), ['public-ip', '-4', ...words]));
+    expect(status).toBe(0);
+    expect(report.data['address']).toBe('12.13.14.15');
   });
 });

@@ -1,5 +1,5 @@
 /** Who is asked for the public address: built-in services by method and, in the same shape, those that the user names. */
-import { canonicalAddress, type Family, familyOf } from '../../net/address.ts';
+import { canonicalAddress, type Family, familyOf, unmappedV4 } from '../../net/address.ts';
 import type { StunServerName } from '../../stun/uri.ts';
 import { BUILT_IN_SERVERS } from '../servers.ts';
 
@@ -91,10 +91,16 @@ export function mayServe(source: Source, family: Family): boolean {
   return literal === undefined || familyOf(literal) === family;
 }
 
-/** The address in what a web service says: the whole text, or a line `ip=…`. Undefined where there is none. */
+/** The address in what a service says: the whole text, or a line `ip=…`. Undefined where there is none. */
 export function addressIn(text: string): string | undefined {
-  const whole = canonicalAddress(text.trim());
+  const whole = wireAddress(text.trim());
   if (whole) return whole;
-  const line = /^ip=(\S+)\s*$/m.exec(text)?.[1];
-  return line === undefined ? undefined : canonicalAddress(line);
+  const line = text.split('\n').find((each) => each.startsWith('ip='));
+  return line === undefined ? undefined : wireAddress(line.slice('ip='.length).trim());
+}
+
+/** A zone names an interface of whoever wrote it: an address from the wire has none. `::ffff:a.b.c.d` is `a.b.c.d`. */
+function wireAddress(text: string): string | undefined {
+  const address = text.includes('%') ? undefined : canonicalAddress(text);
+  return address === undefined ? undefined : unmappedV4(address);
 }

@@ -1,35 +1,19 @@
-/** The public address by several methods at once: the first answer counts, the others check it. */
-import { canonicalAddress, type Endpoint, type Family, familyOf } from '../../net/address.ts';
-import { type Env, NetError } from '../../net/env.ts';
+/** The public address by several methods at once: independent answers that agree are believed, the others are told of. */
+import { type Family, familyOf } from '../../net/address.ts';
+import { NetError } from '../../net/env.ts';
 import { errorWords } from '../../net/error-words.ts';
-import { Gate, scope, TimeoutError, Waits } from '../../net/wait.ts';
+import { Gate, scope, Waits } from '../../net/wait.ts';
 import { ForwardingTable } from '../../report/forwarding.ts';
-import { transact } from '../../stun/client.ts';
-import { discover } from '../../stun/discovery.ts';
-import { mappedAddress } from '../../stun/message.ts';
-import { StunMux } from '../../stun/mux.ts';
-import { briskSchedule } from '../../net/schedule.ts';
-import { DnsFormatError } from '../../net/dns/message.ts';
-import { queryDns } from '../../net/dns/query.ts';
-import { httpGet } from '../../net/http/get.ts';
-import { HttpFormatError } from '../../net/http/response.ts';
-import {
-  addressIn,
-  type DnsSource,
-  type HttpsSource,
-  type Method,
-  type Source,
-  sourceName,
-  type StunSource,
-} from './sources.ts';
+import { headline, isPlain, isSettled, restsOnDns } from './agreement.ts';
+import { type AskEnv, ask, isFailure, NoAddress } from './ask.ts';
+import { type Method, type Source, sourceName } from './sources.ts';
 
-export type SurveyEnv = Pick<Env, 'clock' | 'random' | 'udp' | 'tcp' | 'resolver'>;
-
-/** Sources that are asked for one method: all at once, or each only when those before it are slow or failed. */
+/** Sources that are asked for one method: the first `atOnce` together, each further one only when those before it are slow or failed. */
 export interface MethodPlan {
   readonly method: Method;
   readonly sources: readonly Source[];
-  readonly atOnce: boolean;
+  /** At least 1; Infinity for all. */
+  readonly atOnce: number;
 }
 
 export interface SurveyOptions {
@@ -40,7 +24,7 @@ export interface SurveyOptions {
   readonly port?: number | undefined;
   /** Bound on everything, ms. */
   readonly timeoutMs: number;
-  /** One answer is enough. */
+  /** An authenticated answer, or two that agree, are enough; plain DNS alone is not, where more was asked. */
   readonly quick: boolean;
   readonly onAnswer?: ((answer: Answer) => void) | undefined;
 }
@@ -67,42 +51,44 @@ export interface Survey {
   readonly failures: readonly Failure[];
   readonly table: ForwardingTable;
   readonly interrupted: boolean;
-  /** The address for a single answer: IPv4 before IPv6, first come before later. */
+  /** The address for a single answer: IPv4 before IPv6. Undefined too where a quick survey heard nothing but plain DNS. */
   readonly best: Answer | undefined;
+  readonly ipv4: string | undefined;
+  readonly ipv6: string | undefined;
+  /** Nobody but plain DNS told the address, though more was asked. */
+  readonly unconfirmed: boolean;
+  /** Something answers in the place of the web servers. */
+  readonly portal: boolean;
 }
 
 /** A further source of the same method is asked when the one before it has not answered for so long. */
 const HEDGE_MS = 300;
 /** After the first answer, how long the other methods are waited for, at least, to be compared. A web server takes several round trips. */
 const COMPARE_MS = 700;
+/** A quick survey waits so long for a second witness of an answer that is not plain DNS or HTTP, at least, or five of its round trips. */
+const CONFIRM_MS = 200;
 /** An IPv6 answer waits so long for an IPv4 one. */
 const IPV4_FIRST_MS = 300;
 
-class NoAddress extends Error {}
-
 /** Never rejects for what the network does, nor when aborted. */
-export async function surveyPublicAddress(
-  env: SurveyEnv,
-  options: SurveyOptions,
-  signal: AbortSignal,
-): Promise<Survey> {
+export async function surveyPublicAddress(env: AskEnv, options: SurveyOptions, signal: AbortSignal): Promise<Survey> {
   const answers: Answer[] = [];
   const failures: Failure[] = [];
+  let portal = false;
   const table = new ForwardingTable();
   const gate = new Gate(env.clock);
   const bounds = scope(env.clock, signal, options.timeoutMs);
   const each = new Waits(bounds.signal);
   const pending = new Map<Family, number>(options.plans.map(({ family, methods }) => [family, methods.length]));
   const attempts: Promise<void>[] = [];
-  const of = (family: Family): Answer | undefined => answers.find(({ address }) => familyOf(address) === family);
+  const has = (family: Family): boolean => answers.some(({ address }) => familyOf(address) === family);
   const finished = (): boolean => ([4, 6] as const).every((family) => !pending.get(family));
+  const settled = (family: Family): boolean => !pending.get(family) || isSettled(answers, family);
 
   const attempt = async (source: Source, family: Family): Promise<boolean> => {
     const name = sourceName(source);
     try {
-      const { flow, ...heard } = await each.run((own) => ask(env, source, family, options, own));
-      if (familyOf(heard.address) !== family)
-        throw new NoAddress(`the answer ${heard.address} is no IPv${family} address`);
+      const { flow, ...heard } = await each.run((own) => ask(env, source, { ...options, family, signal: own }));
       const answer = { method: source.method, source: name, ...heard };
       answers.push(answer);
       if (flow) table.add(flow.local, flow.mapped, flow.remote);
@@ -111,16 +97,8 @@ export async function surveyPublicAddress(
     } catch (error) {
       const why = bounds.signal.aborted ? bounds.signal.reason : error;
       if (why === END || signal.aborted) return false;
-      if (
-        !(
-          why instanceof NetError ||
-          why instanceof NoAddress ||
-          why instanceof DnsFormatError ||
-          why instanceof HttpFormatError ||
-          why instanceof TimeoutError
-        )
-      )
-        throw why;
+      if (!isFailure(why)) throw why;
+      portal ||= why instanceof NoAddress && why.portal && source.method === 'https';
       failures.push({
         method: source.method,
         source: name,
@@ -135,6 +113,7 @@ export async function surveyPublicAddress(
     let answered = false;
     let over = 0;
     let begun = 0;
+    const enough = (): boolean => answered && begun > atOnce;
     for (const source of sources) {
       begun++;
       const own = attempt(source, family).then((success) => {
@@ -143,10 +122,10 @@ export async function surveyPublicAddress(
         gate.notify();
       });
       attempts.push(own);
-      if (!atOnce) await gate.wait(() => answered || over === begun, HEDGE_MS, bounds.signal);
-      if (answered && !atOnce) break;
+      if (begun >= atOnce) await gate.wait(() => answered || over === begun, HEDGE_MS, bounds.signal);
+      if (answered && begun >= atOnce) break;
     }
-    await gate.wait(() => over === begun || (answered && !atOnce), options.timeoutMs, bounds.signal);
+    await gate.wait(() => over === begun || enough(), options.timeoutMs, bounds.signal);
   };
 
   for (const { family, methods } of options.plans) {
@@ -160,130 +139,43 @@ export async function surveyPublicAddress(
       );
     }
   }
+  const firstMs = (): number => answers.find((answer) => !isPlain(answer))?.rttMs ?? answers[0]?.rttMs ?? 0;
   try {
     await gate.wait(() => answers.length > 0 || finished(), options.timeoutMs, bounds.signal);
-    if (of(6) && !of(4)) await gate.wait(() => of(4) !== undefined || !pending.get(4), IPV4_FIRST_MS, bounds.signal);
-    if (!options.quick) await gate.wait(finished, Math.max(COMPARE_MS, 5 * (answers[0]?.rttMs ?? 0)), bounds.signal);
+    if (has(6) && !has(4)) await gate.wait(() => has(4) || !pending.get(4), IPV4_FIRST_MS, bounds.signal);
+    if (options.quick) {
+      const family = has(4) ? 4 : 6;
+      // Plain DNS alone is not enough: the others are waited for as long as it takes.
+      await gate.wait(
+        () => settled(family) || !restsOnDns(answers, family) || finished(),
+        options.timeoutMs,
+        bounds.signal,
+      );
+      await gate.wait(() => settled(family), Math.max(CONFIRM_MS, 5 * firstMs()), bounds.signal);
+    } else await gate.wait(finished, Math.max(COMPARE_MS, 5 * firstMs()), bounds.signal);
   } catch (error) {
     if (!bounds.signal.aborted) throw error;
   } finally {
     bounds.abort(END);
     await Promise.all(attempts);
-    each.end();
+    each.end(END);
   }
-  return { answers, failures, table, interrupted: signal.aborted, best: of(4) ?? of(6) };
+  const [ipv4, ipv6] = [headline(answers, 4), headline(answers, 6)];
+  const family = ipv4 ? 4 : 6;
+  const wider = options.plans.some(({ methods }) => methods.some(({ method }) => method !== 'dns'));
+  const unconfirmed = wider && restsOnDns(answers, family);
+  return {
+    answers,
+    failures,
+    table,
+    interrupted: signal.aborted,
+    best: options.quick && unconfirmed ? undefined : (ipv4 ?? ipv6),
+    ipv4: ipv4?.address,
+    ipv6: ipv6?.address,
+    unconfirmed,
+    portal,
+  };
 }
 
 /** Why the slower ones are given up. */
 const END = Symbol('enough is known');
-
-interface Heard {
-  readonly address: string;
-  readonly port: number | null;
-  readonly rttMs: number;
-  readonly flow?: { readonly local: Endpoint; readonly mapped: Endpoint; readonly remote: Endpoint };
-}
-
-function ask(
-  env: SurveyEnv,
-  source: Source,
-  family: Family,
-  options: SurveyOptions,
-  signal: AbortSignal,
-): Promise<Heard> {
-  switch (source.method) {
-    case 'stun':
-      return askStun(env, source, family, options, signal);
-    case 'dns':
-      return askDns(env, source, family, options, signal);
-    case 'https':
-      return askWeb(env, source, family, options, signal);
-  }
-}
-
-async function askStun(
-  env: SurveyEnv,
-  { server }: StunSource,
-  family: Family,
-  { source, port, timeoutMs }: SurveyOptions,
-  signal: AbortSignal,
-): Promise<Heard> {
-  const [remote] = await discover(server, { ...env, transport: 'udp', family, signal });
-  if (!remote) throw new NetError('not-found', `${server.host} has no IPv${family} address`);
-  const socket = await env.udp.open({ family, address: source, port, remote, reuse: port !== undefined }, signal);
-  try {
-    const outcome = await transact(
-      new StunMux(socket),
-      {},
-      { to: remote, schedule: briskSchedule(timeoutMs), clock: env.clock, random: env.random, signal },
-    );
-    switch (outcome.kind) {
-      case 'answered': {
-        const mapped = mappedAddress(outcome.message);
-        if (!mapped) throw new NoAddress('the answer holds no address');
-        return {
-          address: mapped.address,
-          port: mapped.port,
-          rttMs: outcome.rttMs,
-          flow: { local: socket.local, mapped, remote },
-        };
-      }
-      case 'network-error':
-        throw outcome.error;
-      case 'error-answer':
-        throw new NoAddress(
-          `the server answered with error ${outcome.code}${outcome.reason && ` (${outcome.reason})`}`,
-        );
-      case 'timeout':
-        throw new NoAddress(`no answer within ${Math.round(outcome.afterMs)} ms`);
-      default:
-        throw new NoAddress('the answer cannot be used');
-    }
-  } finally {
-    socket.close();
-  }
-}
-
-async function askDns(
-  env: SurveyEnv,
-  { name, type, host, port }: DnsSource,
-  family: Family,
-  { source, timeoutMs }: SurveyOptions,
-  signal: AbortSignal,
-): Promise<Heard> {
-  const [address] = await env.resolver.addresses(host, family, signal);
-  if (address === undefined) throw new NetError('not-found', `${host} has no IPv${family} address`);
-  const question = { name, type: type === 'TXT' ? 'TXT' : family === 4 ? 'A' : 'AAAA' } as const;
-  const { response, rttMs } = await queryDns(env, { address, port }, question, {
-    source,
-    schedule: briskSchedule(timeoutMs),
-    signal,
-  });
-  const texts = response.answers
-    .filter((answer) => answer.type === question.type)
-    .map(({ text }) => canonicalAddress(text.trim()));
-  const found = texts.find((text) => text !== undefined);
-  if (found === undefined) throw new NoAddress('the answer holds no address');
-  return { address: found, port: null, rttMs };
-}
-
-async function askWeb(
-  env: SurveyEnv,
-  { url }: HttpsSource,
-  family: Family,
-  { source }: SurveyOptions,
-  signal: AbortSignal,
-): Promise<Heard> {
-  const { status, body, rttMs } = await httpGet(env, url, { family, source, signal });
-  if (status !== 200) throw new NoAddress(`the web server answered with status ${status}`);
-  const address = addressIn(body);
-  if (address === undefined) throw new NoAddress('the answer holds no address');
-  return { address, port: null, rttMs };
-}
-
-/** Whether all answers of each family name the same address. */
-export const agree = (answers: readonly Answer[]): boolean =>
-  ([4, 6] as const).every(
-    (family) =>
-      new Set(answers.map(({ address }) => address).filter((address) => familyOf(address) === family)).size <= 1,
-  );

@@ -1,0 +1,66 @@
+/**
+ * Which of several answers is the public address. Anybody on the way can answer plain DNS and plain HTTP in another's place, so all
+ * of those together are one witness, and DNS is never the only one where others were asked; each STUN server is one, and each web server
+ * whose certificate was verified. Pure.
+ */
+import { type Family, familyOf } from '../../net/address.ts';
+import type { Method } from './sources.ts';
+
+export interface Testimony {
+  readonly method: Method;
+  readonly source: string;
+  readonly address: string;
+}
+
+const PLAIN = 'plain';
+
+export const isAuthenticated = ({ method, source }: Pick<Testimony, 'method' | 'source'>): boolean =>
+  method === 'https' && source.startsWith('https:');
+
+/** By DNS or by HTTP without TLS. */
+export const isPlain = ({ method, source }: Pick<Testimony, 'method' | 'source'>): boolean =>
+  method !== 'stun' && !isAuthenticated({ method, source });
+
+const witnessOf = (testimony: Testimony): string =>
+  isPlain(testimony) ? PLAIN : `${testimony.method} ${testimony.source}`;
+
+interface Camp<T> {
+  readonly first: T;
+  readonly witnesses: ReadonlySet<string>;
+  readonly authenticated: boolean;
+}
+
+function camps<T extends Testimony>(answers: readonly T[], family: Family): Camp<T>[] {
+  const found = new Map<string, { first: T; witnesses: Set<string>; authenticated: boolean }>();
+  for (const answer of answers) {
+    if (familyOf(answer.address) !== family) continue;
+    const camp = found.get(answer.address) ?? { first: answer, witnesses: new Set<string>(), authenticated: false };
+    camp.witnesses.add(witnessOf(answer));
+    camp.authenticated ||= isAuthenticated(answer);
+    found.set(answer.address, camp);
+  }
+  const rank = ({ witnesses, authenticated }: Camp<T>): number =>
+    4 * witnesses.size + (authenticated ? 2 : 0) - (isAlone(witnesses) ? 1 : 0);
+  // The sort is stable: among equals the first to come stays first.
+  return [...found.values()].sort((a, b) => rank(b) - rank(a));
+}
+
+const isAlone = (witnesses: ReadonlySet<string>): boolean => witnesses.size === 1 && witnesses.has(PLAIN);
+
+/** The answer of the most independent witnesses; among as many, of one that is authenticated, and of plain ones last. */
+export const headline = <T extends Testimony>(answers: readonly T[], family: Family): T | undefined =>
+  camps(answers, family)[0]?.first;
+
+/** Whether nothing more is needed: an authenticated answer, or two independent witnesses that agree. */
+export const isSettled = (answers: readonly Testimony[], family: Family): boolean =>
+  camps(answers, family).some(({ witnesses, authenticated }) => authenticated || witnesses.size >= 2);
+
+/** Whether nobody but plain DNS names the headline's address. */
+export function restsOnDns(answers: readonly Testimony[], family: Family): boolean {
+  const best = headline(answers, family);
+  return best !== undefined && answers.every(({ method, address }) => method === 'dns' || address !== best.address);
+}
+
+/** Whether all answers of each family name the same address. */
+export const agree = (answers: readonly Testimony[]): boolean =>
+  ([4, 6] as const).every((family) => camps(answers, family).length <= 1);
