@@ -40,12 +40,13 @@ export { BUILT_IN_SERVERS, type BuiltInServer } from './probe/servers.ts';
 export { type VetOptions, type Vetting, vet } from './probe/query/vet.ts';
 
 export { CodeError, deriveSecret, generateCode, parseCode, type Secret } from './connect/code.ts';
-export { type Connected, type ConnectOptions, connect } from './connect/connect.ts';
-export { type Line, Link, type Linked, type LinkOptions, openLink } from './connect/link.ts';
+export { type ConnectOptions, type ConnectResult, connect } from './connect/connect.ts';
+export { Connection, type ConnectionEnd, type Path } from './connect/connection.ts';
 export { type PairVerdict, type Party, verdictOf } from './connect/traversal/oracle.ts';
 export type { Profile } from './nat/profile.ts';
 export { type RendezvousService, startRendezvous } from './rendezvous/service.ts';
-export type { Failure, Path, PathKind, Session } from './connect/session-api.ts';
+export type { ConnectFailure } from './connect/session-api.ts';
+export type { PathKind } from './nat/path.ts';
 export type { TimelineEvent } from './connect/timeline.ts';
 
 export * from './report/finding.ts';

@@ -1,9 +1,11 @@
-/** `connect()`: from a code and a server to a path that carries data. */
+/** `connect()`: from a code and a server to a connection that carries data. */
 import { type Endpoint, familyOf } from '../net/address.ts';
 import type { Env } from '../net/env.ts';
-import type { Secret } from './code.ts';
-import { establish, type Established, type SessionOptions, type SignallingParts } from './session.ts';
+import type { PairView } from '../ice/agent.ts';
 import { watchRefusal } from '../stun/refusal.ts';
+import type { Secret } from './code.ts';
+import { type Bearer, Connection } from './connection.ts';
+import { type ConnectFailure, establish, type SessionOptions } from './session.ts';
 import { RendezvousSignalling } from './signalling/rendezvous.ts';
 import { Timeline, type TimelineEvent } from './timeline.ts';
 
@@ -20,19 +22,54 @@ interface Common {
 }
 
 export interface ConnectOptions extends Common {
-  /** 0 at first, then one more for each path that died: both sides count alike. */
-  readonly generation?: number | undefined;
+  /** Look for a new path when one has died. */
+  readonly repair?: boolean | undefined;
 }
 
-export type Connected = Established & { readonly timeline: Timeline };
+export type ConnectResult =
+  | { readonly kind: 'connected'; readonly connection: Connection; readonly timeline: Timeline }
+  | {
+      readonly kind: 'failed';
+      readonly failure: ConnectFailure;
+      /** What ICE tried. */
+      readonly pairs: readonly PairView[];
+      readonly timeline: Timeline;
+    };
+
+/** How long the peer may take to come back: it notices the loss at about the same time. */
+const REPAIR_MS = 45_000;
 
 /** By way of a nat-tool server. Rejects with the signal's reason. Failures of the network, the server and the peer are outcomes. */
-export function connect(env: Env, options: ConnectOptions): Promise<Connected> {
-  const { server, secret, generation } = options;
-  return connectBy(env, {
-    ...options,
+export async function connect(env: Env, options: ConnectOptions): Promise<ConnectResult> {
+  const { signal } = options;
+  // Both sides count the paths that died, so that each time they meet in a room of its own.
+  let generation = 0;
+  const reconnect = async (): Promise<Bearer | undefined> => {
+    options.onEvent?.({ atMs: 0, event: 'repair' });
+    try {
+      const found = await attempt(env, { ...options, waitMs: REPAIR_MS }, byRendezvous(env, options, ++generation));
+      return found.kind === 'connected' ? found.bearer : undefined;
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      throw error;
+    }
+  };
+  const first = await attempt(env, options, byRendezvous(env, options, generation));
+  return resultOf(env, first, options.repair ? reconnect : undefined);
+}
+
+/** What a session needs to know of the way by which the two tell each other of themselves. */
+type Way = Pick<SessionOptions, 'trusted' | 'makeSignalling' | 'plainMs'>;
+
+/** The same with any signalling; it carries news once, so that nothing is repaired. */
+export async function connectBy(env: Env, options: Common & Way): Promise<ConnectResult> {
+  return resultOf(env, await attempt(env, options, options));
+}
+
+function byRendezvous(env: Env, { server, secret, source }: Common, generation: number): Way {
+  return {
     trusted: true,
-    makeSignalling: ({ main, member, observed }: SignallingParts) =>
+    makeSignalling: ({ main, member, observed }) =>
       new RendezvousSignalling({
         mux: main.mux,
         server,
@@ -40,19 +77,26 @@ export function connect(env: Env, options: ConnectOptions): Promise<Connected> {
         member,
         clock: env.clock,
         random: env.random,
-        proven: (generation ?? 0) > 0,
+        proven: generation > 0,
         observed,
-        watchRefusal: (refused) => watchRefusal(env, server, options.source, refused),
+        watchRefusal: (refused) => watchRefusal(env, server, source, refused),
       }),
-  });
+  };
 }
 
-/** The same with any signalling. */
-export async function connectBy(
-  env: Env,
-  options: Common & Pick<SessionOptions, 'trusted' | 'makeSignalling' | 'plainMs'>,
-): Promise<Connected> {
+type Attempt = Awaited<ReturnType<typeof establish>> & { readonly timeline: Timeline };
+
+async function attempt(env: Env, options: Common, way: Way): Promise<Attempt> {
   const timeline = new Timeline(env.clock, options.onEvent);
-  const established = await establish(env, { ...options, family: familyOf(options.server.address), timeline });
-  return { ...established, timeline };
+  const family = familyOf(options.server.address);
+  return { ...(await establish(env, { ...options, ...way, family, timeline })), timeline };
+}
+
+function resultOf(env: Env, found: Attempt, reconnect?: () => Promise<Bearer | undefined>): ConnectResult {
+  if (found.kind === 'failed') return found;
+  return {
+    kind: 'connected',
+    connection: new Connection(env.clock, found.bearer, reconnect),
+    timeline: found.timeline,
+  };
 }

@@ -2,28 +2,15 @@
 import type { Endpoint, Family } from '../net/address.ts';
 import type { NetError } from '../net/env.ts';
 import type { PairView } from '../ice/agent.ts';
-import type { Channel } from './channel/channel.ts';
+import type { Bearer } from './connection.ts';
 import type { Secret } from './code.ts';
-import type { Profile } from '../nat/profile.ts';
 import type { Observed, Signalling, SignallingStatus } from './signalling/signalling.ts';
 import type { Socket } from './traversal/sockets.ts';
 import type { Judgement } from './traversal/strategy.ts';
 import type { Timeline } from './timeline.ts';
 
-/** `crossed` paths are direct too. */
-export type PathKind = 'lan' | 'direct' | 'predicted' | 'birthday' | 'relay';
-
-export interface Path {
-  readonly kind: PathKind;
-  readonly socket: Socket;
-  /** Where to send. */
-  readonly remote: Endpoint;
-  /** Of ours, as the peer sees it. */
-  readonly public: Endpoint;
-  readonly rttMs: number | undefined;
-}
-
-export type Failure =
+/** Why there is no connection. */
+export type ConnectFailure =
   /** Nobody came within the time. */
   | { readonly kind: 'nobody-came' }
   | { readonly kind: 'signal'; readonly status: SignallingStatus }
@@ -59,27 +46,7 @@ export interface SessionOptions {
   readonly signal: AbortSignal;
 }
 
-/** What two peers have when all went well. */
-export interface Session {
-  readonly channel: Channel;
-  readonly path: Path;
-  readonly judgement: Judgement | undefined;
-  readonly profiles: { readonly mine: Profile | undefined; readonly theirs: Profile | undefined };
-  pairs(): readonly PairView[];
-  /** Settles when the path has died (`lost`), the peer has said goodbye, or {@link close} was called. */
-  readonly ended: Promise<'lost' | 'bye' | 'closed'>;
-  /** The smoothed view of the path now; its round trip is renewed by consent checks. */
-  current(): Path;
-  close(): void;
-  /** Frees everything but leaves the path's socket open for its new owner. */
-  release(): Socket;
-}
-
+/** What came of an attempt. */
 export type Established =
-  | { readonly kind: 'connected'; readonly session: Session }
-  | {
-      readonly kind: 'failed';
-      readonly failure: Failure;
-      readonly profiles: Session['profiles'];
-      readonly pairs: readonly PairView[];
-    };
+  | { readonly kind: 'connected'; readonly bearer: Bearer }
+  | { readonly kind: 'failed'; readonly failure: ConnectFailure; readonly pairs: readonly PairView[] };

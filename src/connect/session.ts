@@ -20,7 +20,9 @@ import { HardWays, type Opposite } from './traversal/hard-ways.ts';
 import { Measurement } from './traversal/measure.ts';
 import { agreedKind, kindIn, wordOf } from './traversal/path-kind.ts';
 import type { Profile } from '../nat/profile.ts';
-import type { Established, Failure, Path, PathKind, Session, SessionOptions } from './session-api.ts';
+import type { PathKind } from '../nat/path.ts';
+import type { Bearer, ConnectionEnd, Path } from './connection.ts';
+import type { ConnectFailure, Established, SessionOptions } from './session-api.ts';
 import {
   isFinal,
   type Observed,
@@ -56,7 +58,7 @@ export async function establish(env: Env, options: SessionOptions): Promise<Esta
   } catch (error) {
     run.close();
     if (error instanceof NetError && !options.signal.aborted)
-      return { kind: 'failed', failure: { kind: 'network', error }, profiles: run.profiles, pairs: [] };
+      return { kind: 'failed', failure: { kind: 'network', error }, pairs: [] };
     throw error;
   }
 }
@@ -77,8 +79,8 @@ class Run implements SignallingListener {
   readonly #sealer: Sealer;
   readonly #waits = new Waits();
   readonly #governor: Governor;
-  readonly #outcome = deferred<Failure | 'connected'>();
-  readonly #ended = deferred<'lost' | 'bye' | 'closed'>();
+  readonly #outcome = deferred<ConnectFailure | 'connected'>();
+  readonly #ended = deferred<ConnectionEnd>();
   readonly #early: { readonly socket: number; readonly datagram: Datagram; readonly message: Decoded }[] = [];
   readonly #timers = new Set<() => void>();
   #sockets: Sockets | undefined;
@@ -112,10 +114,6 @@ class Run implements SignallingListener {
     this.#outcome.promise.catch(() => {});
   }
 
-  get profiles(): Session['profiles'] {
-    return { mine: this.#mine.profile, theirs: this.#peer?.description.profile };
-  }
-
   async establish(): Promise<Established> {
     const { timeline, waitMs, signal } = this.#options;
     const abort = (): void => this.#outcome.reject(signal.reason);
@@ -129,9 +127,9 @@ class Run implements SignallingListener {
         timeline.add('failed', { why: outcome.kind, ...('reason' in outcome && { reason: outcome.reason }) });
         const pairs = this.#peer?.ice.pairs() ?? [];
         this.close();
-        return { kind: 'failed', failure: outcome, profiles: this.profiles, pairs };
+        return { kind: 'failed', failure: outcome, pairs };
       }
-      return { kind: 'connected', session: this.#session() };
+      return { kind: 'connected', bearer: this.#bearer() };
     } finally {
       signal.removeEventListener('abort', abort);
     }
@@ -478,8 +476,7 @@ class Run implements SignallingListener {
   #tidy(): void {
     const path = this.#path;
     if (!path || this.#closed) return;
-    const keep = new Set([path.socket.id]);
-    for (const id of this.#sockets?.closeOthers(keep) ?? [])
+    for (const id of this.#sockets?.closeOthers(path.socket) ?? [])
       this.#peer?.agent.feed({ kind: 'socket-closed', socket: id });
     if (this.#hard?.judgement?.kind === 'crossed') this.#keepMapping(path.socket);
   }
@@ -490,28 +487,23 @@ class Run implements SignallingListener {
     this.#after(10_000, () => this.#keepMapping(socket));
   }
 
-  #session(): Session {
+  #bearer(): Bearer {
     const peer = this.#peer as Peer;
-    const view = (): Path => {
-      const { rttMs } = peer.ice.selected ?? {};
-      const path = this.#path as Path;
-      return { ...path, rttMs: peer.channel.stats.rttMs ?? rttMs ?? path.rttMs };
-    };
     return {
       channel: peer.channel,
-      path: view(),
-      judgement: this.#hard?.judgement,
-      profiles: this.profiles,
-      pairs: () => peer.ice.pairs(),
       ended: this.#ended.promise,
-      current: view,
+      path: () => {
+        const path = this.#path as Path;
+        return { ...path, rttMs: peer.channel.stats.rttMs ?? peer.ice.selected?.rttMs ?? path.rttMs };
+      },
+      pairs: () => peer.ice.pairs(),
       close: () => this.close(),
       release: () => {
         const { socket } = this.#path as Path;
         this.#closed = true;
         peer.channel.stop();
         this.#free();
-        this.#sockets?.closeOthers(new Set([socket.id]));
+        this.#sockets?.closeAll(socket);
         this.#ended.resolve('closed');
         return socket;
       },
@@ -531,7 +523,7 @@ class Run implements SignallingListener {
     this.#waits.end();
   }
 
-  #fail(failure: Failure): void {
+  #fail(failure: ConnectFailure): void {
     if (!this.#final) this.#outcome.resolve(failure);
   }
 

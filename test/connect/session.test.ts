@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { deriveSecret } from '../../src/connect/code.ts';
-import { connect, type Connected } from '../../src/connect/connect.ts';
-import { type Link, openLink } from '../../src/connect/link.ts';
-import type { Session } from '../../src/connect/session.ts';
+import { connect, type ConnectResult } from '../../src/connect/connect.ts';
+import type { Connection, Path } from '../../src/connect/connection.ts';
 import { createLab, type Lab, type LabOptions } from '../../src/lab/topology.ts';
 import type { Env } from '../../src/net/env.ts';
 import { runPair } from '../matrix/pairs.ts';
@@ -26,7 +25,7 @@ const start = (
   lab: Lab,
   env: Env,
   over: { waitMs?: number; signal?: AbortSignal; code?: string } = {},
-): Promise<Connected> => {
+): Promise<ConnectResult> => {
   const [server] = lab.servers;
   if (!server) throw new Error('no server');
   return connect(env, {
@@ -38,11 +37,11 @@ const start = (
 };
 
 /** What came of it, after a while in which the other side may ask for what it lacks. */
-async function ended(running: Promise<Connected>): Promise<Session['path'] | undefined> {
+async function ended(running: Promise<ConnectResult>): Promise<Path | undefined> {
   const result = await running;
   if (result.kind === 'failed') return undefined;
-  const path = result.session.current();
-  result.session.close();
+  const path = result.connection.path;
+  result.connection.close();
   return path;
 }
 
@@ -170,7 +169,7 @@ describe('security', () => {
       await sleep(third, 1_000);
       const late = await start(lab, third);
       const both = await Promise.all(pair);
-      for (const each of both) if (each.kind === 'connected') each.session.close();
+      for (const each of both) if (each.kind === 'connected') each.connection.close();
       return [...both, late];
     });
     expect(results.map(({ kind }) => kind)).toEqual(['connected', 'connected', 'failed']);
@@ -247,16 +246,15 @@ describe('security', () => {
       const got: string[][] = [[], []];
       both.forEach(
         (each, i) =>
-          each.kind === 'connected' &&
-          each.session.channel.onData((data) => got[i]?.push(new TextDecoder().decode(data))),
+          each.kind === 'connected' && each.connection.onData((data) => got[i]?.push(new TextDecoder().decode(data))),
       );
       for (const each of both)
         if (each.kind === 'connected')
-          for (const text of ['one', 'two']) each.session.channel.send(new TextEncoder().encode(text));
+          for (const text of ['one', 'two']) each.connection.send(new TextEncoder().encode(text));
       await sleep(env, 500);
       socket.close();
-      const paths = both.map((each) => each.kind === 'connected' && each.session.path.remote.address);
-      for (const each of both) if (each.kind === 'connected') each.session.close();
+      const paths = both.map((each) => each.kind === 'connected' && each.connection.path.remote.address);
+      for (const each of both) if (each.kind === 'connected') each.connection.close();
       return { got, paths };
     });
     expect(results.paths).toEqual(['22.23.24.25', '12.13.14.15']);
@@ -283,7 +281,7 @@ describe('what may go wrong', () => {
             return start(lab, env, { signal: stop.signal }).then(
               (result) => {
                 cancel();
-                if (result.kind === 'connected') result.session.close();
+                if (result.kind === 'connected') result.connection.close();
                 return 'there';
               },
               () => 'gone',
@@ -292,8 +290,8 @@ describe('what may go wrong', () => {
           const result = await start(lab, env, { waitMs: 20_000 });
           if (result.kind === 'failed') return result.failure.kind;
           // The path is found dead by the missing consent.
-          const how = await result.session.ended;
-          result.session.close();
+          const how = await result.connection.ended;
+          result.connection.close();
           return how;
         },
         100,
@@ -314,7 +312,7 @@ describe('what may go wrong', () => {
           if (result.kind === 'connected') {
             // For a while, so that what was sent can be answered.
             await sleep(env, 3_000);
-            result.session.close();
+            result.connection.close();
             return 'connected';
           }
           return result.failure.kind === 'signal' ? result.failure.status : result.failure.kind;
@@ -359,7 +357,7 @@ describe('what may go wrong', () => {
           try {
             const result = await start(lab, env, { signal: stop.signal });
             cancel();
-            if (result.kind === 'connected') result.session.close();
+            if (result.kind === 'connected') result.connection.close();
             return result.kind;
           } catch (error) {
             return (error as Error).message;
@@ -373,15 +371,15 @@ describe('what may go wrong', () => {
   });
 });
 
-describe('a link', () => {
-  const open = async (lab: Lab, env: Env): Promise<Link> => {
+describe('a connection', () => {
+  const open = async (lab: Lab, env: Env): Promise<Connection> => {
     const [server] = lab.servers;
     if (!server) throw new Error('no server');
-    const linked = await openLink(env, { server, secret, waitMs: 30_000, signal: never, repair: true });
-    if (linked.kind !== 'connected') throw new Error('no link');
-    return linked.link;
+    const linked = await connect(env, { server, secret, waitMs: 30_000, signal: never, repair: true });
+    if (linked.kind !== 'connected') throw new Error('no connection');
+    return linked.connection;
   };
-  const deliver = async (env: Env, from: Link, to: Link, text: string): Promise<string | undefined> => {
+  const deliver = async (env: Env, from: Connection, to: Connection, text: string): Promise<string | undefined> => {
     let got: string | undefined;
     to.onData((data) => (got = new TextDecoder().decode(data)));
     from.send(new TextEncoder().encode(text));

@@ -1,6 +1,6 @@
 /** Runs two peers behind two simulated NATs. */
 import { deriveSecret } from '../../src/connect/code.ts';
-import { connect, type Connected } from '../../src/connect/connect.ts';
+import { connect, type ConnectResult } from '../../src/connect/connect.ts';
 import type { TimelineEvent } from '../../src/connect/timeline.ts';
 import { createLab, type Lab, type LabOptions } from '../../src/lab/topology.ts';
 import type { Env } from '../../src/net/env.ts';
@@ -15,7 +15,7 @@ export interface PairOptions extends Omit<LabOptions, 'second'> {
 }
 
 export interface SideResult {
-  readonly kind: Connected['kind'];
+  readonly kind: ConnectResult['kind'];
   /** `direct` …, or why it failed. */
   readonly path: string;
   readonly reason: string | undefined;
@@ -50,7 +50,7 @@ export async function runPair({
   if (!server) throw new Error('no server');
   const rates = [new Rate(), new Rate()];
   const [a, b] = await lab.run(async (env, signal) => {
-    const one = (side: Env, rate: Rate, delay: number): Promise<Connected> =>
+    const one = (side: Env, rate: Rate, delay: number): Promise<ConnectResult> =>
       after(side, delay, () => connect(counted(side, rate), { server, secret, waitMs, signal }));
     const both = await Promise.all([one(env, rates[0] as Rate, 0), one(lab.host('C2'), rates[1] as Rate, laterMs)]);
     const received: [string[], string[]] = [[], []];
@@ -58,7 +58,7 @@ export async function runPair({
     if (x.kind === 'connected' && y.kind === 'connected') {
       await Promise.all([deliver(env, y, x, received[0]), deliver(env, x, y, received[1])]);
     }
-    for (const each of both) if (each.kind === 'connected') each.session.close();
+    for (const each of both) if (each.kind === 'connected') each.connection.close();
     return both.map((each, i) => sideResult(each, received[i] ?? []));
   });
   if (!a || !b) throw new Error('two results were expected');
@@ -71,12 +71,12 @@ export async function runPair({
   };
 }
 
-function sideResult(each: Connected, received: readonly string[]): SideResult {
+function sideResult(each: ConnectResult, received: readonly string[]): SideResult {
   const timeline = each.timeline.events;
   const elapsedMs =
     timeline.find(({ event }) => event === 'connected' || event === 'failed')?.atMs ?? Number.POSITIVE_INFINITY;
   if (each.kind === 'connected')
-    return { kind: each.kind, path: each.session.current().kind, reason: undefined, elapsedMs, timeline, received };
+    return { kind: each.kind, path: each.connection.path.kind, reason: undefined, elapsedMs, timeline, received };
   return {
     kind: each.kind,
     path: each.failure.kind,
@@ -93,20 +93,20 @@ const after = <T>(env: Env, ms: number, act: () => Promise<T>): Promise<T> =>
 /** Datagrams may be lost, and a path may be one only once it was chosen: sends again for two seconds. */
 async function deliver(
   env: Env,
-  from: Extract<Connected, { kind: 'connected' }>,
-  to: Extract<Connected, { kind: 'connected' }>,
+  from: Extract<ConnectResult, { kind: 'connected' }>,
+  to: Extract<ConnectResult, { kind: 'connected' }>,
   received: string[],
 ): Promise<void> {
   let resolve = (): void => {};
   const done = new Promise<void>((yes) => (resolve = yes));
-  to.session.channel.onData((data) => {
+  to.connection.onData((data) => {
     received.push(new TextDecoder().decode(data));
     resolve();
   });
   let cancel = (): void => {};
   const send = (tries: number): void => {
     if (received.length > 0 || tries === 0) return resolve();
-    from.session.channel.send(new TextEncoder().encode('hello'));
+    from.connection.send(new TextEncoder().encode('hello'));
     cancel = env.clock.after(100, () => send(tries - 1));
   };
   send(20);

@@ -1,12 +1,13 @@
 import { type Endpoint, familyOf, formatEndpoint } from '../../net/address.ts';
 import { NetError } from '../../net/env.ts';
 import { CodeError, deriveSecret, generateCode, parseCode } from '../../connect/code.ts';
-import { connectBy } from '../../connect/connect.ts';
-import { type Line, Link, type LinkEnd, openLink } from '../../connect/link.ts';
+import { connect, connectBy, type ConnectResult } from '../../connect/connect.ts';
+import type { Connection, ConnectionEnd } from '../../connect/connection.ts';
 import { connectSdp } from '../../connect/sdp.ts';
-import type { Failure } from '../../connect/session.ts';
+import type { ConnectFailure } from '../../connect/session-api.ts';
 import { ManualSignalling, SharedSecret } from '../../connect/signalling/manual.ts';
-import type { Timeline, TimelineEvent } from '../../connect/timeline.ts';
+import type { TimelineEvent } from '../../connect/timeline.ts';
+import type { PathKind } from '../../nat/path.ts';
 import { type Block, fields, grid, heading, text } from '../../render/block.ts';
 import { type Finding, finding } from '../../report/finding.ts';
 import { type Report, startReport } from '../../report/report.ts';
@@ -28,7 +29,7 @@ export interface ConnectPair {
 
 export interface ConnectReport {
   /** null where there is none; the findings say why. */
-  readonly path: 'lan' | 'direct' | 'predicted' | 'birthday' | 'relay' | null;
+  readonly path: PathKind | null;
   readonly local: string | null;
   /** Ours, as the peer sees it. */
   readonly public: string | null;
@@ -211,8 +212,8 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
       failureFinding(linked.failure, linked.server),
     ]);
   }
-  const { line: link, timeline } = linked;
-  const { path } = link;
+  const { connection, timeline } = linked;
+  const { path } = connection;
   const elapsedMs = timeline.events.find(({ event }) => event === 'connected')?.atMs ?? timeline.elapsedMs;
   context.note(
     `Connected: ${pathInWords(path.kind)}, ${formatEndpoint(path.socket.local)} (${formatEndpoint(path.public)}) to ${formatEndpoint(path.remote)}${path.rttMs === undefined ? '' : `, ${Math.round(path.rttMs)} ms`}.`,
@@ -220,10 +221,10 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
   const findings: Finding[] = [];
   let used: Used = { sent: 0, received: 0 };
   let interrupted = false;
-  let end: LinkEnd | undefined;
+  let end: ConnectionEnd | undefined;
   try {
     used = await use(
-      link,
+      connection,
       purpose,
       { forward: args.forward, exec: args.exec, line: args.line, input: lines.rest() },
       context,
@@ -233,9 +234,9 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
     if (!signal.aborted) throw error;
     interrupted = true;
   }
-  const last = link.path;
-  const pairs = pairsOf(link.pairs());
-  link.close();
+  const last = connection.path;
+  const pairs = pairsOf(connection.pairs());
+  connection.close();
   const { sent, received, status = 0 } = used;
   if (interrupted) findings.push(finding('interrupted'));
   else if (status !== 0 && !signal.aborted) findings.push(finding('command-failed', { status }));
@@ -252,7 +253,7 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
       sincePeerMs: sincePeer(timeline.events),
       sent,
       received,
-      repairs: link.repairs,
+      repairs: connection.repairs,
       pairs,
       timeline: events,
     },
@@ -260,15 +261,7 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
   );
 }
 
-type Opened =
-  | { readonly kind: 'connected'; readonly line: Line; readonly timeline: Timeline }
-  | {
-      readonly kind: 'failed';
-      readonly failure: Failure;
-      readonly pairs: ReturnType<Line['pairs']>;
-      readonly timeline: Timeline;
-      readonly server: string;
-    };
+type Opened = ConnectResult & { readonly server: string };
 
 async function openByCode(
   args: Args,
@@ -287,7 +280,7 @@ async function openByCode(
     );
   }
   const repair = !args.noRepair && purpose !== 'exec' && purpose !== 'check';
-  const opening = openLink(env, {
+  const result = await connect(env, {
     server,
     secret: deriveSecret(code),
     port: args.port,
@@ -297,10 +290,7 @@ async function openByCode(
     signal,
     onEvent,
   });
-  const linked = await opening;
-  return linked.kind === 'connected'
-    ? { kind: 'connected', line: linked.link, timeline: linked.connected.timeline }
-    : { ...linked, server: formatEndpoint(server) };
+  return { ...result, server: formatEndpoint(server) };
 }
 
 async function openManually(
@@ -330,8 +320,7 @@ async function openManually(
       read: () => lines.paragraph(),
       complain: (error) => context.note(`These lines cannot be used: ${error.message}.`),
     });
-    const each = await opening;
-    return each.kind === 'connected' ? each : { ...each, server: formatEndpoint(server) };
+    return { ...(await opening), server: formatEndpoint(server) };
   }
   const secret = new SharedSecret(env.random);
   const opening = connectBy(env, {
@@ -366,13 +355,7 @@ async function openManually(
           context.note(`${error.message[0]?.toUpperCase()}${error.message.slice(1)}. Paste the other host's token:`),
       }),
   });
-  const each = await opening;
-  if (each.kind === 'failed') return { ...each, server: formatEndpoint(server) };
-  return {
-    kind: 'connected',
-    line: new Link(env, { server, secret, waitMs: 0, repair: false, signal }, each.session),
-    timeline: each.timeline,
-  };
+  return { ...(await opening), server: formatEndpoint(server) };
 }
 
 const nothing = (): ConnectReport => ({
@@ -396,7 +379,7 @@ function sincePeer(timeline: readonly TimelineEvent[]): number | null {
   return peer && end ? Math.round((end.atMs - peer.atMs) * 1000) / 1000 : null;
 }
 
-const pairsOf = (pairs: ReturnType<Line['pairs']>): ConnectPair[] =>
+const pairsOf = (pairs: ReturnType<Connection['pairs']>): ConnectPair[] =>
   pairs.map(({ local, remote, state, nominated, rttMs }) => ({
     local: formatEndpoint(local.endpoint),
     remote: formatEndpoint(remote.endpoint),
@@ -429,7 +412,7 @@ function tell({ event, ...details }: TimelineEvent, context: Context<ConnectEven
     );
 }
 
-const PATHS: Readonly<Record<NonNullable<ConnectReport['path']>, string>> = {
+const PATHS: Readonly<Record<PathKind, string>> = {
   lan: 'directly, on the same network',
   direct: 'directly, through a hole in both NATs',
   predicted: 'directly, through a predicted port',
@@ -437,9 +420,9 @@ const PATHS: Readonly<Record<NonNullable<ConnectReport['path']>, string>> = {
   relay: 'through a relay',
 };
 
-const pathInWords = (path: NonNullable<ConnectReport['path']>): string => PATHS[path];
+const pathInWords = (path: PathKind): string => PATHS[path];
 
-function failureFinding(failure: Failure, server: string): Finding {
+function failureFinding(failure: ConnectFailure, server: string): Finding {
   switch (failure.kind) {
     case 'nobody-came':
       return finding('nobody-came', { server });

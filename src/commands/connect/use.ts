@@ -3,7 +3,7 @@ import { type Endpoint, formatEndpoint } from '../../net/address.ts';
 import { deferred, sleep, untilAborted, within } from '../../net/wait.ts';
 import { ENVELOPE_OVERHEAD } from '../../connect/channel/envelope.ts';
 import { forward, type Forwarding } from '../../connect/forward.ts';
-import type { Line, LinkEnd } from '../../connect/link.ts';
+import type { Connection, ConnectionEnd } from '../../connect/connection.ts';
 import type { Context } from '../command.ts';
 import { datagramsOf } from '../datagrams/input.ts';
 import { type DatagramEvent, DatagramOutput, mannerOf } from '../datagrams/output.ts';
@@ -34,47 +34,47 @@ const LINGER_MS = 300;
 
 /** Does with the path what it was opened for, until that is done, the path ends, or an interrupt. Rejects with the signal's reason where there is nothing to tell. */
 export async function use(
-  link: Line,
+  connection: Connection,
   purpose: Purpose,
   { forward: local, exec, line, input }: UseOptions,
   context: Context<ConnectEvent>,
-  ended: (how: LinkEnd) => void,
+  ended: (how: ConnectionEnd) => void,
 ): Promise<Used> {
-  const over = link.ended.then((how) => {
+  const over = connection.ended.then((how) => {
     ended(how);
     return how;
   });
   switch (purpose) {
     case 'check':
-      return check(link, over, context);
+      return check(connection, over, context);
     case 'forward':
-      return carry(link, over, local as Endpoint, context);
+      return carry(connection, over, local as Endpoint, context);
     case 'exec':
-      return handOver(link, exec as string, context);
+      return handOver(connection, exec as string, context);
     case 'talk':
-      return talk(link, over, { line, input }, context);
+      return talk(connection, over, { line, input }, context);
   }
 }
 
 async function check(
-  link: Line,
-  over: Promise<LinkEnd>,
+  connection: Connection,
+  over: Promise<ConnectionEnd>,
   { env, signal }: Context<ConnectEvent>,
 ): Promise<{ sent: number; received: number }> {
-  await Promise.race([link.settled(signal), over]);
+  await Promise.race([connection.settled(signal), over]);
   await within(env.clock, LINGER_MS, over, signal);
-  const { sent, received } = link.stats;
+  const { sent, received } = connection.stats;
   return { sent, received };
 }
 
 async function carry(
-  link: Line,
-  over: Promise<LinkEnd>,
+  connection: Connection,
+  over: Promise<ConnectionEnd>,
   local: Endpoint,
   context: Context<ConnectEvent>,
 ): Promise<{ sent: number; received: number }> {
   const { env, signal } = context;
-  const forwarding: Forwarding = await forward(env, local, link, signal);
+  const forwarding: Forwarding = await forward(env, local, connection, signal);
   context.note(
     forwarding.mode === 'held'
       ? `Forwarding: let the program send to ${forwarding.local}. Ctrl-C ends it.`
@@ -90,13 +90,13 @@ async function carry(
   return { sent: forwarding.counts.outbound, received: forwarding.counts.inbound };
 }
 
-async function handOver(link: Line, command: string, context: Context<ConnectEvent>): Promise<Used> {
+async function handOver(connection: Connection, command: string, context: Context<ConnectEvent>): Promise<Used> {
   const { env, signal } = context;
-  await link.settled(signal);
+  await connection.settled(signal);
   await sleep(env.clock, LINGER_MS, signal);
-  const { remote } = link.path;
-  const { sent, received } = link.stats;
-  const socket = link.release();
+  const { remote } = connection.path;
+  const { sent, received } = connection.stats;
+  const socket = connection.release();
   const local = formatEndpoint(socket.local);
   socket.mux.socket.close();
   const status = await context.shell(command, { NAT_TOOL_LOCAL: local, NAT_TOOL_REMOTE: formatEndpoint(remote) });
@@ -105,8 +105,8 @@ async function handOver(link: Line, command: string, context: Context<ConnectEve
 
 /** Standard input to the peer, the peer to standard output. */
 async function talk(
-  link: Line,
-  over: Promise<LinkEnd>,
+  connection: Connection,
+  over: Promise<ConnectionEnd>,
   { line, input }: Pick<UseOptions, 'line' | 'input'>,
   context: Context<ConnectEvent>,
 ): Promise<{ sent: number; received: number }> {
@@ -119,11 +119,11 @@ async function talk(
   let sent = 0;
   let received = 0;
   const peerEnded = deferred<void>();
-  link.onData((data, at) => {
+  connection.onData((data, at) => {
     received++;
-    output.put({ data, at, from: link.path.remote });
+    output.put({ data, at, from: connection.path.remote });
   });
-  link.onEnd(() => peerEnded.resolve());
+  connection.onEnd(() => peerEnded.resolve());
   if (io.stdinIsTTY && io.stdoutIsTTY)
     context.note(
       'What you type goes to the other host, line by line, encrypted, as datagrams: what is lost on the way is not sent again. Ctrl-D ends it.',
@@ -132,7 +132,7 @@ async function talk(
     const cutting = line ? ({ by: 'line' } as const) : ({ by: 'arrival' } as const);
     for await (const batch of datagramsOf(input, cutting, LARGEST)) {
       for (const data of batch) {
-        link.send(data);
+        connection.send(data);
         sent++;
       }
       // Lets what came in be heard, and the system send.
@@ -143,9 +143,9 @@ async function talk(
     const pumped = pump();
     pumped.catch(() => {});
     await untilAborted(Promise.race([pumped, over]), signal);
-    link.finish();
+    connection.finish();
     // Nothing to send and nothing to show: it was a check.
-    await untilAborted(Promise.race([Promise.all([peerEnded.promise, link.settled(signal)]), over]), signal);
+    await untilAborted(Promise.race([Promise.all([peerEnded.promise, connection.settled(signal)]), over]), signal);
     await within(env.clock, LINGER_MS, over, signal);
   } catch (error) {
     if (!signal.aborted) throw error;

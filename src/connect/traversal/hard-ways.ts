@@ -10,7 +10,7 @@ import type { Aim, Description } from '../signalling/description.ts';
 import type { Governor } from './governor.ts';
 import type { Measurement } from './measure.ts';
 import { isSymmetric } from '../../nat/profile.ts';
-import type { PathKind } from '../session-api.ts';
+import type { PathKind } from '../../nat/path.ts';
 import type { Socket, Sockets } from './sockets.ts';
 import { canJudge, type Judgement, judge, LOW_TTL, reasonOf, type Side } from './strategy.ts';
 

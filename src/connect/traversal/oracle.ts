@@ -1,5 +1,6 @@
 /** What two NATs allow, from two measurements, without connecting. Pure: the judgement that a session acts on, in a user's words. */
 import { isPortFiltered, isSymmetric, type Profile } from '../../nat/profile.ts';
+import type { PathKind } from '../../nat/path.ts';
 import { type Judgement, judge, reasonOf } from './strategy.ts';
 
 export interface Party {
@@ -14,7 +15,8 @@ export interface Party {
   readonly rttMs: number | undefined;
 }
 
-export type PairPath = 'direct' | 'predicted' | 'birthday' | 'relay';
+/** Whether they are on one network is not known. */
+export type PairPath = Exclude<PathKind, 'lan'>;
 
 export interface PairVerdict {
   /** undefined: too little is known. */

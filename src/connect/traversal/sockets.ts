@@ -92,9 +92,9 @@ export class Sockets {
     socket.send(data, to, { ttl }).catch(onNetError((error) => failed?.(error)));
   }
 
-  /** Closes all but these. */
-  closeOthers(keep: ReadonlySet<number>): number[] {
-    const ids = [...this.#open.keys()].filter((id) => !keep.has(id));
+  /** Closes all but this one, and tells which. */
+  closeOthers(kept: Socket | undefined): number[] {
+    const ids = [...this.#open.keys()].filter((id) => id !== kept?.id);
     for (const id of ids) this.close(id);
     return ids;
   }
@@ -104,8 +104,9 @@ export class Sockets {
     this.#open.delete(id);
   }
 
-  closeAll(): void {
+  /** For good. The one that is kept is its new owner's to close. */
+  closeAll(kept?: Socket): void {
     this.#closed = true;
-    this.closeOthers(new Set());
+    this.closeOthers(kept);
   }
 }

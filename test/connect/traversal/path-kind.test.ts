@@ -1,9 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { agreedKind, kindIn, wordOf } from '../../../src/connect/traversal/path-kind.ts';
-import type { PathKind } from '../../../src/connect/session-api.ts';
+import { PATH_KINDS as KINDS } from '../../../src/nat/path.ts';
 import { runPair } from '../../matrix/pairs.ts';
-
-const KINDS: readonly PathKind[] = ['lan', 'direct', 'predicted', 'birthday', 'relay'];
 
 describe('the word for a path', () => {
   it("is the same on both sides, and each one's own where they say the same", () => {
