@@ -2,9 +2,11 @@
 import { ALTERNATE_FAULTS } from './faults/alternates.ts';
 import type { FaultKind } from './faults/answer.ts';
 import { CONTENT_FAULTS } from './faults/contents.ts';
+import { FORMAT_FAULTS } from './faults/format.ts';
+import { LIES } from './faults/lies.ts';
 import { MANNER_FAULTS } from './faults/manners.ts';
 
-const FAULTS = { ...ALTERNATE_FAULTS, ...CONTENT_FAULTS, ...MANNER_FAULTS };
+const FAULTS = { ...ALTERNATE_FAULTS, ...CONTENT_FAULTS, ...LIES, ...FORMAT_FAULTS, ...MANNER_FAULTS };
 
 export type ServerFault = keyof typeof FAULTS;
 
@@ -15,6 +17,8 @@ export const SERVER_FAULT_KINDS: Readonly<Record<ServerFault, FaultKind>> = FAUL
 const GROUPS: readonly (readonly [subject: string, faults: readonly ServerFault[]])[] = [
   ['Alternates and CHANGE-REQUEST', Object.keys(ALTERNATE_FAULTS) as ServerFault[]],
   ['Contents', Object.keys(CONTENT_FAULTS) as ServerFault[]],
+  ['Lies', Object.keys(LIES) as ServerFault[]],
+  ['Format', Object.keys(FORMAT_FAULTS) as ServerFault[]],
   ['Manners', Object.keys(MANNER_FAULTS) as ServerFault[]],
 ];
 

@@ -1,5 +1,4 @@
 /** A STUN server on a simulated host: the real responder, and behind it whatever a bad server does to the answers. */
-import type { Endpoint } from '../net/address.ts';
 import { type Env, NetError, type UdpSocket } from '../net/env.ts';
 import { startRendezvous } from '../rendezvous/service.ts';
 import { Deframer } from '../stun/framing.ts';
@@ -96,9 +95,7 @@ export async function startStunService(env: Env, options: StunServiceOptions): P
 }
 
 /** A failure is as good as a loss. */
-const post = (
-  socket: UdpSocket | undefined,
-  { data, to }: { readonly data: Uint8Array; readonly to: Endpoint },
-): void => void socket?.send(data, to).catch(() => {});
+const post = (socket: UdpSocket | undefined, { data, to, ttl }: StunAnswer): void =>
+  void socket?.send(data, to, ttl === undefined ? {} : { ttl }).catch(() => {});
 
 const onlyPrimary = (endpoints: Endpoints): Endpoints => (endpoints.A1P1 ? { A1P1: endpoints.A1P1 } : {});

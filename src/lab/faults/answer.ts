@@ -12,8 +12,8 @@ export interface StunRequest {
   readonly now: number;
 }
 
-/** `delayMs`: how long the server waits before it sends it. */
-export type StunAnswer = ServerAnswer & { readonly delayMs?: number };
+/** `delayMs`: how long the server waits before it sends it; `ttl`: IP time to live, the usual one when absent. */
+export type StunAnswer = ServerAnswer & { readonly delayMs?: number; readonly ttl?: number };
 
 /** What becomes of the answers to one request. */
 export type AnswerFault = (answers: StunAnswer[], request: StunRequest) => StunAnswer[];

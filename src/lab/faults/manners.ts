@@ -8,6 +8,10 @@ export const MANNER_FAULTS = {
     about: 'every answer comes from another port',
     make: () => (answers) => answers.map((each) => ({ ...each, viaRole: changedRole(each.viaRole, false, true) })),
   },
+  'wrong-address': {
+    about: "every answer comes from the server's other address, as from a host with several",
+    make: () => (answers) => answers.map((each) => ({ ...each, viaRole: changedRole(each.viaRole, true, false) })),
+  },
   duplicate: {
     about: 'every answer comes twice',
     make: () => (answers) => answers.flatMap((each) => [each, each]),
@@ -28,6 +32,14 @@ export const MANNER_FAULTS = {
   'rate-limited': {
     about: 'two answers a second to each source',
     make: () => rateLimited(),
+  },
+  'low-ttl': {
+    about: 'its datagrams leave with a time to live of 1, and die on the way',
+    make: () => (answers) => answers.map((each) => ({ ...each, ttl: 1 })),
+  },
+  'udp-silent': {
+    about: 'answers over TCP only',
+    make: () => () => [],
   },
   silent: {
     about: 'no answer, over TCP neither',
