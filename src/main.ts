@@ -3,6 +3,7 @@ import { setMaxListeners } from 'node:events';
 import { writeSync } from 'node:fs';
 import type { Host } from './cli/execute.ts';
 import type { ExitStatus, Writer } from './commands/command.ts';
+import type { Shell } from './node/shell.ts';
 
 /** From package.json, put in by the build. */
 declare const NAT_TOOL_VERSION: string;
@@ -33,9 +34,14 @@ async function main(): Promise<void> {
     completion: async () => (await import('./cli/completion.ts')).completionCommand(() => loadAll(commands)),
   };
 
+  let shell: Shell | undefined;
+
   // The first signal asks the command to stop and say what it knows; the second does not ask.
   const stop = () => {
-    if (interrupt.signal.aborted) dieAtOnce();
+    if (interrupt.signal.aborted) {
+      shell?.end();
+      dieAtOnce();
+    }
     interrupt.abort(new DOMException('interrupted', 'AbortError'));
   };
   process.on('SIGINT', stop);
@@ -73,18 +79,8 @@ async function main(): Promise<void> {
       yield* (await import('./node/files.ts')).readInPieces(path);
     },
     shell: async (command, variables, signal) => {
-      const { spawn } = await import('node:child_process');
-      return new Promise((resolve) => {
-        // Standard output is for the answer alone.
-        const child = spawn(command, {
-          shell: true,
-          env: { ...process.env, ...variables },
-          stdio: ['ignore', 2, 2],
-          signal,
-        });
-        child.on('error', () => resolve(null));
-        child.on('close', (code) => resolve(code));
-      });
+      shell ??= new (await import('./node/shell.ts')).Shell();
+      return shell.run(command, variables, signal);
     },
     onUsr2: (handler) => {
       if (process.platform === 'win32') return () => {};

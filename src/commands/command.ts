@@ -147,7 +147,7 @@ export interface Context<Event = unknown> {
   emit(event: Event): Promise<void>;
   /** Calls `handler` on SIGUSR2 until the command ends; does nothing where there is no such signal. */
   onUsr2(handler: () => void): void;
-  /** Runs a command of the user's through the system's shell with these variables added; its output goes to standard error. Resolves to its exit status, null when a signal ended it or it could not start. */
+  /** Runs a command of the user's through the system's shell with these variables added and our secrets left out; its output goes to standard error. Resolves to its exit status, null when a signal ended it or it could not start. */
   shell(command: string, variables: Readonly<Record<string, string>>): Promise<number | null>;
   /** `-` is standard input. Throws UsageError when the file cannot be read. */
   readFile(path: string): Promise<Uint8Array>;
