@@ -1,31 +1,21 @@
 /** The composition root: the real world, the process's streams, signals and exit status. The only place that knows all. */
 import { setMaxListeners } from 'node:events';
-import { writeSync } from 'node:fs';
-import type { Host } from './cli/execute.ts';
+import { execute, type Host, loadAll } from './cli/execute.ts';
 import type { ExitStatus, Writer } from './commands/command.ts';
+import { COMMANDS } from './commands/index.ts';
+import { createNodeEnv } from './node/env.ts';
 import type { Shell } from './node/shell.ts';
 
 /** From package.json, put in by the build. */
 declare const NAT_TOOL_VERSION: string;
 
 const argv = process.argv.slice(2);
-if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
-  // The quick way: nothing is loaded for it, not even the stream of standard output.
-  try {
-    writeSync(1, `nat-tool ${NAT_TOOL_VERSION}\n`);
-  } catch (error) {
-    if (!isBrokenPipe(error)) cannotWrite(error);
-  }
-} else {
-  await main();
-}
+const { isatty } = process.getBuiltinModule('node:tty');
+const { writeSync } = process.getBuiltinModule('node:fs');
+
+await main();
 
 async function main(): Promise<void> {
-  const [{ execute, loadAll }, { COMMANDS }, { isatty }] = await Promise.all([
-    import('./cli/execute.ts'),
-    import('./commands/index.ts'),
-    import('node:tty'),
-  ]);
   // Many things wait on one signal; that is no leak.
   setMaxListeners(0);
   const interrupt = new AbortController();
@@ -59,7 +49,7 @@ async function main(): Promise<void> {
   const status = await execute(argv, {
     commands,
     version: NAT_TOOL_VERSION,
-    env: async () => (await import('./node/env.ts')).createNodeEnv(),
+    env: async () => createNodeEnv(),
     signal: interrupt.signal,
     environment: process.env,
     io: {

@@ -21,7 +21,7 @@ const FLOORS: Readonly<Record<string, number>> = {
 };
 /** The worlds: they stand on floors 0–2, and only these may know them. */
 const LEAVES: Readonly<Record<string, (file: string) => boolean>> = {
-  node: (file) => file === 'main.ts' || file === 'index.ts',
+  node: (file) => file === 'start.ts' || file === 'main.ts' || file === 'index.ts',
   lab: (file) => file === 'main.ts' || file === 'index.ts' || file.startsWith('commands/lab/'),
 };
 const HIGHEST_UNDER_LEAF = 2;
@@ -42,7 +42,7 @@ const AMBIENT: readonly (readonly [name: string, pattern: RegExp])[] = [
 /** Built-in modules without effects on the world. */
 const PURE_MODULES = new Set(['node:crypto', 'node:util', 'node:buffer']);
 const MAY_TOUCH_THE_WORLD = (file: string): boolean =>
-  file.startsWith('node/') || file === 'lab/world.ts' || file === 'main.ts';
+  file.startsWith('node/') || ['lab/world.ts', 'main.ts', 'start.ts'].includes(file);
 
 type Sources = ReadonlyMap<string, string>;
 

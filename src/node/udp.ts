@@ -2,6 +2,7 @@ import type { Socket } from 'node:dgram';
 import { anyAddress, type Endpoint } from '../net/address.ts';
 import { NetError, type SendOptions, type Udp, type UdpListener, type UdpOptions, type UdpSocket } from '../net/env.ts';
 import { nodeAddress, nodeEndpoint } from './address.ts';
+import { nodeClock } from './clock.ts';
 import { closedError, toConnectError, toNetError } from './errors.ts';
 
 /** The system's usual time to live, to go back to: Node does not tell what it was. */
@@ -86,7 +87,7 @@ class NodeUdpSocket implements UdpSocket {
     this.#socket = socket;
     this.#connected = connected;
     socket.on('message', (data, from) => {
-      const at = performance.now();
+      const at = nodeClock.now();
       if (this.#closed) return;
       this.#listener?.datagram({ data, from: { address: nodeAddress(from.address), port: from.port }, at });
     });
