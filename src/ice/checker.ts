@@ -5,7 +5,7 @@ import type { CheckCause, Nomination, Pacing } from './api.ts';
 import type { CheckList } from './checklist.ts';
 import type { Identity } from './identity.ts';
 import type { Outbox } from './outbox.ts';
-import { Pace } from './pace.ts';
+import { Gcra } from '../net/rate-limit.ts';
 import type { Pair } from './pair.ts';
 import { type Check, Checks } from './transactions.ts';
 
@@ -28,7 +28,9 @@ export class Checker {
   readonly #random: Random;
   readonly #pacing: Pacing;
   readonly #nomination: Nomination;
-  readonly #pace: Pace;
+  /** When the next check may leave (RFC 8445 §14.2). */
+  readonly #pace: Gcra;
+  #due = Number.NEGATIVE_INFINITY;
   readonly #checks: Checks;
   readonly #triggered: Pair[] = [];
   #nominating: Pair | undefined;
@@ -45,7 +47,7 @@ export class Checker {
     this.#random = random;
     this.#pacing = pacing;
     this.#nomination = nomination;
-    this.#pace = new Pace(pacing.taMs, pacing.immediate);
+    this.#pace = new Gcra(pacing.taMs, pacing.immediate);
     this.#checks = new Checks(pacing);
   }
 
@@ -133,7 +135,8 @@ export class Checker {
     this.#nominate(now);
     while (this.#identity.peer) {
       const work = this.#nextWork();
-      if (!work || !this.#pace.take(now)) return;
+      if (!work || this.#pace.readyAt(this.#due) > now) return;
+      this.#due = this.#pace.spend(this.#due, now);
       if (work.cause === 'triggered') this.#triggered.shift();
       this.#start(work.pair, work.cause, now);
     }
@@ -151,7 +154,7 @@ export class Checker {
     const next = Math.min(
       this.#checks.nextAt() ?? Number.POSITIVE_INFINITY,
       best ? this.#nominationDue(best) : Number.POSITIVE_INFINITY,
-      this.#nextWork() ? this.#pace.readyAt() : Number.POSITIVE_INFINITY,
+      this.#nextWork() ? this.#pace.readyAt(this.#due) : Number.POSITIVE_INFINITY,
     );
     return next === Number.POSITIVE_INFINITY ? undefined : next;
   }

@@ -33,13 +33,11 @@ const widestBlock = (n: number): number =>
   Math.min(LARGEST_BLOCK, (MOST_PORT - LEAST_PORT) * (ACCEPTED / n) ** (1 / (n - 1)));
 
 /**
- * `first` holds each socket's first mapping, `all` every mapping. Preservation is judged on the first ones alone: a NAT that
- * preserves ports but maps by destination has to fall back for the second destination.
+ * Preservation is judged on each local port's first mapping alone: a NAT that preserves ports but maps by destination has to
+ * fall back for the second destination.
  */
-export function classifyAllocation(
-  first: readonly AllocationSample[],
-  all: readonly AllocationSample[] = first,
-): PortAllocation {
+export function classifyAllocation(all: readonly AllocationSample[]): PortAllocation {
+  const first = all.filter(({ localPort }, i) => all.findIndex((each) => each.localPort === localPort) === i);
   const preserved = first.filter((each) => each.mapped.port === each.localPort).length;
   // A collision with another host's port makes an exception; three matches by chance are 1 in 2⁴⁷.
   if (preserved >= 3 && preserved * 2 > first.length) return { pattern: 'preserving' };
@@ -49,7 +47,8 @@ export function classifyAllocation(
   const step = sequentialStep(ports);
   if (step !== undefined) return { pattern: 'sequential', step };
   const towardsOne = [...groupByAddress(first).values()].sort((a, b) => b.length - a.length)[0] ?? [];
-  const stepTowardsOne = towardsOne.length < FEWEST || first === all ? undefined : sequentialStep(towardsOne);
+  const stepTowardsOne =
+    towardsOne.length < FEWEST || first.length === all.length ? undefined : sequentialStep(towardsOne);
   if (stepTowardsOne !== undefined) return { pattern: 'sequential', step: stepTowardsOne, perDestination: true };
   const span = Math.max(...ports) - Math.min(...ports);
   if (span <= widestBlock(ports.length)) return { pattern: 'block', range: blockOf(ports, span) };

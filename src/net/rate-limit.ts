@@ -9,10 +9,35 @@ export interface RateLimit {
   readonly burst: number;
 }
 
+/**
+ * The generic cell rate algorithm: a token bucket that needs but one instant, `due`, when the next event comes if all keep the rate;
+ * -Infinity at first. Pure: the instants, ms, are kept by whoever asks.
+ */
+export class Gcra {
+  readonly #intervalMs: number;
+  readonly #toleranceMs: number;
+
+  /** One event each `intervalMs`, and `burst` ≥ 1 of them at once after a pause. */
+  constructor(intervalMs: number, burst: number) {
+    this.#intervalMs = intervalMs;
+    this.#toleranceMs = (Math.max(1, burst) - 1) * intervalMs;
+  }
+
+  /** The instant from which one more may happen; in the past where it may now. */
+  readyAt(due: number): number {
+    return due - this.#toleranceMs;
+  }
+
+  /** What `due` becomes with one more event at `now`, whether or not that keeps the rate. */
+  spend(due: number, now: number): number {
+    return Math.max(due, now) + this.#intervalMs;
+  }
+}
+
 const SLOTS = 65_536;
 
 /**
- * Token buckets (as GCRA: one instant each) in a count-min sketch of two rows. Sources that share a slot share its
+ * Token buckets ({@link Gcra}) in a count-min sketch of two rows. Sources that share a slot share its
  * bucket, but one is refused only when both of its slots are spent, so that an innocent source suffers only if it
  * meets busy ones in both rows. The hash of the whole source is seeded, so nobody can aim at another's slots. 1 MiB.
  */
@@ -21,18 +46,18 @@ export class SourceLimiter {
   readonly #second: Float64Array;
   readonly #seed: number;
   readonly #networkSeed: number;
-  readonly #intervalMs: number;
-  readonly #toleranceMs: number;
+  readonly #unlimited: boolean;
+  readonly #gcra: Gcra;
 
   constructor(limit: RateLimit, random: Random) {
     this.#seed = random.below(2 ** 32);
     this.#networkSeed = random.below(2 ** 32);
-    this.#intervalMs = 1000 / limit.perSecond;
+    this.#unlimited = limit.perSecond === Number.POSITIVE_INFINITY;
+    this.#gcra = new Gcra(1000 / limit.perSecond, limit.burst);
     // Without a limit there is nothing to remember.
-    const slots = this.#intervalMs === 0 ? 0 : SLOTS;
+    const slots = this.#unlimited ? 0 : SLOTS;
     this.#first = new Float64Array(slots).fill(Number.NEGATIVE_INFINITY);
     this.#second = new Float64Array(slots).fill(Number.NEGATIVE_INFINITY);
-    this.#toleranceMs = (limit.burst - 1) * this.#intervalMs;
   }
 
   /** What counts as one source: an IPv4 address (also in IPv4-mapped form), or an IPv6 /64, which is what one customer holds. 32 bits; 0 where the text is no address. */
@@ -49,14 +74,14 @@ export class SourceLimiter {
 
   /** Whether the source with this {@link keyOf} may spend one event at `now` (ms, any monotonic scale); spends it if so. */
   allow(key: number, now: number): boolean {
-    if (this.#intervalMs === 0) return true;
+    if (this.#unlimited) return true;
     const a = mix(key ^ this.#seed) & (SLOTS - 1);
     const b = mix(Math.imul(key, 0x9e3779b1) + this.#seed) & (SLOTS - 1);
     const first = this.#first[a] as number;
     const second = this.#second[b] as number;
-    const due = Math.max(Math.min(first, second), now);
-    if (due - now > this.#toleranceMs) return false;
-    const next = due + this.#intervalMs;
+    const due = Math.min(first, second);
+    if (this.#gcra.readyAt(due) > now) return false;
+    const next = this.#gcra.spend(due, now);
     if (first < next) this.#first[a] = next;
     if (second < next) this.#second[b] = next;
     return true;

@@ -91,10 +91,31 @@ describe('classifyAllocation', () => {
     );
   });
 
+  it('does not take one or two kept ports for a habit, nor one kept first mapping of many', () => {
+    const kept = (ports: readonly number[]) =>
+      ports.map((port) => ({ localPort: port, mapped: { address: '9.9.9.9', port } }));
+    expect(classifyAllocation(kept([40_000])).pattern).toBe('unknown');
+    expect(classifyAllocation(kept([40_000, 41_000])).pattern).toBe('unknown');
+    expect(classifyAllocation(kept([40_000, 41_000, 52_000])).pattern).toBe('preserving');
+    expect(classifyAllocation([...kept([40_000]), ...samples([20_000, 20_001, 20_002, 20_003, 20_004])]).pattern).toBe(
+      'sequential',
+    );
+  });
+
+  it('judges preservation by the first mapping of each local port', () => {
+    const kept = [40_000, 41_000, 52_000].map((port) => ({ localPort: port, mapped: { address: '9.9.9.9', port } }));
+    const fallenBack = kept.map(({ localPort }, i) => ({
+      localPort,
+      mapped: { address: '9.9.9.9', port: 1024 + 9973 * i },
+    }));
+    expect(classifyAllocation([...kept, ...fallenBack]).pattern).toBe('preserving');
+    expect(classifyAllocation([...fallenBack, ...kept]).pattern).not.toBe('preserving');
+  });
+
   it('sees counters of their own for each destination', () => {
     const towards = (start: number, count: number) => Array.from({ length: count }, (_, i) => start + i);
     const first = samples(towards(20_000, 8));
-    expect(classifyAllocation(first, [...first, ...samples([41_000, 52_001, 60_007])])).toEqual({
+    expect(classifyAllocation([...first, ...samples([41_000, 52_001, 60_007])])).toEqual({
       pattern: 'sequential',
       step: 1,
       perDestination: true,

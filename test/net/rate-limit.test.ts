@@ -1,11 +1,28 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { networkName, SourceLimiter, sourceName } from '../../src/net/rate-limit.ts';
+import { Gcra, networkName, SourceLimiter, sourceName } from '../../src/net/rate-limit.ts';
 import { v4Number } from '../../src/net/address.ts';
 import type { Random } from '../../src/net/env.ts';
 
 const random: Random = { bytes: (length) => new Uint8Array(length), below: () => 12345 };
 const limiter = (perSecond: number, burst: number) => new SourceLimiter({ perSecond, burst }, random);
+
+describe('Gcra', () => {
+  it('lets a burst go at once and then one each interval, and counts what goes anyway', () => {
+    const rate = new Gcra(50, 3);
+    let due = Number.NEGATIVE_INFINITY;
+    for (const now of [1000, 1000, 1000]) {
+      expect(rate.readyAt(due)).toBeLessThanOrEqual(now);
+      due = rate.spend(due, now);
+    }
+    expect(rate.readyAt(due)).toBe(1050);
+    due = rate.spend(due, 1000);
+    expect(rate.readyAt(due)).toBe(1100);
+    expect(rate.readyAt(rate.spend(due, 5000))).toBe(5050 - 100);
+    // A burst of less than one is one.
+    expect(new Gcra(50, 0).readyAt(100)).toBe(100);
+  });
+});
 
 describe('SourceLimiter', () => {
   it('grants the burst at once and then the rate', () => {

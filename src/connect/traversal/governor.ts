@@ -1,5 +1,6 @@
 /** Keeps all that one side sends, answers included, under a rate: what must leave at once leaves, and what can wait makes room for it. */
 import type { Clock } from '../../net/env.ts';
+import { Gcra } from '../../net/rate-limit.ts';
 import { sleep } from '../../net/wait.ts';
 
 /** Timers are coarse: what is due within so many milliseconds leaves together. */
@@ -9,20 +10,20 @@ const MOST_BEHIND_MS = 1_000;
 
 export class Governor {
   readonly #clock: Clock;
-  readonly #intervalMs: number;
-  /** When the next packet is due if all keep the rate (GCRA). */
+  readonly #rate: Gcra;
+  /** When the next packet is due if all keep the rate. */
   #due: number;
 
   constructor(clock: Clock, perSecond: number) {
     this.#clock = clock;
-    this.#intervalMs = 1000 / perSecond;
+    this.#rate = new Gcra(1000 / perSecond, 1);
     this.#due = clock.now();
   }
 
   /** A packet leaves. */
   sent(): void {
     const now = this.#clock.now();
-    this.#due = Math.min(Math.max(this.#due, now - SLACK_MS) + this.#intervalMs, now + MOST_BEHIND_MS);
+    this.#due = Math.min(this.#rate.spend(this.#due, now - SLACK_MS), now + MOST_BEHIND_MS);
   }
 
   /** How far what had to leave at once is ahead of the rate, milliseconds. */

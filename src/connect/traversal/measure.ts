@@ -6,7 +6,7 @@ import { type Endpoint, sameEndpoint } from '../../net/address.ts';
 import type { Clock, Random } from '../../net/env.ts';
 import { deferred, type Waits } from '../../net/wait.ts';
 import { classifyFiltering, type Passage } from '../../nat/filtering.ts';
-import { type AllocationSample, classifyAllocation, type PortAllocation } from '../../nat/allocation.ts';
+import { classifyAllocation, type PortAllocation } from '../../nat/allocation.ts';
 import { type Attribute, attribute } from '../../stun/attributes.ts';
 import { exchange } from '../../stun/exchange.ts';
 import { type Decoded, encode, get, mappedAddress, METHOD } from '../../stun/message.ts';
@@ -131,17 +131,9 @@ export class Measurement {
 
   /** From all flows seen so far. */
   allocation(): PortAllocation {
-    const firsts = new Set<Socket>();
-    const first: AllocationSample[] = [];
-    const all: AllocationSample[] = [];
-    for (const { socket, mapped } of this.#flows) {
-      if (!mapped) continue;
-      const sample = { localPort: socket.local.port, mapped };
-      all.push(sample);
-      if (!firsts.has(socket)) first.push(sample);
-      firsts.add(socket);
-    }
-    const found = classifyAllocation(first, all);
+    const found = classifyAllocation(
+      this.#flows.flatMap(({ socket, mapped }) => (mapped ? [{ localPort: socket.local.port, mapped }] : [])),
+    );
     // The counter towards the peer is another one, and has not been seen.
     return found.perDestination ? { pattern: 'random' } : found;
   }

@@ -5,7 +5,7 @@ import { finding, type Finding } from '../../report/finding.ts';
 import { ForwardingTable, type ForwardingRow } from '../../report/forwarding.ts';
 import { isPlausibleOther, otherAddress } from '../../stun/binding.ts';
 import { get, mappedAddress, unknownRequired } from '../../stun/message.ts';
-import { type AllocationSample, classifyAllocation, type PortAllocation } from '../../nat/allocation.ts';
+import { classifyAllocation, type PortAllocation } from '../../nat/allocation.ts';
 import { filteringOf, type Measurement, mappingOf, type ServerTest } from './measurement.ts';
 import type { Filtering } from '../../nat/filtering.ts';
 import type { Mapping } from '../../nat/mapping.ts';
@@ -124,16 +124,7 @@ function refusesFlows({ session }: Measurement): boolean {
 }
 
 function allocationOf(m: Measurement): PortAllocation {
-  const first: AllocationSample[] = [];
-  const all: AllocationSample[] = [];
-  const seen = new Set<number>();
-  for (const { local, mapped } of m.session.observations()) {
-    const sample = { localPort: local.port, mapped };
-    all.push(sample);
-    if (!seen.has(local.port)) first.push(sample);
-    seen.add(local.port);
-  }
-  return classifyAllocation(first, all);
+  return classifyAllocation(m.session.observations().map(({ local, mapped }) => ({ localPort: local.port, mapped })));
 }
 
 /** Every flow that a server confirmed, and every answer that the NAT let in from elsewhere. */
