@@ -33,7 +33,7 @@ export {
 export { type StunServerName, StunUriError, formatStunServer, parseStunServer } from './stun/uri.ts';
 
 export { type BehaviourOptions, measureBehaviour } from './probe/detect/behaviour.ts';
-export type { Measurement } from './probe/detect/measurement.ts';
+export type { BehaviourFacts } from './probe/detect/facts.ts';
 export { type Behaviour, type Conclusion, conclude } from './probe/detect/conclude.ts';
 export { type QueryOptions, type QueryResult, query } from './probe/query/query.ts';
 export { BUILT_IN_SERVERS, type BuiltInServer } from './probe/servers.ts';

@@ -9,18 +9,18 @@ export interface Report<Data = unknown> {
   readonly startedAt: string;
   readonly durationMs: number;
   /** `partial`: interrupted, or part of the question could not be asked; `failed`: nothing could be learnt. */
-  readonly outcome: Outcome;
+  readonly outcome: Completeness;
   readonly data: Data;
   readonly findings: readonly Finding[];
 }
 
-export type Outcome = 'complete' | 'partial' | 'failed';
+export type Completeness = 'complete' | 'partial' | 'failed';
 
 /** Starts the stopwatch of a report; the returned function closes it. `durationMs` is to the microsecond. */
 export function startReport(clock: Clock, schema: Report['schema']) {
   const startedAt = clock.date().toISOString();
   const start = clock.now();
-  return <Data>(outcome: Outcome, data: Data, findings: readonly Finding[] = []): Report<Data> => ({
+  return <Data>(outcome: Completeness, data: Data, findings: readonly Finding[] = []): Report<Data> => ({
     schema,
     startedAt,
     durationMs: Math.round((clock.now() - start) * 1000) / 1000,

@@ -5,13 +5,13 @@ import { createLab } from '../../src/lab/topology.ts';
 import { NetError, type NetErrorKind } from '../../src/net/env.ts';
 import { note, raw, text } from '../../src/render/block.ts';
 import { finding } from '../../src/report/finding.ts';
-import { type Outcome, startReport } from '../../src/report/report.ts';
+import { type Completeness, startReport } from '../../src/report/report.ts';
 import { listOf, run, stillEnv } from './harness.ts';
 import { sample } from './sample-command.ts';
 
 /** A command that does what the test says. */
 function doing(
-  act: (context: Context<{ n: number }>, args: { readonly fail: boolean }) => Promise<Outcome>,
+  act: (context: Context<{ n: number }>, args: { readonly fail: boolean }) => Promise<Completeness>,
   more: { readonly streams?: boolean; readonly shortWhenPiped?: boolean } = {},
 ) {
   return listOf(

@@ -5,12 +5,12 @@
 import { type Endpoint, type Family, formatEndpoint, sameEndpoint } from '../../net/address.ts';
 import { NetError } from '../../net/env.ts';
 import { scope, TimeoutError } from '../../net/wait.ts';
-import { type Change, changeControl, type FilteringOutcome, filteringTest } from './filtering.ts';
-import { filteringOf, type Measurement, type ServerTest } from './measurement.ts';
+import { changeControl, type FilteringOutcome, filteringTest } from './filtering.ts';
+import { filteringOf, type BehaviourFacts, type ServerTest } from './facts.ts';
 import { sample, sampleAndHairpin, SAMPLES_AT_ONCE } from './sampling.ts';
 import { best, CHOICE_GRACE_MS, searchServers, usableOther, watchRefusal } from './search.ts';
-import { type Series, sendUntil, settled } from './series.ts';
-import { isControl, type ProbeEnv, ProbeSession, type ProbeSocket } from './session.ts';
+import { type Change, isLossSample, type Series, sendUntil, settled } from './series.ts';
+import { type ProbeEnv, Probes, type ProbeSocket } from './probes.ts';
 
 const LAST_ANSWERS_MS = 30;
 
@@ -32,10 +32,10 @@ export async function measureBehaviour(
   family: Family,
   options: BehaviourOptions,
   signal: AbortSignal,
-): Promise<Measurement> {
-  const session = new ProbeSession(env, family, options.source);
-  const measurement: Measurement = {
-    session,
+): Promise<BehaviourFacts> {
+  const probes = new Probes(env, family, options.source);
+  const facts: BehaviourFacts = {
+    probes,
     servers: options.servers,
     x: undefined,
     samples: [],
@@ -47,17 +47,17 @@ export async function measureBehaviour(
   };
   const bounds = scope(env.clock, signal, options.timeoutMs);
   try {
-    await new Run(measurement, options, bounds.signal).all();
+    await new BehaviourTest(facts, options, bounds.signal).all();
   } catch (error) {
-    if (error instanceof NetError) measurement.failure = { server: options.servers[0] as Endpoint, error };
-    else if (signal.aborted) measurement.stopped = 'interrupted';
-    else if (error instanceof TimeoutError) measurement.stopped = 'out-of-time';
+    if (error instanceof NetError) facts.failure = { server: options.servers[0] as Endpoint, error };
+    else if (signal.aborted) facts.stopped = 'interrupted';
+    else if (error instanceof TimeoutError) facts.stopped = 'out-of-time';
     else throw error;
   } finally {
     bounds.abort();
-    session.close();
+    probes.close();
   }
-  return measurement;
+  return facts;
 }
 
 /** Filtering tests under way, with the means to give them up. */
@@ -66,35 +66,36 @@ interface Filtering {
   abandon(): void;
 }
 
-class Run {
-  readonly #m: Measurement;
+/** The measurement under way. */
+class BehaviourTest {
+  readonly #m: BehaviourFacts;
   readonly #options: BehaviourOptions;
   readonly #signal: AbortSignal;
 
-  constructor(measurement: Measurement, options: BehaviourOptions, signal: AbortSignal) {
-    this.#m = measurement;
+  constructor(facts: BehaviourFacts, options: BehaviourOptions, signal: AbortSignal) {
+    this.#m = facts;
     this.#options = options;
     this.#signal = signal;
   }
 
   async all(): Promise<void> {
-    const { session, servers } = this.#m;
+    const { probes, servers } = this.#m;
     const only = servers.length === 1 ? (servers[0] as Endpoint) : undefined;
     const searched = only ? formatEndpoint(only) : `${servers.length} servers`;
     this.#options.onProgress?.(`asking ${searched}`);
-    await session.route(servers[0] as Endpoint, this.#signal);
-    const x = await session.open(this.#signal, { port: this.#options.port });
+    await probes.route(servers[0] as Endpoint, this.#signal);
+    const x = await probes.open(this.#signal, { port: this.#options.port });
     this.#m.x = x;
-    if (only) await session.prepare(2 + SAMPLES_AT_ONCE - 1, this.#signal);
-    const bindings = servers.map((server) => session.begin('mapping-1', x, server));
-    const search = scope(session.env.clock, this.#signal);
+    if (only) await probes.prepare(2 + SAMPLES_AT_ONCE - 1, this.#signal);
+    const bindings = servers.map((server) => probes.begin({ kind: 'mapping', number: 1 }, x, server));
+    const search = scope(probes.env.clock, this.#signal);
     try {
       const found = searchServers(this.#m, bindings, this.#options.source, search.signal);
       // With one server there is nothing to choose: everything that needs no earlier answer starts at once.
       const early = only && this.#beginTest(only);
       const filtering = early && (await this.#startFiltering(early, search.signal));
       const samples = only && sample(this.#m, only, SAMPLES_AT_ONCE - 1, SAMPLES_AT_ONCE, search.signal);
-      const watches = Promise.all(bindings.map((binding) => watchRefusal(session, binding, search.signal)));
+      const watches = Promise.all(bindings.map((binding) => watchRefusal(probes, binding, search.signal)));
       const first = best(await found);
       if (first) {
         this.#options.onProgress?.('testing mapping and filtering');
@@ -103,9 +104,9 @@ class Run {
           sampleAndHairpin(this.#m, first, samples, this.#signal),
         ]);
         // The table is of all flows: those opened last are given the time to be answered.
-        await session.gate.wait(
-          () => session.series.every((each) => each.sent === 0 || !isControl(each) || settled(each)),
-          Math.max(LAST_ANSWERS_MS, session.roundTripMs()),
+        await probes.gate.wait(
+          () => probes.series.every((each) => each.sent === 0 || !isLossSample(each) || settled(each)),
+          Math.max(LAST_ANSWERS_MS, probes.roundTripMs()),
           this.#signal,
         );
       }
@@ -129,25 +130,25 @@ class Run {
   }
 
   async #startFiltering(test: ServerTest, parent: AbortSignal): Promise<Filtering> {
-    const { session } = this.#m;
-    const bounds = scope(session.env.clock, parent);
+    const { probes } = this.#m;
+    const bounds = scope(probes.env.clock, parent);
     const begin = async (socket: ProbeSocket, change: { ip: boolean; port: boolean }): Promise<FilteringOutcome> => {
       try {
-        return await filteringTest(session, socket, test.server, change, bounds.signal);
+        return await filteringTest(probes, socket, test.server, change, bounds.signal);
       } catch (error) {
         if (bounds.signal.aborted) return 'inconclusive';
         throw error;
       }
     };
-    const [y, z] = [await session.open(parent), await session.open(parent)];
+    const [y, z] = [await probes.open(parent), await probes.open(parent)];
     const finished = Promise.all([
       begin(y, { ip: true, port: true }).then((outcome) => {
         test.otherAddress = outcome;
-        session.gate.notify();
+        probes.gate.notify();
       }),
       begin(z, { ip: false, port: true }).then((outcome) => {
         test.otherPort = outcome;
-        session.gate.notify();
+        probes.gate.notify();
       }),
     ]).then(() => bounds.end());
     return { finished, abandon: () => bounds.abort() };
@@ -159,7 +160,7 @@ class Run {
     bindings: readonly Series[],
     early: { readonly test: ServerTest; readonly filtering: Filtering } | undefined,
   ): Promise<void> {
-    const { session } = this.#m;
+    const { probes } = this.#m;
     const tested = new Set<Series>();
     // Servers go on answering while others are tested.
     for (
@@ -171,9 +172,9 @@ class Run {
       if (!other) {
         if (!early) continue;
         // An answer from elsewhere would come with the first one; without OTHER-ADDRESS silence says nothing, so nothing is waited for.
-        await session.gate.wait(
+        await probes.gate.wait(
           () => early.test.otherAddress !== undefined,
-          session.roundTripMs() + CHOICE_GRACE_MS,
+          probes.roundTripMs() + CHOICE_GRACE_MS,
           this.#signal,
         );
         early.filtering.abandon();
@@ -191,18 +192,18 @@ class Run {
   /** RFC 5780 §4.3, tests II and III, and the fourth combination, all at once. */
   async #testMapping(x: ProbeSocket, { to: server }: Series, other: Endpoint): Promise<void> {
     const remotes = [
-      other,
-      { address: other.address, port: server.port },
-      { address: server.address, port: other.port },
-    ];
-    const gap = Math.max(40, 1.5 * this.#m.session.roundTripMs());
+      { number: 2, to: other },
+      { number: 3, to: { address: other.address, port: server.port } },
+      { number: 4, to: { address: server.address, port: other.port } },
+    ] as const;
+    const gap = Math.max(40, 1.5 * this.#m.probes.roundTripMs());
     const gaps = [1, 1, 1, 1, 1.5, 1.5, 2, 2, 3, 3].map((factor) => factor * gap);
     const fresh = remotes.filter(
-      (remote, i) => !sameEndpoint(remote, server) && remotes.findIndex((each) => sameEndpoint(each, remote)) === i,
+      ({ to }, i) => !sameEndpoint(to, server) && remotes.findIndex((each) => sameEndpoint(each.to, to)) === i,
     );
     await Promise.all(
-      fresh.map((remote, i) => {
-        const series = this.#m.session.begin(`mapping-${i + 2}`, x, remote);
+      fresh.map(({ number, to }) => {
+        const series = this.#m.probes.begin({ kind: 'mapping', number }, x, to);
         return sendUntil(series, gaps, () => settled(series), this.#signal);
       }),
     );
@@ -210,11 +211,11 @@ class Run {
 
   /** Proves that the server honours the changes, as long as their tests have not been answered. */
   async #control(x: ProbeSocket, test: ServerTest, other: Endpoint, filtering: Filtering): Promise<void> {
-    const { session } = this.#m;
-    const bounds = scope(session.env.clock, this.#signal);
+    const { probes } = this.#m;
+    const bounds = scope(probes.env.clock, this.#signal);
     const open = (outcome: FilteringOutcome | undefined) => outcome === undefined || outcome === 'silent';
     const prove = async (change: Change, opened: Endpoint): Promise<boolean> =>
-      changeControl(session, x, test.server, opened, change, bounds.signal);
+      changeControl(probes, x, test.server, opened, change, bounds.signal);
     const controls = Promise.all([
       open(test.otherAddress) && other.address !== test.server.address
         ? prove({ ip: true, port: true }, other).then((honoured) => void (test.honoursAddress = honoured))
@@ -227,14 +228,14 @@ class Run {
     ]);
     controls.catch(() => {});
     try {
-      await session.gate.wait(
+      await probes.gate.wait(
         () => test.otherAddress === 'passed' || (test.otherAddress !== undefined && test.otherPort !== undefined),
         this.#options.timeoutMs,
         this.#signal,
       );
       if (test.otherAddress !== 'passed') await controls;
       // What passes from another address passes from another port: its answer is only waited for to complete the table.
-      else await session.gate.wait(() => test.otherPort !== undefined, CHOICE_GRACE_MS, this.#signal);
+      else await probes.gate.wait(() => test.otherPort !== undefined, CHOICE_GRACE_MS, this.#signal);
     } finally {
       bounds.abort();
       filtering.abandon();

@@ -8,8 +8,8 @@ import { type Attribute, attribute } from '../../stun/attributes.ts';
 import { mappedAddress } from '../../stun/message.ts';
 import type { Passage } from '../../nat/filtering.ts';
 import { FEWEST_SENDS, MOST_SENDS, sendsForSilence } from './loss.ts';
-import { type Series, sendUntil } from './series.ts';
-import { isControl, type ProbeSession, type ProbeSocket } from './session.ts';
+import { type Change, type Series, sendUntil } from './series.ts';
+import type { Probes, ProbeSocket } from './probes.ts';
 
 /** Spacing of the sends. Losses come in bursts, so they must not all leave at once. */
 const ROUND_MS = 30;
@@ -19,13 +19,6 @@ const MOST_JITTER_MS = 300;
 /** How long the first answer is waited for, once everything has been sent. */
 const SLOWEST_PATH_MS = 1000;
 
-export interface Change {
-  readonly ip: boolean;
-  readonly port: boolean;
-}
-
-const changeName = ({ ip }: Change): 'ip-port' | 'port' => (ip ? 'ip-port' : 'port');
-
 /** `silent`: so many sends unanswered that it means something, if the server honours the request at all. */
 export type FilteringOutcome = 'passed' | 'silent' | 'ignored' | 'rejected' | 'inconclusive';
 
@@ -34,22 +27,21 @@ const changed = (from: Endpoint, asked: Endpoint, change: Change): boolean =>
   change.ip ? from.address !== asked.address : from.address === asked.address ? from.port !== asked.port : true;
 
 export async function filteringTest(
-  session: ProbeSession,
+  probes: Probes,
   socket: ProbeSocket,
   server: Endpoint,
   change: Change,
   signal: AbortSignal,
 ): Promise<FilteringOutcome> {
-  const name = changeName(change);
-  const baseline = session.begin(`filtering-${name}-baseline`, socket, server);
-  const test = session.begin(`filtering-${name}`, socket, server, [attribute('CHANGE-REQUEST', change)]);
-  const outcome = await run(session, baseline, test, change, signal);
+  const baseline = probes.begin({ kind: 'baseline', change }, socket, server);
+  const test = probes.begin({ kind: 'filtering', change }, socket, server, [attribute('CHANGE-REQUEST', change)]);
+  const outcome = await listenFor(probes, baseline, test, change, signal);
   test.verdict = outcome === 'silent' ? 'no answer came through' : outcome;
   return outcome;
 }
 
-async function run(
-  session: ProbeSession,
+async function listenFor(
+  probes: Probes,
   baseline: Series,
   test: Series,
   change: Change,
@@ -75,9 +67,9 @@ async function run(
       done()
     )
       return heard() ?? 'inconclusive';
-    const rest = answerWindow(session) - (session.env.clock.now() - (test.lastSentAt ?? 0));
+    const rest = answerWindow(probes) - (probes.env.clock.now() - (test.lastSentAt ?? 0));
     if (rest > 0 && (await test.wait(done, rest, signal))) return heard() ?? 'inconclusive';
-    const controls = session.tally(isControl);
+    const controls = probes.tally();
     const needed = sendsForSilence(controls);
     if (baseline.answer && test.sent >= needed) return 'silent';
     // Others are answered and this socket is not: whoever keeps it from that, it is not loss, and more sends change nothing.
@@ -88,8 +80,8 @@ async function run(
 }
 
 /** How long after the last send an answer may come, ms: three round trips, or as much jitter as three tenths of a second. */
-function answerWindow(session: ProbeSession): number {
-  const rtt = session.roundTripMs();
+function answerWindow(probes: Probes): number {
+  const rtt = probes.roundTripMs();
   return Math.max(Math.min(3 * rtt, rtt + MOST_JITTER_MS), LEAST_WINDOW_MS);
 }
 
@@ -111,7 +103,7 @@ export function changeToOpened(change: Change, here: Endpoint, there: Endpoint):
  * RESPONSE-PORT cannot be proven where the NAT maps by destination. Resolves to whether the server honours the change.
  */
 export async function changeControl(
-  session: ProbeSession,
+  probes: Probes,
   socket: ProbeSocket,
   server: Endpoint,
   opened: Endpoint,
@@ -119,19 +111,19 @@ export async function changeControl(
   signal: AbortSignal,
 ): Promise<boolean> {
   const seenAs = (remote: Endpoint) =>
-    session.observations(socket).find((each) => sameEndpoint(each.remote, remote))?.mapped;
+    probes.observations(socket).find((each) => sameEndpoint(each.remote, remote))?.mapped;
   const here = seenAs(server);
   const there = seenAs(opened);
   const attributes = here && there && changeToOpened(change, here, there);
   if (!attributes) return false;
-  const control = session.begin(`control-${changeName(change)}`, socket, server, attributes);
+  const control = probes.begin({ kind: 'control', change }, socket, server, attributes);
   const honoured = () =>
     control.replies.some(
       ({ message, from }) =>
         message.class === 'success' && sameEndpoint(from, opened) && mappedAddress(message) !== undefined,
     );
   const over = () => honoured() || control.errorAnswer !== undefined || control.answer !== undefined;
-  const gaps = [...Array.from({ length: 2 * FEWEST_SENDS }, () => ROUND_MS), answerWindow(session)];
+  const gaps = [...Array.from({ length: 2 * FEWEST_SENDS }, () => ROUND_MS), answerWindow(probes)];
   await sendUntil(control, gaps, over, signal);
   control.verdict = honoured() ? 'honoured' : 'not honoured';
   return honoured();

@@ -11,7 +11,7 @@ import { Gate } from '../../net/wait.ts';
 import type { Observation } from '../../nat/mapping.ts';
 import { MOST_SENDS, sendsForSilence } from './loss.ts';
 import type { Evidence } from './series.ts';
-import { isControl, type ProbeSession, type ProbeSocket } from './session.ts';
+import type { Probes, ProbeSocket } from './probes.ts';
 
 export type Hairpin = 'yes' | 'no' | 'unknown';
 
@@ -29,14 +29,14 @@ export interface HairpinProbe {
 
 /** `a` and `b` have each been seen by a server; `refusalSettles` resolves to whether an ICMP refusal may end the test early. */
 export async function hairpinTest(
-  session: ProbeSession,
+  probes: Probes,
   a: { readonly socket: ProbeSocket; readonly seen: Observation },
   b: { readonly socket: ProbeSocket; readonly seen: Observation },
   rttMs: number,
   refusalSettles: () => boolean,
   signal: AbortSignal,
 ): Promise<HairpinProbe> {
-  const { clock, random } = session.env;
+  const { clock, random } = probes.env;
   const startedAt = clock.now();
   const gate = new Gate(clock);
   let heardAt: number | undefined;
@@ -54,7 +54,7 @@ export async function hairpinTest(
     };
   }
   // A connected socket is the only one that hears an ICMP refusal: on a router without hairpinning its own stack answers.
-  const watcher = await session.open(signal, { remote: b.seen.mapped }).catch((error: unknown) => {
+  const watcher = await probes.open(signal, { remote: b.seen.mapped }).catch((error: unknown) => {
     if (error instanceof NetError) return undefined;
     throw error;
   });
@@ -65,7 +65,7 @@ export async function hairpinTest(
     };
   }
   const over = () => heardAt !== undefined || (refused && refusalSettles());
-  const sends = Math.min(MOST_SENDS, sendsForSilence(session.tally(isControl)));
+  const sends = Math.min(MOST_SENDS, sendsForSilence(probes.tally()));
   let sent = 0;
   let finished = false;
   while (!finished && sent < sends) {

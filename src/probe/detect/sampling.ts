@@ -2,9 +2,9 @@
 import { type Endpoint, sameEndpoint } from '../../net/address.ts';
 import { mapBounded } from '../../net/wait.ts';
 import { hairpinTest } from './hairpin.ts';
-import { type Measurement, mappingOf } from './measurement.ts';
+import { type BehaviourFacts, mappingOf } from './facts.ts';
 import { type Series, sendUntil, settled } from './series.ts';
-import type { ProbeSocket } from './session.ts';
+import type { ProbeSocket } from './probes.ts';
 
 /** RFC 5780 §5 and RFC 8489 §6.2 allow ten transactions outstanding to a server: the other tests take five, or later seven. */
 export const SAMPLES_AT_ONCE = 3;
@@ -12,17 +12,17 @@ const MORE_SAMPLES = 5;
 export const SAMPLE_GAPS: readonly number[] = [100, 100, 150, 150, 200, 250, 300];
 
 export async function sample(
-  { session, samples }: Measurement,
+  { probes, samples }: BehaviourFacts,
   server: Endpoint,
   count: number,
   atOnce: number,
   signal: AbortSignal,
 ): Promise<void> {
   const sockets: ProbeSocket[] = [];
-  for (let i = 0; i < count; i++) sockets.push(await session.open(signal));
+  for (let i = 0; i < count; i++) sockets.push(await probes.open(signal));
   samples.push(...sockets);
   await mapBounded(sockets, atOnce, (socket) => {
-    const series = session.begin('allocation', socket, server);
+    const series = probes.begin({ kind: 'allocation' }, socket, server);
     return sendUntil(series, SAMPLE_GAPS, () => settled(series), signal);
   }).catch((error: unknown) => {
     if (!signal.aborted) throw error;
@@ -30,14 +30,14 @@ export async function sample(
 }
 
 export async function sampleAndHairpin(
-  m: Measurement,
+  m: BehaviourFacts,
   binding: Series,
   started: Promise<void> | undefined,
   signal: AbortSignal,
 ): Promise<void> {
-  const { session } = m;
+  const { probes } = m;
   await (started ?? sample(m, binding.to, SAMPLES_AT_ONCE, SAMPLES_AT_ONCE, signal));
-  const preserved = session.observations().filter(({ local, mapped }) => local.port === mapped.port).length;
+  const preserved = probes.observations().filter(({ local, mapped }) => local.port === mapped.port).length;
   // Ports that are all preserved will go on being so. Unanswered filtering tests go on being asked.
   const atOnce = m.tests.every((test) => test.otherAddress === 'passed' && test.otherPort === 'passed')
     ? MORE_SAMPLES
@@ -46,16 +46,16 @@ export async function sampleAndHairpin(
   await Promise.all([more, hairpin(m, binding.to, signal)]);
 }
 
-async function hairpin(m: Measurement, server: Endpoint, signal: AbortSignal): Promise<void> {
-  const { session, samples } = m;
+async function hairpin(m: BehaviourFacts, server: Endpoint, signal: AbortSignal): Promise<void> {
+  const { probes, samples } = m;
   const ends = samples.flatMap((socket) => {
-    const seen = session.observations(socket)[0];
+    const seen = probes.observations(socket)[0];
     return seen && !sameEndpoint(seen.local, seen.mapped) ? [{ socket, seen }] : [];
   });
   const [a, b] = ends;
   if (!a || !b) return;
   const filtersNothing = () => m.tests.some((test) => test.otherAddress === 'passed');
-  m.hairpin = await hairpinTest(session, a, b, session.roundTripMs(), filtersNothing, signal);
+  m.hairpin = await hairpinTest(probes, a, b, probes.roundTripMs(), filtersNothing, signal);
   // Where mappings depend on the destination the probes were new flows: one more shows whether the NAT still takes any.
   if (m.hairpin.outcome !== 'heard' && mappingOf(m).dependent) await sample(m, server, 1, 1, signal);
 }

@@ -2,10 +2,10 @@
 import type { Endpoint } from '../../net/address.ts';
 import { NetError } from '../../net/env.ts';
 import { isPlausibleOther, otherAddress } from '../../stun/binding.ts';
-import type { Measurement } from './measurement.ts';
+import type { BehaviourFacts } from './facts.ts';
 import { SAMPLE_GAPS } from './sampling.ts';
 import { type Series, sendUntil, settled } from './series.ts';
-import type { ProbeSession } from './session.ts';
+import type { Probes } from './probes.ts';
 import { tcpControl } from './tcp-control.ts';
 
 /** Gaps after each Binding request until somebody answers; the sum bounds how long a silent server is waited for. */
@@ -22,12 +22,12 @@ export const CHOICE_GRACE_MS = 60;
 
 /** Asks all servers from the mapping socket until the most useful ones have answered; empty when none did. */
 export async function searchServers(
-  m: Measurement,
+  m: BehaviourFacts,
   bindings: readonly Series[],
   source: string | undefined,
   signal: AbortSignal,
 ): Promise<Series[]> {
-  const { session } = m;
+  const { probes } = m;
   const answered = () => bindings.filter((each) => each.answer);
   const exhausted = () => bindings.every(settled);
   const capable = () => answered().some((each) => usableOther(each) !== undefined);
@@ -40,45 +40,45 @@ export async function searchServers(
   const blocked = () =>
     m.tcp.some((each) => each.outcome === 'answered') &&
     bindings.every((each) => settled(each) || each.sent >= SENDS_TO_CALL_IT_BLOCKED);
-  await session.gate.wait(() => answered().length > 0 || exhausted() || blocked(), longest, signal);
+  await probes.gate.wait(() => answered().length > 0 || exhausted() || blocked(), longest, signal);
   if (answered().length === 0) {
     await control;
     return [];
   }
-  const grace = Math.max(CHOICE_GRACE_MS, 2 * session.roundTripMs());
-  await session.gate.wait(() => capable() || exhausted(), grace, signal);
+  const grace = Math.max(CHOICE_GRACE_MS, 2 * probes.roundTripMs());
+  await probes.gate.wait(() => capable() || exhausted(), grace, signal);
   // Two server addresses make the mapping a fact even where none of them has RFC 5780 support.
   const addresses = () => new Set(answered().map((each) => each.to.address)).size;
   if (!capable())
-    await session.gate.wait(() => capable() || addresses() > 1 || exhausted(), SECOND_ADDRESS_GRACE_MS, signal);
+    await probes.gate.wait(() => capable() || addresses() > 1 || exhausted(), SECOND_ADDRESS_GRACE_MS, signal);
   return answered();
 }
 
 async function controlByTcp(
-  m: Measurement,
+  m: BehaviourFacts,
   bindings: readonly Series[],
   source: string | undefined,
   signal: AbortSignal,
 ): Promise<void> {
-  const { session } = m;
+  const { probes } = m;
   const replied = () => bindings.some((each) => each.replies.length > 0);
-  await session.gate.wait(() => replied() || bindings.every(settled), TCP_CONTROL_AFTER_MS, signal);
+  await probes.gate.wait(() => replied() || bindings.every(settled), TCP_CONTROL_AFTER_MS, signal);
   if (replied()) return;
   // A refusal by ICMP may be the network's as well as the server's.
   const asked = bindings.slice(0, MOST_TCP_CONTROLS);
   await Promise.all(
     asked.map(async (each) => {
-      m.tcp.push(await tcpControl(session.env, each.to, source, signal));
-      session.gate.notify();
+      m.tcp.push(await tcpControl(probes.env, each.to, source, signal));
+      probes.gate.notify();
     }),
   );
 }
 
 /** Only a connected socket hears ICMP port unreachable, so one asks beside the mapping socket; what it is answered is one more allocation sample. */
-export async function watchRefusal(session: ProbeSession, binding: Series, signal: AbortSignal): Promise<void> {
+export async function watchRefusal(probes: Probes, binding: Series, signal: AbortSignal): Promise<void> {
   try {
-    const socket = await session.open(signal, { remote: binding.to });
-    const series = session.begin('allocation', socket, binding.to);
+    const socket = await probes.open(signal, { remote: binding.to });
+    const series = probes.begin({ kind: 'allocation' }, socket, binding.to);
     socket.mux.onError = (error) => {
       series.fail(error);
       binding.fail(error);

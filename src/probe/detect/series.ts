@@ -21,8 +21,46 @@ export interface Evidence {
   readonly verdict: string;
 }
 
+/** What a CHANGE-REQUEST asks to have changed (RFC 5780 §7.2). */
+export interface Change {
+  readonly ip: boolean;
+  readonly port: boolean;
+}
+
+/** What a series is sent for. */
+export type Role =
+  /** From the one mapping socket; the first of them to each server asked, the others to its alternates. */
+  | { readonly kind: 'mapping'; readonly number: 1 | 2 | 3 | 4 }
+  | { readonly kind: 'allocation' }
+  /** Plain, beside the test of the same socket. */
+  | { readonly kind: 'baseline'; readonly change: Change }
+  | { readonly kind: 'filtering'; readonly change: Change }
+  /** The change asked for on an open path. */
+  | { readonly kind: 'control'; readonly change: Change };
+
+/** As the evidence names it. */
+export function roleName(role: Role): string {
+  switch (role.kind) {
+    case 'mapping':
+      return `mapping-${role.number}`;
+    case 'allocation':
+      return 'allocation';
+    case 'baseline':
+      return `filtering-${changeName(role.change)}-baseline`;
+    case 'filtering':
+    case 'control':
+      return `${role.kind}-${changeName(role.change)}`;
+  }
+}
+
+const changeName = ({ ip }: Change): string => (ip ? 'ip-port' : 'port');
+
+/** Exchanges that nothing but loss can leave unanswered. */
+export const isLossSample = ({ role: { kind } }: Series): boolean =>
+  kind === 'mapping' || kind === 'allocation' || kind === 'baseline';
+
 export interface SeriesOptions {
-  readonly test: string;
+  readonly role: Role;
   readonly mux: StunMux;
   /** How this socket appears on the routed interface, for the evidence. */
   readonly local: Endpoint;
@@ -35,7 +73,7 @@ export interface SeriesOptions {
 }
 
 export class Series {
-  readonly test: string;
+  readonly role: Role;
   readonly local: Endpoint;
   readonly to: Endpoint;
   readonly mux: StunMux;
@@ -49,8 +87,8 @@ export class Series {
   readonly #release: () => void;
   readonly #gate: Gate;
 
-  constructor({ test, mux, local, to, attributes = [], clock, random, gate }: SeriesOptions) {
-    this.test = test;
+  constructor({ role, mux, local, to, attributes = [], clock, random, gate }: SeriesOptions) {
+    this.role = role;
     this.mux = mux;
     this.local = local;
     this.to = to;
@@ -150,7 +188,7 @@ export class Series {
   evidence(pathMs: number): Evidence {
     const rtt = this.#rttNear(pathMs);
     return {
-      test: this.test,
+      test: roleName(this.role),
       from: formatEndpoint(this.local),
       to: formatEndpoint(this.to),
       sent: this.sent,

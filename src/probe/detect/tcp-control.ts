@@ -6,7 +6,7 @@ import { Deframer } from '../../stun/framing.ts';
 import { encodeBinding } from '../../stun/binding.ts';
 import { mappedAddress, StunFormatError, transactionKey, tryDecode } from '../../stun/message.ts';
 import type { Evidence } from './series.ts';
-import type { ProbeEnv } from './session.ts';
+import type { ProbeEnv } from './probes.ts';
 
 export interface TcpControl {
   readonly server: Endpoint;

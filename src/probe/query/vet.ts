@@ -118,13 +118,13 @@ export async function vet(
       const move = (attributes: readonly Attribute[], within: AbortSignal) =>
         ask(server, dense, attributes, (from) => sameEndpoint(from, target) || sameEndpoint(from, server), within);
       const plainly = async (within: AbortSignal) =>
-        judge(await move([attribute('CHANGE-REQUEST', changes[name])], within), server, target, open);
+        changeVerdict(await move([attribute('CHANGE-REQUEST', changes[name])], within), server, target, open);
       const directed = open || !here || !there ? undefined : changeToOpened(changes[name], here, there);
       if (!directed) return plainly(signal);
       // A refusal may be meant for RESPONSE-PORT, and a server that disregards that answers where our NAT drops it: only what arrives counts.
       const directly = async (within: AbortSignal) => {
         const outcome = await move(directed, within);
-        return outcome.kind === 'answered' ? judge(outcome, server, target, false) : 'unknown';
+        return outcome.kind === 'answered' ? changeVerdict(outcome, server, target, false) : 'unknown';
       };
       return firstKnown(env.clock, [directly, plainly], signal);
     });
@@ -185,7 +185,7 @@ async function firstKnown(
 }
 
 /** `open`: our NAT maps both destinations alike, so that an answer from the changed address comes in where we sent to it ourselves. */
-function judge(outcome: TransactOutcome, server: Endpoint, target: Endpoint, open: boolean): ChangeVerdict {
+function changeVerdict(outcome: TransactOutcome, server: Endpoint, target: Endpoint, open: boolean): ChangeVerdict {
   if (outcome.kind === 'answered') return sameEndpoint(outcome.from, target) ? 'honoured' : 'ignored';
   if (outcome.kind === 'error-answer') return 'rejected';
   if (outcome.wrongSources.some((from) => !sameEndpoint(from, server))) return 'ignored';

@@ -5,7 +5,7 @@ import { classifyFiltering, type Filtering } from '../../nat/filtering.ts';
 import { classifyMapping, type MappingVerdict } from '../../nat/mapping.ts';
 import { type FilteringOutcome, passage } from './filtering.ts';
 import type { HairpinProbe } from './hairpin.ts';
-import type { ProbeSession, ProbeSocket } from './session.ts';
+import type { Probes, ProbeSocket } from './probes.ts';
 import type { TcpControl } from './tcp-control.ts';
 
 /** A server under test, and what became of the tests that need its second address. */
@@ -19,8 +19,8 @@ export interface ServerTest {
 }
 
 /** Everything that was seen; grows while the measurement runs. */
-export interface Measurement {
-  readonly session: ProbeSession;
+export interface BehaviourFacts {
+  readonly probes: Probes;
   readonly servers: readonly Endpoint[];
   /** The mapping socket, once open. It alone sends to more than one endpoint. */
   x: ProbeSocket | undefined;
@@ -33,7 +33,7 @@ export interface Measurement {
   stopped: 'interrupted' | 'out-of-time' | undefined;
 }
 
-export const mappingOf = (m: Measurement): MappingVerdict => classifyMapping(m.x ? m.session.observations(m.x) : []);
+export const mappingOf = (m: BehaviourFacts): MappingVerdict => classifyMapping(m.x ? m.probes.observations(m.x) : []);
 
 /** What a server's two filtering tests say together. */
 export const filteringOf = (test: ServerTest): Filtering =>

@@ -7,7 +7,7 @@ import { Gate } from '../../net/wait.ts';
 import { mappedAddress } from '../../stun/message.ts';
 import { StunMux } from '../../stun/mux.ts';
 import type { Observation } from '../../nat/mapping.ts';
-import { Series } from './series.ts';
+import { isLossSample, type Role, Series } from './series.ts';
 
 export interface ProbeSocket {
   readonly mux: StunMux;
@@ -20,16 +20,12 @@ export interface Stray {
   readonly wasStun: boolean;
 }
 
-/** Exchanges that nothing but loss can leave unanswered. */
-export const isControl = ({ test }: Series): boolean =>
-  test.endsWith('-baseline') || test.startsWith('mapping') || test === 'allocation';
-
 /** How much later than others an answer may come and not count as lost. */
 const LATENESS_MS = 50;
 
 export type ProbeEnv = Pick<Env, 'clock' | 'random' | 'udp' | 'tcp'>;
 
-export class ProbeSession {
+export class Probes {
   readonly env: ProbeEnv;
   readonly family: Family;
   readonly series: Series[] = [];
@@ -83,10 +79,10 @@ export class ProbeSession {
     return socket;
   }
 
-  begin(test: string, socket: ProbeSocket, to: Endpoint, attributes: readonly Attribute[] = []): Series {
+  begin(role: Role, socket: ProbeSocket, to: Endpoint, attributes: readonly Attribute[] = []): Series {
     const { clock, random } = this.env;
     const series = new Series({
-      test,
+      role,
       mux: socket.mux,
       local: socket.local,
       to,
@@ -125,7 +121,7 @@ export class ProbeSession {
    * the surest series bounds it from above, and what is known of the others from below.
    */
   roundTripMs(): number {
-    const answered = this.series.filter((each) => isControl(each) && each.replies.length > 0);
+    const answered = this.series.filter((each) => isLossSample(each) && each.replies.length > 0);
     if (answered.length === 0) return 0;
     return Math.max(
       Math.min(...answered.map((each) => each.longestRttMs ?? 0)),
@@ -137,12 +133,12 @@ export class ProbeSession {
    * Exchanges that a working path answers, of the tests that got an answer at all: the measure of loss. Series whose last send may
    * still be on its way do not count: on a slow path they would look like loss.
    */
-  tally(isControl: (series: Series) => boolean): { sent: number; received: number } {
+  tally(): { sent: number; received: number } {
     const due = (this.#closedAt ?? this.env.clock.now()) - 1.25 * this.roundTripMs() - LATENESS_MS;
     let sent = 0;
     let received = 0;
     for (const each of this.series) {
-      if (!isControl(each) || !each.answer || (each.lastSentAt ?? 0) > due) continue;
+      if (!isLossSample(each) || !each.answer || (each.lastSentAt ?? 0) > due) continue;
       sent += each.sent;
       received += Math.min(each.sent, each.replies.length);
     }
