@@ -5,7 +5,7 @@ import { deferred, scope } from './wait.ts';
 /** RFC 8305 §5, Connection Attempt Delay: how long the one before is waited for. */
 export const STAGGER_MS = 250;
 /** Addresses of one name that are tried at all. */
-export const MOST_TRIED = 6;
+const MOST_TRIED = 6;
 
 /**
  * The first two families in turn, each in its own order (RFC 8305 §4): when one family leads nowhere, the second attempt shows it.
