@@ -9,6 +9,8 @@ import { defaultPort, type StunServerName, type StunTransport } from './uri.ts';
  * are slow to say that there are none: those who wait for the answer to a query should not wait for that.
  */
 const SRV_GRACE_MS = 50;
+/** Targets of service records that are looked up at all. */
+const MOST_TARGETS = 8;
 
 export interface DiscoverOptions {
   readonly transport: StunTransport;
@@ -20,7 +22,7 @@ export interface DiscoverOptions {
   readonly signal: AbortSignal;
 }
 
-/** Where the server is, in the order to try; never empty. Rejects with NetError `not-found` or `resolver`, or the signal's reason. */
+/** Where the server is, in the order to try: all targets of its service records by RFC 2782, each with all its addresses. Never empty. Rejects with NetError `not-found` or `resolver`, or the signal's reason. */
 export async function discover(name: StunServerName, options: DiscoverOptions): Promise<Endpoint[]> {
   const { transport, family, resolver, signal } = options;
   const port = name.port ?? defaultPort(transport);
@@ -48,11 +50,14 @@ async function fromServices(host: string, options: DiscoverOptions): Promise<End
   const records = (await resolver.services(`${service}.${host}`, signal)).filter(
     (record) => record.host !== '.' && record.host !== '',
   );
-  for (const { host: target, port } of orderServices(records, random)) {
-    const addresses = await settle(resolver.addresses(target, family, signal));
-    if ('value' in addresses) return addresses.value.map((address) => ({ address, port }));
-  }
-  return [];
+  const targets = orderServices(records, random).slice(0, MOST_TARGETS);
+  const looked = await Promise.all(
+    targets.map(async ({ host: target, port }) => {
+      const found = await settle(resolver.addresses(target, family, signal));
+      return 'value' in found ? found.value.map((address) => ({ address, port })) : [];
+    }),
+  );
+  return looked.flat();
 }
 
 /** Lowest priority first; among equals a draw by weight (RFC 2782). */

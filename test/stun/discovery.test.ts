@@ -112,6 +112,19 @@ describe('discover', () => {
     ).toEqual([{ address: '192.0.2.1', port: 3478 }]);
   });
 
+  it('names every target, so that the next can be asked where one refuses', async () => {
+    const services = { '_stun._udp.stun.example': [record('srv.example', 2, 1), record('stun.example', 1, 0)] };
+    expect((await run('stun.example', { services }, 4)).endpoints).toEqual([
+      { address: '192.0.2.1', port: 1 },
+      { address: '192.0.2.2', port: 2 },
+    ]);
+  });
+
+  it('looks up no endless list of targets', async () => {
+    const services = { '_stun._udp.stun.example': Array.from({ length: 500 }, (_, i) => record('srv.example', i + 1)) };
+    expect((await run('stun.example', { services }, 4)).endpoints.length).toBeLessThan(10);
+  });
+
   it('tells that a name does not resolve, and that a literal is of the other family', async () => {
     await expect(run('nowhere.example')).rejects.toMatchObject({ kind: 'not-found' });
     await expect(run('192.0.2.1', {}, 6)).rejects.toMatchObject({ kind: 'not-found' });

@@ -7,6 +7,7 @@ import { type Credentials, transact, type TransactOutcome } from '../../stun/cli
 import { discover } from '../../stun/discovery.ts';
 import { StunMux } from '../../stun/mux.ts';
 import { briskSchedule, singleSend } from '../../net/schedule.ts';
+import { interleaved, staggered } from '../../net/stagger.ts';
 import { StreamChannel } from '../../stun/stream-channel.ts';
 import type { StunServerName, StunTransport } from '../../stun/uri.ts';
 import { blank, failure, type QueryResult, type Strays, summary } from './result.ts';
@@ -35,8 +36,6 @@ export interface QueryOptions {
 
 type QueryEnv = Pick<Env, 'clock' | 'random' | 'udp' | 'tcp' | 'resolver'>;
 
-/** After this long without an answer from the first address, one of the other family is asked beside it (as RFC 8305). */
-const OTHER_FAMILY_AFTER_MS = 250;
 /** How long to wait before listening for answers from wrong addresses: most servers have answered by then. */
 const WATCH_AFTER_MS = 120;
 
@@ -62,50 +61,37 @@ export async function query(
   } finally {
     lookup.end();
   }
-  const first = endpoints[0] as Endpoint;
-  const second = endpoints.find(({ address }) => familyOf(address) !== familyOf(first.address));
-  const asked = (endpoint: Endpoint, within: AbortSignal) => ask(env, name, transport, endpoint, options, within);
-  const result = second ? await eitherFamily(env, first, second, asked, signal) : await asked(first, signal);
-  if (!options.vet || transport !== 'udp' || result.result.mapped === null) return result.result;
+  const startedAt = env.clock.now();
+  const asked = (endpoint: Endpoint, within: AbortSignal, most = options.count): Promise<Asked> => {
+    const timeoutMs = Math.max(1, options.timeoutMs - (env.clock.now() - startedAt));
+    return ask(
+      env,
+      name,
+      transport,
+      endpoint,
+      { ...options, timeoutMs: most === 1 ? timeoutMs : options.timeoutMs, count: most },
+      within,
+    );
+  };
+  const tried = interleaved(endpoints, ({ address }) => familyOf(address));
+  const search = { clock: env.clock, signal, good: ({ result }: Asked) => result.error === null };
+  let found =
+    tried.length > 1 || options.count === 1
+      ? await staggered(tried, (each, within) => asked(each, within, 1), search)
+      : undefined;
+  // Where there was a choice, it has been made, and the first exchange with its look-ups and caches is no measurement of the others.
+  if (options.count > 1) found = await asked(found?.endpoint ?? (tried[0] as Endpoint), signal);
+  const { endpoint, result } = found as Asked;
+  if (!options.vet || transport !== 'udp' || result.mapped === null) return result;
   return {
-    ...result.result,
-    vetting: await vet(env, result.endpoint, { ...options, timeoutMs: Math.min(options.timeoutMs, 1500) }, signal),
+    ...result,
+    vetting: await vet(env, endpoint, { ...options, timeoutMs: Math.min(options.timeoutMs, 1500) }, signal),
   };
 }
 
 interface Asked {
   readonly endpoint: Endpoint;
   readonly result: QueryResult;
-}
-
-/** The first success, or, when both fail, the failure of the address that was preferred. */
-async function eitherFamily(
-  env: QueryEnv,
-  first: Endpoint,
-  second: Endpoint,
-  ask: (endpoint: Endpoint, signal: AbortSignal) => Promise<Asked>,
-  signal: AbortSignal,
-): Promise<Asked> {
-  const losers = scope(env.clock, signal);
-  const succeeded = (asked: Asked) => asked.result.error === null;
-  const preferred = ask(first, losers.signal);
-  preferred.catch(() => {});
-  try {
-    const early = scope(env.clock, losers.signal);
-    const soon = await Promise.race([preferred, sleep(env.clock, OTHER_FAMILY_AFTER_MS, early.signal)]).finally(() =>
-      early.abort(),
-    );
-    if (soon && succeeded(soon)) return soon;
-    const spare = ask(second, losers.signal);
-    spare.catch(() => {});
-    const settled = await Promise.race([
-      preferred.then(async (asked) => (succeeded(asked) ? asked : spare)),
-      spare.then(async (asked) => (succeeded(asked) ? asked : preferred)),
-    ]);
-    return succeeded(settled) ? settled : await preferred;
-  } finally {
-    losers.abort();
-  }
 }
 
 interface Line {

@@ -124,6 +124,40 @@ describe('query', () => {
     expect(tookMs).toBe(290);
   });
 
+  it.each([
+    ['dead', 290],
+    ['closed', 40 + 40],
+  ] as const)('goes on to the next address of a name when the first is %s', async (state, ms) => {
+    const servers: ServerSpec[] = [
+      { name: 'good.example.net', addresses: ['40.30.20.10'] },
+      { name: 'bad.example.net', addresses: ['40.30.20.66'], state },
+    ];
+    const names = { 'two.example.net': ['40.30.20.66', '40.30.20.10'] };
+    const { result, tookMs } = await ask('two.example.net', { servers, names });
+    expect(result).toMatchObject({
+      mapped: expect.stringContaining('12.13.14.15:'),
+      address: '40.30.20.10:3478',
+      error: null,
+    });
+    expect(tookMs).toBe(ms);
+    const train = await ask('two.example.net', { servers, names }, { count: 3 });
+    expect(train.result).toMatchObject({ sent: 3, received: 3 });
+  });
+
+  it('tells what became of the first address where none answers, within its time', async () => {
+    const servers: ServerSpec[] = ['40.30.20.66', '40.30.20.67'].map((address) => ({
+      name: address,
+      addresses: [address],
+      state: 'dead',
+    }));
+    const { result, tookMs } = await ask('two.example.net', {
+      servers,
+      names: { 'two.example.net': ['40.30.20.66', '40.30.20.67'] },
+    });
+    expect(result).toMatchObject({ error: 'timeout', address: '40.30.20.66:3478' });
+    expect(tookMs).toBe(3000);
+  });
+
   it('prefers the first family while it answers', async () => {
     const { result } = await ask('both.example.net', {
       ipv6: true,
