@@ -69,5 +69,5 @@ describe('nat-tool lab connect', () => {
       ['symmetric,ports=random', 'symmetric,ports=random,filtering=ei'],
     ]);
     expect((await run(['lab', 'matrix'], { env })).stdout).toContain('direct 0.10');
-  }, 30_000);
+  });
 });
