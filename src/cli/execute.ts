@@ -1,5 +1,4 @@
 /** One command line from its words to its exit status: parse, run, view, print. */
-import { SOURCE } from '../commands/arguments.ts';
 import {
   type Command,
   type Context,
@@ -8,6 +7,7 @@ import {
   type Invocation,
   type InvokeOptions,
   type Io,
+  type Look,
   type Theme,
   UsageError,
 } from '../commands/command.ts';
@@ -23,6 +23,7 @@ import { renderNote, renderText } from '../render/text.ts';
 import { createTheme, wantsColour, wantsUnicode } from '../render/theme.ts';
 import { typography, visible } from '../render/words.ts';
 import { type Report, startReport } from '../report/report.ts';
+import { kebab } from './options.ts';
 import { type Globals, parseCommand, parseGlobals, splitCommand } from './parse.ts';
 import { nearest } from './suggest.ts';
 
@@ -148,6 +149,7 @@ async function run(command: Command, args: Args, globals: Globals, host: Host, w
   const endings: (() => void)[] = [];
   const failed = startReport(env.clock, 'nat-tool/error@1');
 
+  const look: Look = { verbosity: globals.verbosity, theme, terminal: io.stdoutIsTTY };
   const context: Context = {
     env,
     signal: host.signal,
@@ -160,7 +162,7 @@ async function run(command: Command, args: Args, globals: Globals, host: Host, w
       if (!quiet) void progress.aside(() => io.stderr.write(`${visible(inLocale(text))}\n`));
     },
     emit: (event) => {
-      const line = form === 'json' ? renderJsonLine(event) : lineOf(command, event, theme);
+      const line = form === 'json' ? renderJsonLine(event) : lineOf(command, event, args, look);
       return line === undefined ? Promise.resolve() : progress.aside(() => io.stdout.write(line));
     },
     onUsr2: (handler) => void endings.push(host.onUsr2(handler)),
@@ -170,16 +172,11 @@ async function run(command: Command, args: Args, globals: Globals, host: Host, w
   };
 
   try {
-    if (command.options['source'] === SOURCE) await checkSource(args, env, host.signal);
+    await checkLocalAddresses(command, args, env, host.signal);
     const report = await command.run(args, context);
     progress.stop();
     const status = host.signal.aborted && report.outcome !== 'complete' ? 130 : command.exitStatus(report, args);
-    await print(
-      command,
-      report,
-      { form, streams: command.streams?.(args) ?? false, status, verbosity: globals.verbosity },
-      { theme, errorTheme, io },
-    );
+    await print(command, report, args, { form, status, look, errorTheme, io });
     return { status, report };
   } catch (error) {
     progress.stop();
@@ -196,18 +193,29 @@ async function run(command: Command, args: Args, globals: Globals, host: Host, w
 }
 
 /** A local address that cannot be used is a wrong argument, whatever the command would make of the failure. */
-async function checkSource(args: Args, env: Env, signal: AbortSignal): Promise<void> {
-  const source: unknown = args['source'];
-  const family: unknown = args['family'];
-  if (typeof source !== 'string') return;
+async function checkLocalAddresses(command: Command, args: Args, env: Env, signal: AbortSignal): Promise<void> {
+  for (const [name, { means }] of Object.entries(command.options)) {
+    const address: unknown = args[name];
+    if (means === 'local-address' && typeof address === 'string')
+      await checkLocalAddress(`--${kebab(name)}`, address, args['family'], env, signal);
+  }
+}
+
+async function checkLocalAddress(
+  option: string,
+  source: string,
+  family: unknown,
+  env: Env,
+  signal: AbortSignal,
+): Promise<void> {
   if (family !== undefined && familyOf(source) !== family)
-    throw new UsageError(`--source: ${source} is not an IPv${String(family)} address, as -${String(family)} demands`);
-  if (lacksZone(source)) throw new UsageError(`--source: a link-local address needs its interface: ${source}%eth0`);
+    throw new UsageError(`${option}: ${source} is not an IPv${String(family)} address, as -${String(family)} demands`);
+  if (lacksZone(source)) throw new UsageError(`${option}: a link-local address needs its interface: ${source}%eth0`);
   try {
     (await env.udp.open({ family: familyOf(source), address: source }, signal)).close();
   } catch (error) {
     if (error instanceof NetError && error.kind === 'not-available')
-      throw new UsageError(`--source: ${source} is not an address of this host`);
+      throw new UsageError(`${option}: ${source} is not an address of this host`);
     // Whatever else is wrong the command will meet again, and say in its own words.
     if (!(error instanceof NetError)) throw error;
   }
@@ -216,46 +224,42 @@ async function checkSource(args: Args, env: Env, signal: AbortSignal): Promise<v
 const lacksZone = (address: string): boolean =>
   familyOf(address) === 6 && scopeOf(address) === 'link-local' && !address.includes('%');
 
-function lineOf(command: Command, event: unknown, theme: Theme): string | undefined {
-  const line = command.line?.(event, theme);
-  return line === undefined ? undefined : `${typography(theme.unicode)(line)}\n`;
+function lineOf(command: Command, event: unknown, args: Args, look: Look): string | undefined {
+  const line = command.line?.(event, args, look);
+  return line === undefined ? undefined : `${typography(look.theme.unicode)(line)}\n`;
 }
 
 interface Manner {
   readonly form: Form;
-  readonly streams: boolean;
   readonly status: ExitStatus;
-  readonly verbosity: number;
+  readonly look: Look;
+  readonly errorTheme: Theme;
+  readonly io: Io;
 }
 
-async function print(
-  command: Command,
-  report: Report,
-  { form, streams, status, verbosity }: Manner,
-  out: { readonly theme: Theme; readonly errorTheme: Theme; readonly io: Io },
-): Promise<void> {
-  const { io, theme, errorTheme } = out;
+async function print(command: Command, report: Report, args: Args, manner: Manner): Promise<void> {
+  const { form, status, look, errorTheme, io } = manner;
   let blocks: readonly Block[] = [];
   let text: string;
   switch (form) {
     case 'json':
-      text = streams ? renderJsonLine(report) : renderJson(report);
+      text = command.streams?.(args) ? renderJsonLine(report) : renderJson(report);
       break;
     case 'plain':
-      text = renderPlain(command.plain?.(report) ?? plainPairs(report));
+      text = renderPlain(command.plain?.(report, args) ?? plainPairs(report));
       break;
     case 'short': {
-      const short = command.short(report);
+      const short = command.short(report, args);
       text = short === '' ? '' : `${visible(short, true)}\n`;
       break;
     }
     case 'text':
-      blocks = command.view(report, verbosity);
-      text = await renderText(blocks, theme, io.columns);
+      blocks = command.view(report, args, look);
+      text = await renderText(blocks, look.theme, io.columns);
   }
   if (text !== '') await io.stdout.write(text);
   // JSON and plain lines carry the findings themselves; beside a short answer they matter only when it is not a yes.
-  if (verbosity < 0 || !(form === 'text' || (form === 'short' && status !== 0))) return;
+  if (look.verbosity < 0 || !(form === 'text' || (form === 'short' && status !== 0))) return;
   const notes = [
     ...blocks.flatMap((block) => (block.kind === 'note' ? [block.text] : [])),
     ...report.findings.map((finding) => finding.text),

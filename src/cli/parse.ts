@@ -73,11 +73,11 @@ interface Words {
 }
 
 function read(command: Command | undefined, specs: Options, argv: readonly string[]): Words {
-  const rest = Object.values(command?.positionals ?? {}).find((spec) => spec.rest);
+  const inner = Object.values(command?.positionals ?? {}).find((spec) => spec.commandLine);
   const names = (wanted: (spec: OptionSpec) => boolean) =>
     Object.entries(specs).flatMap(([name, spec]) => (wanted(spec) ? [kebab(name)] : []));
   const family = Object.values(specs).some((spec) => spec.type === 'family') ? ['4', '6'] : [];
-  const { options, halted } = canonical(specs, argv, rest, Object.keys(command?.positionals ?? {}).length === 0);
+  const { options, halted } = canonical(specs, argv, inner, Object.keys(command?.positionals ?? {}).length === 0);
   const parsed = yargsParser(options, {
     string: names(takesValue),
     boolean: [...names((spec) => spec.type === 'boolean'), ...family],
@@ -98,13 +98,13 @@ function read(command: Command | undefined, specs: Options, argv: readonly strin
 /**
  * Rewrites options as getopt reads them, to `--name` and `--name="value"`: the parser alone guesses from the looks of a word,
  * and so takes `-s127.0.0.1` for nine options, a value that begins with a dash for an option, and strips a value's own quotes.
- * With `rest`, what begins with the first positional is left alone, unless that is one of its own words. `lone`: there are no positionals, so that a number after an
+ * With `commandLine`, what begins with the first positional is left alone, unless that is one of its own words. `lone`: there are no positionals, so that a number after an
  * option whose value may be left out is its value.
  */
 function canonical(
   specs: Options,
   argv: readonly string[],
-  restSpec: PositionalSpec | undefined,
+  inner: PositionalSpec | undefined,
   lone: boolean,
 ): { readonly options: string[]; readonly halted: readonly string[] } {
   const known = new Map<string, { readonly name: string; readonly spec: OptionSpec }>();
@@ -113,14 +113,14 @@ function canonical(
     else for (const spelling of spellings(name, spec)) known.set(spelling, { name: kebab(name), spec });
   }
   const options: string[] = [];
-  let rest = restSpec !== undefined;
+  let outside = inner !== undefined;
   for (let i = 0; i < argv.length; i++) {
     const word = argv[i] ?? '';
     if (word === '--')
-      return rest ? { options, halted: argv.slice(i + 1) } : { options: [...options, ...argv.slice(i)], halted: [] };
-    if (rest && !word.startsWith('-')) {
-      if (!restSpec?.ownWords?.includes(word)) return { options, halted: argv.slice(i) };
-      rest = false;
+      return outside ? { options, halted: argv.slice(i + 1) } : { options: [...options, ...argv.slice(i)], halted: [] };
+    if (outside && !word.startsWith('-')) {
+      if (!inner?.ownWords?.includes(word)) return { options, halted: argv.slice(i) };
+      outside = false;
     }
     const value = (name: string, spelling: string, { bare }: OptionSpec): string => {
       if (bare !== undefined && !(lone && /^\d/.test(argv[i + 1] ?? ''))) return `--${name}="${bare}"`;

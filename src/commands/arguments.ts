@@ -142,6 +142,7 @@ export const SOURCE = {
   alias: 's',
   valueName: 'ADDRESS',
   parse: parseAddress,
+  means: 'local-address',
   describe: 'local address',
 } as const;
 /** `-w`: `args.timeout` in milliseconds. Spread it to add a `default` in seconds, as text. */

@@ -20,6 +20,10 @@ interface Valued {
   readonly choices?: readonly string[];
   /** Some of the values, for completion; others are allowed too. */
   readonly suggestions?: readonly string[];
+  /** Several values with commas between them; `parse` takes them all at once. */
+  readonly list?: boolean;
+  /** What the value stands for, where that is more than text: a file to read, an address of this host (which must be one). */
+  readonly means?: 'file' | 'local-address';
 }
 
 export interface OptionSpec extends Valued {
@@ -43,9 +47,9 @@ export interface PositionalSpec extends Valued {
   readonly array?: boolean;
   /** A host: a following number is its port, so that `host port` means `host:port`. */
   readonly joinPort?: boolean;
-  /** With `array`: from the first word on, everything belongs to it, options too. */
-  readonly rest?: boolean;
-  /** With `rest`: first words after which the options are still the command's own. */
+  /** With `array`: another command line of this tool. From the first word on, everything belongs to it, options too. */
+  readonly commandLine?: boolean;
+  /** With `commandLine`: first words in place of a command, after which the options are still this command's own. */
   readonly ownWords?: readonly string[];
   readonly hidden?: boolean;
 }
@@ -84,6 +88,14 @@ export type Form = 'text' | 'json' | 'plain' | 'short';
 
 /** -1: quiet, 0: normal, 1 and more: `-v`, `-vv`. */
 export type Verbosity = number;
+
+/** How the output will be looked at: all that a view may know beside the report and the arguments. */
+export interface Look {
+  readonly verbosity: Verbosity;
+  readonly theme: Theme;
+  /** Standard output is a terminal. */
+  readonly terminal: boolean;
+}
 
 /** 0 answered; 1 in the negative; 2 misuse; 3 inconclusive; 70 a bug; 130 interrupted. */
 export type ExitStatus = 0 | 1 | 2 | 3 | 70 | 130;
@@ -180,13 +192,13 @@ interface CommandShape<P extends Positionals, O extends Options, Data, Event> {
 
   run(args: ArgsOf<P, O>, context: Context<Event>): Promise<Report<Data>>;
   /** The report for people. Pure. Its findings are printed after it, as notes. */
-  view(report: Report<Data>, verbosity: Verbosity): readonly Block[];
+  view(report: Report<Data>, args: ArgsOf<P, O>, look: Look): readonly Block[];
   /** The answer alone, one line, for `--short`; an empty string prints nothing. */
-  short(report: Report<Data>): string;
+  short(report: Report<Data>, args: ArgsOf<P, O>): string;
   /** Key and value pairs for `--plain`, where the flattened data will not do. */
-  plain?(report: Report<Data>): readonly (readonly [key: string, value: string])[];
+  plain?(report: Report<Data>, args: ArgsOf<P, O>): readonly (readonly [key: string, value: string])[];
   /** One event of a stream for people; undefined prints nothing. */
-  line?(event: Event, theme: Theme): string | undefined;
+  line?(event: Event, args: ArgsOf<P, O>, look: Look): string | undefined;
   /** Whether these arguments make it a stream: then `--json` prints the report as one more line, the last. */
   streams?(args: ArgsOf<P, O>): boolean;
   /** Standard output is not a terminal, and no form was asked for: print `short` instead of `view`. */

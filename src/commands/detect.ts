@@ -9,7 +9,7 @@ import { finding } from '../report/finding.ts';
 import { startReport } from '../report/report.ts';
 import type { StunServerName } from '../stun/uri.ts';
 import { checkFamily, FAMILY, parseLocalPort, parseStun, SOURCE, TIMEOUT } from './arguments.ts';
-import { type Context, defineCommand, UsageError } from './command.ts';
+import { type Context, defineCommand, type Look, UsageError } from './command.ts';
 
 /** More are not asked at once: the first ones to answer are enough. */
 const BATCH = 5;
@@ -105,7 +105,7 @@ function serverInWords({ server, evidence }: Behaviour): string {
 
 const known = (word: string): Cell => (word === 'unknown' ? { text: word, tone: 'dim' } : word);
 
-function view({ data }: { data: Behaviour }, verbosity: number): Block[] {
+function view({ data }: { data: Behaviour }, _args: unknown, { verbosity }: Pick<Look, 'verbosity'>): Block[] {
   const { local, table } = data;
   const own = table.filter((row) => row.private === local);
   const tone = TONES[data.type];
@@ -169,6 +169,7 @@ export default defineCommand({
       valueName: 'WORD[,WORD...]',
       parse: parseExpected,
       suggestions: EXPECTABLE,
+      list: true,
       describe: `exit 1 unless the type is among these words; also cone (any of the three) and p2p (hole punching works)`,
     },
     family: FAMILY,

@@ -23,9 +23,10 @@ const positionals = {
   a: {
     required: true,
     valueName: 'A.json',
+    means: 'file',
     describe: 'what nat-tool detect --json printed on one host; - is standard input',
   },
-  b: { required: true, valueName: 'B.json', describe: 'the same from the other host' },
+  b: { required: true, valueName: 'B.json', means: 'file', describe: 'the same from the other host' },
 } as const;
 
 const MAPPINGS = [

@@ -17,7 +17,7 @@ import { type Finding, finding } from '../report/finding.ts';
 import type { ForwardingRow } from '../report/forwarding.ts';
 import { type Report, startReport } from '../report/report.ts';
 import { checkFamily, FAMILY, parseHostPort, parseSecondsFrom, parseStun, PORT, SOURCE, TIMEOUT } from './arguments.ts';
-import { type ArgsOf, type Context, defineCommand, UsageError } from './command.ts';
+import { type ArgsOf, type Context, defineCommand, type Look, UsageError } from './command.ts';
 
 interface PublicIp {
   /** IPv4 where there is one; null when nobody answered. */
@@ -28,8 +28,6 @@ interface PublicIp {
   readonly ipv4: string | null;
   readonly ipv6: string | null;
   readonly table: readonly ForwardingRow[];
-  /** A stream has printed the addresses already. */
-  readonly watched?: boolean;
 }
 
 interface Change {
@@ -80,6 +78,8 @@ const options = {
     array: true,
     valueName: 'METHOD[,METHOD...]',
     parse: parseVia,
+    suggestions: METHODS,
+    list: true,
     describe: 'ask only by these methods: stun, dns, https',
   },
   stun: { type: 'string', array: true, valueName: 'SERVER', parse: parseStun, describe: 'ask this STUN server' },
@@ -119,6 +119,8 @@ const options = {
 type Args = ArgsOf<Record<never, never>, typeof options>;
 
 const DEFAULT_WATCH_MS = 60_000;
+
+const isWatch = ({ watch, exec }: Args): boolean => watch !== undefined || exec !== undefined;
 /** Two that agree are an answer after one round trip. */
 const STUN_AT_ONCE = 2;
 
@@ -273,7 +275,7 @@ async function watch(
 
 const ms = (rttMs: number): string => `${rttMs.toFixed(1)}`;
 
-function view({ data }: Report<PublicIp>, verbosity: number): Block[] {
+function view({ data }: Report<PublicIp>, { verbosity }: Look): Block[] {
   if (data.address === null) return [fields([['Public address', { text: 'unknown', tone: 'bad' }]])];
   const rows: [string, string][] = [['Public address', data.address]];
   if (data.ipv6 !== null && data.ipv6 !== data.address) rows.push(['and by IPv6', data.ipv6]);
@@ -332,10 +334,11 @@ export default defineCommand({
   seeAlso: ['stun', 'detect', 'listen'],
   exitMeanings: { 0: 'the address is known', 1: 'nobody answered' },
   run,
-  view: (report, verbosity) => (report.data.watched ? [] : view(report, verbosity)),
-  short: (report) => (report.data.watched ? '' : (report.data.address ?? '')),
+  // A stream has printed the addresses already.
+  view: (report, args, look) => (isWatch(args) ? [] : view(report, look)),
+  short: (report, args) => (isWatch(args) ? '' : (report.data.address ?? '')),
   line: ({ address }) => address,
-  streams: ({ watch: every, exec }) => every !== undefined || exec !== undefined,
+  streams: isWatch,
   shortWhenPiped: true,
   exitStatus: ({ data }) => (data.address === null ? 1 : 0),
 });

@@ -11,7 +11,7 @@ import { type ForwardingRow, ForwardingTable } from '../report/forwarding.ts';
 import { type Report, startReport } from '../report/report.ts';
 import type { StunServerName } from '../stun/uri.ts';
 import { checkFamily, FAMILY, parseRemote, parseSeconds, parseStun, parseWhole, PORT, SOURCE } from './arguments.ts';
-import { type ArgsOf, type Context, defineCommand, UsageError } from './command.ts';
+import { type ArgsOf, type Context, defineCommand, type Look, UsageError } from './command.ts';
 import { largestDatagram, parseHex, sized } from './datagrams/payload.ts';
 import { resolveRemote } from './send.ts';
 
@@ -371,7 +371,7 @@ function sentence({ hole, peer, remote, sent }: PunchReport): string {
 
 const TONES = { open: 'good', inbound: 'warn', sent: 'strong', none: 'bad' } as const;
 
-function view({ data }: Report<PunchReport>, verbosity: number): Block[] {
+function view({ data }: Report<PunchReport>, { remote }: Args, { verbosity }: Look): Block[] {
   const own = data.table.filter(
     (row) => verbosity > 0 || row.remote === data.remote || row.remote === data.peer?.address,
   );
@@ -385,7 +385,7 @@ function view({ data }: Report<PunchReport>, verbosity: number): Block[] {
         ['Other side', data.otherSide.punch],
         ['or', `echo hello | ${data.otherSide.send}`],
       ]),
-      text(localPortHint({ port: Number(data.remote.slice(data.remote.lastIndexOf(':') + 1)) })),
+      text(localPortHint(remote)),
     );
   if (verbosity > 0 && data.stun.length > 0) {
     blocks.push(

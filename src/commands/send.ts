@@ -203,7 +203,11 @@ async function run(args: Args, context: Context<DatagramEvent>): Promise<Report<
     throw error;
   }
   const sender = new Sender(socket);
-  const output = new DatagramOutput(context, mannerOf(context, { raw: false, hex: false }), false);
+  const output = new DatagramOutput(
+    context,
+    mannerOf(context.form, context.io.stdoutIsTTY, { raw: false, hex: false }),
+    false,
+  );
   const gate = new Gate(env.clock);
   let replies = 0;
   let punched = false;
@@ -329,7 +333,7 @@ export default defineCommand({
   run,
   view,
   short: () => '',
-  line: (event, theme) => datagramLine(event, theme),
+  line: (event, _args, { theme }) => datagramLine(event, theme),
   streams: ({ timeout }) => timeout !== undefined,
   exitStatus: ({ data }, { timeout }) =>
     data.refused || (timeout !== undefined && data.datagrams > 0 && data.replies === 0) ? 1 : 0,

@@ -34,6 +34,7 @@ const options = {
   servers: {
     type: 'string',
     valueName: 'FILE',
+    means: 'file',
     describe: 'read more servers from a file, one a line, # for comments; - is standard input',
   },
   vet: {
@@ -211,14 +212,12 @@ async function anyBuiltIn(options: QueryOptions, context: Context): Promise<Quer
 const isUnresolved = (error: QueryResult['error']): boolean => error === 'not-found' || error === 'resolver';
 
 /** What went wrong with one server beyond its name, in words. */
-function troubles({ server, address, transport, error, detail, errorCode }: QueryResult): Finding[] {
+function troubles({ server, address, transport, error, detail, errorCode, errorReason }: QueryResult): Finding[] {
   const where = address === 'unknown' ? server : address;
   const said = detail ?? '';
   if (error === null || isUnresolved(error)) return [];
   if (error === 'error-answer')
-    return [
-      finding('server-error', { server: where, code: errorCode ?? 0, reason: said.match(/\((.*)\)$/)?.[1] ?? '' }),
-    ];
+    return [finding('server-error', { server: where, code: errorCode ?? 0, reason: errorReason ?? '' })];
   if (transport === 'udp') {
     if (error === 'timeout') return [finding('no-answer', { servers: [where] })];
     if (error === 'refused') return [finding('server-refused', { server: where })];

@@ -292,7 +292,7 @@ describe('what a command may use', () => {
       name: 'outer',
       summary: 'run another',
       description: [],
-      positionals: { command: { array: true, rest: true, describe: 'which' } },
+      positionals: { command: { array: true, commandLine: true, describe: 'which' } },
       options: {},
       examples: [],
       async run(args, context) {

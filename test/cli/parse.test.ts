@@ -35,7 +35,7 @@ const send = defineCommand({
 const lab = defineCommand({
   ...send,
   name: 'lab',
-  positionals: { command: { array: true, rest: true, describe: 'what' } },
+  positionals: { command: { array: true, commandLine: true, describe: 'what' } },
   options: { nat: { type: 'string', describe: 'which' } },
 });
 

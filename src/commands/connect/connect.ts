@@ -13,7 +13,7 @@ import { type Finding, finding } from '../../report/finding.ts';
 import { type Report, startReport } from '../../report/report.ts';
 import { discover } from '../../stun/discovery.ts';
 import { FAMILY, parseHostPort, parseSeconds, parseStun, PORT, SOURCE } from '../arguments.ts';
-import { type ArgsOf, type Context, defineCommand, UsageError } from '../command.ts';
+import { type ArgsOf, type Context, defineCommand, type Look, UsageError } from '../command.ts';
 import { type ConnectEvent, type Purpose, type Used, use } from './use.ts';
 import { datagramLine } from '../datagrams/output.ts';
 import { Lines } from './lines.ts';
@@ -454,9 +454,9 @@ function failureFinding(failure: ConnectFailure, server: string): Finding {
   }
 }
 
-function view({ data }: Report<ConnectReport>, verbosity: number): Block[] {
+function view({ data }: Report<ConnectReport>, { generate }: Args, { verbosity }: Look): Block[] {
   // A fresh code was all that was wanted, or standard output has had its data.
-  if ((data.path === null && data.timeline.length === 0) || data.sent + data.received > 0) return [];
+  if (generate || (data.path === null && data.timeline.length === 0) || data.sent + data.received > 0) return [];
   if (data.path === null) {
     return [text('No path.', 'bad'), ...(verbosity > 0 ? details(data) : [])];
   }
@@ -539,9 +539,9 @@ export default defineCommand({
   seeAlso: ['serve', 'detect', 'pair', 'punch'],
   exitMeanings: { 0: 'there was a path, and the command of --exec succeeded', 1: 'no path, or that command failed' },
   run,
-  view: (report, verbosity) => view(report, verbosity),
+  view,
   short: ({ data }) => (data.path === null ? '' : `${data.path} ${data.remote ?? ''}`),
-  line: (event, theme) => (event.event === 'datagram' ? datagramLine(event, theme) : undefined),
+  line: (event, _args, { theme }) => (event.event === 'datagram' ? datagramLine(event, theme) : undefined),
   streams: (args) => !isCheck(args) && !args.generate,
   exitStatus: ({ data, findings }, args) =>
     args.generate || (data.path !== null && !findings.some(({ kind }) => kind === 'command-failed')) ? 0 : 1,

@@ -113,7 +113,7 @@ async function talk(
   const { env, io, signal } = context;
   const output = new DatagramOutput(
     { env, io, emit: (event) => context.emit(event) },
-    mannerOf(context, { raw: !io.stdoutIsTTY, hex: false }),
+    mannerOf(context.form, io.stdoutIsTTY, { raw: !io.stdoutIsTTY, hex: false }),
     false,
   );
   let sent = 0;

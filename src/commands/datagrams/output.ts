@@ -2,7 +2,7 @@
 import { formatEndpoint } from '../../net/address.ts';
 import type { Clock, Datagram } from '../../net/env.ts';
 import type { Theme } from '../../render/theme.ts';
-import type { Context, Io } from '../command.ts';
+import type { Form, Io } from '../command.ts';
 import { base64Of, bytesInWords, glimpse, hexDump, hexOf, joined, textOf } from './payload.ts';
 
 /** `raw`: the payload, byte for byte, with nothing between two datagrams; `plain`: a key, a tab, and the particulars. */
@@ -26,13 +26,14 @@ export interface DatagramEvent {
 
 /** Raw where nobody looks: standard output is no terminal, or the answer alone was asked for. */
 export function mannerOf(
-  context: Pick<Context, 'form' | 'io'>,
+  form: Form,
+  terminal: boolean,
   options: { readonly raw: boolean; readonly hex: boolean },
 ): Manner {
-  if (context.form === 'json') return 'events';
-  if (options.raw || context.form === 'short') return 'raw';
-  if (context.form === 'plain') return 'plain';
-  return options.hex || context.io.stdoutIsTTY ? 'lines' : 'raw';
+  if (form === 'json') return 'events';
+  if (options.raw || form === 'short') return 'raw';
+  if (form === 'plain') return 'plain';
+  return options.hex || terminal ? 'lines' : 'raw';
 }
 
 /** Bytes that may wait for standard output before more are dropped: the kernel cannot be told to hold them. */

@@ -403,7 +403,7 @@ export default defineCommand({
     command: {
       describe: 'the command to run, with its own options',
       array: true,
-      rest: true,
+      commandLine: true,
       ownWords: OWN_WORDS,
       valueName: 'COMMAND',
     },
@@ -464,6 +464,7 @@ export default defineCommand({
       valueName: 'FAULT[,FAULT...]',
       parse: parseFaults,
       suggestions: SERVER_FAULTS,
+      list: true,
       describe: 'what the STUN server does wrong (see Faults below)',
     },
     ipv6: { type: 'boolean', describe: 'IPv6 too, behind a firewall with the same filter' },
@@ -472,6 +473,7 @@ export default defineCommand({
     script: {
       type: 'string',
       valueName: 'FILE',
+      means: 'file',
       describe: 'play this script of commands on several hosts (see Scripts below); - is standard input',
     },
     all: { type: 'boolean', describe: 'behind every NAT in turn: a table of truth against verdict' },

@@ -4,7 +4,6 @@ import { sleep } from '../../net/wait.ts';
 import { routedEndpoint } from '../../net/route.ts';
 import { punchFrom, watchPublicSide } from '../../probe/punch/hole-keeping.ts';
 import { type Block, forwardingGrid, note } from '../../render/block.ts';
-import type { Theme } from '../../render/theme.ts';
 import { type Finding, finding } from '../../report/finding.ts';
 import { type ForwardingRow, ForwardingTable } from '../../report/forwarding.ts';
 import { type Report, startReport } from '../../report/report.ts';
@@ -22,9 +21,9 @@ import {
   PORT,
   SOURCE,
 } from '../arguments.ts';
-import { type ArgsOf, type Context, defineCommand, UsageError } from '../command.ts';
+import { type ArgsOf, type Context, defineCommand, type Look, UsageError } from '../command.ts';
 import { datagramsOf } from '../datagrams/input.ts';
-import { type DatagramEvent, datagramLine, DatagramOutput, type Manner, mannerOf } from '../datagrams/output.ts';
+import { type DatagramEvent, datagramLine, DatagramOutput, mannerOf } from '../datagrams/output.ts';
 import { type ListenEvent, Listener } from './listener.ts';
 import { bytesInWords } from '../datagrams/payload.ts';
 
@@ -41,7 +40,6 @@ interface Listened {
   /** Other sides whose punch was answered. */
   readonly punched: readonly string[];
   readonly table: readonly ForwardingRow[];
-  readonly manner: Manner;
 }
 
 const positionals = {
@@ -171,7 +169,7 @@ async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Li
   checkFamily('--stun', args.stun ? [args.stun] : [], args);
   checkFamily('--punch', args.punch ? [args.punch] : [], args);
   const finish = startReport(env.clock, 'nat-tool/listen@1');
-  const manner = mannerOf(context, args);
+  const manner = mannerOf(context.form, context.io.stdoutIsTTY, args);
   const sockets = await open(env, args, args.port ?? args.localPort ?? 0, signal);
   const output = new DatagramOutput(context, manner, args.hex);
   // Payloads are the answer; what else there is to say goes beside it.
@@ -302,7 +300,6 @@ async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Li
       dropped: output.dropped,
       punched: [...listener.punched],
       table: table.rows(),
-      manner,
     };
     return finish(signal.aborted && !full ? 'partial' : 'complete', data, findings);
   } finally {
@@ -328,9 +325,9 @@ function inWords(event: Exclude<ListenEvent, DatagramEvent>): string {
   }
 }
 
-function view({ data }: Report<Listened>): Block[] {
+function view({ data }: Report<Listened>, args: Args, { terminal }: Look): Block[] {
   const blocks: Block[] = [];
-  if (data.manner === 'lines' && data.table.length > 0) blocks.push(forwardingGrid(data.table));
+  if (mannerOf('text', terminal, args) === 'lines' && data.table.length > 0) blocks.push(forwardingGrid(data.table));
   const by =
     data.senders.length === 1
       ? ` from ${data.senders[0]?.address}`
@@ -375,7 +372,7 @@ export default defineCommand({
   run,
   view,
   short: () => '',
-  line: (event: ListenEvent, theme: Theme) =>
+  line: (event: ListenEvent, _args, { theme }) =>
     event.event === 'datagram' ? datagramLine(event, theme) : inWords(event),
   streams: () => true,
   exitStatus: ({ data }) => (data.datagrams > 0 ? 0 : 1),

@@ -47,6 +47,8 @@ export interface QueryResult {
   readonly detail: string | null;
   /** Of an error answer. */
   readonly errorCode: number | null;
+  /** What the server says beside the code. */
+  readonly errorReason: string | null;
   /** Of the last answer; only where asked for. */
   readonly attributes?: readonly DescribedAttribute[];
   readonly vetting?: Vetting;
@@ -101,6 +103,7 @@ function ending(outcome: TransactOutcome, strays: Strays): Partial<QueryResult> 
       return {
         ...wrong('error-answer', `error ${outcome.code}${outcome.reason && ` (${outcome.reason})`}`),
         errorCode: outcome.code,
+        errorReason: outcome.reason,
       };
     case 'unknown-attributes':
       return wrong(
@@ -149,4 +152,5 @@ export const blank = (name: StunServerName, transport: StunTransport, endpoint: 
   error: null,
   detail: null,
   errorCode: null,
+  errorReason: null,
 });
