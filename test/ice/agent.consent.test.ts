@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { BRISK_PACING, type IceConfig } from '../../src/ice/agent.ts';
+import { encodeError } from '../../src/ice/messages.ts';
+import { shortTermKey } from '../../src/stun/credentials.ts';
 import { checkFingerprint, checkIntegrity } from '../../src/stun/integrity.ts';
 import { decode } from '../../src/stun/message.ts';
-import { type Party, Wire } from './wire.ts';
+import { at, type Party, Wire } from './wire.ts';
 
 function connected(config: Partial<IceConfig> = {}, seed = 1): { wire: Wire; a: Party; b: Party } {
   const wire = new Wire(undefined, seed);
@@ -75,6 +77,50 @@ describe('consent', () => {
     };
     wire.run(100_000);
     expect(a.agent.state).toBe('lost');
+  });
+
+  it.each([
+    ['another address', '192.0.2.66:6000'],
+    ['another port', '192.0.2.2:6001'],
+  ])('is not renewed by an authentic answer from %s (RFC 7675 §5.1)', (_, elsewhere) => {
+    const { wire, a } = connected();
+    wire.fate = ({ data, to }) => [
+      { afterMs: 10, ...(decode(data).class === 'success' && to.port === 5000 ? { from: at(elsewhere) } : {}) },
+    ];
+    wire.run(100_000);
+    expect(a.agent.state).toBe('lost');
+    expect(a.logs('asymmetric').every(({ what }) => !what.accepted)).toBe(true);
+    expect(a.logs('asymmetric').length).toBeGreaterThan(0);
+  });
+
+  it('is not renewed by an authentic answer on another socket', () => {
+    const { wire, a } = connected();
+    a.bind(1, '192.0.2.1:5001');
+    wire.fate = ({ data, to }) => [
+      { afterMs: 10, ...(decode(data).class === 'success' && to.port === 5000 ? { to: at('192.0.2.1:5001') } : {}) },
+    ];
+    wire.run(100_000);
+    expect(a.agent.state).toBe('lost');
+  });
+
+  it('is not renewed by an error', () => {
+    const { wire, a, b } = connected();
+    wire.fate = ({ data, to }) => {
+      const answer = decode(data);
+      if (answer.class !== 'success' || to.port !== 5000) return [{ afterMs: 10 }];
+      return [{ afterMs: 10, data: encodeError(answer, 400, shortTermKey(b.credentials.pwd)) }];
+    };
+    wire.run(100_000);
+    expect(a.agent.state).toBe('lost');
+  });
+
+  it('is renewed from elsewhere where any return path is allowed', () => {
+    const { wire, a } = connected({ anyReturnPath: true });
+    wire.fate = ({ data, to }) => [
+      { afterMs: 10, ...(decode(data).class === 'success' && to.port === 5000 ? { from: at('192.0.2.66:1') } : {}) },
+    ];
+    wire.run(100_000);
+    expect(a.agent.state).toBe('completed');
   });
 
   it('measures the round trip', () => {

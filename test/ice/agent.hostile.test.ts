@@ -189,6 +189,22 @@ describe('a third party that sees everything', () => {
     expect(a.agent.counters.requests).toBe(0);
   });
 
+  it('uses up no check with a forged answer that comes before the right one', () => {
+    const { wire, a, b, hostA, hostB } = scene();
+    wire.fate = ({ data }) => {
+      if (decode(data).class !== 'success') return [{ afterMs: 10 }];
+      const forged = data.slice();
+      forged[forged.length - 12] = (forged[forged.length - 12] ?? 0) ^ 1;
+      return [{ afterMs: 9, data: forged }, { afterMs: 10 }];
+    };
+    a.meet(b, [hostB]);
+    b.meet(a, [hostA]);
+    wire.run(45);
+    // Not one check had to be sent again.
+    expect([a.agent.state, b.agent.state]).toEqual(['completed', 'completed']);
+    expect(a.logs('check').every(({ what }) => what.attempt === 1)).toBe(true);
+  });
+
   it('answers from elsewhere do not make a pair', () => {
     const { wire, a, b, hostA, hostB } = scene();
     wire.fate = ({ data }) => [{ afterMs: 10, ...(decode(data).class === 'success' ? { from: at(EVE) } : {}) }];
@@ -279,6 +295,25 @@ describe('an authentic peer that misbehaves', () => {
     wire.run(60_000);
     expect(a.of('failed')[0]?.what.reason).toBe('rejected');
     expect(a.sends().length).toBeLessThan(40);
+  });
+
+  it('that nominates what we have not validated gets nothing selected', () => {
+    const { wire, a, b } = scene({ role: 'controlled' });
+    wire.fate = () => [];
+    a.meet(b, []);
+    const nomination = encodeCheck({
+      transactionId: random.bytes(12),
+      username: `${a.credentials.ufrag}:${b.credentials.ufrag}`,
+      key: shortTermKey(a.credentials.pwd),
+      role: 'controlling',
+      tieBreaker: 1n,
+      priority: 1,
+      useCandidate: true,
+    });
+    a.feed({ kind: 'datagram', socket: 0, from: at(EVE), message: decode(nomination) });
+    wire.run(20_000);
+    expect(a.of('selected')).toEqual([]);
+    expect(a.agent.state).not.toBe('completed');
   });
 
   it('cannot have us send to nowhere by an answer without an address', () => {
