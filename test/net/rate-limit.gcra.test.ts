@@ -1,6 +1,23 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Pace } from '../../src/ice/pace.ts';
+import { Gcra } from '../../src/net/rate-limit.ts';
+
+/** Keeps the instant, as whoever asks does. */
+class Pace {
+  readonly #gcra: Gcra;
+  #due = Number.NEGATIVE_INFINITY;
+  constructor(intervalMs: number, burst: number) {
+    this.#gcra = new Gcra(intervalMs, burst);
+  }
+  readyAt(): number {
+    return this.#gcra.readyAt(this.#due);
+  }
+  take(now: number): boolean {
+    if (this.readyAt() > now) return false;
+    this.#due = this.#gcra.spend(this.#due, now);
+    return true;
+  }
+}
 
 /** The instants at which an eager caller may send, up to that time. */
 function departures(pace: Pace, until: number): number[] {
@@ -9,7 +26,7 @@ function departures(pace: Pace, until: number): number[] {
   return times;
 }
 
-describe('the pace', () => {
+describe('the generic cell rate algorithm', () => {
   it('lets one leave each Ta', () => expect(departures(new Pace(50, 1), 200)).toEqual([0, 50, 100, 150, 200]));
 
   it('lets so many leave at once, then one each Ta', () =>
