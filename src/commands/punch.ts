@@ -2,7 +2,12 @@ import { type Endpoint, familyOf, formatEndpoint, sameEndpoint, scopeOf } from '
 import { NetError } from '../net/env.ts';
 import type { Mapping, Observation } from '../nat/mapping.ts';
 import { LocalPort } from '../probe/punch/local-port.ts';
-import { type Learning, learnOwnSide, type OwnSide, type ServerView } from '../probe/punch/mapped-address.ts';
+import {
+  type MappedAddressSoFar,
+  learnMappedAddress,
+  type MappedAddress,
+  type ServerView,
+} from '../probe/punch/mapped-address.ts';
 import { keepOpen, punch, type Punched } from '../probe/punch/punch.ts';
 import { defaultServers } from '../probe/servers.ts';
 import { type Block, fields, forwardingGrid, grid, text } from '../render/block.ts';
@@ -154,7 +159,7 @@ function serversFor(
 
 /** What is known before the first packet. */
 interface Knowledge {
-  readonly side: OwnSide;
+  readonly side: MappedAddress;
   readonly why: string | undefined;
   /** Towards the remote end; undefined where it cannot be known. */
   readonly expected: Endpoint | undefined;
@@ -166,10 +171,10 @@ async function learn(
   args: Args,
   remote: Endpoint,
   signal: AbortSignal,
-): Promise<Knowledge & { readonly side: Learning }> {
+): Promise<Knowledge & { readonly side: MappedAddressSoFar }> {
   const { env, environment } = context;
   const { servers, why } = serversFor(args, remote, environment);
-  const side = await learnOwnSide(env, port, { servers, timeoutMs: STUN_TIMEOUT_MS }, signal);
+  const side = await learnMappedAddress(env, port, { servers, timeoutMs: STUN_TIMEOUT_MS }, signal);
   const first = side.observations[0];
   // The server itself may be the remote end.
   const exact = side.observations.find((each) => sameEndpoint(each.remote, remote));
@@ -253,7 +258,7 @@ async function run(args: Args, context: Context): Promise<Report<PunchReport>> {
   );
   const waitMs = args.timeout ?? (port.shared || args.count !== undefined ? 0 : WAIT_MS);
   let knowledge: Knowledge | undefined;
-  let settle = async (): Promise<OwnSide | undefined> => undefined;
+  let settle = async (): Promise<MappedAddress | undefined> => undefined;
   let punched: Punched | undefined;
   try {
     context.progress('asking STUN servers for the public side of the port');

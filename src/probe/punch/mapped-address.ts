@@ -22,7 +22,7 @@ export interface ServerView {
   readonly error: string | null;
 }
 
-export interface OwnSide {
+export interface MappedAddress {
   readonly views: readonly ServerView[];
   /** In order of arrival. */
   readonly observations: readonly Observation[];
@@ -30,12 +30,12 @@ export interface OwnSide {
 }
 
 /** An answer, while that which would only refine it may still be on its way. */
-export interface Learning extends OwnSide {
+export interface MappedAddressSoFar extends MappedAddress {
   /** Ends the asking. With what has been learnt since; must be called. */
-  settle(): Promise<OwnSide>;
+  settle(): Promise<MappedAddress>;
 }
 
-export interface OwnSideOptions {
+export interface MappedAddressOptions {
   readonly servers: readonly StunServerName[];
   /** Bound on everything, ms. */
   readonly timeoutMs: number;
@@ -54,12 +54,12 @@ const PORT_GRACE_MS = 50;
  * Never rejects for what the network does, nor when aborted. What a symmetric NAT depends on takes two ports of one server: unless that
  * is known as soon as the rest, it is left to `settle`.
  */
-export async function learnOwnSide(
+export async function learnMappedAddress(
   env: Pick<Env, 'clock' | 'random' | 'udp' | 'resolver'>,
   port: LocalPort,
-  options: OwnSideOptions,
+  options: MappedAddressOptions,
   signal: AbortSignal,
-): Promise<Learning> {
+): Promise<MappedAddressSoFar> {
   const { timeoutMs } = options;
   const bounds = scope(env.clock, signal, timeoutMs);
   const gate = new Gate(env.clock);
@@ -146,7 +146,7 @@ export async function learnOwnSide(
 
   const enough = (): boolean =>
     options.first ? observations.length > 0 : new Set(observations.map(({ remote }) => remote.address)).size > 1;
-  const result = (): OwnSide => ({
+  const result = (): MappedAddress => ({
     views: [...views],
     observations: [...observations],
     verdict: classifyMapping(withoutDoubles(observations)),
@@ -155,7 +155,7 @@ export async function learnOwnSide(
     const { dependent, mapping } = classifyMapping(observations);
     return dependent && mapping === 'unknown';
   };
-  const settle = async (): Promise<OwnSide> => {
+  const settle = async (): Promise<MappedAddress> => {
     bounds.abort();
     await lanes;
     return result();
