@@ -21,7 +21,7 @@ import { plainPairs, renderPlain } from '../render/plain.ts';
 import { createProgress, noProgress } from '../render/progress.ts';
 import { renderNote, renderText } from '../render/text.ts';
 import { createTheme, wantsColour, wantsUnicode } from '../render/theme.ts';
-import { typography, visible } from '../render/words.ts';
+import { typography, visible, visibleOutput } from '../render/words.ts';
 import { type Report, startReport } from '../report/report.ts';
 import { kebab } from './options.ts';
 import { type Globals, parseCommand, parseGlobals, splitCommand } from './parse.ts';
@@ -167,7 +167,7 @@ async function run(command: Command, args: Args, globals: Globals, host: Host, w
     },
     onUsr2: (handler) => void endings.push(host.onUsr2(handler)),
     shell: async (line, variables) => (await host.shell?.(line, variables, host.signal)) ?? null,
-    readFile: (path) => readFile(path, host),
+    readFile: (path, most) => readFile(path, most, host),
     invoke: (argv, options) => invoke(argv, options, host, theme),
   };
 
@@ -226,7 +226,7 @@ const lacksZone = (address: string): boolean =>
 
 function lineOf(command: Command, event: unknown, args: Args, look: Look): string | undefined {
   const line = command.line?.(event, args, look);
-  return line === undefined ? undefined : `${typography(look.theme.unicode)(line)}\n`;
+  return line === undefined ? undefined : `${visibleOutput(typography(look.theme.unicode)(line))}\n`;
 }
 
 interface Manner {
@@ -250,7 +250,7 @@ async function print(command: Command, report: Report, args: Args, manner: Manne
       break;
     case 'short': {
       const short = command.short(report, args);
-      text = short === '' ? '' : `${visible(short, true)}\n`;
+      text = short === '' ? '' : `${visible(short)}\n`;
       break;
     }
     case 'text':
@@ -273,7 +273,7 @@ async function explain(error: unknown, who: string, verbose: boolean, host: Host
   const stderr = { write: (text: string) => host.io.stderr.write(localised(host, text)) };
   if (error instanceof UsageError) {
     await stderr.write(
-      `${who}: ${visible(error.message, true)}\n${error.hint ? `${visible(error.hint, true)}\n` : ''}Try '${who} --help'.\n`,
+      `${who}: ${visible(error.message)}\n${error.hint ? `${visible(error.hint)}\n` : ''}Try '${who} --help'.\n`,
     );
     return 2;
   }
@@ -292,9 +292,9 @@ async function explain(error: unknown, who: string, verbose: boolean, host: Host
     return error.kind === 'not-available' ? 2 : 1;
   }
   const message = error instanceof Error ? error.message : String(error);
-  const stack = verbose && error instanceof Error ? `${error.stack ?? ''}\n` : '';
+  const stack = verbose && error instanceof Error ? `${visibleOutput(error.stack ?? '')}\n` : '';
   await stderr.write(
-    `${who}: internal error: ${visible(message, true)}\nThis is a bug in nat-tool. Please report it, with the output of the same command under -v.\n${stack}`,
+    `${who}: internal error: ${visible(message)}\nThis is a bug in nat-tool. Please report it, with the output of the same command under -v.\n${stack}`,
   );
   return 70;
 }
@@ -302,16 +302,16 @@ async function explain(error: unknown, who: string, verbose: boolean, host: Host
 /** Larger than any list or report; whatever goes on longer, such as a device, was named by mistake. */
 const LARGEST_FILE = 64 * 1024 * 1024;
 
-async function readFile(path: string, host: Host): Promise<Uint8Array> {
+async function readFile(path: string, most = LARGEST_FILE, host: Host): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let size = 0;
   try {
     for await (const part of itemsUntilAborted(path === '-' ? host.io.stdin : host.readFile(path), host.signal)) {
       parts.push(part);
       size += part.length;
-      if (size > LARGEST_FILE)
+      if (size > most)
         throw new UsageError(
-          `${path === '-' ? 'standard input' : `'${path}'`} is too large: more than ${LARGEST_FILE / 1024 / 1024} MiB`,
+          `${path === '-' ? 'standard input' : `'${path}'`} is too large: more than ${most / 1024 / 1024} MiB`,
         );
     }
   } catch (error) {

@@ -1,4 +1,5 @@
 import { parseEndpoint } from '../net/address.ts';
+import { least } from '../net/extremes.ts';
 import { type Party, type PairPath, verdictOf } from '../connect/traversal/oracle.ts';
 import type { Dependence } from '../nat/dependence.ts';
 import type { Profile } from '../nat/profile.ts';
@@ -128,7 +129,7 @@ function rttIn(evidence: unknown): number | undefined {
   const all = evidence
     .map((each: unknown) => (isObject(each) ? each['rttMs'] : null))
     .filter((each): each is number => typeof each === 'number');
-  return all.length > 0 ? Math.min(...all) : undefined;
+  return all.length > 0 ? least(all) : undefined;
 }
 
 async function run(

@@ -76,6 +76,11 @@ interface StunData {
   readonly results: readonly QueryResult[];
 }
 
+/** Servers in one list. Each costs memory until the last has answered. */
+const MOST_LISTED = 10_000;
+/** Of a list, in bytes: longer names than there are, and remarks. */
+const LARGEST_LIST = 16 * 1024 * 1024;
+
 /** One server a line; blank lines and what follows # do not count. */
 export function parseServerList(content: string, file: string): StunServerName[] {
   const names: StunServerName[] = [];
@@ -85,6 +90,8 @@ export function parseServerList(content: string, file: string): StunServerName[]
       .trim()
       .split(/\s+/);
     if (!host) continue;
+    if (names.length === MOST_LISTED)
+      throw new UsageError(`${file}, line ${i + 1}: more than ${MOST_LISTED} servers`, 'Ask them in several runs.');
     if (more.length > 0) throw UsageError.expected(`${file}, line ${i + 1}`, 'one server', line.trim());
     names.push(
       parseAnyStun(
@@ -113,7 +120,7 @@ async function run(args: Args, context: Context) {
     args.servers === undefined
       ? []
       : parseServerList(
-          new TextDecoder().decode(await context.readFile(args.servers)),
+          new TextDecoder().decode(await context.readFile(args.servers, LARGEST_LIST)),
           args.servers === '-' ? 'standard input' : args.servers,
         );
   const named = [...args.server, ...listed];

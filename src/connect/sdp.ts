@@ -194,6 +194,8 @@ class SdpAttempt {
   /** Throws {@link SdpError}. */
   #meet(text: string): void {
     const { ufrag, pwd, candidates, end } = parseIceAttributes(text);
+    if (ufrag === this.#credentials.ufrag || pwd === this.#credentials.pwd)
+      throw new SdpError('own', "those are our own lines; the other host's are needed");
     this.#timeline.add('peer', { candidates: candidates.length });
     this.#agent.feed({ kind: 'remote-credentials', ufrag, pwd });
     for (const candidate of candidates) this.#agent.feed({ kind: 'remote-candidate', candidate });

@@ -10,6 +10,7 @@ export type SdpErrorKind =
   | 'host-name' //      a name (such as mDNS's .local) in the place of an address
   | 'candidate-type' // a type that RFC 8839 does not know
   | 'credentials' //    ice-ufrag or ice-pwd is missing or breaks the grammar
+  | 'own' //            what we wrote ourselves
   | 'too-long';
 
 /** A line or SDP that cannot be used; match it by `kind`. */

@@ -45,6 +45,7 @@ const isReworded = (kind: NetErrorKind) =>
 export function toNetError(cause: unknown, fallback: NetErrorKind = 'other'): NetError {
   if (cause instanceof NetError) return cause;
   const code = codeOf(cause);
+  if (cause instanceof Error && code?.startsWith('ERR_SSL_')) return toTlsError(cause);
   const kind = kindOf(code, fallback);
   const words = isReworded(kind) ? NET_ERROR_WORDS[kind] : undefined;
   const message =
@@ -54,6 +55,32 @@ export function toNetError(cause: unknown, fallback: NetErrorKind = 'other'): Ne
         ? cause.message
         : String(cause);
   return new NetError(kind, message, code, cause);
+}
+
+/** OpenSSL's names for what is no TLS at all. */
+const NO_TLS: ReadonlySet<string> = new Set([
+  'ERR_SSL_WRONG_VERSION_NUMBER',
+  'ERR_SSL_PACKET_LENGTH_TOO_LONG',
+  'ERR_SSL_UNKNOWN_PROTOCOL',
+  'ERR_SSL_HTTP_REQUEST',
+  'ERR_SSL_RECORD_LAYER_FAILURE',
+  'EPROTO',
+]);
+
+/** As {@link toNetError}, for whatever breaks a TLS handshake. What Node says of certificates is for people; what OpenSSL says is not. */
+export function toTlsError(cause: Error): NetError {
+  const code = codeOf(cause);
+  const words =
+    code === undefined
+      ? undefined
+      : NO_TLS.has(code)
+        ? 'that port does not speak TLS'
+        : code === 'ECONNRESET'
+          ? 'the other side broke off the TLS handshake'
+          : code.startsWith('ERR_SSL_')
+            ? `the TLS handshake failed: ${code.slice('ERR_SSL_'.length).toLowerCase().replaceAll('_', ' ')}`
+            : undefined;
+  return new NetError('tls', words ?? cause.message, code, cause);
 }
 
 /** As {@link toNetError}, for a connect whose local address, if any was asked for, is known to be good: so the remote one is to blame. */

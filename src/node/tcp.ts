@@ -1,9 +1,9 @@
 import type { Server, Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import { type Endpoint, isAddress } from '../net/address.ts';
-import { type ByteStream, NetError, type Tcp, type TcpListener } from '../net/env.ts';
+import type { ByteStream, NetError, Tcp, TcpListener } from '../net/env.ts';
 import { nodeEndpoint } from './address.ts';
-import { closedError, codeOf, kindOf, toConnectError, toNetError } from './errors.ts';
+import { closedError, codeOf, kindOf, toConnectError, toNetError, toTlsError } from './errors.ts';
 
 /** How long a closed stream may take to hand over what was written, in milliseconds. */
 const LINGER_MS = 1000;
@@ -69,8 +69,7 @@ const established = (
     };
     const ready = () => settle(resolve);
     // Once TCP stands, whatever breaks the handshake is a matter of TLS, a reset included.
-    const failed = (error: Error) =>
-      settle(() => reject(reached ? new NetError('tls', error.message, codeOf(error), error) : worded(error)));
+    const failed = (error: Error) => settle(() => reject(reached ? toTlsError(error) : worded(error)));
     const stop = () =>
       settle(() => {
         socket.on('error', () => {}).destroy();

@@ -1,4 +1,5 @@
 /** Ladder diagrams: who sent what to whom, in the order of time. Pure. */
+import { most } from '../net/extremes.ts';
 import type { LadderStep } from './block.ts';
 import type { Theme } from './theme.ts';
 import { visible } from './words.ts';
@@ -14,7 +15,10 @@ export function renderLadder(
     ? { line: '│', dash: '─', right: '▶', left: '◀', lost: '✗' }
     : { line: '|', dash: '-', right: '>', left: '<', lost: 'x' };
   const times = steps.map((step) => (step.atMs === undefined ? '' : `${step.atMs.toFixed(1)} ms`));
-  const gutter = Math.max(0, ...times.map((time) => time.length));
+  const gutter = most(
+    times.map((time) => time.length),
+    0,
+  );
   const margin = gutter === 0 ? 0 : gutter + 2;
   const index = (name: string): number => Math.max(0, participants.indexOf(name));
 

@@ -1,5 +1,6 @@
 /** Grids as tables, in the form that Markdown shares, so that one can be pasted into an issue. */
 import Table from 'cli-table3';
+import { most } from '../net/extremes.ts';
 import type { Cell, Column } from './block.ts';
 import type { Theme } from './theme.ts';
 import { visible, wrap } from './words.ts';
@@ -22,11 +23,14 @@ const BORDERS = {
   middle: '|',
 };
 
-const textOf = (cell: Cell): string => visible(typeof cell === 'string' ? cell : cell.text, true);
+const textOf = (cell: Cell): string => visible(typeof cell === 'string' ? cell : cell.text);
 /** Two spaces and one border a column, and the border at the end. */
 const around = (columns: number): number => columns * 3 + 1;
 const widest = (texts: readonly string[]): number =>
-  Math.max(0, ...texts.flatMap((text) => text.split('\n')).map((line) => line.length));
+  most(
+    texts.map((text) => text.length),
+    0,
+  );
 
 /**
  * Fits `width` by breaking only columns that allow it, between words. Where that is not enough each row becomes a
@@ -51,15 +55,7 @@ export function renderTable(
     style: { head: [], border: [], compact: true },
   });
   for (const [r, row] of texts.entries()) {
-    table.push(
-      row.map((text, i) =>
-        paintLines(
-          text.split('\n').flatMap((line) => wrap(line, fitted[i] ?? width)),
-          rows[r]?.[i],
-          theme,
-        ),
-      ),
-    );
+    table.push(row.map((text, i) => paintLines(wrap(text, fitted[i] ?? width), rows[r]?.[i], theme)));
   }
   return table.toString();
 }
@@ -101,7 +97,7 @@ function records(
     .map((row, r) =>
       columns
         .map((column, i) =>
-          `${`${column.title}:`.padEnd(label)} ${paintLines((row[i] ?? '').split('\n'), rows[r]?.[i], theme)}`.trimEnd(),
+          `${`${column.title}:`.padEnd(label)} ${paintLines([row[i] ?? ''], rows[r]?.[i], theme)}`.trimEnd(),
         )
         .join('\n'),
     )

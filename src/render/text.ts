@@ -1,4 +1,5 @@
 /** Blocks as text for people. */
+import { most } from '../net/extremes.ts';
 import type { Block, Cell } from './block.ts';
 import { renderLadder } from './ladder.ts';
 import type { Theme } from './theme.ts';
@@ -58,7 +59,7 @@ async function renderBlock(block: Block, theme: Theme, columns: number | undefin
     case 'heading':
       return theme.paint(visible(block.text), 'strong');
     case 'text':
-      return wrap(visible(block.text, true), prose)
+      return wrap(visible(block.text), prose)
         .map((line) => (block.tone ? theme.paint(line, block.tone) : line))
         .join('\n');
     case 'fields':
@@ -81,11 +82,15 @@ function renderFields(
   theme: Theme,
   columns: number | undefined,
 ): string {
-  const label = Math.max(0, ...rows.map(([name]) => name.length)) + 2;
+  const label =
+    most(
+      rows.map(([name]) => name.length),
+      0,
+    ) + 2;
   return rows
     .map(([name, value]) => {
       const { text, tone } = typeof value === 'string' ? { text: value, tone: undefined } : value;
-      const lines = wrap(visible(text, true), Math.max(20, (columns ?? Number.POSITIVE_INFINITY) - label));
+      const lines = wrap(visible(text), Math.max(20, (columns ?? Number.POSITIVE_INFINITY) - label));
       return lines
         .map((line, i) =>
           ((i === 0 ? name.padEnd(label) : ' '.repeat(label)) + (tone ? theme.paint(line, tone) : line)).trimEnd(),
@@ -98,7 +103,7 @@ function renderFields(
 /** A note as it goes to standard error, with its line break. */
 export function renderNote(text: string, theme: Theme, columns: number | undefined): string {
   const lines = indented(
-    visible(typography(theme.unicode)(text), true),
+    visible(typography(theme.unicode)(text)),
     6,
     Math.min(columns ?? READABLE, READABLE),
     'note: ',

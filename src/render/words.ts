@@ -1,11 +1,21 @@
 /** Text of unknown origin and width. Pure. */
 
-/** Makes control characters visible, so that what a server calls itself cannot steer the terminal. Line breaks stay when `lines`. */
-export function visible(text: string, lines = false): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, (char) =>
-    lines && char === '\n' ? char : `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+/**
+ * The one place that decides what may be shown: control characters are made visible, line breaks among them, so that what somebody else wrote
+ * can neither steer the terminal nor begin a line of its own. What consists of several lines is several texts.
+ */
+export const visible = (text: string): string =>
+  text.replace(
+    /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
-}
+
+/** What of a text has been laid out and painted already: its line breaks, tabs and colours stay, the rest is made {@link visible}. */
+export const visibleOutput = (output: string): string =>
+  output
+    .split(/([\n\t]|\u001b\[[\d;]{0,20}m)/)
+    .map((part, i) => (i % 2 === 1 ? part : visible(part)))
+    .join('');
 
 const ASCII: Readonly<Record<string, string>> = {
   '–': '-',

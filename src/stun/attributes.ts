@@ -6,6 +6,7 @@ import {
   bytes,
   flag,
   leadingBit,
+  shownText,
   text,
   uint16,
   uint32,
@@ -64,7 +65,7 @@ export const ATTRIBUTES = {
   'ALTERNATE-DOMAIN': { type: 0x8003, codec: text(255) },
   ICMP: { type: 0x8004, codec: icmp }, //                             RFC 8656
   'OLD-XOR-MAPPED-ADDRESS': { type: 0x8020, codec: xorAddress }, //   drafts after RFC 3489; old servers still send it
-  SOFTWARE: { type: 0x8022, codec: text() },
+  SOFTWARE: { type: 0x8022, codec: shownText },
   'ALTERNATE-SERVER': { type: 0x8023, codec: address },
   'CACHE-TIMEOUT': { type: 0x8027, codec: uint32 }, //                RFC 5780, seconds
   FINGERPRINT: { type: 0x8028, codec: uint32 },

@@ -99,6 +99,19 @@ export const text = (max: number = TEXT_MAX): Codec<string> => ({
   write: writeText,
 });
 
+/** As {@link text}, for people: without the zeros that servers of RFC 3489's days fill it up with. */
+export const shownText: Codec<string> = {
+  ...text(),
+  read: (message, start, end) => text().read(message, start, endOfText(message, start, end)),
+};
+
+/** Where a text ends when zeros at its end do not count. */
+export function endOfText(message: Uint8Array, start: number, end: number): number {
+  let at = end;
+  while (at > start && message[at - 1] === 0) at--;
+  return at;
+}
+
 /** Opaque bytes of `min` to `max`, in steps of `step`. Values read are views of the message. */
 export const bytes = (min = 0, max = 0xffff, step = 1): Codec<Uint8Array> => {
   const fits = (length: number) => length >= min && length <= max && length % step === 0;

@@ -1,7 +1,7 @@
 /** Attribute values made of several fields. */
 import type { Family } from '../net/address.ts';
 import type { Codec } from './codecs.ts';
-import { FAMILIES, familyNumber, requireInteger, TEXT_MAX, textSize, unencodable } from './codecs.ts';
+import { endOfText, FAMILIES, familyNumber, requireInteger, TEXT_MAX, textSize, unencodable } from './codecs.ts';
 import { padded, readU16, writeU16, writeU32 } from './layout.ts';
 import { readLeniently, readText, writeText } from './text.ts';
 
@@ -37,7 +37,8 @@ function readError(message: Uint8Array, start: number, end: number): ErrorCode |
   const number = message[start + 3] as number;
   if (hundreds < 3 || hundreds > 6 || number > 99) return undefined;
   const from = start + ERROR_HEADER;
-  return { code: hundreds * 100 + number, reason: readText(message, from, end) ?? readLeniently(message, from, end) };
+  const to = endOfText(message, from, end);
+  return { code: hundreds * 100 + number, reason: readText(message, from, to) ?? readLeniently(message, from, to) };
 }
 
 function writeError({ code, reason }: ErrorCode, message: Uint8Array, at: number, first: number): void {

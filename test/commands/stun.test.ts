@@ -150,4 +150,25 @@ describe('parseServerList', () => {
   it('names file and line of a mistake', () => {
     expect(() => parseServerList('a b c', 'f')).toThrow(/f, line 1: expected one server/);
   });
+
+  it('lets no SOFTWARE and no reason begin a line of its own, and leaves the zeros of old servers out', async () => {
+    const software = 'old\nPublic side  6.6.6.6:6\0\0\0';
+    const server = { name: 'stun.example.net', addresses: ['40.30.20.10'], software };
+    const asked = await stun(['--tcp', 'stun.example.net'], { servers: [server] });
+    expect(asked.stdout).toContain('Software      old\\u000aPublic side  6.6.6.6:6\n');
+    expect(asked.stdout.match(/^Public side/gm)).toHaveLength(1);
+    const { stdout } = await stun(['--tcp', '--json', 'stun.example.net'], {
+      servers: [{ ...server, software: 'old\0' }],
+    });
+    expect(JSON.parse(stdout).data.results[0].software).toBe('old');
+  });
+
+  it.each([
+    ['300,000 servers', 'stun.example.net\n'.repeat(300_000), /line 10001: more than 10000 servers/],
+    ['a list of 17 MiB', '# remark\n'.repeat(2_000_000), /too large: more than 16 MiB/],
+  ])('refuses %s', async (_, list, message) => {
+    const { status, stderr } = await stun(['--servers', 'list'], {}, { files: { list } });
+    expect(status).toBe(2);
+    expect(stderr).toMatch(message);
+  });
 });

@@ -137,7 +137,7 @@ describe('TLS', () => {
     const port = portOf(server);
     await expect(
       nodeTcp.connect({ address: '127.0.0.1', port }, { tls: { serverName: 'localhost' } }),
-    ).rejects.toMatchObject({ kind: 'tls' });
+    ).rejects.toMatchObject({ kind: 'tls', message: 'that port does not speak TLS' });
     const dropping = await listening(createNetServer((socket) => socket.once('data', () => socket.resetAndDestroy())));
     await expect(
       nodeTcp.connect({ address: '127.0.0.1', port: portOf(dropping) }, { tls: { serverName: 'localhost' } }),

@@ -5,7 +5,7 @@ import { renderJson } from '../../src/render/json.ts';
 import { flatten, renderPlain } from '../../src/render/plain.ts';
 import { renderNote, renderText } from '../../src/render/text.ts';
 import { createTheme, plainTheme, wantsUnicode } from '../../src/render/theme.ts';
-import { toAscii, visible, wrap } from '../../src/render/words.ts';
+import { toAscii, visible, visibleOutput, wrap } from '../../src/render/words.ts';
 
 const theme = plainTheme(true);
 const show = (blocks: Block[], columns?: number) => renderText(blocks, theme, columns);
@@ -126,7 +126,25 @@ describe('text', () => {
     expect(await show([fields([['software', 'evil\u001b[2J\r\u009b']])])).toBe(
       'software  evil\\u001b[2J\\u000d\\u009b\n',
     );
-    expect(visible('a\u202eb')).toBe('a\\u202eb');
+    expect(visible('a\u202eb\u2028c')).toBe('a\\u202eb\\u2028c');
+  });
+
+  it('lets no text begin a line of its own', async () => {
+    const evil = 'a\nPublic side  6.6.6.6:6';
+    const seen = 'a\\u000aPublic side';
+    const blocks = [text(evil), fields([['software', evil]]), grid(['A'], [[evil]]), heading(evil)];
+    for (const block of blocks) {
+      const shown = await show([block]);
+      expect(shown).toContain(seen);
+      expect(shown).not.toMatch(/^Public side/m);
+    }
+    expect(renderNote(evil, theme, undefined)).toContain(seen);
+  });
+
+  it('keeps the layout and the colours of what was rendered before, and nothing else', () => {
+    expect(visibleOutput('\u001b[1;31mred\u001b[0m\ta\n\u001b[2J\u001b]0;x\u0007\r')).toBe(
+      '\u001b[1;31mred\u001b[0m\ta\n\\u001b[2J\\u001b]0;x\\u0007\\u000d',
+    );
   });
 
   it('wraps without losing a word', () => {

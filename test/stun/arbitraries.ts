@@ -20,7 +20,9 @@ export const endpoint: fc.Arbitrary<Endpoint> = fc
 
 /** Well-formed text of up to 127 characters, plain and otherwise. */
 const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 127 }), fc.string({ maxLength: 127 }));
-const error = fc.record({ code: fc.integer({ min: 300, max: 699 }), reason: text });
+/** As it is read: without zeros at the end. */
+const shown = text.map((value) => value.replace(/\0+$/, ''));
+const error = fc.record({ code: fc.integer({ min: 300, max: 699 }), reason: shown });
 const family = fc.constantFrom(4 as const, 6 as const);
 const algorithm = fc.record({ algorithm: port, parameters: bytes(0, 9) });
 
@@ -66,7 +68,7 @@ const VALUES: { readonly [N in AttributeName]: fc.Arbitrary<AttributeValue<N>> }
     data: bytes(4, 4),
   }),
   'OLD-XOR-MAPPED-ADDRESS': endpoint,
-  SOFTWARE: text,
+  SOFTWARE: shown,
   'ALTERNATE-SERVER': endpoint,
   'CACHE-TIMEOUT': uint32,
   FINGERPRINT: uint32,

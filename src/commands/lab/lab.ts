@@ -169,8 +169,9 @@ async function inside<T>(play: () => Promise<T>, what: string): Promise<T> {
   try {
     return await play();
   } catch (error) {
-    if (error instanceof DeadlockError || error instanceof RunawayError)
-      throw new Error(`in the simulated network: ${error.message}`, { cause: error });
+    if (error instanceof RunawayError)
+      throw new UsageError(`${what} never comes to an end: ${error.message}`, 'Bound it, as with -c or -w.');
+    if (error instanceof DeadlockError) throw new Error(`in the simulated network: ${error.message}`, { cause: error });
     if (error instanceof LeakError) throw new Error(`${what} ${error.message}`, { cause: error });
     throw error;
   }

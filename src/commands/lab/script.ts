@@ -5,7 +5,7 @@ import { sleep } from '../../net/wait.ts';
 import { type Diagram, diagram } from '../../lab/ladder.ts';
 import type { Lab, Row } from '../../lab/topology.ts';
 import { type Block, forwardingGrid, heading, ladder, raw, text } from '../../render/block.ts';
-import { visible } from '../../render/words.ts';
+import { visible, visibleOutput } from '../../render/words.ts';
 import type { Report } from '../../report/report.ts';
 import type { Context, ExitStatus, Invocation } from '../command.ts';
 import { UsageError } from '../usage-error.ts';
@@ -47,9 +47,13 @@ export interface Played {
   readonly tables: readonly { readonly router: string; readonly rows: readonly Row[] }[];
 }
 
+/** A day: commands that keep something alive meanwhile do so in every second of it. */
+const MOST_WAITED_MS = 86_400_000;
+
 /** One statement a line; `where` names the script in errors. Throws UsageError with the number of the line. */
 export function parseScript(script: string, where: string): ScriptLine[] {
   const lines: ScriptLine[] = [];
+  let waited = 0;
   for (const [i, line] of script.split('\n').entries()) {
     const trimmed = line.trim();
     if (trimmed === '') continue;
@@ -61,8 +65,12 @@ export function parseScript(script: string, where: string): ScriptLine[] {
     if (remark) lines.push({ kind: remark[1] === '##' ? 'title' : 'say', text: remark[2] ?? '' });
     else if (run) lines.push(parseRun(run[1] ?? '', run[2] ?? '', fail));
     else if (other?.[1] === 'stop') lines.push({ kind: 'stop', host: other[2] ?? '' });
-    else if (other && /^\d+(\.\d+)?$/.test(other[2] ?? '')) lines.push({ kind: 'wait', ms: Number(other[2]) * 1000 });
-    else throw fail("'HOST$ nat-tool …', 'wait SECONDS', 'stop HOST' or '# remark'");
+    else if (other && /^\d+(\.\d+)?$/.test(other[2] ?? '')) {
+      const ms = Number(other[2]) * 1000;
+      waited += ms;
+      if (waited > MOST_WAITED_MS) throw fail(`waits of ${MOST_WAITED_MS / 1000} seconds in all at most`);
+      lines.push({ kind: 'wait', ms });
+    } else throw fail("'HOST$ nat-tool …', 'wait SECONDS', 'stop HOST' or '# remark'");
   }
   return lines;
 }
@@ -279,7 +287,8 @@ export function viewScript({ steps, tables }: Played): Block[] {
     if (step.kind === 'title') blocks.push(heading(step.text));
     else if (step.kind === 'say') blocks.push(text(step.text));
     else {
-      const command = step.kind === 'run' ? `${step.host}$ ${step.text}\n` : step.text === '' ? '' : `${step.text}\n`;
+      const words = visible(step.text);
+      const command = step.kind === 'run' ? `${step.host}$ ${words}\n` : words === '' ? '' : `${words}\n`;
       const shown =
         command +
         step.output.map((each) => labelled(each, step.kind === 'run' ? step.host : null)).join('') +
@@ -296,6 +305,7 @@ export function viewScript({ steps, tables }: Played): Block[] {
 
 /** What another host prints meanwhile is marked with its name. */
 function labelled({ host, text: printed }: Output, own: string | null): string {
-  const whole = printed.endsWith('\n') ? printed : `${printed}\n`;
+  const shown = visibleOutput(printed);
+  const whole = shown.endsWith('\n') ? shown : `${shown}\n`;
   return host === own ? whole : whole.replace(/^(?=.)/gm, `${visible(host)}: `);
 }

@@ -63,7 +63,7 @@ export function conclude(m: BehaviourFacts): Conclusion {
         name: null,
         address: address ? formatEndpoint(address) : '',
         alternate: other ? formatEndpoint(other) : null,
-        software: (main?.answer && get(main.answer.message, 'SOFTWARE')) ?? null,
+        software: (main?.answer && get(main.answer.message, 'SOFTWARE')) || null,
       },
       local: m.x ? formatEndpoint(m.x.local) : null,
       public: mapped ? formatEndpoint(mapped) : null,

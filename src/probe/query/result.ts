@@ -83,7 +83,7 @@ export function summary(
   return {
     ...tally,
     ...('from' in telling && { address: formatEndpoint(telling.from) }),
-    software: (message && get(message, 'SOFTWARE')) ?? null,
+    software: (message && get(message, 'SOFTWARE')) || null,
     other: other ? formatEndpoint(other) : null,
     ...(attributes && message && { attributes: message.attributes.map(describeAttribute) }),
     ...ending(telling, strays),

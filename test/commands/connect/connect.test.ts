@@ -188,37 +188,58 @@ describe('nat-tool connect', () => {
 
   /** Standard input that says what it is told, when it is told. */
   const typed = () => {
-    let say: (text: string) => void = () => {};
-    const said = new Promise<string>((resolve) => (say = resolve));
+    const said: string[] = [];
+    let wake: () => void = () => {};
     const input = (async function* () {
-      yield Buffer.from(await said);
+      for (;;) {
+        for (const text of said.splice(0)) yield Buffer.from(text);
+        await new Promise<void>((resolve) => (wake = resolve));
+      }
     })();
+    const say = (text: string): void => {
+      said.push(text);
+      wake();
+    };
     return { input, say };
   };
 
   /** Both show something on standard error that the other one must be given. */
-  async function byHand(words: readonly string[], pick: RegExp, options: LabOptions, hint = ''): Promise<RunResult[]> {
+  async function byHand(
+    words: readonly string[],
+    pick: RegExp,
+    options: LabOptions,
+    hint: string | 'own' = '',
+  ): Promise<RunResult[]> {
     const lab = new Lab({ patienceMs: 5000, ...options });
     return lab.run(async (env) => {
       const [a, b] = [typed(), typed()];
       const side = (
         at: Env,
         input: AsyncIterable<Uint8Array>,
+        self: (text: string) => void,
         other: (text: string) => void,
         extra: readonly string[],
       ): Promise<RunResult> => {
         let shown = '';
+        let passed = false;
         return run(['connect', '--manual', '--check', ...words, ...extra], {
           env: at,
           stdin: input,
           onStderr: (text) => {
             shown += text;
             const found = pick.exec(shown)?.[0];
-            if (found) other(`${hint}${found}\n\n`);
+            if (!found || passed) return;
+            passed = true;
+            // Somebody pastes back what stands on the same screen.
+            if (hint === 'own') self(`${found}\n\n`);
+            other(`${hint === 'own' ? '' : hint}${found}\n\n`);
           },
         });
       };
-      return Promise.all([side(env, a.input, b.say, ['--json']), side(lab.host('C2'), b.input, a.say, ['--json'])]);
+      return Promise.all([
+        side(env, a.input, a.say, b.say, ['--json']),
+        side(lab.host('C2'), b.input, b.say, a.say, ['--json']),
+      ]);
     });
   }
 
@@ -252,6 +273,20 @@ describe('nat-tool connect', () => {
       [0, 'direct'],
       [0, 'direct'],
     ]);
+  });
+
+  it('takes its own SDP, pasted back, for what it is, and waits on', async () => {
+    const both = await byHand(
+      [...SERVER, '--sdp'],
+      /a=ice-ufrag[\s\S]*end-of-candidates/,
+      { nat: 'full-cone', second: { nat: 'full-cone' } },
+      'own',
+    );
+    expect(both.map((each) => [each.status, json(each).data['path']])).toEqual([
+      [0, 'direct'],
+      [0, 'direct'],
+    ]);
+    expect(both[0]?.stderr).toContain('those are our own lines');
   });
 
   it('says why two symmetric NATs cannot', async () => {

@@ -95,6 +95,8 @@ describe('a script', () => {
   it.each([
     ['hello', "line 1: expected 'HOST$ nat-tool …'"],
     ['\nwait soon', 'line 2: expected'],
+    ['wait 1000000', 'line 1: expected waits of 86400 seconds in all at most'],
+    ['wait 80000\nwait 80000', 'line 2: expected waits of 86400 seconds in all at most'],
     ['A$ ls', 'expected a nat-tool command'],
     ['A$ cat x | nat-tool send B 1', "'echo TEXT | nat-tool …' as the only kind of pipe"],
     ['A$ nat-tool', 'expected a nat-tool command'],
@@ -104,6 +106,17 @@ describe('a script', () => {
     const { status, stderr } = await run(['lab', '--script', 'file'], { files: { file: script } });
     expect(status).toBe(2);
     expect(stderr).toContain(message);
+  });
+
+  it('prints nothing that steers the terminal, whatever the script and the packets hold', async () => {
+    const script = 'B$ nat-tool listen -p 9 -c 1 --raw &\nA$ echo "\u001b[2Jx\u0007" | nat-tool send $B 9\n';
+    const { status, stdout } = await run(['lab', '--nat', 'full-cone', '--script', 'file'], {
+      files: { file: script },
+    });
+    expect(status).toBe(0);
+    expect(stdout).toContain('B: \\u001b[2Jx\\u0007\n');
+    expect(stdout).toContain('A$ nat-tool send'.slice(0, 3));
+    expect(stdout).not.toMatch(/[\u0000-\u0008\u000b-\u001f]/);
   });
 
   it('knows addresses and what was learnt, runs in the background, and stops', async () => {
