@@ -56,7 +56,8 @@ describe('nat-tool lab', () => {
   it('reports NAT, truth and table as JSON', async () => {
     const { stdout } = await run(['lab', '--json', '--nat', 'full-cone', 'probe'], { commands });
     const report = JSON.parse(stdout);
-    expect(report.schema).toBe('nat-tool/lab@1');
+    expect(report.schema).toBe('nat-tool/lab@2');
+    expect(report.data.kind).toBe('one');
     expect(report.data.runs[0]).toMatchObject({
       nat: 'full-cone',
       truth: { type: 'full-cone' },

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parseScript, type Played, type ScriptStep } from '../../../src/commands/lab/script.ts';
+import type { Played, ScriptStep } from '../../../src/commands/lab/data.ts';
+import { parseScript } from '../../../src/commands/lab/script.ts';
 import { run } from '../worlds.ts';
 
 async function played(

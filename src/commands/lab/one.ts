@@ -1,0 +1,75 @@
+/** `lab COMMAND`: one command on host A. */
+import { diagram } from '../../lab/ladder.ts';
+import { createLab, DEFAULT_SERVER, type Lab, type LabOptions } from '../../lab/topology.ts';
+import { type Block, heading, ladder } from '../../render/block.ts';
+import type { Context } from '../command.ts';
+import type { LabRun, One } from './data.ts';
+import { inside, networkOf } from './network.ts';
+import { type Args, OWN_WORDS } from './options.ts';
+
+interface Chunk {
+  readonly stream: 'stdout' | 'stderr';
+  readonly text: string;
+}
+
+export async function runOnce(
+  options: LabOptions & { readonly nat: string },
+  command: readonly string[],
+  context: Context,
+): Promise<{ lab: Lab; run: LabRun; output: readonly Chunk[] }> {
+  const output: Chunk[] = [];
+  const lab = createLab({ ...options, addressServices: true });
+  const invocation = await inside(
+    () =>
+      lab.run(
+        (env, signal) =>
+          context.invoke(command, {
+            env,
+            signal,
+            environment: { NAT_TOOL_SERVER: DEFAULT_SERVER.name },
+            alsoKnown: OWN_WORDS,
+            onOutput: (stream, text) => void output.push({ stream, text }),
+            ...(context.io.stdinIsTTY ? {} : { stdin: context.io.stdin }),
+          }),
+        { signal: context.signal },
+      ),
+    `'${command.join(' ')}'`,
+  );
+  const { status, stdout, report } = invocation;
+  return {
+    lab,
+    output,
+    run: {
+      nat: options.nat,
+      truth: lab.truth,
+      command,
+      status,
+      stdout,
+      elapsedMs: lab.world.now,
+      table: lab.forwarding(),
+      report: report ?? null,
+    },
+  };
+}
+
+export async function playOne(args: Args, context: Context): Promise<One> {
+  const options = { ...networkOf(args), nat: args.nat, ...(args.nat2 !== undefined && { second: { nat: args.nat2 } }) };
+  const { lab, run, output } = await runOnce(options, args.command, context);
+  // Both streams in the order in which the command wrote them; in the other forms the report holds its standard output.
+  for (const { stream, text } of output)
+    if (stream === 'stderr' || context.form === 'text') await context.io[stream].write(text);
+  if (args.trace && context.form === 'text' && run.stdout !== '') await context.io.stdout.write('\n');
+  return { kind: 'one', runs: [run], trace: args.trace ? diagram(lab.trace) : null };
+}
+
+/** What the command printed has been printed. */
+export const viewTrace = (trace: One['trace']): Block[] =>
+  trace && trace.steps.length > 0 ? [heading('What happened'), ladder(trace.participants, trace.steps)] : [];
+
+/** For `--plain`. */
+export const plainRun = (run: LabRun): [string, string][] => [
+  ['nat', run.nat],
+  ['truth', run.truth.type],
+  ['status', String(run.status)],
+  ...run.table.map((row): [string, string] => ['table', `${row.private} ${row.public} ${row.remote}`]),
+];
