@@ -24,6 +24,7 @@ import {
 import { type ArgsOf, type Context, defineCommand, type Look, UsageError } from '../command.ts';
 import { datagramsOf } from '../datagrams/input.ts';
 import { type DatagramEvent, datagramLine, DatagramOutput, mannerOf } from '../datagrams/output.ts';
+import { EchoGuard } from './echo.ts';
 import { type ListenEvent, Listener } from './listener.ts';
 import { bytesInWords } from '../datagrams/payload.ts';
 
@@ -37,6 +38,8 @@ interface Listened {
   readonly ignored: number;
   /** Datagrams that standard output was too slow for. */
   readonly dropped: number;
+  /** Datagrams that --echo did not send back. */
+  readonly notEchoed: number;
   /** Other sides whose punch was answered. */
   readonly punched: readonly string[];
   readonly table: readonly ForwardingRow[];
@@ -68,7 +71,7 @@ const options = {
     parse: parseSeconds,
     describe: 'stop when nothing has come for so long',
   },
-  echo: { type: 'boolean', describe: 'send every datagram back to its sender; hears every sender' },
+  echo: { type: 'boolean', describe: 'send datagrams back to their senders; hears every sender' },
   stun: {
     type: 'string',
     valueName: 'SERVER',
@@ -177,7 +180,8 @@ async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Li
     if (manner === 'events') void context.emit(event);
     else context.note(inWords(event));
   };
-  const listener = new Listener(args, output, tell as (event: ListenEvent) => void, env.clock.now());
+  const echo = args.echo ? new EchoGuard(env.random) : undefined;
+  const listener = new Listener({ ...args, echo }, output, tell as (event: ListenEvent) => void, env.clock.now());
   const table = new ForwardingTable();
   const findings: Finding[] = [];
   let publicSide: string | null = null;
@@ -298,6 +302,7 @@ async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Li
       senders,
       ignored: listener.ignored,
       dropped: output.dropped,
+      notEchoed: echo?.refused ?? 0,
       punched: [...listener.punched],
       table: table.rows(),
     };
@@ -336,6 +341,12 @@ function view({ data }: Report<Listened>, args: Args, { terminal }: Look): Block
         : '';
   blocks.push(note(`${data.datagrams} datagram${data.datagrams === 1 ? '' : 's'}, ${bytesInWords(data.bytes)}${by}.`));
   if (data.dropped > 0) blocks.push(note(`${data.dropped} more were dropped: standard output was read too slowly.`));
+  if (data.notEchoed > 0)
+    blocks.push(
+      note(
+        `${data.notEchoed} of them were not sent back: they came from a port of a known service, or too many from one source.`,
+      ),
+    );
   return blocks;
 }
 
@@ -360,6 +371,12 @@ export default defineCommand({
     { command: 'nat-tool listen -k --json 5140', explain: 'One JSON event for each datagram, from any sender' },
   ],
   notes: [
+    {
+      title: 'Echo',
+      paragraphs: [
+        'The source of a datagram is easily forged. So that two echoes are not set on each other, nor a service on somebody in our name, --echo sends nothing back to ports below 1024 and those of known services (SSDP, multicast DNS, STUN, memcached and the like), no more than 100 datagrams a second (200 at once) to one source, and leaves one out when a sender has sent the same 500 times in a row.',
+      ],
+    },
     {
       title: 'Probes',
       paragraphs: [

@@ -4,6 +4,7 @@ import { type Datagram, ignoreNetError, type UdpSocket } from '../../net/env.ts'
 import { deferred } from '../../net/wait.ts';
 import { answerPunch } from '../../probe/punch/hole-keeping.ts';
 import type { DatagramEvent, DatagramOutput } from '../datagrams/output.ts';
+import type { EchoGuard } from './echo.ts';
 
 export type ListenEvent =
   | DatagramEvent
@@ -26,8 +27,8 @@ interface Tally {
 export interface ListenerOptions {
   /** Hear every sender, not only the first. */
   readonly keepListening: boolean;
-  /** Send everything back; hears every sender. */
-  readonly echo: boolean;
+  /** Send everything back that this lets through; hears every sender. */
+  readonly echo: EchoGuard | undefined;
   /** Datagrams to take; all when absent. */
   readonly count: number | undefined;
 }
@@ -55,7 +56,7 @@ export class Listener {
     this.#options = options;
     this.#output = output;
     this.#tell = tell;
-    this.#everyone = options.keepListening || options.echo;
+    this.#everyone = options.keepListening || options.echo !== undefined;
     this.lastAt = now;
   }
 
@@ -84,7 +85,7 @@ export class Listener {
     tally.datagrams++;
     tally.bytes += data.length;
     this.#output.put(datagram);
-    if (echo) socket.send(data, from).catch(ignoreNetError);
+    if (echo?.allows(from, data, datagram.at)) socket.send(data, from).catch(ignoreNetError);
     if (this.datagrams === 1) this.onFirst?.();
     if (this.datagrams === count) this.done.resolve();
   }

@@ -143,7 +143,7 @@ describe('what a flood does', () => {
 
   it('many senders are counted, and only so many told apart', () => {
     const output = new DatagramOutput({ env: stillEnv, io: {} as never, emit: async () => {} }, 'events', false);
-    const listener = new Listener({ keepListening: true, echo: false, count: undefined }, output, () => {}, 0);
+    const listener = new Listener({ keepListening: true, echo: undefined, count: undefined }, output, () => {}, 0);
     for (let port = 1; port <= 20_000; port++) listener.hear({} as UdpSocket, datagram(port));
     expect(listener.datagrams).toBe(20_000);
     expect(listener.tallies.size).toBe(10_000);

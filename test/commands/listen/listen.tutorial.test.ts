@@ -538,12 +538,38 @@ describe('listen', () => {
       const { signal, interrupt } = interruptible();
       const { result } = listener(on('A'), ['--echo'], signal);
       await later(1);
-      for (const port of ['1000', '1001']) {
+      for (const port of ['5000', '5001']) {
         const { events } = await tell(on('B'), ['send', '-p', port, '--data', `from ${port}`, '-w', '0.2', N, '12001']);
         expect(events).toMatchObject([{ text: `from ${port}` }]);
       }
       interrupt();
       await result;
+    });
+  });
+
+  it('two echoes that a forged datagram sets on each other fall silent', async () => {
+    const lab = world({ nat: 'none' });
+    await play(lab, async (on, later) => {
+      const { signal, interrupt } = interruptible();
+      const a = listener(on('A'), ['--echo', '--json'], signal);
+      const b = listener(on('B'), ['--echo', '--json'], signal);
+      await later(1);
+      const forger = await on('B').udp.open({ family: 4, port: 12001, reuse: true });
+      await forger.send(new TextEncoder().encode('to and fro'), { address: N, port: 12001 });
+      forger.close();
+      await later(3_600_000);
+      interrupt();
+      const ended = (await Promise.all([a.result, b.result])).map(
+        ({ stdout }) =>
+          JSON.parse(stdout.trim().split('\n').at(-1) ?? '').data as { datagrams: number; notEchoed: number },
+      );
+      const [one, other] = ended as [
+        { datagrams: number; notEchoed: number },
+        { datagrams: number; notEchoed: number },
+      ];
+      expect(one.notEchoed + other.notEchoed).toBe(1);
+      expect(one.datagrams).toBeGreaterThan(400);
+      expect(one.datagrams).toBeLessThanOrEqual(501);
     });
   });
 
