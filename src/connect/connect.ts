@@ -5,7 +5,8 @@ import type { PairView } from '../ice/agent.ts';
 import { watchRefusal } from '../stun/refusal.ts';
 import type { Secret } from './code.ts';
 import { type Bearer, Connection } from './connection.ts';
-import { type ConnectFailure, establish, type SessionOptions } from './session.ts';
+import { establish } from './session.ts';
+import type { ConnectFailure, SessionOptions } from './session-api.ts';
 import { RendezvousSignalling } from './signalling/rendezvous.ts';
 import { Timeline, type TimelineEvent } from './timeline.ts';
 

@@ -2,7 +2,7 @@ import type { Clock } from './env.ts';
 
 /**
  * A machine: pure and synchronous. It is told what happened and when, answers with what to do, and says when it wants to be woken.
- * The servers, the simulated NAT, the ICE agent and the connect session are machines; the loop that drives one lives with its sockets.
+ * The servers, the rendezvous client, the simulated NAT and the ICE agent are machines; the loop that drives one lives with its sockets.
  */
 export interface Machine<Event, Action> {
   handle(event: Event, now: number): Action[];

@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import type { Profile } from '../../src/nat/profile.ts';
-import { judge } from '../../src/connect/traversal/strategy.ts';
+import { judgementOf } from '../../src/connect/traversal/strategy.ts';
 import { parseNat } from '../../src/lab/nat-text.ts';
 import { type Truth, truthOf } from '../../src/lab/nat-truth.ts';
 import { type PairResult, runPair } from './pairs.ts';
@@ -56,7 +56,7 @@ interface Demand {
 
 function demandOf(a: Truth, b: Truth): Demand {
   if (isPlain(a, b)) return { share: 1, withinMs: 5_000, paths: ['direct'] };
-  const judgement = judge(profileOf(a), profileOf(b));
+  const judgement = judgementOf(profileOf(a), profileOf(b));
   switch (judgement.kind) {
     case 'crossed':
       return { share: 1, withinMs: 5_000, paths: ['direct'] };

@@ -2,7 +2,10 @@
 import type { Waits } from '../../net/wait.ts';
 import { type Endpoint, type Family, scopeOf } from '../../net/address.ts';
 import { type Env, NetError } from '../../net/env.ts';
-import type { Socket, Sockets } from './sockets.ts';
+import { routedAddress } from '../../net/route.ts';
+import { Governor } from './governor.ts';
+import { type Socket, Sockets, type SocketsOptions } from './sockets.ts';
+import { MOST_PER_SECOND } from './strategy.ts';
 
 /** Addresses of the second family that are told. */
 const MOST_SIX = 3;
@@ -53,6 +56,42 @@ export async function gatherHosts(
   } catch (error) {
     // A host whose IPv6 is half there has IPv4 all the same.
     if (error instanceof NetError) return { endpoints: same, six: undefined };
+    throw error;
+  }
+}
+
+export interface Gathered extends Hosts {
+  readonly sockets: Sockets;
+  readonly main: Socket;
+  readonly governor: Governor;
+}
+
+export interface GatherOptions extends Pick<SocketsOptions, 'family' | 'heard' | 'failed'> {
+  /** Leads to it. */
+  readonly server: Endpoint;
+  readonly port?: number | undefined;
+  readonly source?: string | undefined;
+}
+
+/** Opens what an attempt begins with. Rejects with NetError, or with the reason of the end; nothing is left open then. */
+export async function gather(
+  env: Pick<Env, 'clock' | 'udp' | 'interfaces'>,
+  { family, server, port, source, heard, failed }: GatherOptions,
+  waits: Waits,
+): Promise<Gathered> {
+  const governor = new Governor(env.clock, MOST_PER_SECOND);
+  const routed = await waits.run((signal) => routedAddress(env.udp, server, source, signal));
+  const sockets = new Sockets({ env, family, source, routed, governor, heard, failed });
+  try {
+    const main = await sockets.open(waits, { port });
+    // Who names a source address wants to be reached there alone.
+    const hosts =
+      source === undefined
+        ? await gatherHosts(env, main, family, sockets, waits)
+        : { endpoints: [main.local], six: undefined };
+    return { ...hosts, sockets, main, governor };
+  } catch (error) {
+    sockets.closeAll();
     throw error;
   }
 }

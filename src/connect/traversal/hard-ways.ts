@@ -8,11 +8,11 @@ import { attempt, type Means } from './attempts.ts';
 import { isNear } from './candidates.ts';
 import type { Aim, Description } from '../signalling/description.ts';
 import type { Governor } from './governor.ts';
-import type { Measurement } from './measure.ts';
+import type { Profiler } from './measure.ts';
 import { isSymmetric } from '../../nat/profile.ts';
 import type { PathKind } from '../../nat/path.ts';
 import type { Socket, Sockets } from './sockets.ts';
-import { canJudge, type Judgement, judge, LOW_TTL, reasonOf, type Side } from './strategy.ts';
+import { canJudge, type Judgement, judgementOf, LOW_TTL, reasonOf, type Side } from './strategy.ts';
 
 /** What is known of the peer; its description grows. */
 export interface Opposite {
@@ -29,11 +29,10 @@ export interface HardWaysOptions {
   readonly governor: Governor;
   readonly sockets: Sockets;
   readonly main: Socket;
-  readonly measurement: Measurement;
+  readonly profiler: Profiler;
   /** Our side, as it is now. */
   readonly mine: () => Description;
   readonly announce: (aim: Aim) => void;
-  readonly after: (ms: number, wake: () => void) => void;
   readonly note: (event: string, details?: Readonly<Record<string, unknown>>) => void;
   /** For what should not have happened. */
   readonly broken: (error: unknown) => void;
@@ -48,6 +47,8 @@ export class HardWays {
   #peer: Opposite | undefined;
   #late: Socket | undefined;
   #lateStarted = false;
+  /** The shots of the late socket that are still to come. */
+  readonly #shots = new Set<() => void>();
   #judgement: Judgement | undefined;
 
   constructor(options: HardWaysOptions) {
@@ -67,6 +68,8 @@ export class HardWays {
   /** There is a path, or none will be looked for any more. */
   end(): void {
     this.#waits.end();
+    for (const cancel of this.#shots) cancel();
+    this.#shots.clear();
   }
 
   /** The peer is there, or told something new. `rttMs`: to the server. */
@@ -84,7 +87,7 @@ export class HardWays {
 
   /** Sockets whose first packets die on the way: where a router answers early packets, and so poisons the flow, this pair still works. */
   #tryLate(rttMs: number): void {
-    const { after, note } = this.#options;
+    const { clock, note } = this.#options;
     const peer = this.#peer;
     const to = peer?.description.late;
     const socket = this.#late;
@@ -95,23 +98,27 @@ export class HardWays {
       reason: `First packets that die on the way open our own NAT, and the peer's cannot refuse what never came there.`,
       to: formatEndpoint(to),
     });
-    const shoot = (ttl?: number): void => {
-      if (!this.#waits.ended) peer.agent.feed({ kind: 'speculate', socket: socket.id, to, ttl });
+    const shootAt = (ms: number, ttl?: number): void => {
+      const cancel = clock.after(ms, () => {
+        this.#shots.delete(cancel);
+        peer.agent.feed({ kind: 'speculate', socket: socket.id, to, ttl });
+      });
+      this.#shots.add(cancel);
     };
     // A little further each time: a carrier's NAT may lie behind our own.
-    for (const [i, ttl] of [LOW_TTL, LOW_TTL + 1, LOW_TTL + 2].entries()) after(i * 40, () => shoot(ttl));
+    for (const [i, ttl] of [LOW_TTL, LOW_TTL + 1, LOW_TTL + 2].entries()) shootAt(i * 40, ttl);
     // The peer may hear of our socket a round trip later than we of its; after that both have sent.
     const later = Math.max(250, 1.5 * rttMs + 50);
-    for (const ms of [0, 150, 450, 950, 1_750, 2_750]) after(later + ms, () => shoot());
+    for (const ms of [0, 150, 450, 950, 1_750, 2_750]) shootAt(later + ms);
   }
 
   /** The judgement, when it has just become possible. */
-  judge(): Judgement | undefined {
+  decide(): Judgement | undefined {
     const peer = this.#peer;
     const mine = this.#options.mine().profile;
     const theirs = peer?.description.profile;
     if (!mine || !theirs || !peer || this.#judgement || !canJudge(mine, theirs)) return undefined;
-    this.#judgement = judge(mine, theirs, peer.first);
+    this.#judgement = judgementOf(mine, theirs, peer.first);
     return this.#judgement;
   }
 
@@ -133,7 +140,7 @@ export class HardWays {
   }
 
   #means(peer: Opposite, signal: AbortSignal): Means {
-    const { clock, random, governor, sockets, main, measurement, announce, note } = this.#options;
+    const { clock, random, governor, sockets, main, profiler, announce, note } = this.#options;
     return {
       clock,
       random,
@@ -150,8 +157,8 @@ export class HardWays {
       turn: () => governor.turn(signal),
       expectOnly: (socket, from) => this.#narrow.set(socket, from),
       probe: (socket, to, ttl) => peer.agent.feed({ kind: 'speculate', socket, to, ttl }),
-      sample: (socket) => measurement.sample(socket),
-      usedPorts: () => measurement.usedPorts(),
+      sample: (socket) => profiler.sample(socket),
+      usedPorts: () => profiler.usedPorts(),
       peerAim: async (round) => {
         // Only where the peer is seen: it must not have us send to others.
         const seenAt = (address: string): boolean =>
@@ -190,7 +197,7 @@ export class HardWays {
     const mine = this.#options.mine().profile;
     const peer = this.#peer;
     const theirs = peer?.description.profile;
-    return this.#judgement && mine && theirs && peer ? judge(mine, theirs, peer.first) : this.#judgement;
+    return this.#judgement && mine && theirs && peer ? judgementOf(mine, theirs, peer.first) : this.#judgement;
   }
 
   /** The filter that makes a guess necessary is known, not assumed. */

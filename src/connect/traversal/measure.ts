@@ -8,13 +8,15 @@ import { deferred, type Waits } from '../../net/wait.ts';
 import { classifyFiltering, type Passage } from '../../nat/filtering.ts';
 import { classifyAllocation, type PortAllocation } from '../../nat/allocation.ts';
 import { type Attribute, attribute } from '../../stun/attributes.ts';
-import { exchange } from '../../stun/exchange.ts';
-import { type Decoded, encode, get, mappedAddress, METHOD } from '../../stun/message.ts';
+import { alternatesOf, encodeBinding } from '../../stun/binding.ts';
+import { transact } from '../../stun/client.ts';
+import { type Decoded, mappedAddress } from '../../stun/message.ts';
 import type { Schedule } from '../../net/schedule.ts';
+import { classifyMapping, type MappingVerdict, type Observation } from '../../nat/mapping.ts';
 import type { Profile } from '../../nat/profile.ts';
 import type { Socket, Sockets } from './sockets.ts';
 
-export interface MeasureOptions {
+export interface ProfilerOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly sockets: Sockets;
@@ -45,15 +47,16 @@ const CHANGE_WAIT_MS = 300;
 
 type Answer = { readonly message: Decoded; readonly from: Endpoint; readonly mapped: Endpoint | undefined };
 
-export class Measurement {
-  readonly #options: MeasureOptions;
+/** Measures a {@link Profile}, once; then it samples ports for those who predict them. */
+export class Profiler {
+  readonly #options: ProfilerOptions;
   /** Flows in the order in which they were opened, with the port that each got. */
   readonly #flows: { readonly socket: Socket; mapped: Endpoint | undefined }[] = [];
   readonly #sight = deferred<Sight>();
   #seen = false;
   #rttMs = 100;
 
-  constructor(options: MeasureOptions) {
+  constructor(options: ProfilerOptions) {
     this.#options = options;
     // The main socket's flow is the register packet, which left first.
     this.#flows.push({ socket: options.main, mapped: undefined });
@@ -70,7 +73,7 @@ export class Measurement {
   }
 
   /** Rejects with NetError or the reason of the end. */
-  async run(): Promise<Profile> {
+  async measure(): Promise<Profile> {
     const { sockets, waits, early } = this.#options;
     const late = await sockets.open(waits);
     const lateAsked = this.#ask(late).then((answer) => {
@@ -88,34 +91,29 @@ export class Measurement {
     return { mapping, filtering: await filtering, allocation, complete: true };
   }
 
-  async #mapping(
-    sight: Sight,
-    lateAsked: Promise<Answer | undefined>,
-  ): Promise<{ mapping: Profile['mapping']; dependent: boolean }> {
+  async #mapping(sight: Sight, lateAsked: Promise<Answer | undefined>): Promise<MappingVerdict> {
     const { main, server } = this.#options;
     let { alternates } = sight;
     if (alternates.length === 0) {
       const answer = await lateAsked;
-      const other = answer && (get(answer.message, 'OTHER-ADDRESS') ?? get(answer.message, 'CHANGED-ADDRESS'));
-      if (other && other.address !== server.address)
-        alternates = [{ address: server.address, port: other.port }, other];
+      if (answer) alternates = alternatesOf(answer.message, server);
     }
     // The same address on another port, and, to be sure, another one.
     const near = alternates.find((each) => each.address === server.address && each.port !== server.port);
     const far =
       alternates.find((each) => each.address !== server.address && each.port !== server.port) ??
       alternates.find((each) => each.address !== server.address);
-    const [nearMapped, farMapped] = (
-      await Promise.all([near && this.#ask(main, near), far && this.#ask(main, far)])
-    ).map((each) => each?.mapped);
-    const seen = [nearMapped, farMapped].filter((each) => each !== undefined);
-    if (seen.some((each) => !sameEndpoint(each, sight.mapped))) {
-      const onAddressOnly = nearMapped !== undefined && sameEndpoint(nearMapped, sight.mapped);
-      return { mapping: onAddressOnly ? 'address-dependent' : 'address-and-port-dependent', dependent: true };
-    }
-    if (sameEndpoint(sight.mapped, main.local)) return { mapping: 'none', dependent: false };
-    // Alike on two ports of one address, it might still differ by address; few NATs do so, and nothing is lost by trying.
-    return { mapping: farMapped || nearMapped ? 'endpoint-independent' : 'unknown', dependent: false };
+    const observed = async (remote: Endpoint | undefined): Promise<Observation[]> => {
+      const mapped = remote && (await this.#ask(main, remote))?.mapped;
+      return mapped ? [{ local: main.local, remote, mapped }] : [];
+    };
+    const others = (await Promise.all([observed(near), observed(far)])).flat();
+    const verdict = classifyMapping([{ local: main.local, remote: server, mapped: sight.mapped }, ...others]);
+    if (verdict.mapping !== 'unknown') return verdict;
+    // It depends on something: the worse is assumed. Alike on two ports of one address, it might still differ by address; few NATs do so,
+    // and nothing is lost by trying.
+    if (verdict.dependent) return { mapping: 'address-and-port-dependent', dependent: true };
+    return { mapping: others.length > 0 ? 'endpoint-independent' : 'unknown', dependent: false };
   }
 
   async #allocation({ alternates }: Sight): Promise<PortAllocation> {
@@ -177,7 +175,7 @@ export class Measurement {
     return (ASK_AT_MS[ASK_AT_MS.length - 1] as number) + ASK_WAIT_MS;
   };
 
-  readonly #changeSchedule: Schedule = function* (this: Measurement) {
+  readonly #changeSchedule: Schedule = function* (this: Profiler) {
     yield* CHANGE_AT_MS;
     return (CHANGE_AT_MS[CHANGE_AT_MS.length - 1] as number) + Math.max(CHANGE_WAIT_MS, 3 * this.#rttMs);
   }.bind(this);
@@ -193,36 +191,21 @@ export class Measurement {
     const { random, clock, waits } = this.#options;
     const flow: { socket: Socket; mapped: Endpoint | undefined } = { socket, mapped: undefined };
     if (isFlow) this.#flows.push(flow);
-    const transactionId = random.bytes(12);
+    // An answer from elsewhere is what a CHANGE-REQUEST asks for.
+    const acceptFrom = attributes.length > 0 ? () => true : undefined;
     const outcome = await waits.run((signal) =>
-      exchange(socket.mux, {
-        to,
-        acceptFrom: (from) => attributes.length > 0 || sameEndpoint(from, to),
-        schedule,
-        shoot: () => ({
-          transactionId,
-          bytes: encode({ class: 'request', method: METHOD.binding, transactionId, attributes }),
-        }),
-        freshIds: false,
-        judge: () => 'accept',
-        clock,
-        signal,
-      }),
+      transact(socket.mux, { attributes }, { to, acceptFrom, schedule, clock, random, signal }),
     );
-    if (outcome.kind !== 'reply') return undefined;
-    const { message, from } = outcome.reply;
-    flow.mapped = message.class === 'success' ? mappedAddress(message) : undefined;
+    if (!('message' in outcome)) return undefined;
+    const { message, from } = outcome;
+    flow.mapped = outcome.kind === 'answered' ? mappedAddress(message) : undefined;
     return { message, from, mapped: flow.mapped };
   }
 
   /** Refreshes a socket's mapping towards the server; the answer does not matter. */
   touch(socket: Socket): void {
     const { random, server, sockets } = this.#options;
-    sockets.send(
-      socket.id,
-      encode({ class: 'request', method: METHOD.binding, transactionId: random.bytes(12), attributes: [] }),
-      server,
-    );
+    sockets.send(socket.id, encodeBinding('request', random.bytes(12)), server);
   }
 
   /** The port that the NAT gives a fresh socket now, for predictions. Undefined after silence. */

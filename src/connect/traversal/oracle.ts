@@ -1,7 +1,7 @@
 /** What two NATs allow, from two measurements, without connecting. Pure: the judgement that a session acts on, in a user's words. */
 import { isPortFiltered, isSymmetric, type Profile } from '../../nat/profile.ts';
 import type { PathKind } from '../../nat/path.ts';
-import { type Judgement, judge, reasonOf } from './strategy.ts';
+import { type Judgement, judgementOf, reasonOf } from './strategy.ts';
 
 export interface Party {
   /** What it is called in sentences. */
@@ -48,7 +48,7 @@ export function verdictOf(a: Party, b: Party): PairVerdict {
       advice: [`Let UDP out of the network of ${blocked.join(' and of ')}.`],
     };
   }
-  const judgement = judge(a.profile, b.profile);
+  const judgement = judgementOf(a.profile, b.profile);
   const rttMs = Math.max(a.rttMs ?? USUAL_RTT_MS, b.rttMs ?? USUAL_RTT_MS);
   const reason = reasonOf(judgement, a.name, b.name);
   const advice = adviceFor(judgement, a, b);

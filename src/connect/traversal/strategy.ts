@@ -84,7 +84,7 @@ export function canJudge(a: Profile, b: Profile): boolean {
 }
 
 /** `first`: which side has the first part where both could have it; the two sides must agree on it. */
-export function judge(a: Profile, b: Profile, first: Side = 'a'): Judgement {
+export function judgementOf(a: Profile, b: Profile, first: Side = 'a'): Judgement {
   if (a.mapping === 'unknown' || b.mapping === 'unknown') return { kind: 'unknown' };
   const [symmetricA, symmetricB] = [isSymmetric(a), isSymmetric(b)];
   if (!symmetricA && !symmetricB) return { kind: 'direct' };

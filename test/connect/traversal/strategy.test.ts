@@ -5,7 +5,7 @@ import type { Dependence } from '../../../src/nat/dependence.ts';
 import type { Profile } from '../../../src/nat/profile.ts';
 import {
   type Judgement,
-  judge,
+  judgementOf,
   oddsOfBirthday,
   patienceMs,
   percent,
@@ -56,7 +56,7 @@ describe('the judgement', () => {
   it('is the same from both sides', () => {
     fc.assert(
       fc.property(anyProfile, anyProfile, (a, b) => {
-        expect(judge(b, a, 'b')).toEqual(mirrored(judge(a, b, 'a')));
+        expect(judgementOf(b, a, 'b')).toEqual(mirrored(judgementOf(a, b, 'a')));
       }),
     );
   });
@@ -68,7 +68,7 @@ describe('the judgement', () => {
       fc.property(anyProfile, anyProfile, (a, b) => {
         fc.pre(a.mapping !== 'unknown' && b.mapping !== 'unknown');
         const plain = !((sym(a) && (sym(b) || hard(b))) || (sym(b) && (sym(a) || hard(a))));
-        expect(judge(a, b).kind === 'direct').toBe(plain);
+        expect(judgementOf(a, b).kind === 'direct').toBe(plain);
       }),
     );
   });
@@ -94,19 +94,19 @@ describe('the judgement', () => {
     ['both random', symmetric(APD, RANDOM), symmetric(APD, RANDOM), 'hopeless'],
     ['an unknown one', UNMEASURED, symmetric(APD, RANDOM), 'unknown'],
   ])('of %s', (_, a, b, kind) => {
-    expect(judge(a, b).kind).toBe(kind);
+    expect(judgementOf(a, b).kind).toBe(kind);
   });
 
   it("lets the side open whose one port holds for all of the other's", () => {
-    expect(judge(symmetric(APD, SEQUENTIAL), profile(AD, AD, RANDOM))).toMatchObject({
+    expect(judgementOf(symmetric(APD, SEQUENTIAL), profile(AD, AD, RANDOM))).toMatchObject({
       opener: 'b',
       foresight: { kind: 'random' },
       sockets: 256,
       probes: 2800,
     });
-    expect(judge(profile(AD, AD, RANDOM), symmetric(APD, SEQUENTIAL))).toMatchObject({ opener: 'a' });
+    expect(judgementOf(profile(AD, AD, RANDOM), symmetric(APD, SEQUENTIAL))).toMatchObject({ opener: 'a' });
     // Each probe of a side with a block takes one of its ports.
-    expect(judge(symmetric(APD, BLOCK), profile(AD, AD, RANDOM))).toMatchObject({
+    expect(judgementOf(symmetric(APD, BLOCK), profile(AD, AD, RANDOM))).toMatchObject({
       opener: 'b',
       probes: 460,
       odds: expect.closeTo(0.84, 2) as number,
@@ -114,8 +114,8 @@ describe('the judgement', () => {
   });
 
   it('is patient only where another round may bring more', () => {
-    expect(patienceMs(judge(symmetric(APD, SEQUENTIAL), symmetric(APD, SEQUENTIAL)))).toBe(13_000);
-    expect(patienceMs(judge(symmetric(APD, SEQUENTIAL), symmetric(APD, BLOCK)))).toBeLessThan(8_000);
+    expect(patienceMs(judgementOf(symmetric(APD, SEQUENTIAL), symmetric(APD, SEQUENTIAL)))).toBe(13_000);
+    expect(patienceMs(judgementOf(symmetric(APD, SEQUENTIAL), symmetric(APD, BLOCK)))).toBeLessThan(8_000);
   });
 
   it('has the odds of the field', () => {
@@ -129,7 +129,7 @@ describe('the judgement', () => {
   it('leaves half of a block to others, and says each in a sentence', () => {
     fc.assert(
       fc.property(anyProfile, anyProfile, (a, b) => {
-        const judgement = judge(a, b);
+        const judgement = judgementOf(a, b);
         if (judgement.kind === 'guess' && judgement.foresight.kind === 'block')
           expect(judgement.sockets).toBeLessThanOrEqual(judgement.foresight.size / 2);
         expect(reasonOf(judgement, 'A', 'B')).toMatch(/^[A-Z].*\.$/);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { agreedKind, kindIn, wordOf } from '../../../src/connect/traversal/path-kind.ts';
+import { agreedKind, kindIn, wordOf } from '../../../src/connect/traversal/path-in-use.ts';
 import { PATH_KINDS as KINDS } from '../../../src/nat/path.ts';
 import { runPair } from '../../matrix/pairs.ts';
 

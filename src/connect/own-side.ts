@@ -1,0 +1,89 @@
+/** This side of a session: what is measured of it while the plain way is tried, and what the peer is told of it. */
+import { type Endpoint, formatEndpoint } from '../net/address.ts';
+import { type Env, NetError } from '../net/env.ts';
+import type { Waits } from '../net/wait.ts';
+import type { Profile } from '../nat/profile.ts';
+import { OwnDescription } from './signalling/own-description.ts';
+import type { Observed, Signalling } from './signalling/signalling.ts';
+import type { Gathered } from './traversal/gather.ts';
+import { Profiler } from './traversal/measure.ts';
+import type { Socket } from './traversal/sockets.ts';
+
+export interface OwnSideOptions {
+  readonly env: Pick<Env, 'clock' | 'random'>;
+  readonly gathered: Gathered;
+  readonly waits: Waits;
+  readonly server: Endpoint;
+  /** The server is a nat-tool server: it tells the peer itself where it sees us. */
+  readonly trusted: boolean;
+  /** Seals our descriptions. */
+  readonly key: Uint8Array;
+  /** The profile is known, or known better. */
+  readonly measured: () => void;
+  /** The socket whose first packets shall not arrive has its mapping. */
+  readonly late: (socket: Socket) => void;
+  readonly note: (event: string, details: Readonly<Record<string, unknown>>) => void;
+}
+
+export class OwnSide {
+  readonly description: OwnDescription;
+  readonly profiler: Profiler;
+  readonly #options: OwnSideOptions;
+  #rttMs = 0;
+
+  constructor(options: OwnSideOptions) {
+    const { env, gathered, waits, server, trusted, key, late, note } = options;
+    this.#options = options;
+    this.description = new OwnDescription(key);
+    this.description.note({ hosts: gathered.endpoints });
+    for (const host of gathered.endpoints) note('candidate', { type: 'host', address: formatEndpoint(host) });
+    this.profiler = new Profiler({
+      clock: env.clock,
+      random: env.random,
+      sockets: gathered.sockets,
+      main: gathered.main,
+      server,
+      trusted,
+      waits,
+      early: (profile) => this.#measured(profile),
+      late: (socket, mapped) => {
+        this.description.update({ late: mapped });
+        late(socket);
+      },
+    });
+  }
+
+  /** To the server, milliseconds; 0 until it answered. */
+  get rttMs(): number {
+    return this.#rttMs;
+  }
+
+  /** Tells the peer what there is, and measures the rest. Rejects only with what should not have happened. */
+  async begin(signalling: Signalling): Promise<void> {
+    this.description.begin(signalling);
+    try {
+      this.#measured(await this.profiler.measure());
+    } catch (error) {
+      // Cut short because there is a path, or no network any more; the plain way tells.
+      if (!this.#options.waits.ended && !(error instanceof NetError)) throw error;
+    }
+  }
+
+  /** Where the server sees the main socket. */
+  observed({ mapped, alternates, rttMs }: Observed): void {
+    if (this.description.current.reflexive.length === 0) {
+      this.#options.note('candidate', { type: 'srflx', address: formatEndpoint(mapped), rttMs });
+      if (this.#options.trusted) this.description.note({ reflexive: [mapped] });
+      else this.description.update({ reflexive: [mapped] });
+    }
+    this.#rttMs = rttMs;
+    this.profiler.sighted({ mapped, alternates }, rttMs);
+  }
+
+  #measured(profile: Profile): void {
+    if (this.#options.waits.ended) return;
+    this.#options.note('measured', { ...profile });
+    this.description.update({ profile });
+    this.#options.measured();
+  }
+}

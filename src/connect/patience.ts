@@ -1,0 +1,62 @@
+/** When the search for a path is given up, and with what reason: one ending is due at a time, the latest that was set. */
+import type { Clock } from '../net/env.ts';
+import { type Deadlines, usualMs } from './deadlines.ts';
+import type { ConnectFailure } from './session-api.ts';
+import type { HardWays } from './traversal/hard-ways.ts';
+import { patienceMs, reasonOf } from './traversal/strategy.ts';
+
+export interface PatienceOptions {
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
+  readonly hard: HardWays;
+  /** Of the plain way, from the meeting on; the usual when absent. */
+  readonly plainMs: number | undefined;
+  readonly note: (event: string, details: Readonly<Record<string, unknown>>) => void;
+}
+
+/** What the plain way has at least, however late it turns out that there is no other. */
+const LEAST_HOPE_MS = 500;
+
+export class Patience {
+  readonly #options: PatienceOptions;
+  #metAt = 0;
+
+  constructor(options: PatienceOptions) {
+    this.#options = options;
+  }
+
+  /** The peer is there. */
+  met(): void {
+    const { clock, deadlines, plainMs } = this.#options;
+    this.#metAt = clock.now();
+    deadlines.set('plain', plainMs ?? usualMs('plain'));
+  }
+
+  /** More is known of one side; without a path yet, begins the hard ways as soon as that is enough. `rttMs`: to the server. */
+  decide(rttMs: number, found: boolean): void {
+    const { clock, deadlines, hard, plainMs = 0, note } = this.#options;
+    const judgement = hard.decide();
+    if (!judgement || found) return;
+    const reason = reasonOf(judgement, 'this side', 'the peer');
+    note('judged', { kind: judgement.kind, reason, ...('odds' in judgement && { odds: judgement.odds }) });
+    if (judgement.kind === 'direct' || judgement.kind === 'unknown') return;
+    if (judgement.kind === 'hopeless') {
+      // As long as the plain way was given a chance, there is nothing to wait for.
+      const left = this.#metAt + usualMs('hopeless') - clock.now();
+      return deadlines.set('hopeless', Math.max(left, LEAST_HOPE_MS));
+    }
+    deadlines.set('hard', Math.max(patienceMs(judgement) + 4 * rttMs, plainMs));
+    hard.start(judgement);
+  }
+
+  /** What the search failed of, now that this ending is due. */
+  failureAt(ending: 'nobody-came' | 'plain' | 'hopeless' | 'hard' | 'peer-left'): ConnectFailure {
+    const { judgement } = this.#options.hard;
+    if (ending === 'nobody-came') return { kind: 'nobody-came' };
+    // That the peer gave up as well says less than why.
+    if (ending === 'peer-left' && judgement?.kind !== 'hopeless') return { kind: 'peer-left' };
+    if (!judgement) return { kind: 'no-path', judgement, reason: 'The NAT of one side could not be measured.' };
+    const kind = judgement.kind === 'hopeless' ? 'hopeless' : 'no-path';
+    return { kind, judgement, reason: reasonOf(judgement, 'this side', 'the peer') };
+  }
+}

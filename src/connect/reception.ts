@@ -1,0 +1,69 @@
+/** Carries what the sockets of a session hear to where it belongs: signalling, ICE agent or channel. */
+import { sameEndpoint } from '../net/address.ts';
+import type { Datagram } from '../net/env.ts';
+import type { Decoded } from '../stun/message.ts';
+import { isEnvelope } from './channel/envelope.ts';
+import type { Peer } from './peer.ts';
+import type { Signalling } from './signalling/signalling.ts';
+import type { Governor } from './traversal/governor.ts';
+import type { HardWays } from './traversal/hard-ways.ts';
+import type { PathInUse } from './traversal/path-in-use.ts';
+
+export interface ReceptionOptions {
+  readonly signalling: Signalling;
+  readonly hard: HardWays;
+  readonly governor: Governor;
+  readonly path: PathInUse;
+}
+
+/** Beyond this the peer's checks are left unanswered until the rate is kept again. */
+const MOST_AHEAD_MS = 40;
+/** STUN checks that came before the peer's credentials did. */
+const MOST_EARLY = 32;
+
+export class Reception {
+  readonly #options: ReceptionOptions;
+  readonly #early: { readonly socket: number; readonly datagram: Datagram; readonly message: Decoded }[] = [];
+  #peer: Peer | undefined;
+
+  constructor(options: ReceptionOptions) {
+    this.#options = options;
+  }
+
+  /** The peer is known: it is given the checks of it that were here before. */
+  meet(peer: Peer): void {
+    this.#peer = peer;
+    for (const { socket, datagram, message } of this.#early.splice(0)) check(peer, socket, datagram, message);
+  }
+
+  heard(socket: number, datagram: Datagram, message: Decoded | undefined): void {
+    const { signalling, hard } = this.#options;
+    if (!message) {
+      if (isEnvelope(datagram.data)) this.#peer?.channel.receive(datagram.data, datagram.at);
+      return;
+    }
+    if (signalling.accept?.(datagram, message)) return;
+    const only = hard.only(socket);
+    if (only && !sameEndpoint(only, datagram.from)) return;
+    if (!only && message.class === 'request' && this.#isTooMuch(datagram)) return;
+    if (this.#peer) check(this.#peer, socket, datagram, message);
+    else if (message.class === 'request') {
+      if (this.#early.length < MOST_EARLY) this.#early.push({ socket, datagram, message });
+      // Somebody checks us of whom we have not been told: perhaps that was lost.
+      signalling.refresh?.();
+    }
+  }
+
+  /**
+   * Many probes of the peer may come in where they were not meant to; it repeats those that matter. Those on the path keep consent,
+   * whatever else it carries.
+   */
+  #isTooMuch({ from }: Datagram): boolean {
+    const { governor, path } = this.#options;
+    const onPath = path.current !== undefined && sameEndpoint(path.current.remote, from);
+    return !onPath && governor.aheadMs > MOST_AHEAD_MS;
+  }
+}
+
+const check = ({ agent }: Peer, socket: number, { from, at }: Datagram, message: Decoded): void =>
+  agent.feed({ kind: 'datagram', socket, from, message, at });

@@ -1,0 +1,44 @@
+/** What we tell the peer of ourselves: it grows while we measure, and each change goes out at once, sealed. */
+import { Sealer } from '../channel/envelope.ts';
+import { type Description, encodeDescription } from './description.ts';
+import type { Signalling } from './signalling.ts';
+
+export class OwnDescription {
+  readonly #sealer: Sealer;
+  #signalling: Signalling | undefined;
+  #current: Description = { hosts: [], reflexive: [], late: undefined, profile: undefined, aim: undefined };
+
+  /** `key`: of this member's descriptions, 32 bytes; no other sealer may have it. */
+  constructor(key: Uint8Array) {
+    this.#sealer = new Sealer(key);
+  }
+
+  get current(): Description {
+    return this.#current;
+  }
+
+  /** From now on changes are published, until {@link stop}. */
+  begin(signalling: Signalling): void {
+    this.#signalling = signalling;
+    this.#publish();
+  }
+
+  update(part: Partial<Description>): void {
+    this.note(part);
+    this.#publish();
+  }
+
+  /** As {@link update}, but it goes out with the next change only. */
+  note(part: Partial<Description>): void {
+    this.#current = { ...this.#current, ...part };
+  }
+
+  stop(): void {
+    this.#signalling = undefined;
+  }
+
+  #publish(): void {
+    const settled = this.#current.profile?.complete ?? false;
+    this.#signalling?.publish(this.#sealer.seal(0, encodeDescription(this.#current)), settled);
+  }
+}
