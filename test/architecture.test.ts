@@ -119,8 +119,30 @@ function circles(sources: Sources): string[][] {
   return found;
 }
 
-function readSources(): Sources {
-  const root = join(dirname(fileURLToPath(import.meta.url)), '..', 'src');
+/** Rooms of test/ that hold something else than tests of one module. */
+const NO_MIRROR = new Set(['matrix', 'transcripts', 'kernel', 'bench', 'fuzz', 'docs', 'vectors']);
+
+/** Tests, by paths relative to test, that do not lie where their module does: `<module>.test.ts` or `<module>.<aspect>.test.ts`. */
+const misplaced = (tests: Iterable<string>, sources: Sources): string[] =>
+  [...tests].filter((test) => {
+    if (!test.endsWith('.test.ts') || test === 'architecture.test.ts') return false;
+    if (NO_MIRROR.has(test.split('/')[0] ?? '')) return false;
+    const [module = ''] = posix.basename(test).split('.');
+    return !sources.has(posix.join(posix.dirname(test), `${module}.ts`));
+  });
+
+const MOST_LINES = 400;
+const MEDIAN_LINES = 120;
+/** Longer than may be, and about to be taken apart. Nothing is added here. */
+const TOO_LONG = new Set([
+  'connect/session.ts',
+  'commands/connect/connect.ts',
+  'commands/lab/lab.ts',
+  'commands/punch.ts',
+]);
+
+function readSources(room = 'src'): Sources {
+  const root = join(dirname(fileURLToPath(import.meta.url)), '..', room);
   const files = readdirSync(root, { recursive: true, withFileTypes: true }).filter(
     (entry) => entry.isFile() && entry.name.endsWith('.ts'),
   );
@@ -137,6 +159,18 @@ describe('the house', () => {
     const sources = readSources();
     expect(sources.size).toBeGreaterThan(10);
     expect(breaches(sources)).toEqual([]);
+  });
+
+  it('has its tests where their modules are', () => {
+    expect(misplaced(readSources('test').keys(), readSources())).toEqual([]);
+  });
+
+  it('has short files', () => {
+    const lengths = [...readSources()].map(([file, text]) => ({ file, lines: text.trimEnd().split('\n').length }));
+    const long = lengths.filter(({ file, lines }) => lines > MOST_LINES && !TOO_LONG.has(file));
+    expect(long).toEqual([]);
+    const sorted = lengths.map(({ lines }) => lines).sort((a, b) => a - b);
+    expect(sorted[Math.floor(sorted.length / 2)]).toBeLessThanOrEqual(MEDIAN_LINES);
   });
 });
 
@@ -207,6 +241,14 @@ describe('the checker', () => {
     ],
   ] satisfies [string, [string, string][]][])('finds an import that goes %s', (_, files) => {
     expect(check(...files)).toHaveLength(1);
+  });
+
+  it('finds tests that lie where no module is', () => {
+    const sources = new Map([['net/a.ts', '']]);
+    const good = ['net/a.test.ts', 'net/a.slow.test.ts', 'net/support.ts', 'matrix/b.test.ts', 'architecture.test.ts'];
+    expect(misplaced(good, sources)).toEqual([]);
+    const bad = ['a.test.ts', 'net/b.test.ts', 'stun/a.test.ts', 'net/deep/a.test.ts'];
+    expect(misplaced(bad, sources)).toEqual(bad);
   });
 
   it('lets the lab command into the lab', () => {
