@@ -52,6 +52,8 @@ export async function connectSdp(env: Env, options: SdpOptions): Promise<Connect
   const abort = (): void => attempt.break(signal.reason);
   signal.addEventListener('abort', abort, { once: true });
   try {
+    // It may have aborted while the way to the server was looked for.
+    signal.throwIfAborted();
     const outcome = await attempt.run();
     if (outcome === 'connected')
       return { kind: 'connected', connection: new Connection(env.clock, attempt.bearer()), timeline };

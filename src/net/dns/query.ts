@@ -66,6 +66,8 @@ export async function queryDns(
   });
   options.signal.addEventListener('abort', stop, { once: true });
   try {
+    // It may have aborted while the socket was handed over.
+    options.signal.throwIfAborted();
     walk();
     return await end.promise;
   } finally {

@@ -44,6 +44,8 @@ async function getFrom(
   const stop = (): void => stream.close();
   signal.addEventListener('abort', stop, { once: true });
   try {
+    // It may have aborted while the connection was handed over.
+    signal.throwIfAborted();
     const sentAt = env.clock.now();
     const request = [
       `GET ${url.pathname}${url.search} HTTP/1.1`,

@@ -51,6 +51,19 @@ describe('httpGet', () => {
     await expect(lab.run((env) => get(env, `http://${B}/`))).rejects.toThrow('without an answer');
   });
 
+  it('ends with the reason of a signal that aborts while the connection is handed over', async () => {
+    const lab = createLab();
+    lab.serve('B', (env) => startWebService(env, B, 80));
+    const controller = new AbortController();
+    await expect(
+      lab.run((env) => {
+        const connect: Env['tcp']['connect'] = (...args) =>
+          env.tcp.connect(...args).finally(() => controller.abort('enough'));
+        return get({ ...env, tcp: { ...env.tcp, connect } }, `http://${B}/`, controller.signal);
+      }),
+    ).rejects.toBe('enough');
+  });
+
   it('ends with the reason of its signal, wherever it stands', async () => {
     const lab = createLab();
     lab.serve('B', (env) => startWebService(env, B, 80));
