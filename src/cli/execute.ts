@@ -25,7 +25,7 @@ import { typography, visible, visibleOutput } from '../render/words.ts';
 import { type Report, startReport } from '../report/report.ts';
 import { kebab } from './options.ts';
 import { type Globals, parseCommand, parseGlobals, splitCommand } from './parse.ts';
-import { nearest } from './suggest.ts';
+import { nearest } from '../net/nearest.ts';
 
 /** What the process, or a test, or `lab` provides. */
 export interface Host {

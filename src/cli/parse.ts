@@ -13,7 +13,7 @@ import {
 import * as common from '../commands/arguments.ts';
 import { canonicalAddress } from '../net/address.ts';
 import { GLOBAL_OPTIONS, kebab, positionalUsage, spellings, takesValue, usageLine } from './options.ts';
-import { nearest } from './suggest.ts';
+import { nearest } from '../net/nearest.ts';
 
 export interface Globals {
   readonly form: Form;

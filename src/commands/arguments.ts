@@ -1,23 +1,10 @@
 /** The arguments that several commands share: what they look like, and one wording when they are wrong. */
 import { canonicalAddress, type Family, familyOf } from '../net/address.ts';
+import { type HostPort, parseHostPort } from '../net/host-port.ts';
 import { parseStunServer, type StunServerName, StunUriError } from '../stun/uri.ts';
 import { UsageError } from './usage-error.ts';
 
-/** A host as the user wrote it, name or literal address without brackets, and the port if one was given. */
-export interface HostPort {
-  readonly host: string;
-  /** 1–65535. */
-  readonly port: number | undefined;
-}
-
 const whole = (text: string): number => (/^\d{1,15}$/.test(text) ? Number(text) : Number.NaN);
-
-/** A port to send to, 1–65535. */
-function parsePort(text: string, argument: string): number {
-  const port = whole(text);
-  if (!(port >= 1 && port <= 65535)) throw UsageError.expected(argument, 'a port from 1 to 65535', text);
-  return port;
-}
 
 /** A port to bind, 0–65535; 0 lets the system choose. */
 export function parseLocalPort(text: string, argument: string): number {
@@ -60,23 +47,13 @@ export function parseAddress(text: string, argument: string): string {
   return address;
 }
 
-const HOST_NAME = /^(?=.{1,253}\.?$)[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})(?:\.[A-Za-z0-9_][A-Za-z0-9_-]{0,62})*\.?$/;
-
 /** `host`, `host:port`, `[v6]:port`, `[v6]` or a bare IPv6 address. The two-argument form `host port` is joined before it comes here (`joinPort`). */
-export function parseHostPort(text: string, argument: string): HostPort {
-  const bare = canonicalAddress(text);
-  if (bare) return { host: bare, port: undefined };
-  const match = /^(?:\[([^\]]*)\]|([^:[\]]+))(?::(.*))?$/.exec(text);
-  const expected = (): UsageError => UsageError.expected(argument, 'host, host:port or [v6]:port', text);
-  if (!match) throw expected();
-  const host = match[1] === undefined ? match[2] : match[1].includes(':') ? canonicalAddress(match[1]) : undefined;
-  // All digits and dots is meant as an IPv4 address: 300.1.2.3 is no host name.
-  if (
-    !host ||
-    (match[1] === undefined && (!HOST_NAME.test(host) || (/^[\d.]+$/.test(host) && !canonicalAddress(host))))
-  )
-    throw expected();
-  return { host, port: match[3] === undefined ? undefined : parsePort(match[3], `port in ${argument}`) };
+export function parseHost(text: string, argument: string): HostPort {
+  const parsed = parseHostPort(text);
+  if (!('wrong' in parsed)) return parsed;
+  throw parsed.wrong === 'port'
+    ? UsageError.expected(`port in ${argument}`, 'a port from 1 to 65535', parsed.port)
+    : UsageError.expected(argument, 'host, host:port or [v6]:port', text);
 }
 
 /** A STUN server, `stuns:` for TLS included. */
@@ -100,9 +77,9 @@ export function parseStun(text: string, argument: string): StunServerName {
   return server;
 }
 
-/** As {@link parseHostPort}, where the port may not be left out. */
+/** As {@link parseHost}, where the port may not be left out. */
 export function parseRemote(text: string, argument: string): { readonly host: string; readonly port: number } {
-  const { host, port } = parseHostPort(text, argument);
+  const { host, port } = parseHost(text, argument);
   if (port === undefined) throw new UsageError(`${argument}: '${text}' needs a port: write host:port or host port`);
   return { host, port };
 }

@@ -1,4 +1,4 @@
-import { parseEndpoint } from '../net/address.ts';
+import { parseEndpoint } from '../net/host-port.ts';
 import { least } from '../net/extremes.ts';
 import { type Party, type PairPath, verdictOf } from '../connect/traversal/oracle.ts';
 import type { Dependence } from '../nat/dependence.ts';

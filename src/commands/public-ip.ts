@@ -16,8 +16,9 @@ import { type Block, fields, forwardingGrid, grid } from '../render/block.ts';
 import { type Finding, finding } from '../report/finding.ts';
 import type { ForwardingRow } from '../report/forwarding.ts';
 import { type Report, startReport } from '../report/report.ts';
-import { checkFamily, FAMILY, parseHostPort, parseSecondsFrom, parseStun, PORT, SOURCE, TIMEOUT } from './arguments.ts';
+import { checkFamily, FAMILY, parseHost, parseSecondsFrom, parseStun, PORT, SOURCE, TIMEOUT } from './arguments.ts';
 import { type ArgsOf, type Context, defineCommand, type Look, UsageError } from './command.ts';
+import { toMicroseconds } from '../net/round.ts';
 
 interface PublicIp {
   /** IPv4 where there is one; null when nobody answered. */
@@ -45,7 +46,7 @@ function parseDns(text: string, argument: string): DnsSource {
       'NAME@SERVER, such as myip.opendns.com@208.67.222.222, or txt:NAME@SERVER',
       text,
     );
-  const { host, port } = parseHostPort(match[3] ?? '', argument);
+  const { host, port } = parseHost(match[3] ?? '', argument);
   return { method: 'dns', type: match[1] ? 'TXT' : 'address', name: match[2] ?? '', host, port: port ?? 53 };
 }
 
@@ -174,7 +175,7 @@ function conclude({ answers, table, best, ipv4, ipv6 }: Survey, watched = false)
   return {
     address: best?.address ?? null,
     port,
-    answers: answers.map((answer) => ({ ...answer, rttMs: Math.round(answer.rttMs * 1000) / 1000 })),
+    answers: answers.map((answer) => ({ ...answer, rttMs: toMicroseconds(answer.rttMs) })),
     agree: agree(answers),
     ipv4: ipv4 ?? null,
     ipv6: ipv6 ?? null,

@@ -19,6 +19,7 @@ import { checkFamily, FAMILY, parseRemote, parseSeconds, parseStun, parseWhole, 
 import { type ArgsOf, type Context, defineCommand, type Look, UsageError } from './command.ts';
 import { largestDatagram, parseHex, sized } from './datagrams/payload.ts';
 import { resolveRemote } from './send.ts';
+import { toMicroseconds } from '../net/round.ts';
 
 /**
  * `open`: packets pass both ways. `inbound`: the other side's arrive, ours are not answered. `sent`: the packets went out, and nobody was
@@ -347,7 +348,7 @@ function conclude(
     peer: punched?.peer
       ? {
           address: formatEndpoint(punched.peer.address),
-          rttMs: Math.round(punched.peer.rttMs * 1000) / 1000,
+          rttMs: toMicroseconds(punched.peer.rttMs),
           seenAs: punched.peer.seenAs ? formatEndpoint(punched.peer.seenAs) : null,
         }
       : null,

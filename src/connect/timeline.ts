@@ -1,4 +1,5 @@
 import type { Clock } from '../net/env.ts';
+import { toMicroseconds } from '../net/round.ts';
 
 /** Something that happened on the way to a connection, for the report. */
 export interface TimelineEvent {
@@ -24,14 +25,14 @@ export class Timeline {
   }
 
   get elapsedMs(): number {
-    return Math.round((this.#clock.now() - this.#start) * 1000) / 1000;
+    return toMicroseconds(this.#clock.now() - this.#start);
   }
 
   add(event: string, details: Readonly<Record<string, unknown>> = {}): void {
     // To the microsecond, as the report's own times.
     const rounded = Object.entries(details).map(([key, value]) => [
       key,
-      key.endsWith('Ms') && typeof value === 'number' ? Math.round(value * 1000) / 1000 : value,
+      key.endsWith('Ms') && typeof value === 'number' ? toMicroseconds(value) : value,
     ]);
     const entry: TimelineEvent = {
       atMs: this.elapsedMs,

@@ -1,4 +1,5 @@
 /** NATs by name and modifiers, as on the command line. Pure. */
+import { nearest } from '../net/nearest.ts';
 import type { Dependence } from '../nat/dependence.ts';
 import {
   DEFAULT_LIFETIMES,
@@ -75,14 +76,14 @@ export const NAT_MODIFIERS: readonly string[] = Object.keys(MODIFIERS);
 export function parseNat(text: string): NatSpec {
   const [kind = '', ...modifiers] = text.split(',').map((word) => word.trim());
   const known = NAT_KINDS.find((each) => each === kind);
-  if (!known) throw new NatSpecError(kind, `a NAT: ${NAT_KINDS.join(', ')}`, alike(kind, NAT_KINDS));
+  if (!known) throw new NatSpecError(kind, `a NAT: ${NAT_KINDS.join(', ')}`, nearest(kind, NAT_KINDS));
   let parts: Partial<NatParts> = natSpec(known).carrier ?? natSpec(known).parts;
   for (const argument of modifiers) {
     const equals = argument.indexOf('=');
     const name = equals < 0 ? argument : argument.slice(0, equals);
     const modifier = Object.hasOwn(MODIFIERS, name) ? MODIFIERS[name] : undefined;
     if (!modifier)
-      throw new NatSpecError(argument, `a modifier: ${NAT_MODIFIERS.join(', ')}`, alike(name, NAT_MODIFIERS));
+      throw new NatSpecError(argument, `a modifier: ${NAT_MODIFIERS.join(', ')}`, nearest(name, NAT_MODIFIERS));
     parts = { ...parts, ...modifier(equals < 0 ? undefined : argument.slice(equals + 1), argument, parts) };
   }
   return natSpec(known, parts);
@@ -104,7 +105,7 @@ function oneOf<T>(
   expected: string,
 ): T {
   if (value === undefined || !Object.hasOwn(choices, value))
-    throw new NatSpecError(argument, expected, value && alike(value, Object.keys(choices)));
+    throw new NatSpecError(argument, expected, value && nearest(value, Object.keys(choices)));
   return choices[value] as T;
 }
 
@@ -163,7 +164,7 @@ function parsePorts(value: string | undefined, argument: string): PortChoice {
       return { kind, size: first === undefined ? 512 : whole(first, 1, 16_384, argument, expected) };
     }
     default:
-      throw new NatSpecError(argument, expected, alike(kind ?? '', ['preserving', 'sequential', 'random', 'block']));
+      throw new NatSpecError(argument, expected, nearest(kind ?? '', ['preserving', 'sequential', 'random', 'block']));
   }
 }
 
@@ -185,16 +186,4 @@ function parsePool(value: string | undefined, argument: string): Partial<NatPart
     pool: whole(count, 1, 16, argument, expected),
     pooling: oneOf({ paired: 'paired', arbitrary: 'arbitrary' } as const, pooling, argument, expected),
   };
-}
-
-/** A word that begins or ends like the given one. */
-function alike(given: string, words: readonly string[]): string | undefined {
-  const low = given.toLowerCase().replaceAll('_', '-');
-  if (low.length < 2) return undefined;
-  return (
-    words.find((word) => word === low) ??
-    words.find((word) => word.startsWith(low.slice(0, 3))) ??
-    words.find((word) => word.includes(low)) ??
-    words.find((word) => low.includes(word))
-  );
 }

@@ -5,6 +5,7 @@
 import type { Clock } from '../net/env.ts';
 import { Heap } from './heap.ts';
 import { type SeededRandom, seededRandom } from './random.ts';
+import { toMicroseconds } from '../net/round.ts';
 
 /** Nothing is scheduled, and the main procedure still waits: on real hardware it would hang for ever. */
 export class DeadlockError extends Error {
@@ -37,7 +38,7 @@ export class RunawayError extends Error {
   }
 }
 
-const format = (ms: number): string => `${Math.round(ms * 1000) / 1000} ms`;
+const format = (ms: number): string => `${toMicroseconds(ms)} ms`;
 const list = (items: readonly string[]): string => (items.length ? `: ${items.join('; ')}` : '');
 
 export interface WorldOptions {

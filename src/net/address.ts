@@ -177,16 +177,6 @@ export const isAnyAddress = (address: string): boolean => address === '0.0.0.0' 
 export const formatEndpoint = ({ address, port }: Endpoint): string =>
   address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 
-/** Inverse of {@link formatEndpoint}, for literal addresses only. */
-export function parseEndpoint(text: string): Endpoint | undefined {
-  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text);
-  if (!match) return undefined;
-  const address = canonicalAddress((match[1] ?? match[2]) as string);
-  const port = Number(match[3]);
-  if (!address || port > 65535 || address.includes(':') !== (match[1] !== undefined)) return undefined;
-  return { address, port };
-}
-
 export const sameEndpoint = (a: Endpoint, b: Endpoint): boolean => a.port === b.port && a.address === b.address;
 
 /**

@@ -1,5 +1,6 @@
 import type { Clock } from '../net/env.ts';
 import type { Finding } from './finding.ts';
+import { toMicroseconds } from '../net/round.ts';
 
 /** What a command found out, as data. Additive change keeps the schema's number; a rename, removal or new type raises it. */
 export interface Report<Data = unknown> {
@@ -23,7 +24,7 @@ export function startReport(clock: Clock, schema: Report['schema']) {
   return <Data>(outcome: Completeness, data: Data, findings: readonly Finding[] = []): Report<Data> => ({
     schema,
     startedAt,
-    durationMs: Math.round((clock.now() - start) * 1000) / 1000,
+    durationMs: toMicroseconds(clock.now() - start),
     outcome,
     data,
     findings,

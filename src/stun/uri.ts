@@ -1,13 +1,11 @@
 /** How a STUN server is written: a `stun:` or `stuns:` URI (RFC 7064), `host`, `host:port`, `[v6]`, `[v6]:port`, or a bare IPv6 address. */
 import { canonicalAddress } from '../net/address.ts';
+import { formatHostPort, type HostPort, parseHostPort } from '../net/host-port.ts';
 
 export type StunTransport = 'udp' | 'tcp' | 'tls';
 
-export interface StunServerName {
-  /** A name, or a canonical literal address without brackets. */
-  readonly host: string;
-  /** 1–65535; undefined leaves it to DNS SRV and then to {@link defaultPort}. */
-  readonly port: number | undefined;
+/** Without a port it is left to DNS SRV and then to {@link defaultPort}. */
+export interface StunServerName extends HostPort {
   /** `stuns:`, and only over TLS. */
   readonly secure: boolean;
 }
@@ -26,10 +24,11 @@ export class StunUriError extends Error {
   }
 }
 
-const FORMS = 'host, host:port, [v6]:port or stun:host[:port]';
-/** RFC 1123 labels, underscores allowed, one final dot allowed. */
-const NAME =
-  /^(?=.{1,253}\.?$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$/i;
+const WRONG = {
+  form: 'host, host:port, [v6]:port or stun:host[:port]',
+  brackets: 'an IPv6 address between the brackets',
+  port: 'a port from 1 to 65535',
+} as const;
 
 /** Throws StunUriError. */
 export function parseStunServer(text: string): StunServerName {
@@ -43,16 +42,9 @@ export function parseStunServer(text: string): StunServerName {
   const rest = scheme ? (uri?.[2] as string) : text;
   if (rest.startsWith('//')) throw fail(`${scheme ?? 'stun'}:host[:port], without //`);
   if (rest.includes('?')) throw fail(`${scheme ?? 'stun'}:host[:port], without a query (RFC 7064 has none)`);
-  const parts = /^(?:\[([^\]]*)\]|([^:[\]]+))(?::(.*))?$/.exec(rest);
-  if (!parts) throw fail(FORMS);
-  const [, bracketed, plain, portText] = parts;
-  const host =
-    bracketed === undefined ? (canonicalAddress(plain as string) ?? (plain as string)) : canonicalAddress(bracketed);
-  if (!host || (bracketed !== undefined && !host.includes(':'))) throw fail('an IPv6 address between the brackets');
-  // Digits and dots alone are meant as an IPv4 address.
-  if (!canonicalAddress(host) && (!NAME.test(host) || /^[\d.]+$/.test(host))) throw fail(FORMS);
-  const port = portText === undefined ? undefined : Number(/^\d{1,5}$/.test(portText) ? portText : Number.NaN);
-  if (port !== undefined && !(port >= 1 && port <= 65535)) throw fail('a port from 1 to 65535');
+  const parsed = parseHostPort(rest);
+  if ('wrong' in parsed) throw fail(WRONG[parsed.wrong]);
+  const { host, port } = parsed;
   const secure = scheme === 'stuns';
   // RFC 8489 §8.1: a certificate is checked against a name.
   if (secure && canonicalAddress(host))
@@ -61,7 +53,5 @@ export function parseStunServer(text: string): StunServerName {
 }
 
 /** As it would be written; the inverse of {@link parseStunServer}. */
-export function formatStunServer({ host, port, secure }: StunServerName): string {
-  const where = host.includes(':') && port !== undefined ? `[${host}]` : host;
-  return `${secure ? 'stuns:' : ''}${where}${port === undefined ? '' : `:${port}`}`;
-}
+export const formatStunServer = ({ secure, ...where }: StunServerName): string =>
+  `${secure ? 'stuns:' : ''}${formatHostPort(where)}`;

@@ -1,4 +1,4 @@
-import { FAMILY, PORT, SOURCE, TIMEOUT, parseHostPort } from '../../src/commands/arguments.ts';
+import { FAMILY, PORT, SOURCE, TIMEOUT, parseHost } from '../../src/commands/arguments.ts';
 import { defineCommand } from '../../src/commands/command.ts';
 import { fields, forwardingGrid, heading } from '../../src/render/block.ts';
 import { startReport } from '../../src/report/report.ts';
@@ -8,7 +8,7 @@ export const sample = defineCommand({
   name: 'sample',
   summary: 'try the command line',
   description: ['Answers from its arguments alone.'],
-  positionals: { server: { array: true, joinPort: true, parse: parseHostPort, describe: 'servers to name' } },
+  positionals: { server: { array: true, joinPort: true, parse: parseHost, describe: 'servers to name' } },
   options: {
     family: FAMILY,
     port: PORT,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseEndpoint } from '../../src/net/address.ts';
+import { parseEndpoint } from '../../src/net/host-port.ts';
 import { WELL_KNOWN } from '../../src/net/nat64.ts';
 import { doubtOf, plain, type Sighting, weigh } from '../../src/nat/evidence.ts';
 

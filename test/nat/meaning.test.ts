@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseEndpoint } from '../../src/net/address.ts';
+import { parseEndpoint } from '../../src/net/host-port.ts';
 import { isExpected } from '../../src/nat/meaning.ts';
 import { classifyFiltering } from '../../src/nat/filtering.ts';
 import { classifyMapping, type Observation } from '../../src/nat/mapping.ts';

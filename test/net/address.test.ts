@@ -8,9 +8,9 @@ import {
   formatEndpoint,
   inPrefix,
   isAddress,
-  parseEndpoint,
   scopeOf,
 } from '../../src/net/address.ts';
+import { parseEndpoint } from '../../src/net/host-port.ts';
 import { endpoint } from '../stun/arbitraries.ts';
 
 /** Texts that are addresses, nearly so, or not at all. */

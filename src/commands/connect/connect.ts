@@ -1,4 +1,5 @@
 import { type Endpoint, familyOf, formatEndpoint } from '../../net/address.ts';
+import { formatHostPort } from '../../net/host-port.ts';
 import { NetError } from '../../net/env.ts';
 import { CodeError, deriveSecret, generateCode, parseCode } from '../../connect/code.ts';
 import { connect, connectBy, type ConnectResult } from '../../connect/connect.ts';
@@ -12,11 +13,12 @@ import { type Block, fields, grid, heading, text } from '../../render/block.ts';
 import { type Finding, finding } from '../../report/finding.ts';
 import { type Report, startReport } from '../../report/report.ts';
 import { discover } from '../../stun/discovery.ts';
-import { FAMILY, parseHostPort, parseSeconds, parseStun, PORT, SOURCE } from '../arguments.ts';
+import { FAMILY, parseHost, parseSeconds, parseStun, PORT, SOURCE } from '../arguments.ts';
 import { type ArgsOf, type Context, defineCommand, type Look, UsageError } from '../command.ts';
 import { type ConnectEvent, type Purpose, type Used, use } from './use.ts';
 import { datagramLine } from '../datagrams/output.ts';
 import { Lines } from './lines.ts';
+import { toMicroseconds } from '../../net/round.ts';
 
 export interface ConnectPair {
   readonly local: string;
@@ -108,7 +110,7 @@ const SDP_MS = 120_000;
 
 function parseForward(value: string, argument: string): Endpoint {
   if (/^\d{1,5}$/.test(value)) return { address: '127.0.0.1', port: portOf(value, argument) };
-  const { host, port } = parseHostPort(value, argument);
+  const { host, port } = parseHost(value, argument);
   if (port === undefined) throw UsageError.expected(argument, '[LOCAL:]PORT', value);
   return { address: host === 'localhost' ? '127.0.0.1' : host, port };
 }
@@ -276,7 +278,7 @@ async function openByCode(
   if (fresh) {
     if (context.form === 'json' && !isCheck(args)) await context.emit({ event: 'code', code });
     context.note(
-      `On the other host: nat-tool connect ${code} --server ${args.server ? formatServer(args.server) : formatEndpoint(server)}`,
+      `On the other host: nat-tool connect ${code} --server ${args.server ? formatHostPort(args.server) : formatEndpoint(server)}`,
     );
   }
   const repair = !args.noRepair && purpose !== 'exec' && purpose !== 'check';
@@ -376,7 +378,7 @@ const nothing = (): ConnectReport => ({
 function sincePeer(timeline: readonly TimelineEvent[]): number | null {
   const peer = timeline.find(({ event }) => event === 'peer');
   const end = timeline.find(({ event }) => event === 'connected' || event === 'failed');
-  return peer && end ? Math.round((end.atMs - peer.atMs) * 1000) / 1000 : null;
+  return peer && end ? toMicroseconds(end.atMs - peer.atMs) : null;
 }
 
 const pairsOf = (pairs: ReturnType<Connection['pairs']>): ConnectPair[] =>
@@ -390,10 +392,7 @@ const pairsOf = (pairs: ReturnType<Connection['pairs']>): ConnectPair[] =>
   }));
 
 /** To the microsecond. */
-const rounded = (ms: number | undefined): number | null => (ms === undefined ? null : Math.round(ms * 1000) / 1000);
-
-const formatServer = ({ host, port }: { readonly host: string; readonly port: number | undefined }): string =>
-  port === undefined ? host : `${host.includes(':') ? `[${host}]` : host}:${port}`;
+const rounded = (ms: number | undefined): number | null => (ms === undefined ? null : toMicroseconds(ms));
 
 /* ---- words ---- */
 

@@ -1,5 +1,6 @@
 /** What a peer tells of itself through the signalling, sealed: candidates, its NAT, and the ports it aims at. Always the whole state. */
-import { type Endpoint, formatEndpoint, parseEndpoint } from '../../net/address.ts';
+import { type Endpoint, formatEndpoint } from '../../net/address.ts';
+import { parseEndpoint } from '../../net/host-port.ts';
 import type { AllocationPattern, PortAllocation } from '../../nat/allocation.ts';
 import { MOST_PAYLOAD } from '../../rendezvous/protocol.ts';
 import { ENVELOPE_OVERHEAD } from '../channel/envelope.ts';

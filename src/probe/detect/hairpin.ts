@@ -12,6 +12,7 @@ import type { Observation } from '../../nat/mapping.ts';
 import { MOST_SENDS, sendsForSilence } from './loss.ts';
 import type { Evidence } from './series.ts';
 import type { Probes, ProbeSocket } from './probes.ts';
+import { toMicroseconds } from '../../net/round.ts';
 
 export type Hairpin = 'yes' | 'no' | 'unknown';
 
@@ -88,7 +89,7 @@ export async function hairpinTest(
       to: formatEndpoint(b.seen.mapped),
       sent,
       received: heardAt === undefined ? 0 : 1,
-      rttMs: heardAt === undefined ? null : Math.round((heardAt - startedAt) * 1000) / 1000,
+      rttMs: heardAt === undefined ? null : toMicroseconds(heardAt - startedAt),
       verdict: outcome,
     },
   };

@@ -9,6 +9,7 @@ import type { Attribute } from '../../stun/attributes.ts';
 import { encodeBinding } from '../../stun/binding.ts';
 import { type Decoded, get, mappedAddress, unknownRequired } from '../../stun/message.ts';
 import type { Reply, StunMux } from '../../stun/mux.ts';
+import { toMicroseconds } from '../../net/round.ts';
 
 /** A row of evidence: what was sent where, what came back, and what that meant. */
 export interface Evidence {
@@ -193,7 +194,7 @@ export class Series {
       to: formatEndpoint(this.to),
       sent: this.sent,
       received: this.replies.length,
-      rttMs: rtt === undefined ? null : Math.round(rtt * 1000) / 1000,
+      rttMs: rtt === undefined ? null : toMicroseconds(rtt),
       verdict:
         this.verdict ??
         (this.failure

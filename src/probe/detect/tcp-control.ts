@@ -7,6 +7,7 @@ import { encodeBinding } from '../../stun/binding.ts';
 import { mappedAddress, StunFormatError, transactionKey, tryDecode } from '../../stun/message.ts';
 import type { Evidence } from './series.ts';
 import type { ProbeEnv } from './probes.ts';
+import { toMicroseconds } from '../../net/round.ts';
 
 export interface TcpControl {
   readonly server: Endpoint;
@@ -39,7 +40,7 @@ export async function tcpControl(
       to: formatEndpoint(server),
       sent: 1,
       received: outcome === 'answered' ? 1 : 0,
-      rttMs: outcome === 'answered' ? Math.round((env.clock.now() - startedAt) * 1000) / 1000 : null,
+      rttMs: outcome === 'answered' ? toMicroseconds(env.clock.now() - startedAt) : null,
       verdict: outcome,
     },
   });

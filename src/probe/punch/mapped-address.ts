@@ -11,6 +11,7 @@ import { briskSchedule } from '../../net/schedule.ts';
 import { formatStunServer, type StunServerName } from '../../stun/uri.ts';
 import { classifyMapping, type MappingVerdict, type Observation } from '../../nat/mapping.ts';
 import type { LocalPort } from './local-port.ts';
+import { toMicroseconds } from '../../net/round.ts';
 
 export interface ServerView {
   /** As the user wrote it. */
@@ -90,7 +91,7 @@ export async function learnMappedAddress(
       }
       const observation = { local: way.local, remote, mapped };
       observations.push(observation);
-      view({ mapped: formatEndpoint(mapped), rttMs: Math.round(outcome.rttMs * 1000) / 1000 });
+      view({ mapped: formatEndpoint(mapped), rttMs: toMicroseconds(outcome.rttMs) });
       if (observations.length === 1) {
         firstRttMs = outcome.rttMs;
         options.onFirst?.(observation);

@@ -9,6 +9,7 @@ import { otherAddress } from '../../stun/binding.ts';
 import { get, mappedAddress } from '../../stun/message.ts';
 import { formatStunServer, type StunServerName, type StunTransport } from '../../stun/uri.ts';
 import type { Vetting } from './vet.ts';
+import { toMicroseconds } from '../../net/round.ts';
 
 /** Why there is no answer; a NetError's kind where the network or the resolver said so. */
 export type QueryError =
@@ -67,13 +68,12 @@ export function summary(
   attributes: boolean,
 ): Partial<QueryResult> {
   const rtts = outcomes.flatMap((outcome) => (outcome.kind === 'answered' ? [outcome.rttMs] : []));
-  const rounded = (ms: number) => Math.round(ms * 1000) / 1000;
   const tally = {
     sent: outcomes.reduce((sum, { sent }) => sum + sent, 0),
     received: outcomes.reduce((sum, { received }) => sum + received, 0),
-    rttMs: rtts.length > 0 ? rounded(Math.min(...rtts)) : null,
-    rttAverageMs: rtts.length > 0 ? rounded(rtts.reduce((sum, each) => sum + each, 0) / rtts.length) : null,
-    rttMostMs: rtts.length > 0 ? rounded(Math.max(...rtts)) : null,
+    rttMs: rtts.length > 0 ? toMicroseconds(Math.min(...rtts)) : null,
+    rttAverageMs: rtts.length > 0 ? toMicroseconds(rtts.reduce((sum, each) => sum + each, 0) / rtts.length) : null,
+    rttMostMs: rtts.length > 0 ? toMicroseconds(Math.max(...rtts)) : null,
   };
   const telling =
     outcomes.find(({ kind }) => kind === 'answered') ?? outcomes.find(({ kind }) => kind !== 'timeout') ?? outcomes[0];

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { parseCode } from '../../../src/connect/code.ts';
 import { Lab, type LabOptions } from '../../../src/lab/topology.ts';
-import { formatEndpoint, parseEndpoint, sameEndpoint } from '../../../src/net/address.ts';
+import { formatEndpoint, sameEndpoint } from '../../../src/net/address.ts';
+import { parseEndpoint } from '../../../src/net/host-port.ts';
 import type { Env } from '../../../src/net/env.ts';
 import { run, type RunOptions, type RunResult } from '../../cli/harness.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { distance, nearest } from '../../src/cli/suggest.ts';
+import { distance, nearest } from '../../src/net/nearest.ts';
 
 describe('distance', () => {
   it.each([

@@ -19,9 +19,9 @@ export function distance(a: string, b: string): number {
   return row[b.length] ?? 0;
 }
 
-/** The word most like `given`, if it is like enough: a third of its letters wrong at most, or a beginning of it. */
+/** The word most like `given`, if it is like enough: a third of its letters wrong at most, a beginning, or a part of it. */
 export function nearest(given: string, words: readonly string[]): string | undefined {
-  const bare = given.replace(/^-+/, '').toLowerCase();
+  const bare = given.replace(/^-+/, '').replaceAll('_', '-').toLowerCase();
   if (bare === '') return undefined;
   let best: { word: string; distance: number } | undefined;
   for (const word of words) {
@@ -34,5 +34,5 @@ export function nearest(given: string, words: readonly string[]): string | undef
     )
       best = { word, distance: away };
   }
-  return best?.word;
+  return best?.word ?? (bare.length >= 3 ? words.find((word) => word.includes(bare)) : undefined);
 }
