@@ -1,6 +1,6 @@
 /** Carries the datagrams of another program, such as WireGuard or a game, between a local port and a link. */
 import { type Endpoint, familyOf, formatEndpoint } from '../net/address.ts';
-import { type Env, NetError, type UdpSocket } from '../net/env.ts';
+import { type Env, ignoreNetError, NetError, type UdpSocket } from '../net/env.ts';
 
 export interface Carrier {
   send(data: Uint8Array): boolean;
@@ -51,9 +51,7 @@ export async function forward(
   carrier.onData((data) => {
     if (!program) return;
     counts.inbound++;
-    socket.send(data, program).catch((error: unknown) => {
-      if (!(error instanceof NetError)) throw error;
-    });
+    socket.send(data, program).catch(ignoreNetError);
   });
   return { mode, local: formatEndpoint(socket.local), counts, close: () => socket.close() };
 }

@@ -3,7 +3,8 @@ import type { Endpoint } from '../net/address.ts';
 import type { Random } from '../net/env.ts';
 import { type Attribute, type AttributeName, attribute } from '../stun/attributes.ts';
 import { checkFingerprint, checkIntegrity } from '../stun/integrity.ts';
-import { type Decoded, encode, get, METHOD } from '../stun/message.ts';
+import { encodeBinding } from '../stun/binding.ts';
+import { type Decoded, get } from '../stun/message.ts';
 import type { Role } from './api.ts';
 
 export interface CheckFields {
@@ -33,15 +34,12 @@ export function encodeCheck({
     attribute(role === 'controlling' ? 'ICE-CONTROLLING' : 'ICE-CONTROLLED', tieBreaker),
   ];
   if (useCandidate) attributes.push(attribute('USE-CANDIDATE', true));
-  return encode({ class: 'request', method: METHOD.binding, transactionId, attributes }, { key, fingerprint: true });
+  return encodeBinding('request', transactionId, attributes, { key, fingerprint: true });
 }
 
 /** `key` from our own password, as in the request. */
 export const encodeAnswer = ({ transactionId }: Decoded, from: Endpoint, key: Uint8Array): Uint8Array =>
-  encode(
-    { class: 'success', method: METHOD.binding, transactionId, attributes: [attribute('XOR-MAPPED-ADDRESS', from)] },
-    { key, fingerprint: true },
-  );
+  encodeBinding('success', transactionId, [attribute('XOR-MAPPED-ADDRESS', from)], { key, fingerprint: true });
 
 const REASONS = { 400: 'Bad Request', 420: 'Unknown Attribute', 487: 'Role Conflict' } as const;
 
@@ -53,15 +51,12 @@ export function encodeError(
 ): Uint8Array {
   const attributes: Attribute[] = [attribute('ERROR-CODE', { code, reason: REASONS[code] })];
   if (unknown.length > 0) attributes.push(attribute('UNKNOWN-ATTRIBUTES', [...unknown]));
-  return encode({ class: 'error', method: METHOD.binding, transactionId, attributes }, { key, fingerprint: true });
+  return encodeBinding('error', transactionId, attributes, { key, fingerprint: true });
 }
 
 /** A keepalive (§11). Nobody answers it. */
 export const encodeKeepalive = (random: Random): Uint8Array =>
-  encode(
-    { class: 'indication', method: METHOD.binding, transactionId: random.bytes(12), attributes: [] },
-    { fingerprint: true },
-  );
+  encodeBinding('indication', random.bytes(12), [], { fingerprint: true });
 
 /** What a plain ICE agent understands of what it must understand. */
 export const UNDERSTOOD: ReadonlySet<AttributeName> = new Set<AttributeName>([
