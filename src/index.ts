@@ -1,59 +1,87 @@
-/** The library: the codec and transactions of STUN, the probes, and the two worlds to run them in. */
-export * from './net/address.ts';
-export * from './net/machine.ts';
-export * from './net/env.ts';
-export * from './net/wait.ts';
+/**
+ * The library: STUN messages, transactions and servers, the measurements, and connections through NATs. All of it runs on an
+ * {@link Env}: `createNodeEnv()` is the real network, `nat-tool/lab` makes simulated ones.
+ */
 
-export { ATTRIBUTES, type Attribute, type AttributeName, type AttributeValue, attribute } from './stun/attributes.ts';
-export { type Question, type TransactOptions, type TransactOutcome, transact } from './stun/client.ts';
-export { type DiscoverOptions, discover } from './stun/discovery.ts';
+/* The world as a parameter. */
+export type { Endpoint, Family } from './net/address.ts';
+export { familyOf, formatEndpoint } from './net/address.ts';
+export { parseEndpoint } from './net/host-port.ts';
+export type {
+  ByteStream,
+  Clock,
+  Datagram,
+  Env,
+  InterfaceAddress,
+  NetErrorKind,
+  Random,
+  Resolver,
+  SendOptions,
+  SrvRecord,
+  Tcp,
+  TcpListener,
+  Udp,
+  UdpListener,
+  UdpOptions,
+  UdpSocket,
+} from './net/env.ts';
+export { NetError } from './net/env.ts';
+export { createNodeEnv } from './node/env.ts';
+
+/* STUN messages (RFC 8489). */
+export type { Attribute, AttributeName, AttributeValue } from './stun/attributes.ts';
+export { attribute } from './stun/attributes.ts';
+export type { Decoded, Message, MessageClass, Seal, StunFormatKind } from './stun/message.ts';
 export {
-  type Decoded,
-  METHOD,
-  type Message,
-  type MessageClass,
-  type Seal,
-  StunFormatError,
   decode,
   encode,
   get,
   getAll,
   looksLikeStun,
   mappedAddress,
+  METHOD,
+  StunFormatError,
 } from './stun/message.ts';
+
+/* Transactions: a channel over a socket or a stream, a schedule, and what came of it. */
+export type { Schedule } from './net/schedule.ts';
+export { briskSchedule, singleSend, standardSchedule } from './net/schedule.ts';
+export type { Reply, StunChannel } from './stun/channel.ts';
+export type { Credentials, Question, TransactOptions, TransactOutcome } from './stun/client.ts';
+export { transact } from './stun/client.ts';
+export { CredentialError } from './stun/credentials.ts';
+export type { DiscoverOptions } from './stun/discovery.ts';
+export { discover } from './stun/discovery.ts';
 export { StunMux } from './stun/mux.ts';
-export {
-  type ServerAnswer,
-  type ServerOptions,
-  type ServerPacket,
-  type StunServer,
-  createStunServer,
-  respond,
-} from './stun/server.ts';
-export { type StunServerName, StunUriError, formatStunServer, parseStunServer } from './stun/uri.ts';
+export { StreamChannel } from './stun/stream-channel.ts';
+export type { StunServerName, StunTransport } from './stun/uri.ts';
+export { formatStunServer, parseStunServer, StunUriError } from './stun/uri.ts';
 
-export { type BehaviourOptions, measureBehaviour } from './probe/detect/behaviour.ts';
+/* A server, as a pure function. */
+export type { Role, ServerAnswer, ServerOptions, ServerPacket, StunServer } from './stun/server.ts';
+export { createStunServer, respond } from './stun/server.ts';
+
+/* Measurements. */
+export type { BehaviourOptions } from './probe/detect/behaviour.ts';
+export { measureBehaviour } from './probe/detect/behaviour.ts';
+export type { Behaviour, Conclusion } from './probe/detect/conclude.ts';
+export { conclude } from './probe/detect/conclude.ts';
 export type { BehaviourFacts } from './probe/detect/facts.ts';
-export { type Behaviour, type Conclusion, conclude } from './probe/detect/conclude.ts';
-export { type QueryOptions, type QueryResult, query } from './probe/query/query.ts';
-export { BUILT_IN_SERVERS, type BuiltInServer } from './probe/servers.ts';
-export { type VetOptions, type Vetting, vet } from './probe/query/vet.ts';
+export type { QueryOptions, QueryResult } from './probe/query/query.ts';
+export { query } from './probe/query/query.ts';
+export type { VetOptions, Vetting } from './probe/query/vet.ts';
+export { vet } from './probe/query/vet.ts';
+export type { BuiltInServer } from './probe/servers.ts';
+export { BUILT_IN_SERVERS } from './probe/servers.ts';
+export type { Finding, FindingKind } from './report/finding.ts';
+export type { ForwardingRow } from './report/forwarding.ts';
 
-export { CodeError, deriveSecret, generateCode, parseCode, type Secret } from './connect/code.ts';
-export { type ConnectOptions, type ConnectResult, connect } from './connect/connect.ts';
-export { Connection, type ConnectionEnd, type Path } from './connect/connection.ts';
-export { type PairVerdict, type Party, verdictOf } from './connect/traversal/oracle.ts';
-export type { Profile } from './nat/profile.ts';
-export { type RendezvousService, startRendezvous } from './rendezvous/service.ts';
+/* Connections. */
+export type { Secret } from './connect/code.ts';
+export { CodeError, deriveSecret, generateCode, parseCode } from './connect/code.ts';
+export type { ConnectOptions, ConnectResult } from './connect/connect.ts';
+export { connect } from './connect/connect.ts';
+export type { Connection, ConnectionEnd, Path } from './connect/connection.ts';
 export type { ConnectFailure } from './connect/session-api.ts';
-export type { PathKind } from './nat/path.ts';
 export type { TimelineEvent } from './connect/timeline.ts';
-
-export * from './report/finding.ts';
-export * from './report/forwarding.ts';
-export * from './report/report.ts';
-
-export { type NatSpec, natSpec } from './lab/nat-spec.ts';
-export { NatSpecError, parseNat } from './lab/nat-text.ts';
-export { Lab, type LabOptions, type ServerSpec, createLab } from './lab/topology.ts';
-export { createNodeEnv } from './node/env.ts';
+export type { PathKind } from './nat/path.ts';

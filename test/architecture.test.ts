@@ -22,7 +22,7 @@ const FLOORS: Readonly<Record<string, number>> = {
 /** The worlds: they stand on floors 0–2, and only these may know them. */
 const LEAVES: Readonly<Record<string, (file: string) => boolean>> = {
   node: (file) => file === 'start.ts' || file === 'main.ts' || file === 'index.ts',
-  lab: (file) => file === 'main.ts' || file === 'index.ts' || file.startsWith('commands/lab/'),
+  lab: (file) => file.startsWith('commands/lab/'),
 };
 const HIGHEST_UNDER_LEAF = 2;
 

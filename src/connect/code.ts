@@ -63,6 +63,7 @@ export interface Secret {
   dataKey(from: Uint8Array, to: Uint8Array): Uint8Array;
 }
 
+/** The keys of both sides, from the code that they share or from other key material (80 bits and more). */
 export function deriveSecret(material: Uint8Array | string): Secret {
   const bytes = typeof material === 'string' ? new TextEncoder().encode(material) : material;
   const derive = (purpose: string, length: number, ...context: readonly Uint8Array[]): Uint8Array => {

@@ -22,11 +22,13 @@ interface Common {
   readonly onEvent?: ((event: TimelineEvent) => void) | undefined;
 }
 
+/** Of {@link connect}; times in milliseconds. */
 export interface ConnectOptions extends Common {
   /** Look for a new path when one has died. */
   readonly repair?: boolean | undefined;
 }
 
+/** A connection, or why there is none; the `timeline` has what happened. */
 export type ConnectResult =
   | { readonly kind: 'connected'; readonly connection: Connection; readonly timeline: Timeline }
   | {
@@ -40,7 +42,31 @@ export type ConnectResult =
 /** How long the peer may take to come back: it notices the loss at about the same time. */
 const REPAIR_MS = 45_000;
 
-/** By way of a nat-tool server. Rejects with the signal's reason. Failures of the network, the server and the peer are outcomes. */
+/**
+ * Connects two hosts behind NATs, by way of a `nat-tool serve` where they meet: both give the same secret, from a code that one tells the
+ * other. Failures of the network, the server and the peer are outcomes; rejects with the signal's reason.
+ *
+ * @example
+ * ```js
+ * import { connect, deriveSecret, generateCode } from 'nat-tool';
+ * import { createLab } from 'nat-tool/lab';
+ *
+ * const lab = createLab({ nat: 'port-restricted-cone', second: { nat: 'symmetric' } });
+ * const heard = await lab.run(async (env, signal) => {
+ *   const secret = deriveSecret(generateCode(env.random));
+ *   const [server] = lab.servers;
+ *   const options = { server, secret, waitMs: 60_000, signal };
+ *   const [a, b] = await Promise.all([connect(env, options), connect(lab.host('C2'), options)]);
+ *   if (a.kind === 'failed' || b.kind === 'failed') throw new Error('no path');
+ *   const data = new Promise((resolve) => b.connection.onData((bytes) => resolve(Buffer.from(bytes))));
+ *   a.connection.send(Buffer.from('udp hole'));
+ *   const text = `${await data} by a ${a.connection.path.kind} path`;
+ *   for (const { connection } of [a, b]) connection.close();
+ *   return text;
+ * });
+ * console.log(heard); // udp hole by a predicted path
+ * ```
+ */
 export async function connect(env: Env, options: ConnectOptions): Promise<ConnectResult> {
   const { signal } = options;
   // Both sides count the paths that died, so that each time they meet in a room of its own.

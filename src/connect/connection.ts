@@ -12,6 +12,7 @@ import type { Socket } from './traversal/sockets.ts';
 /** `bye`: the peer ended it; `lost`: the path died and there was no new one; `closed`: we ended it. */
 export type ConnectionEnd = 'bye' | 'lost' | 'closed';
 
+/** The path that carries the data now. */
 export interface Path {
   readonly kind: PathKind;
   readonly socket: Socket;
@@ -59,6 +60,7 @@ export interface Bearer {
 const PROOF_MS = 3_000;
 const PROOF_POLL_MS = 10;
 
+/** What carries data between the two, over one path after another where it is repaired. */
 export class Connection {
   /** Rejects only with what should not have happened. */
   readonly ended: Promise<ConnectionEnd>;

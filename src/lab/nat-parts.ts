@@ -12,6 +12,7 @@ export type PortChoice =
   /** Each private address gets an aligned block of `size` ports, and random ports inside it. */
   | { readonly kind: 'block'; readonly size: number };
 
+/** How long entries live without a packet (RFC 4787 §4.3). */
 export interface Lifetimes {
   /** From the last refresh, milliseconds, while only one side has spoken or the flow is young. */
   readonly unrepliedMs: number;
@@ -24,6 +25,7 @@ export interface Lifetimes {
   readonly refresh: 'outbound' | 'inbound' | 'both';
 }
 
+/** All that makes a NAT what it is. */
 export interface NatParts {
   /** False: a plain firewall, which filters and leaves addresses alone. */
   readonly translate: boolean;

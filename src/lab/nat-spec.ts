@@ -13,8 +13,13 @@ export const NAT_KINDS = [
   'cgnat',
   'linux',
 ] as const;
+/**
+ * RFC 3489's types, and some that are met: `cgnat`, `linux` (as its netfilter translates), `blocked` (no UDP),
+ * `none`.
+ */
 export type NatKind = (typeof NAT_KINDS)[number];
 
+/** A NAT to be simulated: one box, or two where a carrier's stands behind it. */
 export interface NatSpec {
   readonly kind: NatKind;
   /** The customer's router. */

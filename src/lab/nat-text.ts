@@ -72,7 +72,17 @@ const MODIFIERS: Readonly<Record<string, Modifier>> = {
 /** The modifiers that {@link parseNat} knows, for help. */
 export const NAT_MODIFIERS: readonly string[] = Object.keys(MODIFIERS);
 
-/** `kind[,modifier…]`, such as `symmetric,ports=sequential:2,timeout=30,hairpin`. Throws {@link NatSpecError}. */
+/**
+ * A NAT in text, `kind[,modifier…]`, its parts in the words of RFC 4787. Throws {@link NatSpecError}.
+ *
+ * @example
+ * ```js
+ * import { parseNat } from 'nat-tool/lab';
+ *
+ * const { kind, parts } = parseNat('symmetric,ports=sequential:2,timeout=30,hairpin');
+ * console.log(kind, parts.mapping, parts.lifetimes.unrepliedMs, parts.hairpin); // symmetric address-and-port-dependent 30000 external
+ * ```
+ */
 export function parseNat(text: string): NatSpec {
   const [kind = '', ...modifiers] = text.split(',').map((word) => word.trim());
   const known = NAT_KINDS.find((each) => each === kind);

@@ -8,6 +8,7 @@ import { MANNER_FAULTS } from './faults/manners.ts';
 
 const FAULTS = { ...ALTERNATE_FAULTS, ...CONTENT_FAULTS, ...LIES, ...FORMAT_FAULTS, ...MANNER_FAULTS };
 
+/** A fault of a server, by name. */
 export type ServerFault = keyof typeof FAULTS;
 
 /** What each does. */
@@ -22,6 +23,7 @@ const GROUPS: readonly (readonly [subject: string, faults: readonly ServerFault[
   ['Manners', Object.keys(MANNER_FAULTS) as ServerFault[]],
 ];
 
+/** The names of all faults. */
 export const SERVER_FAULTS = Object.keys(FAULTS) as readonly ServerFault[];
 
 /** A paragraph for each subject, for help. */

@@ -6,6 +6,7 @@ import type { Ground } from './ground.ts';
 import type { ServerFault } from './server-faults.ts';
 import { type ServerDelay, startStunService } from './stun-service.ts';
 
+/** A STUN server on the simulated internet. */
 export interface ServerSpec {
   /** Resolves to `addresses`; servers of one lab have different names. */
   readonly name: string;
@@ -20,6 +21,7 @@ export interface ServerSpec {
   readonly state?: 'up' | 'dead' | 'closed';
 }
 
+/** The STUN server S of the tutorial's example, with RFC 5780. */
 export const DEFAULT_SERVER: ServerSpec = { name: 'stun.example.net', addresses: ['40.30.20.10', '40.30.20.11'] };
 
 /** Added to the default server where there is IPv6. */

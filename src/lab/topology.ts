@@ -16,6 +16,7 @@ import { World } from './world.ts';
 
 export { DEFAULT_SERVER, SERVER_ADDRESSES_6, type ServerSpec } from './servers.ts';
 
+/** Of {@link createLab}. Times in virtual milliseconds, probabilities from 0 to 1. */
 export interface LabOptions {
   readonly seed?: number | string | undefined;
   /** A's NAT; `port-restricted-cone` when absent. */
@@ -59,6 +60,7 @@ export interface Row {
 /** Routers between two points of the internet. */
 const INTERNET_HOPS = 8;
 
+/** A simulated network, made by {@link createLab}. */
 export class Lab {
   readonly world: World;
   /** What a perfect observer on A, or on C2, would report. */
@@ -218,6 +220,23 @@ export class Lab {
   }
 }
 
+/**
+ * A simulated network in this process: nothing is sent, time is virtual, and the same options give the same packets. Host A is
+ * behind the NAT N; on the internet are the STUN servers S … and a host B; see {@link LabOptions}. Throws NatSpecError.
+ *
+ * @example
+ * ```js
+ * import { createLab } from 'nat-tool/lab';
+ *
+ * const lab = createLab({ nat: 'symmetric', second: { nat: 'full-cone' } });
+ * await lab.run(async ({ udp }) => {
+ *   const socket = await udp.open({ family: 4 });
+ *   await socket.send(Uint8Array.of(1), { address: '50.60.70.80', port: 9 });
+ *   socket.close();
+ * });
+ * console.log(lab.hosts.join(), lab.table('N')[0].public, lab.truth.type); // A,Ab,C2,C2b,B,S 12.13.14.15:24604 symmetric
+ * ```
+ */
 export const createLab = (options?: LabOptions): Lab => new Lab(options);
 
 const specOf = (nat: NatSpec | string): NatSpec => (typeof nat === 'string' ? parseNat(nat) : nat);

@@ -10,6 +10,7 @@ export type Loss =
   | 'ttl-expired'
   | DropReason;
 
+/** One event in the life of a packet, at an instant of virtual time. */
 export type TraceEvent =
   /** A packet crosses from one node to another; with `loss` it does not arrive. */
   | {

@@ -7,6 +7,7 @@ export interface Endpoint {
   readonly port: number;
 }
 
+/** An address family: IPv4 or IPv6. */
 export type Family = 4 | 6;
 
 const DOT = 0x2e;

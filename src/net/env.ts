@@ -21,6 +21,7 @@ export interface Random {
   below(bound: number): number;
 }
 
+/** A datagram as its socket received it. */
 export interface Datagram {
   readonly data: Uint8Array;
   readonly from: Endpoint;
@@ -35,11 +36,13 @@ export interface UdpListener {
   error?(error: NetError): void;
 }
 
+/** Of one datagram. */
 export interface SendOptions {
   /** IP time to live (hop limit) of this datagram alone, 1–255; the system's when absent. */
   readonly ttl?: number | undefined;
 }
 
+/** A UDP socket, bound from the beginning. */
 export interface UdpSocket {
   /** Where it is bound. On a connected socket, and only there, never the wildcard address. */
   readonly local: Endpoint;
@@ -53,6 +56,7 @@ export interface UdpSocket {
   close(): void;
 }
 
+/** Of a socket to be opened. */
 export interface UdpOptions {
   readonly family: Family;
   /** Local address; the wildcard when absent. */
@@ -67,11 +71,16 @@ export interface UdpOptions {
   readonly receiveBuffer?: number | undefined;
 }
 
+/** Makes UDP sockets. */
 export interface Udp {
   /** Rejects with NetError: `in-use`, `not-available`, `denied`, `unreachable` (connected only). */
   open(options: UdpOptions, signal?: AbortSignal): Promise<UdpSocket>;
 }
 
+/**
+ * A TCP or TLS connection: iterate over it for what comes, to its end; rejects with NetError `closed` where it was
+ * reset.
+ */
 export interface ByteStream extends AsyncIterable<Uint8Array> {
   readonly local: Endpoint;
   readonly remote: Endpoint;
@@ -79,11 +88,13 @@ export interface ByteStream extends AsyncIterable<Uint8Array> {
   close(): void;
 }
 
+/** A TCP port that is listened on. */
 export interface TcpListener {
   readonly local: Endpoint;
   close(): void;
 }
 
+/** TCP connections, plain or with TLS. */
 export interface Tcp {
   /** Rejects with NetError; `tls` wraps the connection and verifies the certificate for that name. Bounded only by `signal`. */
   connect(
@@ -106,6 +117,7 @@ export interface SrvRecord {
   readonly weight: number;
 }
 
+/** Names to addresses and service records (RFC 1034, RFC 2782). */
 export interface Resolver {
   /** Literal addresses of a host name, in the order to try; rejects with NetError `not-found` when there are none. */
   addresses(host: string, family: Family | undefined, signal?: AbortSignal): Promise<string[]>;
@@ -113,6 +125,7 @@ export interface Resolver {
   services(name: string, signal?: AbortSignal): Promise<SrvRecord[]>;
 }
 
+/** An address of one of the host's network interfaces. */
 export interface InterfaceAddress {
   readonly name: string;
   readonly address: string;
@@ -122,6 +135,10 @@ export interface InterfaceAddress {
   readonly internal: boolean;
 }
 
+/**
+ * The world as a program sees it. `createNodeEnv()` is the real one, a lab makes simulated ones; functions take the
+ * narrowest part that they need.
+ */
 export interface Env {
   readonly clock: Clock;
   readonly random: Random;
@@ -131,6 +148,7 @@ export interface Env {
   interfaces(): InterfaceAddress[];
 }
 
+/** What went wrong, whatever the system calls it. */
 export type NetErrorKind =
   | 'refused' //       ICMP port unreachable, TCP reset
   | 'unreachable' //   no route, network or host unreachable

@@ -15,6 +15,10 @@ export interface Retransmission {
 /** RFC 8489 §6.2.1 with its default values: sends at 0, 0.5, 1.5, 3.5, 7.5, 15.5 and 31.5 s, failure at 39.5 s. */
 const STANDARD: Retransmission = { sends: 7, rtoMs: 500, lastWait: 16 };
 
+/**
+ * Sends by RFC 8489 §6.2.1: each wait is twice the one before, the last one `lastWait` times the first. 39.5 s in all
+ * when nothing else is said.
+ */
 export const standardSchedule = ({ sends, rtoMs, lastWait }: Retransmission = STANDARD): Schedule =>
   function* () {
     let at = 0;

@@ -12,6 +12,7 @@ export interface BuiltInServer {
 const full = (server: string): BuiltInServer => ({ server, rfc5780: true });
 const plain = (server: string): BuiltInServer => ({ server, rfc5780: false });
 
+/** The public STUN servers that are asked where none is named. */
 export const BUILT_IN_SERVERS: readonly BuiltInServer[] = [
   full('stun.voipgate.com:3478'),
   full('stun.nextcloud.com:3478'),

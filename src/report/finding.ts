@@ -113,11 +113,13 @@ const TEXTS = {
     `Too many exchanges with ${server} were lost to tell a filter from loss.`,
 } as const satisfies Record<string, (parameters: never) => string>;
 
+/** Every kind of remark; a kind has one text. */
 export type FindingKind = keyof typeof TEXTS;
 type Parameters<K extends FindingKind> = (typeof TEXTS)[K] extends (parameters: infer P extends object) => string
   ? P
   : Record<never, never>;
 
+/** A remark on a result: its kind is for programs, its text for people. */
 export interface Finding {
   readonly kind: FindingKind;
   /** One or two plain sentences. */

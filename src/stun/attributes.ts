@@ -75,6 +75,7 @@ export const ATTRIBUTES = {
   'OTHER-ADDRESS': { type: 0x802c, codec: address }, //               RFC 5780
 } as const satisfies Record<string, { readonly type: number; readonly codec: Codec<unknown> }>;
 
+/** Names of the attributes in IANA's registry that are known here. */
 export type AttributeName = keyof typeof ATTRIBUTES;
 
 /** What an attribute of that name carries: an Endpoint, a string, a number … as its codec says. */
@@ -92,8 +93,12 @@ export interface UnknownAttribute {
   readonly value: Uint8Array;
 }
 
+/**
+ * An attribute of a message (RFC 8489 §14): known by name with a typed value, or unknown, by its type with its bytes.
+ */
 export type Attribute = KnownAttribute | UnknownAttribute;
 
+/** An attribute by name; the type of its value follows from that. The value is checked when the message is encoded. */
 export const attribute = <N extends AttributeName>(name: N, value: AttributeValue<N>): KnownAttribute =>
   ({ name, value }) as KnownAttribute;
 

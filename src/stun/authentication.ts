@@ -11,6 +11,7 @@ import {
 import { checkIntegrity } from './integrity.ts';
 import { type Decoded, get, type Seal } from './message.ts';
 
+/** A user name and password (RFC 8489 §9). */
 export interface Credentials {
   /** `long-term` waits for the server's challenge; `short-term` is agreed beforehand, as in ICE. */
   readonly kind: 'short-term' | 'long-term';

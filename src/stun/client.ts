@@ -17,10 +17,13 @@ export interface Question {
   readonly fingerprint?: boolean | undefined;
 }
 
+/** Of {@link transact}. */
 export interface TransactOptions {
+  /** Where the request goes. Over a stream, the remote end of it. */
   readonly to: Endpoint;
   /** Which sources may answer; `to` alone when absent. */
   readonly acceptFrom?: ((from: Endpoint) => boolean) | undefined;
+  /** When it is sent again, and when given up: {@link briskSchedule}, {@link standardSchedule}, over streams {@link singleSend}. */
   readonly schedule: Schedule;
   readonly credentials?: Credentials | undefined;
   /** A new transaction for each send instead of retransmissions: RTT and loss become exact. */
@@ -55,7 +58,31 @@ export type TransactOutcome = Tally &
 const MOST_CHALLENGES = 3;
 const MOST_REDIRECTIONS = 5;
 
-/** Asks and waits for the end. Rejects with the signal's reason, or CredentialError where the credentials cannot be sent. */
+/**
+ * One STUN transaction (RFC 8489 §6): sends by the schedule until an answer comes, and answers challenges (§9) and, where asked to,
+ * redirections (§10). Every end is an outcome; rejects with the signal's reason, or with CredentialError where the credentials
+ * cannot be sent.
+ *
+ * @example
+ * ```js
+ * import { briskSchedule, mappedAddress, StunMux, transact } from 'nat-tool';
+ * import { createLab } from 'nat-tool/lab';
+ *
+ * const lab = createLab({ nat: 'symmetric', loss: 0.3 });
+ * const outcome = await lab.run(async ({ udp, clock, random }, signal) => {
+ *   const socket = await udp.open({ family: 4 });
+ *   const [to] = lab.servers;
+ *   const channel = new StunMux(socket);
+ *   try {
+ *     return await transact(channel, {}, { to, schedule: briskSchedule(5000), clock, random, signal });
+ *   } finally {
+ *     socket.close();
+ *   }
+ * });
+ * if (outcome.kind !== 'answered') throw new Error(outcome.kind);
+ * console.log(mappedAddress(outcome.message)); // { address: '12.13.14.15', port: 24604 }
+ * ```
+ */
 export async function transact(
   channel: StunChannel,
   question: Question,

@@ -12,6 +12,7 @@ const SRV_GRACE_MS = 50;
 /** Targets of service records that are looked up at all. */
 const MOST_TARGETS = 8;
 
+/** Of {@link discover}. */
 export interface DiscoverOptions {
   readonly transport: StunTransport;
   /** Both when absent. */
@@ -22,7 +23,21 @@ export interface DiscoverOptions {
   readonly signal: AbortSignal;
 }
 
-/** Where the server is, in the order to try: all targets of its service records by RFC 2782, each with all its addresses. Never empty. Rejects with NetError `not-found` or `resolver`, or the signal's reason. */
+/**
+ * Where a server is (RFC 8489 §8), in the order to try: all targets of its service records by RFC 2782, each with all its addresses.
+ * Never empty. Rejects with NetError `not-found` or `resolver`, or the signal's reason.
+ *
+ * @example
+ * ```js
+ * import { discover, formatEndpoint, parseStunServer } from 'nat-tool';
+ * import { createLab } from 'nat-tool/lab';
+ *
+ * const lab = createLab({ ipv6: true });
+ * const name = parseStunServer('stun.example.net');
+ * const found = await lab.run((env, signal) => discover(name, { ...env, transport: 'udp', signal }));
+ * console.log(found.map(formatEndpoint).join(' ')); // 40.30.20.10:3478 [2001:db8:40::10]:3478
+ * ```
+ */
 export async function discover(name: StunServerName, options: DiscoverOptions): Promise<Endpoint[]> {
   const { transport, family, resolver, signal } = options;
   const port = name.port ?? defaultPort(transport);

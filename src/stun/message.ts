@@ -9,6 +9,7 @@ import { ATTRIBUTE_HEADER, HEADER, MAGIC_COOKIE, padded, readU16, readU32, write
 export { StunFormatError } from './errors.ts';
 export type { StunFormatKind } from './errors.ts';
 
+/** RFC 8489 §5. */
 export type MessageClass = 'request' | 'indication' | 'success' | 'error';
 
 /** In the order of the two class bits. */
@@ -26,6 +27,7 @@ export const METHOD = {
   channelBind: 0x009,
 } as const;
 
+/** A STUN message, to be encoded. */
 export interface Message {
   readonly class: MessageClass;
   /** 0–0xfff; {@link METHOD} names the usual ones. */
@@ -79,8 +81,17 @@ export function looksLikeStun(bytes: Uint8Array): boolean {
 }
 
 /**
- * Reads one whole message; anything after it, or missing, is an error. Throws StunFormatError and nothing else.
- * Attributes that RFC 8489 §14.5–14.6 has us ignore, after the integrity ones, are left out.
+ * Reads one whole message (RFC 8489 §5, RFC 3489 without the cookie); anything after it, or missing, is an error. Throws StunFormatError
+ * and nothing else. Attributes that RFC 8489 §14.5–14.6 has us ignore, after the integrity ones, are left out. Linear in the length.
+ *
+ * @example
+ * ```js
+ * import { decode, get } from 'nat-tool';
+ *
+ * const bytes = Buffer.from('010100142112a442000102030405060708090a0b002000080001411f2d1fb64c80220004746f6f6c', 'hex');
+ * const message = decode(bytes);
+ * console.log(message.class, get(message, 'XOR-MAPPED-ADDRESS'), get(message, 'SOFTWARE')); // success { address: '12.13.18.14', port: 24589 } tool
+ * ```
  */
 export function decode(bytes: Uint8Array): Decoded {
   if (bytes.length < HEADER) throw new StunFormatError('too-short', `${bytes.length} bytes are fewer than a header`);
@@ -151,8 +162,18 @@ function decodeAttribute(bytes: Uint8Array, type: number, start: number, end: nu
 }
 
 /**
- * Writes a message. Integrity and fingerprint attributes among its own are written as they stand, or, where there is a
+ * Writes a message (RFC 8489 §5, §14). Integrity and fingerprint attributes among its own are written as they stand, or, where there is a
  * seal, left out in favour of the seal's. Throws StunFormatError `unencodable`.
+ *
+ * @example
+ * ```js
+ * import { attribute, encode, METHOD } from 'nat-tool';
+ *
+ * const transactionId = Uint8Array.from({ length: 12 }, (_, i) => i);
+ * const attributes = [attribute('SOFTWARE', 'tool')];
+ * const bytes = encode({ class: 'request', method: METHOD.binding, transactionId, attributes }, { fingerprint: true });
+ * console.log(Buffer.from(bytes).toString('hex', 0, 20)); // 000100102112a442000102030405060708090a0b
+ * ```
  */
 export function encode(message: Message, seal?: Seal): Uint8Array {
   const { transactionId, method } = message;

@@ -23,6 +23,7 @@ export function changedRole(role: Role, changeIp: boolean, changePort: boolean):
   return (role[3] === '1') !== changePort ? `${address}P1` : `${address}P2`;
 }
 
+/** Of {@link createStunServer}. */
 export interface ServerOptions {
   /** The sockets there are and how clients see them. With all four roles it does RFC 5780; with fewer it answers plain requests only. A wildcard address is never told to clients. */
   readonly endpoints: Readonly<Partial<Record<Role, Endpoint>>>;
@@ -78,6 +79,7 @@ export interface StunServer {
   readonly templates: ReadonlyMap<Role, Uint8Array>;
 }
 
+/** A datagram that reached one of the server's sockets, or a message over TCP. */
 export interface ServerPacket {
   readonly role: Role;
   readonly from: Endpoint;
@@ -88,13 +90,14 @@ export interface ServerPacket {
   readonly transport?: 'udp' | 'tcp';
 }
 
+/** What to send, where to, and by which socket. */
 export interface ServerAnswer {
   readonly data: Uint8Array;
   readonly to: Endpoint;
   readonly viaRole: Role;
 }
 
-/** Throws StunFormatError for a `software` that does not fit its attribute. */
+/** A STUN server as a value, for {@link respond}. Throws StunFormatError for a `software` that does not fit its attribute. */
 export function createStunServer(options: ServerOptions): StunServer {
   const { endpoints, software, limit = DEFAULT_LIMIT, random } = options;
   const server: StunServer = {
@@ -125,7 +128,22 @@ function checked(of: Attribute): Attribute {
 /** Whether a datagram claims to be a Binding request, of today or of RFC 3489. Anything else on the port belongs to another protocol, if to any. */
 const isBindingRequest = (data: Uint8Array): boolean => data.length >= 20 && data[0] === 0 && data[1] === 1;
 
-/** The answer to a datagram, or undefined where it gets none. Changes only the server's counters and rate limits. */
+/**
+ * The server's answer to a datagram (RFC 8489, RFC 5780, RFC 3489), or undefined where it gets none: what is no Binding request, is
+ * malformed, or comes too often. Never throws; changes only the server's counters and rate limits.
+ *
+ * @example
+ * ```js
+ * import { createStunServer, decode, encode, mappedAddress, METHOD, respond } from 'nat-tool';
+ * import { createLab } from 'nat-tool/lab';
+ *
+ * const { random } = createLab().host('S');
+ * const server = createStunServer({ endpoints: { A1P1: { address: '192.0.2.1', port: 3478 } }, random });
+ * const data = encode({ class: 'request', method: METHOD.binding, transactionId: random.bytes(12), attributes: [] });
+ * const answer = respond(server, { role: 'A1P1', from: { address: '203.0.113.7', port: 4000 }, data, now: 0 });
+ * console.log(mappedAddress(decode(answer.data)).address, answer.viaRole); // 203.0.113.7 A1P1
+ * ```
+ */
 export function respond(server: StunServer, packet: ServerPacket): ServerAnswer | undefined {
   const { counters } = server;
   counters.received++;

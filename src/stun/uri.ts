@@ -2,9 +2,10 @@
 import { canonicalAddress } from '../net/address.ts';
 import { formatHostPort, type HostPort, parseHostPort } from '../net/host-port.ts';
 
+/** How STUN is carried (RFC 8489 §6.2): `tls` is TLS over TCP. */
 export type StunTransport = 'udp' | 'tcp' | 'tls';
 
-/** Without a port it is left to DNS SRV and then to {@link defaultPort}. */
+/** A server by name (RFC 7064). Without a port it is left to DNS SRV and then to {@link defaultPort}. */
 export interface StunServerName extends HostPort {
   /** `stuns:`, and only over TLS. */
   readonly secure: boolean;

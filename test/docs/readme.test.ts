@@ -2,17 +2,14 @@
  * What the README shows is what the tool prints: each `console` block is executed, in process and in the simulated network.
  * UPDATE_TRANSCRIPTS=1 writes what was really printed; read the difference before committing it.
  */
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { loadAll } from '../../src/cli/execute.ts';
 import { exitStatuses, GLOBAL_OPTIONS, spellings } from '../../src/cli/options.ts';
-import * as library from '../../src/index.ts';
 import { EXPECTABLE } from '../../src/nat/meaning.ts';
 import { allCommands, run } from '../cli/harness.ts';
+import { complaints, importsOf, printedBy, promisesOf } from './library.ts';
 import { type Part, parseTranscript, renderTranscript, shellWords } from '../transcripts/transcript.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -100,35 +97,6 @@ function strangers(markdown: string): string[] {
   ];
 }
 
-/** What the compiler says of them, as modules of their own that import this package; the package itself has a check of its own. */
-function complaints(modules: readonly string[]): string {
-  const directory = mkdtempSync(join(tmpdir(), 'nat-tool-readme-'));
-  try {
-    for (const [i, code] of modules.entries()) writeFileSync(join(directory, `${i}.mts`), code);
-    const compilerOptions = {
-      paths: { 'nat-tool': [`${ROOT}src/index.ts`] },
-      typeRoots: [`${ROOT}node_modules/@types`],
-      types: ['node'],
-    };
-    writeFileSync(
-      join(directory, 'tsconfig.json'),
-      JSON.stringify({
-        extends: `${ROOT}tsconfig.json`,
-        compilerOptions: { ...compilerOptions, rootDir: '/' },
-        include: ['*.mts'],
-      }),
-    );
-    return spawnSync(process.execPath, [`${ROOT}node_modules/typescript/bin/tsc`, '-p', directory], {
-      encoding: 'utf8',
-    })
-      .stdout.split('\n')
-      .filter((line) => /^error|\.mts\(/.test(line))
-      .join('\n');
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
-}
-
 describe('the README', () => {
   it('shows what the commands print', async () => {
     const actual = await replay(README);
@@ -160,11 +128,7 @@ describe('the README', () => {
   const examples = [...README.matchAll(/```js\n([\s\S]*?)```/g)].map(([, code]) => code ?? '');
 
   it('has library examples, with connect', () => {
-    expect(
-      examples.flatMap((code) =>
-        [...code.matchAll(/^import \{ (.+) \} from 'nat-tool';$/gm)].flatMap(([, names]) => names?.split(', ')),
-      ),
-    ).toContain('connect');
+    expect(examples.flatMap(importsOf).map(([name]) => name)).toContain('connect');
   });
 
   it('has library examples that compile', () => {
@@ -173,17 +137,8 @@ describe('the README', () => {
   });
 
   it.each(examples)('has a library example that does what it says: %#', async (code) => {
-    const [, names] = /^import \{ (.+) \} from 'nat-tool';$/m.exec(code) ?? expect.fail('it imports nothing');
-    const [, promised] = /console\.log\(.*\/\/ (.*)$/m.exec(code) ?? expect.fail('it prints nothing');
-    const printed: string[] = [];
-    const AsyncFunction = (async () => {}).constructor as new (
-      ...parts: string[]
-    ) => (...values: unknown[]) => Promise<void>;
-    const body = code.replace(/^import .*$/m, '');
-    await new AsyncFunction('library', 'console', `const { ${names} } = library;\n${body}`)(library, {
-      log: (...words: unknown[]) => printed.push(words.join(' ')),
-    });
-    expect(printed).toEqual([promised]);
+    expect(promisesOf(code)).toHaveLength(1);
+    expect(await printedBy(code)).toEqual(promisesOf(code));
   });
 });
 

@@ -14,6 +14,7 @@ import { type ProbeEnv, Probes, type ProbeSocket } from './probes.ts';
 
 const LAST_ANSWERS_MS = 30;
 
+/** Of {@link measureBehaviour}. */
 export interface BehaviourOptions {
   /** At least one, all of one family; the first with RFC 5780 support that answers is used for filtering. */
   readonly servers: readonly Endpoint[];
@@ -26,7 +27,21 @@ export interface BehaviourOptions {
   readonly onProgress?: ((doing: string) => void) | undefined;
 }
 
-/** Measures; never rejects for what the network does, nor when aborted: see `failure` and `stopped`. */
+/**
+ * Measures the NAT before this host (RFC 5780): mapping, filtering, allocation and hairpin, with all that was sent and heard. What it
+ * means says {@link conclude}. Never rejects for what the network does, nor when aborted: see `failure` and `stopped`.
+ *
+ * @example
+ * ```js
+ * import { conclude, measureBehaviour } from 'nat-tool';
+ * import { createLab } from 'nat-tool/lab';
+ *
+ * const lab = createLab({ nat: 'restricted-cone', loss: 0.05 });
+ * const { servers } = lab;
+ * const facts = await lab.run((env, signal) => measureBehaviour(env, 4, { servers, timeoutMs: 8000 }, signal));
+ * console.log(conclude(facts).data.filtering); // address-dependent
+ * ```
+ */
 export async function measureBehaviour(
   env: ProbeEnv,
   family: Family,

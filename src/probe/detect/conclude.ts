@@ -17,6 +17,7 @@ import { isLossSample, type Evidence, type Series } from './series.ts';
 /** Unanswered sends that make a flow suspect of being refused. */
 const FEWEST_TO_MISS = 4;
 
+/** What is known of the NAT; `null` and `unknown` where it is not. Endpoints as text. */
 export interface Behaviour {
   /** `name` is what the user wrote, where that was not the address. */
   readonly server: {
@@ -36,12 +37,29 @@ export interface Behaviour {
   readonly evidence: readonly Evidence[];
 }
 
+/** A verdict and how far it reaches. */
 export interface Conclusion {
   readonly outcome: Completeness;
   readonly data: Behaviour;
   readonly findings: readonly Finding[];
 }
 
+/**
+ * What a measurement says, in the words of RFC 3489 (`type`) and RFC 4787 (the rest), with what could not be found out and why in
+ * `findings`. Pure: of an interrupted measurement it says what was learnt until then.
+ *
+ * @example
+ * ```js
+ * import { conclude, measureBehaviour } from 'nat-tool';
+ * import { createLab } from 'nat-tool/lab';
+ *
+ * const lab = createLab({ nat: 'cgnat', servers: [{ name: 'stun.example.net', addresses: ['40.30.20.10'] }] });
+ * const { servers } = lab;
+ * const facts = await lab.run((env, signal) => measureBehaviour(env, 4, { servers, timeoutMs: 8000 }, signal));
+ * const { data, findings } = conclude(facts);
+ * console.log(data.type, findings[0].kind); // unknown server-lacks-rfc5780
+ * ```
+ */
 export function conclude(m: BehaviourFacts): Conclusion {
   const bindings = m.probes.series.filter((each) => each.role.kind === 'mapping' && each.role.number === 1);
   const answered = bindings.filter((each) => each.answer);

@@ -16,36 +16,75 @@ import { WatchfulSocket } from './watchful-socket.ts';
 
 export type { QueryResult } from './result.ts';
 
-export interface QueryOptions {
+interface Settings {
   /** For names that do not say `stuns:`. */
   readonly transport: 'udp' | 'tcp';
+  /** Whichever the name has when undefined. */
   readonly family: Family | undefined;
+  /** Local address; that of the routed interface when undefined. */
   readonly source: string | undefined;
+  /** Local port, 1 to 65535; any when undefined. */
   readonly port: number | undefined;
-  /** Of the look-up, and of each exchange. */
+  /** Of the look-up, and of each exchange, milliseconds. */
   readonly timeoutMs: number;
   /** 1: one answer, with repetitions until it comes. More: so many single requests, to count the losses. */
   readonly count: number;
+  /** Between two of them, milliseconds. */
   readonly intervalMs: number;
+  /** For servers that ask for a user name and password (RFC 8489 §9). */
   readonly credentials: Credentials | undefined;
+  /** Also find out whether it does RFC 5780. */
   readonly vet: boolean;
+  /** Also list the attributes of the last answer. */
   readonly attributes: boolean;
   /** Look for answers from wrong addresses too, at the price of a second socket. */
   readonly watchful: boolean;
 }
+
+/** {@link query}'s settings; UDP, either family, 3,000 ms, and one answer where nothing else is said. */
+export type QueryOptions = Partial<Settings>;
+
+const DEFAULTS: Settings = {
+  transport: 'udp',
+  family: undefined,
+  source: undefined,
+  port: undefined,
+  timeoutMs: 3000,
+  count: 1,
+  intervalMs: 1000,
+  credentials: undefined,
+  vet: false,
+  attributes: false,
+  watchful: true,
+};
 
 type QueryEnv = Pick<Env, 'clock' | 'random' | 'udp' | 'tcp' | 'resolver'>;
 
 /** How long to wait before listening for answers from wrong addresses: most servers have answered by then. */
 const WATCH_AFTER_MS = 120;
 
-/** Rejects only with the signal's reason. */
+/**
+ * Asks one STUN server for one's public side (RFC 8489), by UDP, TCP or TLS: its addresses are tried in turn until one answers.
+ * Whatever goes wrong is in the result's `error`; rejects only with the signal's reason.
+ *
+ * @example
+ * ```js
+ * import { parseStunServer, query } from 'nat-tool';
+ * import { createLab } from 'nat-tool/lab';
+ *
+ * const lab = createLab({ nat: 'full-cone', rttMs: 30 });
+ * const server = parseStunServer('stun:stun.example.net');
+ * const { mapped, rttMs, error } = await lab.run((env, signal) => query(env, server, {}, signal));
+ * console.log(mapped, rttMs, error); // 12.13.14.15:24604 30 null
+ * ```
+ */
 export async function query(
   env: QueryEnv,
   name: StunServerName,
-  options: QueryOptions,
+  given: QueryOptions,
   signal: AbortSignal,
 ): Promise<QueryResult> {
+  const options: Settings = { ...DEFAULTS, ...given };
   const transport = name.secure ? 'tls' : options.transport;
   const family = options.source === undefined ? options.family : familyOf(options.source);
   const lookup = scope(env.clock, signal, options.timeoutMs);
@@ -106,7 +145,7 @@ async function openLine(
   domain: string,
   transport: StunTransport,
   to: Endpoint,
-  options: QueryOptions,
+  options: Settings,
   signal: AbortSignal,
 ): Promise<Line> {
   const { source: address, port } = options;
@@ -143,7 +182,7 @@ async function ask(
   name: StunServerName,
   transport: StunTransport,
   endpoint: Endpoint,
-  options: QueryOptions,
+  options: Settings,
   signal: AbortSignal,
 ): Promise<Asked> {
   const lines: Line[] = [];
@@ -196,7 +235,7 @@ async function ask(
 async function train(
   env: QueryEnv,
   exchange: (signal: AbortSignal) => Promise<TransactOutcome>,
-  { count, intervalMs }: QueryOptions,
+  { count, intervalMs }: Settings,
   signal: AbortSignal,
 ): Promise<TransactOutcome[]> {
   const under: Promise<TransactOutcome>[] = [];

@@ -24,6 +24,7 @@ export type QueryError =
   | 'no-mapped-address' //  a success answer that does not say how it sees us
   | 'credentials'; //       user name or password cannot be sent
 
+/** What a query brought: endpoints as text, `null` for what is not known. */
 export interface QueryResult {
   /** As the user wrote it, in canonical form. */
   readonly server: string;

@@ -18,6 +18,7 @@ import { FEWEST_SENDS } from '../detect/loss.ts';
  */
 export type ChangeVerdict = 'honoured' | 'ignored' | 'rejected' | 'dropped' | 'unknown';
 
+/** Whether a server does RFC 5780, and how far. */
 export interface Vetting {
   readonly rfc5780: 'yes' | 'no' | 'unknown';
   /** One sentence. */
@@ -34,6 +35,7 @@ export interface Vetting {
 
 const UNTRIED: Vetting['change'] = { addressAndPort: 'unknown', port: 'unknown', address: 'unknown' };
 
+/** Of {@link vet}. */
 export interface VetOptions {
   readonly source?: string | undefined;
   readonly port?: number | undefined;
