@@ -1,6 +1,7 @@
 /** The composition root: the real world, the process's streams, signals and exit status. The only place that knows all. */
 import { setMaxListeners } from 'node:events';
-import { execute, type Host, loadAll } from './cli/execute.ts';
+import { execute, loadAll } from './cli/execute.ts';
+import type { Host } from './cli/host.ts';
 import type { ExitStatus, Writer } from './commands/command.ts';
 import { COMMANDS } from './commands/index.ts';
 import { createNodeEnv } from './node/env.ts';

@@ -138,7 +138,7 @@ const TOO_LONG = new Set([
   'connect/session.ts',
   'commands/connect/connect.ts',
   'commands/lab/lab.ts',
-  'commands/punch.ts',
+  'commands/punch/punch.ts',
 ]);
 
 function readSources(room = 'src'): Sources {

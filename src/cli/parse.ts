@@ -1,12 +1,11 @@
 /** Words of the command line to typed arguments. The only place that knows the parser. */
 import { Parser as yargsParser } from 'yargs/helpers';
 import {
-  type ArgsOf,
+  type AnyArgs,
   type Command,
   type Form,
   type OptionSpec,
   type Options,
-  type Positionals,
   type PositionalSpec,
   UsageError,
 } from '../commands/command.ts';
@@ -41,7 +40,7 @@ export function splitCommand(argv: readonly string[]): {
 export function parseCommand(
   command: Command,
   argv: readonly string[],
-): { readonly args: ArgsOf<Positionals, Options>; readonly globals: Globals } {
+): { readonly args: AnyArgs; readonly globals: Globals } {
   const specs: Options = { ...GLOBAL_OPTIONS, ...command.options };
   const words = read(command, specs, argv);
   const globals = globalsOf(words);
@@ -52,7 +51,7 @@ export function parseCommand(
   const args: Record<string, unknown> = {};
   for (const [name, spec] of Object.entries(command.options)) args[name] = optionValue(name, spec, words);
   Object.assign(args, positionalValues(command, [...words.loose, ...words.after]));
-  return { args: args as ArgsOf<Positionals, Options>, globals };
+  return { args: args as AnyArgs, globals };
 }
 
 /** Global options without a command: `nat-tool --version`. */

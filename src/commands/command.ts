@@ -83,6 +83,9 @@ export type ArgsOf<P extends Positionals, O extends Options> = { readonly [K in 
   readonly [K in keyof O]: ArgOf<O[K]>;
 };
 
+/** The arguments of a command that is not known more closely. */
+export type AnyArgs = ArgsOf<Positionals, Options>;
+
 /** How the answer is to be printed. */
 export type Form = 'text' | 'json' | 'plain' | 'short';
 

@@ -7,13 +7,13 @@ const load = (module: Promise<{ readonly default: Command }>): Promise<Command> 
 
 export const COMMANDS: CommandList = {
   detect: () => load(import('./detect.ts')),
-  stun: () => load(import('./stun.ts')),
-  'public-ip': () => load(import('./public-ip.ts')),
+  stun: () => load(import('./stun/stun.ts')),
+  'public-ip': () => load(import('./public-ip/public-ip.ts')),
   listen: () => load(import('./listen/listen.ts')),
-  punch: () => load(import('./punch.ts')),
-  send: () => load(import('./send.ts')),
+  punch: () => load(import('./punch/punch.ts')),
+  send: () => load(import('./send/send.ts')),
   connect: () => load(import('./connect/connect.ts')),
   pair: () => load(import('./pair.ts')),
-  serve: () => load(import('./serve.ts')),
+  serve: () => load(import('./serve/serve.ts')),
   lab: () => load(import('./lab/lab.ts')),
 };

@@ -1,4 +1,5 @@
-import { type Host, execute, loadAll } from '../../src/cli/execute.ts';
+import { execute, loadAll } from '../../src/cli/execute.ts';
+import type { Host } from '../../src/cli/host.ts';
 import { completionCommand } from '../../src/cli/completion.ts';
 import type { Command, ExitStatus } from '../../src/commands/command.ts';
 import { COMMANDS, type CommandList } from '../../src/commands/index.ts';

@@ -2,9 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { createLab } from '../../src/lab/topology.ts';
 import listen from '../../src/commands/listen/listen.ts';
-import publicIp from '../../src/commands/public-ip.ts';
-import punch from '../../src/commands/punch.ts';
-import send from '../../src/commands/send.ts';
+import publicIp from '../../src/commands/public-ip/public-ip.ts';
+import punch from '../../src/commands/punch/punch.ts';
+import send from '../../src/commands/send/send.ts';
 import { shellWords } from '../transcripts/transcript.ts';
 import { run, webServer } from '../commands/worlds.ts';
 

@@ -4,7 +4,7 @@ import type { Truth } from '../../lab/nat-truth.ts';
 import type { Row } from '../../lab/topology.ts';
 import type { Report } from '../../report/report.ts';
 import type { ExitStatus } from '../command.ts';
-import type { ConnectReport } from '../connect/connect.ts';
+import type { ConnectReport } from '../connect/report.ts';
 import type { ScriptLine } from './script.ts';
 
 /** One command on one host. */

@@ -2,7 +2,7 @@
 import type { LabOptions } from '../../lab/topology.ts';
 import { type Block, type Cell, grid, text } from '../../render/block.ts';
 import type { Context } from '../command.ts';
-import type { ConnectReport } from '../connect/connect.ts';
+import type { ConnectReport } from '../connect/report.ts';
 import type { Matrix, PairRun } from './data.ts';
 import { inside, networkOf } from './network.ts';
 import type { Args } from './options.ts';

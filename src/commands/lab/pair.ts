@@ -7,7 +7,7 @@ import type { Env } from '../../net/env.ts';
 import { sleep } from '../../net/wait.ts';
 import { type Block, type Cell, fields } from '../../render/block.ts';
 import type { Context, Invocation } from '../command.ts';
-import type { ConnectReport } from '../connect/connect.ts';
+import type { ConnectReport } from '../connect/report.ts';
 import type { LabRun, Pair, PairRun } from './data.ts';
 import { inside, networkOf } from './network.ts';
 import { viewTrace } from './one.ts';

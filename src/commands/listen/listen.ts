@@ -1,168 +1,26 @@
-import { type Endpoint, type Family, familyOf, formatEndpoint, sameEndpoint } from '../../net/address.ts';
-import { type Env, ignoreNetError, NetError, type UdpSocket } from '../../net/env.ts';
-import { sleep } from '../../net/wait.ts';
+import { type Endpoint, formatEndpoint, sameEndpoint } from '../../net/address.ts';
+import { NetError, type UdpSocket, ignoreNetError } from '../../net/env.ts';
 import { routedEndpoint } from '../../net/route.ts';
+import { sleep } from '../../net/wait.ts';
 import { punchFrom, watchPublicSide } from '../../probe/punch/hole-keeping.ts';
-import { type Block, forwardingGrid, note } from '../../render/block.ts';
 import { type Finding, finding } from '../../report/finding.ts';
-import { type ForwardingRow, ForwardingTable } from '../../report/forwarding.ts';
+import { ForwardingTable } from '../../report/forwarding.ts';
 import { type Report, startReport } from '../../report/report.ts';
 import { discover } from '../../stun/discovery.ts';
 import { StunMux } from '../../stun/mux.ts';
 import type { StunServerName } from '../../stun/uri.ts';
-import {
-  checkFamily,
-  FAMILY,
-  parseLocalPort,
-  parseRemote,
-  parseSeconds,
-  parseStun,
-  parseWhole,
-  PORT,
-  SOURCE,
-} from '../arguments.ts';
-import { type ArgsOf, type Context, defineCommand, type Look, UsageError } from '../command.ts';
+import { checkFamily } from '../arguments.ts';
+import { type Context, UsageError, defineCommand } from '../command.ts';
 import { datagramsOf } from '../datagrams/input.ts';
-import { type DatagramEvent, datagramLine, DatagramOutput, mannerOf } from '../datagrams/output.ts';
+import { type DatagramEvent, DatagramOutput, datagramLine, mannerOf } from '../datagrams/output.ts';
 import { EchoGuard } from './echo.ts';
 import { type ListenEvent, Listener } from './listener.ts';
-import { bytesInWords } from '../datagrams/payload.ts';
+import { type Args, options, positionals } from './options.ts';
+import { open, pick } from './sockets.ts';
+import { type Listened, inWords, view } from './view.ts';
 
-interface Listened {
-  readonly listening: readonly string[];
-  readonly public: string | null;
-  readonly datagrams: number;
-  readonly bytes: number;
-  readonly senders: readonly { readonly address: string; readonly datagrams: number; readonly bytes: number }[];
-  /** Datagrams from others than the first sender, without -k. */
-  readonly ignored: number;
-  /** Datagrams that standard output was too slow for. */
-  readonly dropped: number;
-  /** Datagrams that --echo did not send back. */
-  readonly notEchoed: number;
-  /** Other sides whose punch was answered. */
-  readonly punched: readonly string[];
-  readonly table: readonly ForwardingRow[];
-}
-
-const positionals = {
-  localPort: { valueName: 'PORT', parse: parseLocalPort, describe: 'local port, as with -p' },
-} as const;
-
-const options = {
-  hex: { type: 'boolean', describe: 'show payloads as hexadecimal dumps' },
-  raw: { type: 'boolean', describe: 'print the bytes of the payloads and nothing else, also on a terminal' },
-  keepListening: {
-    type: 'boolean',
-    alias: 'k',
-    describe: 'hear every sender; without it, as in nc, only the first one',
-  },
-  count: {
-    type: 'string',
-    alias: 'c',
-    valueName: 'COUNT',
-    parse: parseWhole(1, 1_000_000_000),
-    describe: 'stop after so many datagrams',
-  },
-  timeout: {
-    type: 'string',
-    alias: ['w', 'wait'],
-    valueName: 'SECONDS',
-    parse: parseSeconds,
-    describe: 'stop when nothing has come for so long',
-  },
-  echo: { type: 'boolean', describe: 'send datagrams back to their senders; hears every sender' },
-  stun: {
-    type: 'string',
-    valueName: 'SERVER',
-    parse: parseStun,
-    describe: 'ask this STUN server for the public side of the port, and keep the hole open',
-  },
-  punch: {
-    type: 'string',
-    valueName: 'HOST:PORT',
-    parse: parseRemote,
-    describe: 'open a hole to this remote end from the port',
-  },
-  keepalive: {
-    type: 'string',
-    bare: '10',
-    valueName: 'SECONDS',
-    parse: parseSeconds,
-    default: '10',
-    describe: 'how often the holes of --stun and --punch are refreshed',
-  },
-  reuse: {
-    type: 'boolean',
-    describe: 'take the port although another program shares it; the last one to come hears the datagrams',
-  },
-  family: FAMILY,
-  port: PORT,
-  source: SOURCE,
-  udp: { type: 'boolean', alias: 'u', hidden: true, describe: 'nothing: it is UDP' },
-  listen: { type: 'boolean', alias: 'l', hidden: true, describe: 'nothing: it listens' },
-  numeric: { type: 'boolean', alias: 'n', hidden: true, describe: 'nothing' },
-} as const;
-
-type Args = ArgsOf<typeof positionals, typeof options>;
-
-/** As much as the system grants: bursts wait here while standard output is written. */
-const RECEIVE_BUFFER = 32 * 1024 * 1024;
 /** What nc reads from standard input at once. */
 const LARGEST_REPLY = 16_384;
-
-/** One socket a family: without -4, -6 or an address both, where the host has both. */
-async function open(env: Env, args: Args, port: number, signal: AbortSignal): Promise<UdpSocket[]> {
-  const families: readonly Family[] = args.family
-    ? [args.family]
-    : args.source
-      ? [familyOf(args.source)]
-      : port === 0
-        ? [4]
-        : [4, 6];
-  const sockets: UdpSocket[] = [];
-  try {
-    for (const family of families) {
-      const options = { family, address: args.source, port, receiveBuffer: RECEIVE_BUFFER };
-      try {
-        // Alone first: a second listener must not take the datagrams of one that runs already without being told to.
-        if (!args.reuse && port !== 0) (await env.udp.open(options, signal)).close();
-        // Then shared, so that punch and send can use the port beside us.
-        sockets.push(await env.udp.open({ ...options, reuse: port !== 0 }, signal));
-      } catch (error) {
-        if (!(error instanceof NetError)) throw error;
-        const spare = family === 6 && sockets.length > 0 && args.family === undefined;
-        if (spare && error.kind !== 'in-use') continue;
-        if (error.kind === 'in-use')
-          throw new NetError('in-use', `UDP port ${port} is in use by another program`, error.code, error);
-        if (error.kind === 'denied')
-          throw new NetError(
-            'denied',
-            `UDP port ${port} may not be used: ports below 1024 need privileges`,
-            error.code,
-            error,
-          );
-        throw error;
-      }
-    }
-  } catch (error) {
-    for (const socket of sockets) socket.close();
-    throw error;
-  }
-  return sockets;
-}
-
-async function pick<T extends { readonly address: string }>(
-  candidates: readonly T[],
-  sockets: readonly UdpSocket[],
-  what: string,
-): Promise<{ remote: T; socket: UdpSocket }> {
-  for (const remote of candidates) {
-    const socket = sockets.find(({ local }) => familyOf(local.address) === familyOf(remote.address));
-    if (socket) return { remote, socket };
-  }
-  throw new NetError('not-found', `${what} has no address of the family that is listened on`);
-}
 
 async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Listened>> {
   const { env, signal } = context;
@@ -313,41 +171,6 @@ async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Li
     // All but the reading of standard input ends at once; that one cannot be told.
     void Promise.all(background);
   }
-}
-
-function inWords(event: Exclude<ListenEvent, DatagramEvent>): string {
-  switch (event.event) {
-    case 'listening':
-      return `listening on ${event.addresses.join(' and ')}`;
-    case 'public':
-      return event.public === event.private
-        ? `public side: ${event.public}, the same as the local one: there is no NAT`
-        : `public side: ${event.private} | ${event.public} | ${event.remote}`;
-    case 'punched':
-      return `a punch of ${event.from} came in and was answered`;
-    case 'open':
-      return `open both ways with ${event.remote}, ${event.rttMs.toFixed(1)} ms`;
-  }
-}
-
-function view({ data }: Report<Listened>, args: Args, { terminal }: Look): Block[] {
-  const blocks: Block[] = [];
-  if (mannerOf('text', terminal, args) === 'lines' && data.table.length > 0) blocks.push(forwardingGrid(data.table));
-  const by =
-    data.senders.length === 1
-      ? ` from ${data.senders[0]?.address}`
-      : data.senders.length > 1
-        ? ` from ${data.senders.length} senders`
-        : '';
-  blocks.push(note(`${data.datagrams} datagram${data.datagrams === 1 ? '' : 's'}, ${bytesInWords(data.bytes)}${by}.`));
-  if (data.dropped > 0) blocks.push(note(`${data.dropped} more were dropped: standard output was read too slowly.`));
-  if (data.notEchoed > 0)
-    blocks.push(
-      note(
-        `${data.notEchoed} of them were not sent back: they came from a port of a known service, or too many from one source.`,
-      ),
-    );
-  return blocks;
 }
 
 export default defineCommand({

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { createLab, type Lab, type LabOptions } from '../../src/lab/topology.ts';
-import { interruptible, play, run, tell, webServer, whoAmI } from './worlds.ts';
+import { createLab, type Lab, type LabOptions } from '../../../src/lab/topology.ts';
+import { interruptible, play, run, tell, webServer, whoAmI } from '../worlds.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n$IP\n';
 const STUN = ['--stun', 'stun.example.net'];

@@ -1,15 +1,18 @@
-import { type Endpoint, type Family, familyOf, formatEndpoint } from '../net/address.ts';
-import { type Env, NetError, type UdpSocket } from '../net/env.ts';
-import { type Deferred, deferred, Gate, sleep, itemsUntilAborted } from '../net/wait.ts';
-import { answerPunch } from '../probe/punch/hole-keeping.ts';
-import { type Block, note } from '../render/block.ts';
-import { type Finding, finding } from '../report/finding.ts';
-import { type Report, startReport } from '../report/report.ts';
-import { checkFamily, FAMILY, parseRemote, parseSeconds, parseWhole, PORT, SOURCE } from './arguments.ts';
-import { type ArgsOf, type Context, defineCommand, UsageError } from './command.ts';
-import { type Cutting, datagramsOf, tooBig } from './datagrams/input.ts';
-import { type DatagramEvent, DatagramOutput, datagramLine, mannerOf } from './datagrams/output.ts';
-import { bytesInWords, largestDatagram, parseHex } from './datagrams/payload.ts';
+import { familyOf, formatEndpoint } from '../../net/address.ts';
+import { NetError, type UdpSocket } from '../../net/env.ts';
+import { Gate } from '../../net/wait.ts';
+import { answerPunch } from '../../probe/punch/hole-keeping.ts';
+import { type Block, note } from '../../render/block.ts';
+import { type Finding, finding } from '../../report/finding.ts';
+import { type Report, startReport } from '../../report/report.ts';
+import { checkFamily } from '../arguments.ts';
+import { type Context, UsageError, defineCommand } from '../command.ts';
+import { type Cutting, datagramsOf, tooBig } from '../datagrams/input.ts';
+import { type DatagramEvent, DatagramOutput, datagramLine, mannerOf } from '../datagrams/output.ts';
+import { bytesInWords, largestDatagram } from '../datagrams/payload.ts';
+import { type Args, options, positionals } from './options.ts';
+import { resolveRemote } from '../datagrams/remote.ts';
+import { Sender, sendAll } from './sender.ts';
 
 interface Sent {
   /** null when nothing could be opened. */
@@ -21,65 +24,8 @@ interface Sent {
   readonly refused: boolean;
 }
 
-const positionals = {
-  remote: {
-    required: true,
-    joinPort: true,
-    parse: parseRemote,
-    valueName: 'HOST PORT',
-    describe: 'where to: host port, host:port or [v6]:port',
-  },
-} as const;
-
-const options = {
-  data: { type: 'string', valueName: 'TEXT', describe: 'send this in one datagram, in place of standard input' },
-  hex: { type: 'string', valueName: 'DIGITS', parse: parseHex, describe: 'send these bytes in one datagram' },
-  line: { type: 'boolean', describe: 'send each line of standard input as a datagram, with its line feed' },
-  size: {
-    type: 'string',
-    alias: 'd',
-    valueName: 'BYTES',
-    parse: parseWhole(1, 65_527),
-    describe: 'cut standard input into datagrams of this size',
-  },
-  rate: {
-    type: 'string',
-    valueName: 'N',
-    parse: parseWhole(1, 10_000_000),
-    describe: 'at most so many datagrams a second',
-  },
-  timeout: {
-    type: 'string',
-    alias: ['w', 'wait'],
-    valueName: 'SECONDS',
-    parse: parseSeconds,
-    describe: 'print replies until none has come for so long',
-  },
-  family: FAMILY,
-  port: PORT,
-  source: SOURCE,
-  udp: { type: 'boolean', alias: 'u', hidden: true, describe: 'nothing: it is UDP' },
-  numeric: { type: 'boolean', alias: 'n', hidden: true, describe: 'nothing' },
-} as const;
-
-type Args = ArgsOf<typeof positionals, typeof options>;
-
 /** After the last datagram, how long an ICMP refusal is listened for when no replies are. */
 const REFUSAL_MS = 100;
-/** Datagrams handed to the system before the first is known to have been taken. */
-const AT_ONCE = 256;
-
-/** The first address of a host that there is a socket for. Rejects with NetError. */
-export async function resolveRemote(
-  env: Pick<Env, 'resolver'>,
-  { host, port }: { readonly host: string; readonly port: number },
-  family: Family | undefined,
-  signal: AbortSignal,
-): Promise<Endpoint> {
-  const [address] = await env.resolver.addresses(host, family, signal);
-  if (address === undefined) throw new NetError('not-found', `${host} has no address`);
-  return { address, port };
-}
 
 function cuttingOf(args: Args, context: Context<DatagramEvent>): Cutting {
   if (args.line) return { by: 'line' };
@@ -102,75 +48,6 @@ function source(args: Args, context: Context<DatagramEvent>, most: number): Asyn
   return (async function* () {
     yield [data];
   })();
-}
-
-/** Counts what goes out, and stops at the first failure. */
-class Sender {
-  datagrams = 0;
-  bytes = 0;
-  failure: NetError | undefined;
-  readonly #socket: UdpSocket;
-  #inFlight = 0;
-  #waiter: Deferred<void> | undefined;
-
-  constructor(socket: UdpSocket) {
-    this.#socket = socket;
-  }
-
-  post(data: Uint8Array): void {
-    this.#inFlight++;
-    this.#socket.send(data).then(
-      () => {
-        this.datagrams++;
-        this.bytes += data.length;
-        this.#landed();
-      },
-      (error: unknown) => {
-        if (!(error instanceof NetError)) throw error;
-        if (error.kind !== 'closed') this.failure ??= error;
-        this.#landed();
-      },
-    );
-  }
-
-  get inFlight(): number {
-    return this.#inFlight;
-  }
-
-  /** When the system has taken, or refused, everything posted. */
-  async settled(): Promise<void> {
-    if (this.#inFlight > 0) await (this.#waiter ??= deferred()).promise;
-  }
-
-  #landed(): void {
-    if (--this.#inFlight > 0) return;
-    this.#waiter?.resolve();
-    this.#waiter = undefined;
-  }
-}
-
-async function sendAll(
-  sender: Sender,
-  batches: AsyncIterable<Uint8Array[]>,
-  rate: number | undefined,
-  { env: { clock } }: Context<DatagramEvent>,
-  signal: AbortSignal,
-): Promise<void> {
-  const start = clock.now();
-  let posted = 0;
-  for await (const batch of itemsUntilAborted(batches, signal)) {
-    for (const data of batch) {
-      if (rate !== undefined) {
-        const due = start + (posted * 1000) / rate - clock.now();
-        if (due > 0) await sleep(clock, due, signal);
-      }
-      if (sender.failure) return;
-      sender.post(data);
-      posted++;
-      if (sender.inFlight >= AT_ONCE) await sender.settled();
-    }
-  }
-  await sender.settled();
 }
 
 async function run(args: Args, context: Context<DatagramEvent>): Promise<Report<Sent>> {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { parseServerList } from '../../src/commands/stun.ts';
-import { Lab, type LabOptions } from '../../src/lab/topology.ts';
-import { run, type RunOptions } from '../cli/harness.ts';
+import { parseServerList } from '../../../src/commands/stun/server-list.ts';
+import { Lab, type LabOptions } from '../../../src/lab/topology.ts';
+import { run, type RunOptions } from '../../cli/harness.ts';
 
 async function stun(words: readonly string[], lab: LabOptions = {}, options: RunOptions = {}, abortAtMs?: number) {
   return new Lab({ ...lab, patienceMs: 5000 }).run(

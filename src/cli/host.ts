@@ -1,0 +1,30 @@
+/** What stands around a command line. */
+import type { Io } from '../commands/command.ts';
+import type { CommandList } from '../commands/index.ts';
+import type { Env } from '../net/env.ts';
+import { wantsUnicode } from '../render/theme.ts';
+import { typography } from '../render/words.ts';
+
+/** What the process, or a test, or `lab` provides. */
+export interface Host {
+  readonly commands: CommandList;
+  readonly version: string;
+  /** Called at most once, and only when a command runs. */
+  env(): Promise<Env>;
+  /** Aborts when the user interrupts. */
+  readonly signal: AbortSignal;
+  readonly io: Io;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Fails with the system's error. */
+  readFile(path: string): AsyncIterable<Uint8Array>;
+  /** See Context; null where there is no shell. */
+  shell?(command: string, variables: Readonly<Record<string, string>>, signal: AbortSignal): Promise<number | null>;
+  /** Calls `handler` on SIGUSR2 until the returned function is called. */
+  onUsr2(handler: () => void): () => void;
+  /** Words to suggest beside the commands' names. */
+  readonly alsoKnown?: readonly string[] | undefined;
+  /** Colour as decided outside; the command line can still overrule it. */
+  readonly colour?: boolean;
+}
+
+export const localised = ({ environment }: Host, text: string): string => typography(wantsUnicode(environment))(text);

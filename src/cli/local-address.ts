@@ -1,0 +1,42 @@
+/** Local addresses that the command line names. */
+import { type AnyArgs, type Command, UsageError } from '../commands/command.ts';
+import { familyOf, scopeOf } from '../net/address.ts';
+import { type Env, NetError } from '../net/env.ts';
+import { kebab } from './options.ts';
+
+/** A local address that cannot be used is a wrong argument, whatever the command would make of the failure. */
+export async function checkLocalAddresses(
+  command: Command,
+  args: AnyArgs,
+  env: Env,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const [name, { means }] of Object.entries(command.options)) {
+    const address: unknown = args[name];
+    if (means === 'local-address' && typeof address === 'string')
+      await checkLocalAddress(`--${kebab(name)}`, address, args['family'], env, signal);
+  }
+}
+
+async function checkLocalAddress(
+  option: string,
+  source: string,
+  family: unknown,
+  env: Env,
+  signal: AbortSignal,
+): Promise<void> {
+  if (family !== undefined && familyOf(source) !== family)
+    throw new UsageError(`${option}: ${source} is not an IPv${String(family)} address, as -${String(family)} demands`);
+  if (lacksZone(source)) throw new UsageError(`${option}: a link-local address needs its interface: ${source}%eth0`);
+  try {
+    (await env.udp.open({ family: familyOf(source), address: source }, signal)).close();
+  } catch (error) {
+    if (error instanceof NetError && error.kind === 'not-available')
+      throw new UsageError(`${option}: ${source} is not an address of this host`);
+    // Whatever else is wrong the command will meet again, and say in its own words.
+    if (!(error instanceof NetError)) throw error;
+  }
+}
+
+const lacksZone = (address: string): boolean =>
+  familyOf(address) === 6 && scopeOf(address) === 'link-local' && !address.includes('%');

@@ -1,0 +1,162 @@
+/** From the code, or the pasted tokens, to a connection. */
+import { CodeError, deriveSecret, generateCode, parseCode } from '../../connect/code.ts';
+import { type ConnectResult, connect, connectBy } from '../../connect/connect.ts';
+import { connectSdp } from '../../connect/sdp.ts';
+import { ManualSignalling, SharedSecret } from '../../connect/signalling/manual.ts';
+import type { TimelineEvent } from '../../connect/timeline.ts';
+import { type Endpoint, familyOf, formatEndpoint } from '../../net/address.ts';
+import { NetError } from '../../net/env.ts';
+import { formatHostPort } from '../../net/host-port.ts';
+import { discover } from '../../stun/discovery.ts';
+import { parseStun } from '../arguments.ts';
+import { type Context, UsageError } from '../command.ts';
+import type { Lines } from './lines.ts';
+import { type Args, isCheck } from './options.ts';
+import type { ConnectEvent, Purpose } from './use.ts';
+
+/** People paste tokens one after the other. */
+const MANUAL_PLAIN_MS = 300_000;
+
+const SDP_MS = 120_000;
+
+async function codeFor(
+  args: Args,
+  context: Context<ConnectEvent>,
+  lines: Lines,
+): Promise<{ readonly code: string; readonly fresh: boolean }> {
+  const given =
+    args.code === '-' ? await lines.next() : (args.code ?? (context.environment['NAT_TOOL_CODE'] || undefined));
+  if (args.code === '-' && given === undefined) throw new UsageError('CODE: no code on standard input');
+  if (given === undefined) return { code: generateCode(context.env.random), fresh: true };
+  try {
+    return { code: parseCode(given), fresh: false };
+  } catch (error) {
+    if (error instanceof CodeError)
+      throw new UsageError(
+        `CODE: ${error.message}`,
+        'The code stands on the other host, such as k7qf2-m9x4t-03bsd-v8hwd.',
+      );
+    throw error;
+  }
+}
+
+async function serverFor(args: Args, { env, environment, signal }: Context<ConnectEvent>): Promise<Endpoint> {
+  // It may name several; both hosts have to come to the same one.
+  const [first] = (environment['NAT_TOOL_SERVER'] ?? '')
+    .split(',')
+    .map((each) => each.trim())
+    .filter((each) => each !== '');
+  const name = args.server ?? (first === undefined ? undefined : parseStun(first, 'NAT_TOOL_SERVER'));
+  if (!name)
+    throw new UsageError(
+      '--server: where to meet is missing',
+      'Run nat-tool serve on any public host and name it with --server, or in NAT_TOOL_SERVER.',
+    );
+  const [server] = await discover(name, {
+    transport: 'udp',
+    family: args.family,
+    resolver: env.resolver,
+    clock: env.clock,
+    random: env.random,
+    signal,
+  });
+  if (!server) throw new NetError('not-found', `${name.host} has no address`);
+  return server;
+}
+
+type Opened = ConnectResult & { readonly server: string };
+
+export async function openByCode(
+  args: Args,
+  purpose: Purpose,
+  context: Context<ConnectEvent>,
+  lines: Lines,
+  onEvent: (event: TimelineEvent) => void,
+): Promise<Opened> {
+  const { env, signal } = context;
+  const { code, fresh } = await codeFor(args, context, lines);
+  const server = await serverFor(args, context);
+  if (fresh) {
+    if (context.form === 'json' && !isCheck(args)) await context.emit({ event: 'code', code });
+    context.note(
+      `On the other host: nat-tool connect ${code} --server ${args.server ? formatHostPort(args.server) : formatEndpoint(server)}`,
+    );
+  }
+  const repair = !args.noRepair && purpose !== 'exec' && purpose !== 'check';
+  const result = await connect(env, {
+    server,
+    secret: deriveSecret(code),
+    port: args.port,
+    source: args.source,
+    waitMs: args.timeout,
+    repair,
+    signal,
+    onEvent,
+  });
+  return { ...result, server: formatEndpoint(server) };
+}
+
+export async function openManually(
+  args: Args,
+  context: Context<ConnectEvent>,
+  lines: Lines,
+  onEvent: (event: TimelineEvent) => void,
+): Promise<Opened> {
+  const { env, signal, io } = context;
+  const server = await serverFor(args, context);
+  let given = args.code === '-' ? undefined : args.code;
+  if (args.sdp) {
+    const show = (text: string): void => {
+      context.note('Give these lines to the other agent, and paste its lines here, ended by an empty one:');
+      void io.stderr.write(text.replaceAll('\r', ''));
+    };
+    const opening = connectSdp(env, {
+      server,
+      family: familyOf(server.address),
+      port: args.port,
+      source: args.source,
+      controlling: args.code === undefined,
+      waitMs: SDP_MS,
+      signal,
+      onEvent,
+      show,
+      read: () => lines.paragraph(),
+      complain: (error) => context.note(`These lines cannot be used: ${error.message}.`),
+    });
+    return { ...(await opening), server: formatEndpoint(server) };
+  }
+  const secret = new SharedSecret(env.random);
+  const opening = connectBy(env, {
+    server,
+    secret,
+    trusted: false,
+    port: args.port,
+    source: args.source,
+    waitMs: args.timeout,
+    plainMs: MANUAL_PLAIN_MS,
+    signal,
+    onEvent,
+    makeSignalling: ({ main, member, observed }) =>
+      new ManualSignalling({
+        mux: main.mux,
+        server,
+        member,
+        secret,
+        clock: env.clock,
+        random: env.random,
+        observed,
+        show: (token) => {
+          context.note('Give this token to the other host, and paste its token here:');
+          void io.stderr.write(`${token}\n`);
+        },
+        read: async () => {
+          const text = given ?? (await lines.next());
+          given = undefined;
+          return text;
+        },
+        complain: (error) =>
+          context.note(`${error.message[0]?.toUpperCase()}${error.message.slice(1)}. Paste the other host's token:`),
+      }),
+  });
+  return { ...(await opening), server: formatEndpoint(server) };
+}

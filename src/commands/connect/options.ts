@@ -1,0 +1,85 @@
+/** The arguments of `connect`. */
+import type { Endpoint } from '../../net/address.ts';
+import { FAMILY, PORT, SOURCE, parseHost, parseSeconds, parseStun } from '../arguments.ts';
+import { type ArgsOf, UsageError } from '../command.ts';
+import type { Purpose } from './use.ts';
+
+export const positionals = {
+  code: {
+    valueName: 'CODE',
+    describe:
+      'the code that the other host printed; - reads it from standard input. Without one, a fresh code is printed',
+  },
+} as const;
+
+export const options = {
+  server: {
+    type: 'string',
+    valueName: 'SERVER',
+    parse: parseStun,
+    describe: 'where both hosts meet: a nat-tool serve; else NAT_TOOL_SERVER',
+  },
+  generate: { type: 'boolean', describe: 'print a fresh code and end' },
+  check: { type: 'boolean', describe: 'prove the path, report it and end; the default where there is nothing to pipe' },
+  forward: {
+    type: 'string',
+    valueName: '[LOCAL:]PORT',
+    parse: parseForward,
+    describe:
+      "carry another program's UDP: where PORT is free it is held for the program to send to, otherwise the peer's datagrams go to the program that holds it",
+  },
+  manual: {
+    type: 'boolean',
+    describe:
+      "without a server of one's own: each host prints a token, to be pasted on the other one; --server is then any STUN server",
+  },
+  sdp: {
+    type: 'boolean',
+    describe:
+      'with --manual: plain SDP candidate lines in place of tokens, for any other ICE agent; data is not encrypted',
+  },
+  exec: {
+    type: 'string',
+    valueName: 'CMD',
+    describe: 'hand the open port to a command, with NAT_TOOL_LOCAL and NAT_TOOL_REMOTE set',
+  },
+  line: { type: 'boolean', describe: 'send each line of standard input as a datagram' },
+  timeout: {
+    type: 'string',
+    alias: ['w', 'wait'],
+    valueName: 'SECONDS',
+    parse: parseSeconds,
+    default: '600',
+    describe: 'wait so long for the other host',
+  },
+  noRepair: { type: 'boolean', describe: 'end when the path dies, instead of looking for a new one' },
+  family: FAMILY,
+  port: PORT,
+  source: SOURCE,
+} as const;
+
+export type Args = ArgsOf<typeof positionals, typeof options>;
+
+function parseForward(value: string, argument: string): Endpoint {
+  if (/^\d{1,5}$/.test(value)) return { address: '127.0.0.1', port: portOf(value, argument) };
+  const { host, port } = parseHost(value, argument);
+  if (port === undefined) throw UsageError.expected(argument, '[LOCAL:]PORT', value);
+  return { address: host === 'localhost' ? '127.0.0.1' : host, port };
+}
+
+function portOf(value: string, argument: string): number {
+  const port = Number(value);
+  if (!(port >= 1 && port <= 65_535)) throw UsageError.expected(argument, 'a port from 1 to 65535', value);
+  return port;
+}
+
+export function purposeOf(args: Args): Purpose {
+  const chosen = [args.check && '--check', args.forward && '--forward', args.exec !== undefined && '--exec'].filter(
+    (each) => typeof each === 'string',
+  );
+  if (chosen.length > 1) throw new UsageError(`${chosen.join(' and ')} exclude each other`);
+  return args.check ? 'check' : args.forward ? 'forward' : args.exec !== undefined ? 'exec' : 'talk';
+}
+
+/** The report is for a check; after a talk, standard output has had its data. */
+export const isCheck = (args: Args): boolean => purposeOf(args) === 'check';

@@ -1,0 +1,68 @@
+/** What `connect` reports. */
+import type { Connection } from '../../connect/connection.ts';
+import type { TimelineEvent } from '../../connect/timeline.ts';
+import type { PathKind } from '../../nat/path.ts';
+import { formatEndpoint } from '../../net/address.ts';
+import { toMicroseconds } from '../../net/round.ts';
+
+export interface ConnectPair {
+  readonly local: string;
+  readonly remote: string;
+  readonly type: string;
+  readonly state: string;
+  readonly nominated: boolean;
+  readonly rttMs: number | null;
+}
+
+export interface ConnectReport {
+  /** null where there is none; the findings say why. */
+  readonly path: PathKind | null;
+  readonly local: string | null;
+  /** Ours, as the peer sees it. */
+  readonly public: string | null;
+  readonly remote: string | null;
+  readonly rttMs: number | null;
+  /** From the start to data both ways, or to the end. */
+  readonly elapsedMs: number;
+  /** From the peer's coming on. */
+  readonly sincePeerMs: number | null;
+  readonly sent: number;
+  readonly received: number;
+  readonly repairs: number;
+  readonly pairs: readonly ConnectPair[];
+  readonly timeline: readonly TimelineEvent[];
+}
+
+export const nothing = (): ConnectReport => ({
+  path: null,
+  local: null,
+  public: null,
+  remote: null,
+  rttMs: null,
+  elapsedMs: 0,
+  sincePeerMs: null,
+  sent: 0,
+  received: 0,
+  repairs: 0,
+  pairs: [],
+  timeline: [],
+});
+
+export function sincePeer(timeline: readonly TimelineEvent[]): number | null {
+  const peer = timeline.find(({ event }) => event === 'peer');
+  const end = timeline.find(({ event }) => event === 'connected' || event === 'failed');
+  return peer && end ? toMicroseconds(end.atMs - peer.atMs) : null;
+}
+
+export const pairsOf = (pairs: ReturnType<Connection['pairs']>): ConnectPair[] =>
+  pairs.map(({ local, remote, state, nominated, rttMs }) => ({
+    local: formatEndpoint(local.endpoint),
+    remote: formatEndpoint(remote.endpoint),
+    type: remote.type,
+    state,
+    nominated,
+    rttMs: rounded(rttMs),
+  }));
+
+/** To the microsecond. */
+export const rounded = (ms: number | undefined): number | null => (ms === undefined ? null : toMicroseconds(ms));

@@ -1,0 +1,53 @@
+/** The report of `connect` for people. */
+import { type Block, fields, grid, heading, text } from '../../render/block.ts';
+import type { Report } from '../../report/report.ts';
+import type { Look } from '../command.ts';
+import type { Args } from './options.ts';
+import type { ConnectReport } from './report.ts';
+import { pathInWords } from './words.ts';
+
+export function view({ data }: Report<ConnectReport>, { generate }: Args, { verbosity }: Look): Block[] {
+  // A fresh code was all that was wanted, or standard output has had its data.
+  if (generate || (data.path === null && data.timeline.length === 0) || data.sent + data.received > 0) return [];
+  if (data.path === null) {
+    return [text('No path.', 'bad'), ...(verbosity > 0 ? details(data) : [])];
+  }
+  return [
+    fields([
+      ['Path', { text: pathInWords(data.path), tone: 'good' }],
+      ['Local', data.local ?? ''],
+      ['Public', data.public ?? ''],
+      ['Remote', data.remote ?? ''],
+      ['Round trip', data.rttMs === null ? 'unknown' : `${Math.round(data.rttMs * 10) / 10} ms`],
+      ['Time', `${Math.round(data.sincePeerMs ?? data.elapsedMs)} ms after the other host was there`],
+    ]),
+    ...(verbosity > 0 ? details(data) : []),
+  ];
+}
+
+export function details({ pairs, timeline }: ConnectReport): Block[] {
+  return [
+    heading('Pairs'),
+    grid(
+      ['Local', 'Remote', 'Type', 'State', { title: 'Round trip', align: 'right' }],
+      pairs.map((each) => [
+        each.local,
+        each.remote,
+        each.type,
+        each.nominated ? `${each.state}, chosen` : each.state,
+        each.rttMs === null ? '' : `${Math.round(each.rttMs)} ms`,
+      ]),
+    ),
+    heading('What happened'),
+    grid(
+      [{ title: 'At', align: 'right' }, 'Event', { title: 'Details', wrap: true }],
+      timeline.map(({ atMs, event, ...rest }) => [
+        `${atMs} ms`,
+        event,
+        Object.entries(rest)
+          .map(([key, value]) => `${key} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`)
+          .join(', '),
+      ]),
+    ),
+  ];
+}

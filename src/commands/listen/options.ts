@@ -1,0 +1,73 @@
+/** The arguments of `listen`. */
+import {
+  FAMILY,
+  PORT,
+  SOURCE,
+  parseLocalPort,
+  parseRemote,
+  parseSeconds,
+  parseStun,
+  parseWhole,
+} from '../arguments.ts';
+import type { ArgsOf } from '../command.ts';
+
+export const positionals = {
+  localPort: { valueName: 'PORT', parse: parseLocalPort, describe: 'local port, as with -p' },
+} as const;
+
+export const options = {
+  hex: { type: 'boolean', describe: 'show payloads as hexadecimal dumps' },
+  raw: { type: 'boolean', describe: 'print the bytes of the payloads and nothing else, also on a terminal' },
+  keepListening: {
+    type: 'boolean',
+    alias: 'k',
+    describe: 'hear every sender; without it, as in nc, only the first one',
+  },
+  count: {
+    type: 'string',
+    alias: 'c',
+    valueName: 'COUNT',
+    parse: parseWhole(1, 1_000_000_000),
+    describe: 'stop after so many datagrams',
+  },
+  timeout: {
+    type: 'string',
+    alias: ['w', 'wait'],
+    valueName: 'SECONDS',
+    parse: parseSeconds,
+    describe: 'stop when nothing has come for so long',
+  },
+  echo: { type: 'boolean', describe: 'send datagrams back to their senders; hears every sender' },
+  stun: {
+    type: 'string',
+    valueName: 'SERVER',
+    parse: parseStun,
+    describe: 'ask this STUN server for the public side of the port, and keep the hole open',
+  },
+  punch: {
+    type: 'string',
+    valueName: 'HOST:PORT',
+    parse: parseRemote,
+    describe: 'open a hole to this remote end from the port',
+  },
+  keepalive: {
+    type: 'string',
+    bare: '10',
+    valueName: 'SECONDS',
+    parse: parseSeconds,
+    default: '10',
+    describe: 'how often the holes of --stun and --punch are refreshed',
+  },
+  reuse: {
+    type: 'boolean',
+    describe: 'take the port although another program shares it; the last one to come hears the datagrams',
+  },
+  family: FAMILY,
+  port: PORT,
+  source: SOURCE,
+  udp: { type: 'boolean', alias: 'u', hidden: true, describe: 'nothing: it is UDP' },
+  listen: { type: 'boolean', alias: 'l', hidden: true, describe: 'nothing: it listens' },
+  numeric: { type: 'boolean', alias: 'n', hidden: true, describe: 'nothing' },
+} as const;
+
+export type Args = ArgsOf<typeof positionals, typeof options>;

@@ -1,0 +1,61 @@
+/** What `listen` heard, for people. */
+import { type Block, forwardingGrid, note } from '../../render/block.ts';
+import type { ForwardingRow } from '../../report/forwarding.ts';
+import type { Report } from '../../report/report.ts';
+import type { Look } from '../command.ts';
+import { type DatagramEvent, mannerOf } from '../datagrams/output.ts';
+import { bytesInWords } from '../datagrams/payload.ts';
+import type { ListenEvent } from './listener.ts';
+import type { Args } from './options.ts';
+
+export interface Listened {
+  readonly listening: readonly string[];
+  readonly public: string | null;
+  readonly datagrams: number;
+  readonly bytes: number;
+  readonly senders: readonly { readonly address: string; readonly datagrams: number; readonly bytes: number }[];
+  /** Datagrams from others than the first sender, without -k. */
+  readonly ignored: number;
+  /** Datagrams that standard output was too slow for. */
+  readonly dropped: number;
+  /** Datagrams that --echo did not send back. */
+  readonly notEchoed: number;
+  /** Other sides whose punch was answered. */
+  readonly punched: readonly string[];
+  readonly table: readonly ForwardingRow[];
+}
+
+export function inWords(event: Exclude<ListenEvent, DatagramEvent>): string {
+  switch (event.event) {
+    case 'listening':
+      return `listening on ${event.addresses.join(' and ')}`;
+    case 'public':
+      return event.public === event.private
+        ? `public side: ${event.public}, the same as the local one: there is no NAT`
+        : `public side: ${event.private} | ${event.public} | ${event.remote}`;
+    case 'punched':
+      return `a punch of ${event.from} came in and was answered`;
+    case 'open':
+      return `open both ways with ${event.remote}, ${event.rttMs.toFixed(1)} ms`;
+  }
+}
+
+export function view({ data }: Report<Listened>, args: Args, { terminal }: Look): Block[] {
+  const blocks: Block[] = [];
+  if (mannerOf('text', terminal, args) === 'lines' && data.table.length > 0) blocks.push(forwardingGrid(data.table));
+  const by =
+    data.senders.length === 1
+      ? ` from ${data.senders[0]?.address}`
+      : data.senders.length > 1
+        ? ` from ${data.senders.length} senders`
+        : '';
+  blocks.push(note(`${data.datagrams} datagram${data.datagrams === 1 ? '' : 's'}, ${bytesInWords(data.bytes)}${by}.`));
+  if (data.dropped > 0) blocks.push(note(`${data.dropped} more were dropped: standard output was read too slowly.`));
+  if (data.notEchoed > 0)
+    blocks.push(
+      note(
+        `${data.notEchoed} of them were not sent back: they came from a port of a known service, or too many from one source.`,
+      ),
+    );
+  return blocks;
+}

@@ -1,0 +1,60 @@
+/** What `public-ip` reports. */
+import { familyOf } from '../../net/address.ts';
+import { toMicroseconds } from '../../net/round.ts';
+import { agree, isAuthenticated } from '../../probe/public-address/agreement.ts';
+import type { Answer, Survey } from '../../probe/public-address/survey.ts';
+import { type Finding, finding } from '../../report/finding.ts';
+import type { ForwardingRow } from '../../report/forwarding.ts';
+
+export interface PublicIp {
+  /** IPv4 where there is one; null when nobody answered. */
+  readonly address: string | null;
+  readonly port: number | null;
+  readonly answers: readonly Answer[];
+  readonly agree: boolean;
+  readonly ipv4: string | null;
+  readonly ipv6: string | null;
+  readonly table: readonly ForwardingRow[];
+}
+
+export interface Change {
+  readonly event: 'address';
+  readonly at: string;
+  readonly address: string;
+  readonly previous: string | null;
+}
+
+export function conclude({ answers, table, best, ipv4, ipv6 }: Survey, watched = false): PublicIp {
+  const port = answers.find((answer) => answer.address === best?.address && answer.port !== null)?.port ?? null;
+  return {
+    address: best?.address ?? null,
+    port,
+    answers: answers.map((answer) => ({ ...answer, rttMs: toMicroseconds(answer.rttMs) })),
+    agree: agree(answers),
+    ipv4: ipv4 ?? null,
+    ipv6: ipv6 ?? null,
+    table: table.rows(),
+    ...(watched && { watched }),
+  };
+}
+
+export function findings({ answers, failures, interrupted, unconfirmed, portal }: Survey, data: PublicIp): Finding[] {
+  const found: Finding[] = [];
+  if (!data.agree)
+    found.push(
+      finding('public-addresses-differ', {
+        addresses: answers.map(({ method, source, address }) => `${address} by ${method} (${source})`),
+      }),
+    );
+  if (portal && !answers.some(isAuthenticated)) found.push(finding('captive-portal'));
+  if (unconfirmed) found.push(finding('address-unconfirmed', { address: answers[0]?.address ?? '' }));
+  // A host without IPv6 is nothing to report; a server that failed is.
+  const answered = new Set(answers.map(({ address }) => familyOf(address)));
+  const byError = new Map<string, Set<string>>();
+  for (const { source, family, error } of failures) {
+    if (answered.has(family) || answered.size === 0) byError.set(error, (byError.get(error) ?? new Set()).add(source));
+  }
+  for (const [error, sources] of byError) found.push(finding('sources-failed', { sources: [...sources], error }));
+  if (interrupted) found.push(finding('interrupted'));
+  return found;
+}

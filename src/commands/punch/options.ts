@@ -1,0 +1,80 @@
+/** The arguments of `punch`. */
+import { FAMILY, PORT, SOURCE, parseRemote, parseSeconds, parseStun, parseWhole } from '../arguments.ts';
+import type { ArgsOf } from '../command.ts';
+import { parseHex } from '../datagrams/payload.ts';
+
+export const positionals = {
+  remote: {
+    required: true,
+    joinPort: true,
+    parse: parseRemote,
+    valueName: 'HOST PORT',
+    describe: 'the remote end: host port, host:port or [v6]:port',
+  },
+} as const;
+
+export const options = {
+  count: {
+    type: 'string',
+    alias: 'c',
+    valueName: 'COUNT',
+    parse: parseWhole(1, 1_000_000),
+    describe: 'send so many packets and, without --wait, wait for nothing',
+  },
+  interval: {
+    type: 'string',
+    alias: 'i',
+    valueName: 'SECONDS',
+    parse: parseSeconds,
+    default: '0.5',
+    describe: 'time between packets',
+  },
+  ttl: {
+    type: 'string',
+    alias: 't',
+    valueName: 'HOPS',
+    parse: parseWhole(1, 255),
+    describe: "time to live of the packets, to let them die past one's own NAT",
+  },
+  data: {
+    type: 'string',
+    valueName: 'TEXT',
+    describe: 'send this in place of the probe that the other side recognises',
+  },
+  hex: { type: 'string', valueName: 'DIGITS', parse: parseHex, describe: 'send these bytes in place of the probe' },
+  size: {
+    type: 'string',
+    alias: 'd',
+    valueName: 'BYTES',
+    parse: parseWhole(0, 65_527),
+    describe: 'send so many bytes in place of the probe; 0 for an empty datagram, as hping3 sends',
+  },
+  stun: {
+    type: 'string',
+    array: true,
+    valueName: 'SERVER',
+    parse: parseStun,
+    describe: 'ask this STUN server for the public side; built-in servers when left out',
+  },
+  noStun: { type: 'boolean', describe: 'ask no server' },
+  timeout: {
+    type: 'string',
+    alias: ['w', 'wait'],
+    valueName: 'SECONDS',
+    parse: parseSeconds,
+    describe: 'wait so long for the other side; 10 unless --count is given or the port is shared',
+  },
+  keepalive: {
+    type: 'string',
+    bare: '10',
+    valueName: 'SECONDS',
+    parse: parseSeconds,
+    describe: 'go on until interrupted, with a packet so often (10 s when left out), to keep the hole open',
+  },
+  family: FAMILY,
+  port: PORT,
+  source: SOURCE,
+  udp: { type: 'boolean', alias: ['2', 'u'], hidden: true, describe: 'nothing: it is UDP' },
+} as const;
+
+export type Args = ArgsOf<typeof positionals, typeof options>;

@@ -1,0 +1,47 @@
+/** The arguments of `send`. */
+import { FAMILY, PORT, SOURCE, parseRemote, parseSeconds, parseWhole } from '../arguments.ts';
+import type { ArgsOf } from '../command.ts';
+import { parseHex } from '../datagrams/payload.ts';
+
+export const positionals = {
+  remote: {
+    required: true,
+    joinPort: true,
+    parse: parseRemote,
+    valueName: 'HOST PORT',
+    describe: 'where to: host port, host:port or [v6]:port',
+  },
+} as const;
+
+export const options = {
+  data: { type: 'string', valueName: 'TEXT', describe: 'send this in one datagram, in place of standard input' },
+  hex: { type: 'string', valueName: 'DIGITS', parse: parseHex, describe: 'send these bytes in one datagram' },
+  line: { type: 'boolean', describe: 'send each line of standard input as a datagram, with its line feed' },
+  size: {
+    type: 'string',
+    alias: 'd',
+    valueName: 'BYTES',
+    parse: parseWhole(1, 65_527),
+    describe: 'cut standard input into datagrams of this size',
+  },
+  rate: {
+    type: 'string',
+    valueName: 'N',
+    parse: parseWhole(1, 10_000_000),
+    describe: 'at most so many datagrams a second',
+  },
+  timeout: {
+    type: 'string',
+    alias: ['w', 'wait'],
+    valueName: 'SECONDS',
+    parse: parseSeconds,
+    describe: 'print replies until none has come for so long',
+  },
+  family: FAMILY,
+  port: PORT,
+  source: SOURCE,
+  udp: { type: 'boolean', alias: 'u', hidden: true, describe: 'nothing: it is UDP' },
+  numeric: { type: 'boolean', alias: 'n', hidden: true, describe: 'nothing' },
+} as const;
+
+export type Args = ArgsOf<typeof positionals, typeof options>;

@@ -1,0 +1,62 @@
+/** The arguments of `serve`. */
+import { visible } from '../../render/words.ts';
+import { DEFAULT_LIMIT } from '../../stun/server.ts';
+import { FAMILY, parseAddress, parseLocalPort, parseWhole } from '../arguments.ts';
+import { type ArgsOf, UsageError } from '../command.ts';
+
+/** RFC 8489 §14.14: fewer than 128 characters. */
+function parseSoftware(text: string, argument: string): string {
+  if ([...text].length > 127 || visible(text) !== text)
+    throw UsageError.expected(argument, 'fewer than 128 characters, none of them a control character', text);
+  return text;
+}
+
+export const options = {
+  address: {
+    type: 'string',
+    alias: ['a', 's'],
+    valueName: 'ADDRESS',
+    array: true,
+    parse: parseAddress,
+    describe: 'address to serve on; every address of the host when left out. Given twice, the second serves RFC 5780',
+  },
+  alternate: {
+    type: 'string',
+    valueName: 'ADDRESS',
+    parse: parseAddress,
+    describe: 'the second address, another way to say it',
+  },
+  port: { type: 'string', alias: 'p', valueName: 'PORT', parse: parseLocalPort, default: '3478', describe: 'port' },
+  alternatePort: {
+    type: 'string',
+    valueName: 'PORT',
+    parse: parseLocalPort,
+    default: '3479',
+    describe: 'second port of RFC 5780; used with a second address',
+  },
+  udpOnly: { type: 'boolean', describe: 'do not listen on TCP' },
+  rate: {
+    type: 'string',
+    valueName: 'N',
+    parse: parseWhole(0, 1_000_000),
+    default: String(DEFAULT_LIMIT.perSecond),
+    describe: 'requests a second from one IPv4 address or IPv6 /64; 0 for no limit',
+  },
+  burst: {
+    type: 'string',
+    valueName: 'N',
+    parse: parseWhole(1, 1_000_000),
+    default: String(DEFAULT_LIMIT.burst),
+    describe: 'requests that one source may send at once',
+  },
+  software: {
+    type: 'string',
+    valueName: 'TEXT',
+    parse: parseSoftware,
+    default: 'nat-tool',
+    describe: 'what SOFTWARE says; empty for nothing',
+  },
+  family: FAMILY,
+} as const;
+
+export type Args = ArgsOf<Record<never, never>, typeof options>;

@@ -1,0 +1,135 @@
+import { formatEndpoint } from '../../net/address.ts';
+import { type Block, fields } from '../../render/block.ts';
+import type { RendezvousService } from '../../rendezvous/service.ts';
+import { startReport } from '../../report/report.ts';
+import type { ListenOptions } from '../../stun/listener.ts';
+import type { Role } from '../../stun/server.ts';
+import { type Context, defineCommand } from '../command.ts';
+import { type ServeEvent, type Tallies, line, tally } from './events.ts';
+import { type Args, options } from './options.ts';
+import { start } from './servers.ts';
+
+/** Requests that may wait to be shown under -v; those beyond are answered and counted, but not shown: a slow reader of standard output must not fill the memory. */
+const MOST_WAITING = 10_000;
+
+interface Served {
+  readonly listening: readonly string[];
+  readonly rfc5780: boolean;
+  readonly counters: Tallies;
+}
+
+async function run(args: Args, context: Context<ServeEvent>) {
+  const { env, signal } = context;
+  const close = startReport(env.clock, 'nat-tool/serve@1');
+  let waiting = 0;
+  const observe: ListenOptions['observe'] =
+    context.verbosity > 0
+      ? ({ role, from, transport = 'udp' }, answer) => {
+          if (waiting >= MOST_WAITING) return;
+          waiting++;
+          void context
+            .emit({
+              event: 'request',
+              from: formatEndpoint(from),
+              role,
+              transport,
+              answeredFrom: answer?.viaRole ?? null,
+            })
+            .finally(() => waiting--);
+        }
+      : undefined;
+  const rendezvous: RendezvousService[] = [];
+  let failures = 0;
+  const failed = (error: unknown): void => {
+    if (failures++ === 0)
+      context.note(
+        `nat-tool serve: internal error at a packet, which was dropped: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+      );
+  };
+  const running = await start(env, args, observe, failed, rendezvous, signal);
+  try {
+    const listening: string[] = [];
+    for (const each of running) {
+      for (const [role, endpoint] of Object.entries(each.endpoints) as [Role, { address: string; port: number }][]) {
+        listening.push(`udp ${formatEndpoint(endpoint)}`);
+        await context.emit({ event: 'listening', transport: 'udp', address: formatEndpoint(endpoint), role });
+      }
+      for (const endpoint of each.tcp) {
+        listening.push(`tcp ${formatEndpoint(endpoint)}`);
+        await context.emit({ event: 'listening', transport: 'tcp', address: formatEndpoint(endpoint), role: null });
+      }
+    }
+    context.onUsr2(() => void context.emit({ event: 'counters', ...tally(running, rendezvous) }));
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      else signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    await context.emit({ event: 'stopped' });
+    const data: Served = {
+      listening,
+      rfc5780: running.some((each) => each.endpoints.A2P2),
+      counters: tally(running, rendezvous),
+    };
+    return close('complete', data);
+  } finally {
+    for (const each of running) each.close();
+  }
+}
+
+export default defineCommand({
+  name: 'serve',
+  summary: 'run a STUN server, with RFC 5780 on two addresses',
+  description: [
+    'Answers STUN Binding requests over UDP and TCP until interrupted. On two addresses of one host it also does the NAT behaviour discovery of RFC 5780, so that nat-tool detect and other tools can test filtering against it.',
+    'It is safe to leave open to the world: it keeps no state for clients, limits the rate of each source in fixed memory, and never sends more to an unproven source than a plain answer or than it received.',
+    'Two hosts that run nat-tool connect meet here, on the same UDP port: it tells each where it sees the other, and passes on what only they can read. On one address alone the next port (3479) answers plain STUN too, for without it a symmetric NAT looks like any other.',
+    'SIGUSR2 prints the counters; an interrupt stops it and prints them a last time.',
+  ],
+  positionals: {},
+  options,
+  examples: [
+    { command: 'nat-tool serve', explain: 'A plain STUN server on port 3478 of every address' },
+    { command: 'nat-tool serve --address 192.0.2.1 --address 192.0.2.2', explain: 'With NAT behaviour discovery' },
+    {
+      command: 'nat-tool serve --address 192.0.2.1 --port 3478 --rate 20 --json',
+      explain: 'A stricter limit, events as JSON lines',
+    },
+    { command: 'kill -USR2 $(pidof nat-tool)', explain: 'See the counters of a running server' },
+  ],
+  notes: [
+    {
+      title: 'Several addresses',
+      paragraphs: [
+        'On a host with several addresses, name the one to serve on: an answer from a socket bound to all of them may leave from another address than was asked, and clients rightly ignore it.',
+      ],
+    },
+    {
+      title: 'Limits',
+      paragraphs: [
+        'A source is an IPv4 address or an IPv6 /64. RESPONSE-PORT, which sends an answer to another port of the source, has a narrower limit of its own and is refused below port 1024. SOFTWARE is sent over UDP only where the request was at least as long as the answer.',
+        'TCP: 16 connections of one source at a time, 128 of one IPv4 /24 or IPv6 /48, and 1000 in all; where these are taken, the one that has been idle longest, of whoever holds most, makes room for the next. One that brings no whole message for 30 s is closed.',
+      ],
+    },
+  ],
+  seeAlso: ['stun', 'detect'],
+  exitMeanings: { 0: 'it served until it was told to stop', 1: 'a port could not be opened' },
+  run,
+  view: ({ data: { counters } }): Block[] => [
+    fields([
+      ['Received', String(counters.received)],
+      ['Answered', String(counters.answered)],
+      ['Refused', String(counters.refused)],
+      ['Over the limit', String(counters.limited)],
+      ['Malformed', String(counters.malformed)],
+      ['Other', String(counters.ignored)],
+      ...(counters.failed > 0 ? [['Failed', String(counters.failed)] as const] : []),
+      ['TCP connections', String(counters.connections)],
+      ['Rendezvous', String(counters.registers)],
+      ['Meetings', String(counters.meetings)],
+    ]),
+  ],
+  short: ({ data }) => String(data.counters.answered),
+  line,
+  streams: () => true,
+  exitStatus: () => 0,
+});

@@ -1,0 +1,123 @@
+import type { QueryOptions, QueryResult } from '../../probe/query/query.ts';
+import { lookupFindings } from '../../probe/servers-lookup.ts';
+import { type Finding, finding } from '../../report/finding.ts';
+import { startReport } from '../../report/report.ts';
+import type { Credentials } from '../../stun/client.ts';
+import { checkFamily } from '../arguments.ts';
+import { type Context, type ExitStatus, UsageError, defineCommand } from '../command.ts';
+import { all, anyBuiltIn } from './ask.ts';
+import { type Args, options, positionals } from './options.ts';
+import { LARGEST_LIST, parseServerList } from './server-list.ts';
+import { type StunData, view } from './view.ts';
+
+/** Up to so many servers each get a close look, and their troubles a note of their own. */
+const FEW = 8;
+
+const LEAST_PUBLIC_INTERVAL_MS = 200;
+
+function credentialsOf({ environment }: Context, kind: Credentials['kind']): Credentials | undefined {
+  const username = environment['NAT_TOOL_USERNAME'];
+  const password = environment['NAT_TOOL_PASSWORD'];
+  if ((username === undefined) !== (password === undefined))
+    throw new UsageError('NAT_TOOL_USERNAME and NAT_TOOL_PASSWORD must be set both or neither');
+  return username === undefined || password === undefined ? undefined : { kind, username, password };
+}
+
+async function run(args: Args, context: Context) {
+  const { env, signal } = context;
+  const close = startReport(env.clock, 'nat-tool/stun@1');
+  const credentials = credentialsOf(context, args.credential);
+  checkFamily('server', args.server, args);
+  const listed =
+    args.servers === undefined
+      ? []
+      : parseServerList(
+          new TextDecoder().decode(await context.readFile(args.servers, LARGEST_LIST)),
+          args.servers === '-' ? 'standard input' : args.servers,
+        );
+  const named = [...args.server, ...listed];
+  if (named.length === 0 && args.servers !== undefined)
+    throw new UsageError(`--servers: there is no server in ${args.servers === '-' ? 'standard input' : args.servers}`);
+  if (args.vet && (args.tcp || named.some(({ secure }) => secure)))
+    throw new UsageError('--vet: RFC 5780 is tested over UDP only');
+  const unnamed = named.length === 0 && !context.environment['NAT_TOOL_SERVER'];
+  if (unnamed && args.count > 1 && args.interval < LEAST_PUBLIC_INTERVAL_MS) {
+    throw new UsageError(
+      `--interval: public servers are asked at most every ${LEAST_PUBLIC_INTERVAL_MS / 1000} s, not every ${args.interval / 1000} s`,
+      'Name a server of your own for less.',
+    );
+  }
+  const queried: QueryOptions = {
+    transport: args.tcp ? 'tcp' : 'udp',
+    family: args.family,
+    source: args.source,
+    port: args.port,
+    timeoutMs: args.timeout,
+    count: args.count,
+    intervalMs: args.interval,
+    credentials,
+    vet: args.vet,
+    attributes: context.verbosity > 0,
+    watchful: named.length <= FEW,
+  };
+  const results = named.length === 0 ? await anyBuiltIn(queried, context) : await all(named, queried, context);
+  const unresolved = results.flatMap(({ server, error, detail }) =>
+    isUnresolved(error) ? [{ host: server, exists: error === 'resolver', error: detail ?? '' }] : [],
+  );
+  const findings = results.length <= FEW ? [...lookupFindings(unresolved, env), ...results.flatMap(troubles)] : [];
+  if (signal.aborted) return close('partial', { results }, [...findings, finding('interrupted')]);
+  return close(results.some(({ mapped }) => mapped !== null) ? 'complete' : 'failed', { results }, findings);
+}
+
+const isUnresolved = (error: QueryResult['error']): boolean => error === 'not-found' || error === 'resolver';
+
+/** What went wrong with one server beyond its name, in words. */
+function troubles({ server, address, transport, error, detail, errorCode, errorReason }: QueryResult): Finding[] {
+  const where = address === 'unknown' ? server : address;
+  const said = detail ?? '';
+  if (error === null || isUnresolved(error)) return [];
+  if (error === 'error-answer')
+    return [finding('server-error', { server: where, code: errorCode ?? 0, reason: errorReason ?? '' })];
+  if (transport === 'udp') {
+    if (error === 'timeout') return [finding('no-answer', { servers: [where] })];
+    if (error === 'refused') return [finding('server-refused', { server: where })];
+    if (error === 'unreachable') return [finding('network-unreachable', { server: where, code: '' })];
+  }
+  return [finding('query-failed', { server: where, transport, error: said })];
+}
+
+function exitStatus({ data: { results } }: { readonly data: StunData }, { vet }: Args): ExitStatus {
+  if (!results.some(({ mapped }) => mapped !== null)) return 1;
+  if (!vet) return 0;
+  const verdicts = results.map(({ vetting }) => vetting?.rfc5780);
+  return verdicts.includes('yes') ? 0 : verdicts.includes('unknown') ? 3 : 1;
+}
+
+export default defineCommand({
+  name: 'stun',
+  summary: 'ask STUN servers how they see this host',
+  description: [
+    'Sends a STUN Binding request to each server and shows the public side of the mapping, the round-trip time, the server software and its other address. Requests are repeated quickly, and answers are believed only from the address that was asked.',
+    'With --count it sends single requests at an interval and counts the losses. With --vet it finds out whether a server truly supports RFC 5780: it must have a second IP address, honour CHANGE-REQUEST, and answer from the address it should. Behind a symmetric NAT that takes RESPONSE-PORT too; without it the verdict may be "unknown".',
+    'A server that asks for credentials gets those in the environment variables NAT_TOOL_USERNAME and NAT_TOOL_PASSWORD. With no server named, those in NAT_TOOL_SERVER or built-in public servers are asked and the first answer counts.',
+  ],
+  positionals,
+  options,
+  examples: [
+    { command: 'nat-tool stun stun.example.net', explain: 'Ask one server' },
+    { command: 'nat-tool stun -c 20 -i 0.1 stun.example.net', explain: 'Measure round trip and loss' },
+    { command: 'nat-tool stun --vet stun.example.net', explain: 'Does it support RFC 5780?' },
+    { command: 'nat-tool stun -v stuns:stun.example.net', explain: 'Over TLS, with every attribute of the answer' },
+    { command: 'nat-tool stun --servers list.txt --json', explain: 'Ask many servers at once' },
+  ],
+  seeAlso: ['detect', 'serve', 'public-ip'],
+  exitMeanings: {
+    0: 'a server answered (with --vet: and supports RFC 5780)',
+    1: 'none answered (with --vet: or none supports RFC 5780)',
+    3: 'with --vet: the verdict is unknown',
+  },
+  run,
+  view,
+  short: ({ data }) => data.results.find(({ mapped }) => mapped !== null)?.mapped ?? '',
+  exitStatus,
+});
