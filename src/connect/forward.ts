@@ -1,5 +1,5 @@
-/** Carries the datagrams of another program, such as WireGuard or a game, between a local port and a link. */
-import { type Endpoint, familyOf, formatEndpoint } from '../net/address.ts';
+/** Carries the datagrams of another program, such as WireGuard or a game, between a local port and a connection. */
+import { type Endpoint, familyOf, formatEndpoint, isAnyAddress } from '../net/address.ts';
 import { type Env, ignoreNetError, NetError, type UdpSocket } from '../net/env.ts';
 
 export interface Carrier {
@@ -38,12 +38,14 @@ export async function forward(
     socket = await env.udp.open({ family, address: local.address, receiveBuffer }, signal);
   }
   const mode = program ? 'program' : 'held';
+  const isProgram = ({ address, port }: Endpoint): boolean =>
+    port === local.port && (address === local.address || isAnyAddress(local.address));
   const counts = { outbound: 0, inbound: 0 };
   socket.listen({
     datagram: ({ data, from }) => {
       if (mode === 'held') program = from;
       // Others on this host have no business here.
-      else if (from.port !== local.port) return;
+      else if (!isProgram(from)) return;
       counts.outbound++;
       carrier.send(data);
     },

@@ -63,4 +63,16 @@ describe('an envelope', () => {
     expect(opener.open(forged)).toBeUndefined();
     expect(opener.open(honest)?.counter).toBe(0);
   });
+
+  // Built from AES-256-GCM by hand: header as associated data, its counter as nonce.
+  it('has these bytes', () => {
+    const hex = (of: Uint8Array): string => Buffer.from(of).toString('hex');
+    const sealer = new Sealer(new Uint8Array(32).fill(7));
+    expect(hex(sealer.seal(3, new TextEncoder().encode('hello')))).toBe(
+      'ce0000000000000062b0c1de97fdb810ce19c4290a26e4a611656b04f8ec',
+    );
+    expect(hex(sealer.seal(255, new Uint8Array()))).toBe('ce00000000000001cf1bee908947b7633df3d84f3a92935849');
+    for (let i = 2; i < 302; i++) sealer.seal(0, new Uint8Array());
+    expect(hex(sealer.seal(0, Uint8Array.of(1)))).toBe('ce0000000000012e1c156477f1f05ce4f583c39527c95b47e2b6');
+  });
 });
