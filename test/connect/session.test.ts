@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { deriveSecret } from '../../src/connect/code.ts';
-import { connect, type ConnectResult } from '../../src/connect/connect.ts';
+import { Sealer } from '../../src/connect/channel/envelope.ts';
+import { type Description, encodeDescription } from '../../src/connect/signalling/description.ts';
+import type { PeerNews, SignallingListener } from '../../src/connect/signalling/signalling.ts';
+import { connect, connectBy, type ConnectResult } from '../../src/connect/connect.ts';
 import type { Connection, Path } from '../../src/connect/connection.ts';
 import { createLab, type Lab, type LabOptions } from '../../src/lab/topology.ts';
 import type { Env } from '../../src/net/env.ts';
@@ -9,6 +12,7 @@ import { runPair } from '../matrix/pairs.ts';
 const sleep = (env: Env, ms: number): Promise<void> => new Promise((resolve) => void env.clock.after(ms, resolve));
 const secret = deriveSecret('the code');
 const never = new AbortController().signal;
+const NOTHING: Description = { hosts: [], reflexive: [], late: undefined, profile: undefined, aim: undefined };
 
 /** Both run `work`, A at once and C2 later. */
 function two<T>(lab: Lab, work: (env: Env, side: 'A' | 'C2') => Promise<T>, laterMs = 500): Promise<[T, T]> {
@@ -174,6 +178,45 @@ describe('security', () => {
     });
     expect(results.map(({ kind }) => kind)).toEqual(['connected', 'connected', 'failed']);
     expect(results[2]).toMatchObject({ failure: { kind: 'signal', status: 'full' } });
+  });
+
+  it('listens to the first member that has the code, and to no third one', async () => {
+    const lab = labOf();
+    const [server] = lab.servers;
+    if (!server) throw new Error('no server');
+    const aimed = await lab.run(async (env, signal) => {
+      const checked = new Set<string>();
+      let listener: SignallingListener | undefined;
+      const news = (member: number, host: string): PeerNews => {
+        const name = new Uint8Array(16).fill(member);
+        const description = { ...NOTHING, reflexive: [{ address: host, port: 9 }] };
+        const payload = new Sealer(secret.descriptionKey(name)).seal(0, encodeDescription(description));
+        return { member: name, payload, observed: undefined };
+      };
+      const running = connectBy(env, {
+        server,
+        secret,
+        trusted: true,
+        waitMs: 5_000,
+        plainMs: 1_000,
+        signal,
+        onEvent: ({ event, to }) => event === 'check' && void checked.add(String(to)),
+        makeSignalling: ({ observed }) => ({
+          subscribe: (next) => (listener = next),
+          publish: () => observed({ mapped: { address: '12.13.14.15', port: 1 }, alternates: [], rttMs: 10 }),
+          close: () => {},
+        }),
+      });
+      await sleep(env, 50);
+      listener?.peer(news(1, '55.0.0.1'));
+      listener?.peer(news(2, '55.0.0.2'));
+      // What is no member's name at all.
+      listener?.peer({ ...news(1, '55.0.0.3'), member: new Uint8Array(15) });
+      const result = await running;
+      if (result.kind === 'connected') throw new Error('nobody is there');
+      return [...checked];
+    });
+    expect(aimed).toEqual(['55.0.0.1:9']);
   });
 
   it.each([

@@ -113,6 +113,20 @@ describe('the judgement', () => {
     });
   });
 
+  it('calls two symmetric sides hopeless where fewer than three in ten meetings succeed, and only there', () => {
+    const block = (size: number): PortAllocation => ({ pattern: 'block', range: [1024, 1023 + size] });
+    const odds = [1024, 1600, 1700, 2048].map((size) => {
+      const judgement = judgementOf(symmetric(APD, SEQUENTIAL), symmetric(APD, block(size)));
+      return [judgement.kind, 'odds' in judgement ? Number(judgement.odds.toFixed(2)) : undefined];
+    });
+    expect(odds).toEqual([
+      ['meet', 0.48],
+      ['meet', 0.31],
+      ['hopeless', 0.29],
+      ['hopeless', 0.24],
+    ]);
+  });
+
   it('is patient only where another round may bring more', () => {
     expect(patienceMs(judgementOf(symmetric(APD, SEQUENTIAL), symmetric(APD, SEQUENTIAL)))).toBe(13_000);
     expect(patienceMs(judgementOf(symmetric(APD, SEQUENTIAL), symmetric(APD, BLOCK)))).toBeLessThan(8_000);

@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest';
+import { Opener, Sealer } from '../../src/connect/channel/envelope.ts';
+import { deriveSecret } from '../../src/connect/code.ts';
+import { Peer, type PeerOptions, Reader } from '../../src/connect/peer.ts';
+import { type Description, encodeDescription } from '../../src/connect/signalling/description.ts';
+import { seededRandom } from '../../src/lab/random.ts';
+import { createLab } from '../../src/lab/topology.ts';
+import type { Env } from '../../src/net/env.ts';
+
+const [MINE, THEIRS] = [new Uint8Array(16).fill(1), new Uint8Array(16).fill(2)];
+const secret = deriveSecret('k7qf2-m9x4t-03bsd-v8hwd');
+const EMPTY: Description = { hosts: [], reflexive: [], late: undefined, profile: undefined, aim: undefined };
+const reflexive = { address: '22.23.24.25', port: 7 };
+
+const peerOf = (env: Env, over: Partial<PeerOptions> = {}, member = MINE): Peer =>
+  new Peer(
+    {
+      clock: env.clock,
+      random: seededRandom(1, 'peer'),
+      secret,
+      member,
+      perform: () => {},
+      transmit: () => true,
+      word: () => 0,
+      told: () => {},
+      heard: () => {},
+      bye: () => {},
+      ...over,
+    },
+    new Reader(secret, THEIRS),
+    EMPTY,
+    undefined,
+  );
+
+describe('the peer', () => {
+  it('is sent data sealed with the key from us to it, and heard with the key from it to us', async () => {
+    await createLab().run(async (env) => {
+      const sent: Uint8Array[] = [];
+      const peer = peerOf(env, { transmit: (packet) => sent.push(packet) > 0 });
+      peer.channel.send(Uint8Array.of(1));
+      expect(new Opener(secret.dataKey(MINE, THEIRS)).open(sent[0] as Uint8Array)?.body).toEqual(Uint8Array.of(1));
+      const got: number[] = [];
+      peer.channel.onData((data) => got.push(...data));
+      peer.channel.receive(new Sealer(secret.dataKey(MINE, THEIRS)).seal(0, Uint8Array.of(2)), 0);
+      peer.channel.receive(new Sealer(secret.dataKey(THEIRS, MINE)).seal(0, Uint8Array.of(3)), 0);
+      expect(got).toEqual([3]);
+      peer.stop();
+    });
+  });
+
+  it('has the first part where its name is the greater one: exactly one of two has it', async () => {
+    await createLab().run(async (env) => {
+      const [lesser, greater] = [peerOf(env), peerOf(env, {}, new Uint8Array(16).fill(3))];
+      expect([lesser.first, lesser.ice.role]).toEqual(['b', 'controlled']);
+      expect([greater.first, greater.ice.role]).toEqual(['a', 'controlling']);
+      for (const each of [lesser, greater]) each.stop();
+    });
+  });
+
+  it('is where the server sees it, or else where it says it is', async () => {
+    await createLab().run(async (env) => {
+      const peer = peerOf(env);
+      expect(peer.where).toBeUndefined();
+      peer.update({ ...EMPTY, reflexive: [reflexive] }, undefined);
+      expect(peer.where).toEqual(reflexive);
+      const observed = { address: '22.23.24.26', port: 8 };
+      peer.update(EMPTY, observed);
+      peer.update(EMPTY, undefined);
+      expect(peer.where).toEqual(observed);
+      peer.stop();
+    });
+  });
+
+  it('is read only where that member sealed it, each description once', () => {
+    const reader = new Reader(secret, THEIRS);
+    const description = { ...EMPTY, reflexive: [reflexive] };
+    const sealed = new Sealer(secret.descriptionKey(THEIRS)).seal(0, encodeDescription(description));
+    expect(reader.read(new Sealer(secret.descriptionKey(MINE)).seal(0, encodeDescription(EMPTY)))).toBeUndefined();
+    expect(reader.read(sealed)).toEqual(description);
+    expect(reader.read(sealed)).toBeUndefined();
+  });
+});
