@@ -200,7 +200,9 @@ describe('security', () => {
         waitMs: 5_000,
         plainMs: 1_000,
         signal,
-        onEvent: ({ event, to }) => event === 'check' && void checked.add(String(to)),
+        onEvent: ({ event, to }) => {
+          if (event === 'check' || event === 'refused') checked.add(String(to ?? event));
+        },
         makeSignalling: ({ observed }) => ({
           subscribe: (next) => (listener = next),
           publish: () => observed({ mapped: { address: '12.13.14.15', port: 1 }, alternates: [], rttMs: 10 }),
