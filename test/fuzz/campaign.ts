@@ -19,6 +19,7 @@ import * as arbitrary from '../stun/arbitraries.ts';
 import * as rfc5769 from '../vectors/rfc5769.ts';
 import * as rfc8489 from '../vectors/rfc8489.ts';
 import { toHex } from '../vectors/hex.ts';
+import { type Below, EDGES, generator, pick, randomBytes } from './random.ts';
 
 export interface Counts {
   readonly messages: number;
@@ -41,21 +42,6 @@ class FuzzFailure extends Error {
   }
 }
 
-type Below = (bound: number) => number;
-
-/** mulberry32: small, seeded, good enough to choose bytes. */
-function generator(seed: number): Below {
-  let state = seed >>> 0;
-  return (bound) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * bound);
-  };
-}
-
-const pick = <T>(below: Below, from: readonly T[]): T => from[below(from.length)] as T;
-const randomBytes = (below: Below, length: number): Uint8Array => Uint8Array.from({ length }, () => below(256));
 const setLength = (bytes: Uint8Array): Uint8Array => {
   if (bytes.length >= 4) new DataView(bytes.buffer, bytes.byteOffset).setUint16(2, bytes.length - 20);
   return bytes;
@@ -63,7 +49,6 @@ const setLength = (bytes: Uint8Array): Uint8Array => {
 
 const KEY = new TextEncoder().encode(rfc5769.SHORT_TERM_PASSWORD);
 const TYPES = Object.values(ATTRIBUTES).map(({ type }) => type as number);
-const EDGES = [0, 1, 2, 3, 4, 5, 6, 7, 0x10, 0x20, 0x3f, 0x40, 0x7f, 0x80, 0xc0, 0xfe, 0xff];
 const LENGTHS = [0, 1, 2, 3, 4, 5, 7, 8, 12, 16, 20, 24, 32, 36, 64, 763, 764, 1000];
 
 /** Genuine messages of every kind, to send as they are and to spoil. */

@@ -1,0 +1,7 @@
+import type { Target } from '../target.ts';
+import * as machines from './machines.ts';
+import * as packets from './packets.ts';
+import * as rendezvous from './rendezvous.ts';
+import * as texts from './text.ts';
+
+export const TARGETS: readonly Target[] = [machines, rendezvous, packets, texts].flatMap((each) => Object.values(each));
