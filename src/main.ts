@@ -22,7 +22,7 @@ async function main(): Promise<void> {
   const interrupt = new AbortController();
   const commands: Host['commands'] = {
     ...COMMANDS,
-    completion: async () => (await import('./cli/completion.ts')).completionCommand(() => loadAll(commands)),
+    completion: async () => (await import('./cli/completion/completion.ts')).completionCommand(() => loadAll(commands)),
   };
 
   let shell: Shell | undefined;

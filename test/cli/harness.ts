@@ -1,6 +1,6 @@
 import { execute, loadAll } from '../../src/cli/execute.ts';
 import type { Host } from '../../src/cli/host.ts';
-import { completionCommand } from '../../src/cli/completion.ts';
+import { completionCommand } from '../../src/cli/completion/completion.ts';
 import type { Command, ExitStatus } from '../../src/commands/command.ts';
 import { COMMANDS, type CommandList } from '../../src/commands/index.ts';
 import { type Env, NetError } from '../../src/net/env.ts';

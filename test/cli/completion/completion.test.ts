@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { SHELLS, completionCommand, completionScript } from '../../src/cli/completion.ts';
-import { loadAll } from '../../src/cli/execute.ts';
-import { allCommands } from './harness.ts';
-import { sample } from './sample-command.ts';
+import { SHELLS, completionCommand, completionScript } from '../../../src/cli/completion/completion.ts';
+import { loadAll } from '../../../src/cli/execute.ts';
+import { allCommands } from '../harness.ts';
+import { sample } from '../sample-command.ts';
 import { Completing, has } from './shells.ts';
 
 const real = await loadAll(allCommands());
@@ -49,8 +49,27 @@ describe.each(SHELLS)('completion for %s', (shell) => {
       [['lab', '--nat', 'symmetric', 'detect', '--exp'], ['--expect']],
       [['detect', '--port', ''], []],
       [['stun', '--servers', 'package.j'], ['package.json']],
+      [['pair', 'package.j'], ['package.json']],
+      [['pair', 'package.json', 'package.j'], ['package.json']],
+      [['--json', 'det'], ['detect']],
+      [['--js'], ['--json']],
+      [['-v', '--quiet', 'detect', '--exp'], ['--expect']],
+      [['lab', 'mat'], ['matrix']],
+      [['lab', 'tut'], ['tutorial']],
+      [['lab', 'matrix', '--see'], ['--seed']],
+      [['lab', '--json', '--script', 'package.j'], ['package.json']],
+      [['lab', '--nat', 'symmetric', 'pair', 'package.j'], ['package.json']],
+      [['public-ip', '--via', 'ht'], ['https']],
+      [['lab', 'public-ip', '--via', 'ht'], ['https']],
     ])('of the real %j offers %j', (words, expected) => {
       expect(ofAll?.offers(words)).toEqual(expected);
+    });
+
+    it('goes on after a comma where the value is a list', () => {
+      const last = (offers: readonly string[] = []) => offers.map((each) => each.slice(each.lastIndexOf(',') + 1));
+      expect(last(ofAll?.offers(['detect', '--expect', 'cone,p2']))).toEqual(['p2p']);
+      expect(last(ofAll?.offers(['lab', '--fault', 'no-other']))).toEqual(['no-other-address']);
+      expect(last(ofAll?.offers(['public-ip', '--via', 'stun,d']))).toEqual(['dns']);
     });
   });
 });

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Shell } from '../../src/cli/completion.ts';
+import type { Shell } from '../../../src/cli/completion/completion.ts';
 
 export const has = (shell: string): boolean => spawnSync(shell, ['-c', 'true']).error === undefined;
 
