@@ -13,6 +13,8 @@ export class Ground {
   readonly zone: Zone;
   readonly systems = new Map<string, HostSystem>();
   readonly routers = new Map<string, Router>();
+  /** By the host that stands on it behind its router. */
+  readonly lans = new Map<string, Segment>();
   /** Services that are starting. */
   readonly starting: Promise<unknown>[] = [];
 

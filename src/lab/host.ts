@@ -9,6 +9,16 @@ export interface HostAddress {
   readonly segment: Segment;
   readonly interface: string;
   readonly prefixLength: number;
+  /** The only remote addresses that this interface is for, before all others; what is not named anywhere leaves by one without. */
+  readonly routes?: readonly string[];
+}
+
+/** Sends that the system refuses, as a local firewall or a full queue does. */
+export interface RefusedSends {
+  /** Every how many-th datagram, at least 1: 1 is every one. */
+  readonly every: number;
+  /** `denied` (EPERM) when absent, or `other` (ENOBUFS). */
+  readonly kind?: 'denied' | 'other' | undefined;
 }
 
 /** What takes the packets of one transport on a host. */
@@ -21,6 +31,7 @@ export interface HostOptions {
   readonly addresses: readonly HostAddress[];
   /** The first ephemeral port; the next sockets get the following ones. */
   readonly firstPort?: number | undefined;
+  readonly refusedSends?: RefusedSends | undefined;
 }
 
 /** IANA's dynamic range begins at 49152, Linux' at 32768. */
@@ -35,12 +46,15 @@ export class Host implements NetNode {
   readonly #transports = new Map<Payload['protocol'], Transport>();
   /** Ports from which something was sent. */
   readonly #spent = new Set<number>();
+  readonly #refusedSends: RefusedSends | undefined;
+  #sends = 0;
   #nextPort: number;
 
   constructor(network: Network, name: string, options: HostOptions) {
     this.name = name;
     this.network = network;
     this.#addresses = options.addresses;
+    this.#refusedSends = options.refusedSends;
     this.#nextPort =
       options.firstPort ??
       EPHEMERAL.from + network.world.random(`host ${name} ports`).below(EPHEMERAL.to - EPHEMERAL.from);
@@ -81,9 +95,18 @@ export class Host implements NetNode {
   route(remote: string): string {
     if (isLoopback(remote)) return loopbackOf(familyOf(remote));
     if (this.owns(remote)) return remote;
-    const way = this.down ? undefined : this.#addresses.find((each) => familyOf(each.address) === familyOf(remote));
+    const ways = this.down ? [] : this.#addresses.filter((each) => familyOf(each.address) === familyOf(remote));
+    const way = ways.find(({ routes }) => routes?.includes(remote)) ?? ways.find(({ routes }) => !routes);
     if (!way) throw new NetError('unreachable', `no route to ${remote}`, 'ENETUNREACH');
     return way.address;
+  }
+
+  /** Why the system refuses the datagram that is to leave now, if it does. Each call is one datagram. */
+  refusal(): NetError | undefined {
+    if (!this.#refusedSends || ++this.#sends % this.#refusedSends.every !== 0) return undefined;
+    return this.#refusedSends.kind === 'other'
+      ? new NetError('other', 'no buffer space', 'ENOBUFS')
+      : new NetError('denied', 'the local firewall refused to send', 'EPERM');
   }
 
   /** Throws NetError `unreachable`. */

@@ -58,9 +58,14 @@ export function truthOf({ parts, carrier }: NatSpec): Truth {
   return { type, mapping, filtering, hairpin: hairpinOf(parts, carrier), portAllocation: allocationOf(translating) };
 }
 
-/** Overloading with preserved ports hides the dependence: each flow keeps its port until two collide. */
+/**
+ * Overloading with preserved ports hides the dependence: each flow keeps its port until two collide. Not where each flow draws one of
+ * several public addresses.
+ */
 const visibleMapping = (parts: NatParts): Dependence =>
-  parts.overload && parts.ports.kind === 'preserving' ? 'endpoint-independent' : parts.mapping;
+  parts.overload && parts.ports.kind === 'preserving' && !(parts.pool > 1 && parts.pooling === 'arbitrary')
+    ? 'endpoint-independent'
+    : parts.mapping;
 
 const coneOf = (filtering: Dependence): Truth['type'] =>
   filtering === 'endpoint-independent'

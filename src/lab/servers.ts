@@ -1,8 +1,9 @@
 /** The servers of the simulated internet: STUN servers by name, and the services that tell who asks. */
-import type { Endpoint } from '../net/address.ts';
+import { type Endpoint, familyOf } from '../net/address.ts';
 import type { Role } from '../stun/server.ts';
 import { ADDRESS_PAGE, startNameService, startWebService } from './address-services.ts';
 import type { Ground } from './ground.ts';
+import type { HostAddress } from './host.ts';
 import type { ServerFault } from './server-faults.ts';
 import { type ServerDelay, startStunService } from './stun-service.ts';
 
@@ -17,6 +18,10 @@ export interface ServerSpec {
   readonly faults?: readonly ServerFault[];
   readonly delays?: readonly ServerDelay[];
   readonly software?: string;
+  /** Addresses at which nobody is; DNS gives them before the others of their family. */
+  readonly deadAddresses?: readonly string[];
+  /** Where it stands; `lan` is A's own network, 192.168.1.0/24. */
+  readonly on?: 'internet' | 'lan';
   /** The name is known to DNS but nothing runs there: packets vanish (`dead`) or are refused (`closed`). */
   readonly state?: 'up' | 'dead' | 'closed';
 }
@@ -46,13 +51,19 @@ export function addAddressServices(ground: Ground, v6: boolean): void {
 
 /** Its name in DNS, and where it is up its host of this name. */
 export function addServer(ground: Ground, spec: ServerSpec, name: string): void {
-  const { addresses, ports = [3478, 3479], state = 'up' } = spec;
-  ground.zone.hosts.set(spec.name, [
-    ...addresses.filter((each) => !each.includes(':')).slice(0, 1),
-    ...addresses.filter((each) => each.includes(':')).slice(0, 1),
-  ]);
+  const { addresses, ports = [3478, 3479], state = 'up', on = 'internet' } = spec;
+  const named = ([4, 6] as const).flatMap((family) => {
+    const inFamily = (each: string): boolean => familyOf(each) === family;
+    return [...(spec.deadAddresses ?? []).filter(inFamily), ...addresses.filter(inFamily).slice(0, 1)];
+  });
+  ground.zone.hosts.set(spec.name, named);
   if (state === 'dead') return;
-  ground.addPublicHost(name, addresses);
+  if (on === 'lan')
+    ground.addHost(
+      name,
+      addresses.map((address) => onLan(ground, address)),
+    );
+  else ground.addPublicHost(name, addresses);
   if (state === 'closed') return;
   for (const family of [4, 6] as const) {
     const [first, second] = addresses.filter((address) => address.includes(':') === (family === 6));
@@ -74,4 +85,11 @@ export function addServer(ground: Ground, spec: ServerSpec, name: string): void 
       startStunService(env, { endpoints, faults: spec.faults, delays: spec.delays, software: spec.software }),
     );
   }
+}
+
+/** Throws RangeError where A has no LAN. */
+function onLan(ground: Ground, address: string): HostAddress {
+  const segment = ground.lans.get('A');
+  if (!segment) throw new RangeError('A stands on the internet itself: it has no LAN');
+  return { address, segment, interface: 'eth0', prefixLength: familyOf(address) === 4 ? 24 : 64 };
 }

@@ -1,7 +1,7 @@
 /** The sites of the simulated network: a host behind its NAT, and a carrier's behind that. */
 import type { Family } from '../net/address.ts';
 import type { Ground } from './ground.ts';
-import type { HostAddress } from './host.ts';
+import type { HostAddress, RefusedSends } from './host.ts';
 import { DEFAULT_PARTS, type NatParts } from './nat-parts.ts';
 import type { NatSpec } from './nat-spec.ts';
 import { Segment } from './network.ts';
@@ -41,16 +41,42 @@ export const SITE_2: Site = {
 /** How IPv6 reaches a site: behind a filter, translated, or as it is. */
 export type SiteIpv6 = 'firewall' | 'nat66' | 'open';
 
-export function buildSite(ground: Ground, site: Site, spec: NatSpec, v6: SiteIpv6 | undefined): void {
+export interface SiteOptions {
+  readonly v6?: SiteIpv6 | undefined;
+  /** Further interfaces of the host. */
+  readonly interfaces?: readonly HostAddress[] | undefined;
+  readonly refusedSends?: RefusedSends | undefined;
+}
+
+/** A tunnel from the site's host to a router V elsewhere on the internet, for these remote addresses alone. */
+export function addTunnel(ground: Ground, routes: readonly string[], { parts }: NatSpec): HostAddress {
+  const segment = new Segment(ground.network, 'tunnel');
+  ground.addRouter('V', {
+    parts,
+    inside: segment,
+    outside: ground.internet,
+    insideAddresses: ['10.8.0.1'],
+    outsideAddresses: ['32.33.34.35'],
+  });
+  return { address: '10.8.0.2', segment, interface: 'tun0', prefixLength: 24, routes };
+}
+
+export function buildSite(
+  ground: Ground,
+  site: Site,
+  spec: NatSpec,
+  { v6, interfaces = [], refusedSends }: SiteOptions,
+): void {
   const { parts, carrier } = spec;
   const publics = Array.from({ length: (carrier ?? parts).pool }, (_, i) => step(site.publicAddress, i));
   const global6 = `${site.prefix6}:3`;
   if (spec.kind === 'none') {
-    const { firstPort } = site;
-    ground.addPublicHost(site.host, [...publics.slice(0, 1), ...(v6 ? [global6] : [])], { firstPort });
+    const addresses = [...publics.slice(0, 1), ...(v6 ? [global6] : [])].map((address) => ground.wan(address));
+    ground.addHost(site.host, [...addresses, ...interfaces], { firstPort: site.firstPort, refusedSends });
     return;
   }
   const lan = new Segment(ground.network, `LAN ${site.host}`);
+  ground.lans.set(site.host, lan);
   const translated6 = v6 === 'nat66';
   const inner4 = parts.translate ? `${site.lan}.3` : site.publicAddress;
   const inner6 = v6 && (translated6 ? `fd00:${site.lan.split('.')[2]}::3` : global6);
@@ -99,7 +125,8 @@ export function buildSite(ground: Ground, site: Site, spec: NatSpec, v6: SiteIpv
     interface: 'eth0',
     prefixLength: family === 4 ? 24 : 64,
   });
-  ground.addHost(site.host, [onLan(inner4, 4), ...(inner6 ? [onLan(inner6, 6)] : [])], { firstPort: site.firstPort });
+  const addresses = [onLan(inner4, 4), ...(inner6 ? [onLan(inner6, 6)] : []), ...interfaces];
+  ground.addHost(site.host, addresses, { firstPort: site.firstPort, refusedSends });
   // A neighbour on the same LAN, for those who share a router.
   if (parts.translate) ground.addHost(`${site.host}b`, [onLan(`${site.lan}.4`, 4)]);
 }

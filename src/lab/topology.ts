@@ -10,7 +10,8 @@ import { type Truth, truthOf } from './nat-truth.ts';
 import type { Network, Segment } from './network.ts';
 import type { Router } from './router.ts';
 import { addAddressServices, addServer, DEFAULT_SERVER, SERVER_ADDRESSES_6, type ServerSpec } from './servers.ts';
-import { buildSite, SITE_1, SITE_2, type SiteIpv6 } from './sites.ts';
+import type { RefusedSends } from './host.ts';
+import { addTunnel, buildSite, SITE_1, SITE_2, type SiteIpv6 } from './sites.ts';
 import type { TraceEvent } from './trace.ts';
 import { World } from './world.ts';
 
@@ -34,6 +35,10 @@ export interface LabOptions {
   readonly second?: { readonly nat: NatSpec | string } | undefined;
   /** `firewall` (also `true`): global addresses behind the same filter; `nat66`: translated; `open`: not filtered. */
   readonly ipv6?: boolean | SiteIpv6 | undefined;
+  /** Some of A's datagrams are refused by its own system. */
+  readonly refusedSends?: RefusedSends | undefined;
+  /** A has a tunnel too, which leads to these remote addresses alone: by a router V (32.33.34.35) with a NAT of its own. */
+  readonly splitRoute?: { readonly to: readonly string[]; readonly nat?: NatSpec | string | undefined } | undefined;
   /** Further names. */
   readonly names?: Readonly<Record<string, readonly string[]>> | undefined;
   /** A host T on the internet that tells who asks, by DNS and by HTTP: the services that public-ip asks first. */
@@ -91,8 +96,12 @@ export class Lab {
     };
     const ground = new Ground(this.world, crossing, zone, options.trace ?? false);
     this.#ground = ground;
-    buildSite(ground, SITE_1, spec, v6);
-    if (spec2) buildSite(ground, SITE_2, spec2, v6);
+    const { refusedSends, splitRoute } = options;
+    const interfaces = splitRoute && [
+      addTunnel(ground, splitRoute.to, specOf(splitRoute.nat ?? 'port-restricted-cone')),
+    ];
+    buildSite(ground, SITE_1, spec, { v6, interfaces, refusedSends });
+    if (spec2) buildSite(ground, SITE_2, spec2, { v6 });
     ground.addPublicHost('B', ['50.60.70.80', ...(v6 ? ['2001:db8:50::80'] : [])]);
     this.truth = truthOf(spec);
     this.truth2 = spec2 && truthOf(spec2);

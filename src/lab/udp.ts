@@ -140,6 +140,8 @@ class LabUdpSocket implements UdpSocket {
     if (data.length > LARGEST)
       throw new NetError('too-big', `${data.length} bytes do not fit into a UDP datagram`, 'EMSGSIZE');
     const address = isAnyAddress(this.local.address) ? host.route(dst.address) : this.local.address;
+    const refusal = host.refusal();
+    if (refusal) throw refusal;
     host.send(
       host.network.packet({ address, port: this.local.port }, dst, ttl, { protocol: 'udp', data: data.slice() }),
     );

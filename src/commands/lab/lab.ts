@@ -1,6 +1,6 @@
 import { NAT_KINDS } from '../../lab/nat-spec.ts';
 import { NAT_MODIFIERS } from '../../lab/nat-text.ts';
-import { describeServerFaults } from '../../lab/server-faults.ts';
+import { describeFaults } from '../../lab/faults.ts';
 import type { Block } from '../../render/block.ts';
 import { type Report, startReport } from '../../report/report.ts';
 import { type Context, defineCommand, type ExitStatus, UsageError } from '../command.ts';
@@ -159,7 +159,7 @@ export default defineCommand({
         'A script has one statement a line. "HOST$ nat-tool COMMAND" runs a command on A, B, S or, with --nat2, C2; "echo TEXT |" in front gives it standard input, "&" at the end lets it run on. "wait SECONDS" lets time pass, "stop HOST" is Ctrl-C there. "# ..." is a remark and "## ..." a heading. $A, $B, $N stand for the addresses of hosts and NATs, $A_PUBLIC for the public side that the last command on A reported.',
       ],
     },
-    { title: 'Faults', paragraphs: describeServerFaults() },
+    { title: 'Faults', paragraphs: describeFaults() },
   ],
   seeAlso: ['detect', 'stun', 'connect'],
   exitMeanings: {

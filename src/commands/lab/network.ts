@@ -1,4 +1,5 @@
 /** The network that the arguments of `lab` describe. */
+import { withFaults } from '../../lab/faults.ts';
 import { DEFAULT_SERVER, type LabOptions, SERVER_ADDRESSES_6 } from '../../lab/topology.ts';
 import { DeadlockError, LeakError, RunawayError } from '../../lab/world.ts';
 import { BUILT_IN_SERVERS } from '../../probe/servers.ts';
@@ -18,7 +19,9 @@ const names: LabOptions['names'] = Object.fromEntries(
 );
 
 /** All but the NATs themselves. */
-export const networkOf = (args: Args): LabOptions => ({
+export const networkOf = (args: Args): LabOptions => withFaults(plainNetworkOf(args), args.fault ?? []);
+
+const plainNetworkOf = (args: Args): LabOptions => ({
   rttMs: args.rtt,
   jitterMs: args.jitter,
   loss: args.loss,
@@ -29,7 +32,6 @@ export const networkOf = (args: Args): LabOptions => ({
   trace: args.trace,
   names,
   patienceMs: PATIENCE_MS,
-  ...(args.fault && { servers: [{ ...DEFAULT_SERVER, faults: args.fault }] }),
 });
 
 /** Says whose fault it is when the simulated network stands still, or something is left in it. */

@@ -1,7 +1,7 @@
 /** The arguments of `lab`. */
 import { NAT_KINDS } from '../../lab/nat-spec.ts';
 import { NatSpecError, parseNat } from '../../lab/nat-text.ts';
-import { SERVER_FAULTS, type ServerFault } from '../../lab/server-faults.ts';
+import { LAB_FAULTS, type LabFault } from '../../lab/faults.ts';
 import { parseWhole } from '../arguments.ts';
 import { type ArgsOf, type OptionSpec, UsageError } from '../command.ts';
 
@@ -33,10 +33,10 @@ function parsePercent(value: string, argument: string): number {
   return percent / 100;
 }
 
-function parseFaults(value: string, argument: string): readonly ServerFault[] {
+function parseFaults(value: string, argument: string): readonly LabFault[] {
   return value.split(',').map((word) => {
-    const fault = SERVER_FAULTS.find((each) => each === word.trim());
-    if (!fault) throw UsageError.expected(argument, `faults among ${SERVER_FAULTS.join(', ')}`, word);
+    const fault = LAB_FAULTS.find((each) => each === word.trim());
+    if (!fault) throw UsageError.expected(argument, `faults among ${LAB_FAULTS.join(', ')}`, word);
     return fault;
   });
 }
@@ -106,9 +106,9 @@ export const options = {
     type: 'string',
     valueName: 'FAULT[,FAULT...]',
     parse: parseFaults,
-    suggestions: SERVER_FAULTS,
+    suggestions: LAB_FAULTS,
     list: true,
-    describe: 'what the STUN server does wrong (see Faults below)',
+    describe: 'what is wrong with the STUN server, or the network (see Faults below)',
   },
   ipv6: { type: 'boolean', describe: 'IPv6 too, behind a firewall with the same filter' },
   offline: { type: 'boolean', describe: 'A has no network' },
