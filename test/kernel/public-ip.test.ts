@@ -38,27 +38,24 @@ describeKernel('public-ip through a kernel NAT', ['nat-tool', 'dnsmasq'], () => 
     const own = site.router.address;
     const dns = await internet.host('d', [DNS]);
     servers.push(
-      dns.start(
-        [
-          'dnsmasq',
-          '--no-daemon',
-          '--conf-file=/dev/null',
-          '--no-hosts',
-          '--no-resolv',
-          '--user=root',
-          '--log-facility=-',
-          `--listen-address=${DNS}`,
-          '--bind-interfaces',
-          '--pid-file=',
-          `--host-record=myip.opendns.com,${own}`,
-          `--txt-record=o-o.myaddr.l.google.com,${own}`,
-          '--host-record=hijacked.example.net,66.66.66.66',
-        ],
-        { timeoutMs: 600_000 },
-      ),
+      dns.start([
+        'dnsmasq',
+        '--no-daemon',
+        '--conf-file=/dev/null',
+        '--no-hosts',
+        '--no-resolv',
+        '--user=root',
+        '--log-facility=-',
+        `--listen-address=${DNS}`,
+        '--bind-interfaces',
+        '--pid-file=',
+        `--host-record=myip.opendns.com,${own}`,
+        `--txt-record=o-o.myaddr.l.google.com,${own}`,
+        '--host-record=hijacked.example.net,66.66.66.66',
+      ]),
     );
     web = await internet.host('w', [WEB]);
-    const http = web.start(['node', '-e', WEB_SERVER], { timeoutMs: 600_000 });
+    const http = web.start(['node', '-e', WEB_SERVER]);
     servers.push(http);
     await http.until(/ready/);
     await servers[1]?.until(/started/);
@@ -113,12 +110,9 @@ describeKernel('public-ip through a kernel NAT', ['nat-tool', 'dnsmasq'], () => 
       'STUN, with a dead web server and a dead name server beside it',
       ['--stun', STUN, '--url', `http://${WEB}:81/`, '--dns', `x.example.net@${WEB}`],
     ],
-    ['DNS, with a silent web server beside it', ['--dns', `myip.opendns.com@${DNS}`, '--url', `http://${WEB}:81/`]],
   ])('prints one line and nothing else, by %s', async (_, servers) => {
-    // Whoever waited for the dead ones would be killed before the end.
-    const { code, stdout, stderr } = await natTool(site.client, ['public-ip', '--short', '-w', '60', ...servers], {
-      timeoutMs: 8000,
-    });
+    // Whoever waited for the dead ones would not end.
+    const { code, stdout, stderr } = await natTool(site.client, ['public-ip', '--short', '-w', '3600', ...servers]);
     expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: `${site.router.address}\n`, stderr: '' });
   });
 

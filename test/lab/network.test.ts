@@ -419,7 +419,7 @@ describe('the wire', () => {
     expect(await trace(8)).not.toBe(first);
   });
 
-  it('is quick: two hundred worlds of a hundred exchanges', async () => {
+  it('carries two hundred worlds of a hundred exchanges, event by event', async () => {
     let events = 0;
     for (let seed = 0; seed < 200; seed++) {
       const lab = createLab({ seed, loss: 0.05 });
