@@ -24,7 +24,7 @@ export class Deframer {
       at += part.length;
       if (this.#held < START || this.#held < lengthOf(this.#bytes)) continue;
       messages.push(this.#bytes.slice(0, this.#held));
-      this.#bytes = new Uint8Array(FIRST_ROOM);
+      if (this.#bytes.length > FIRST_ROOM) this.#bytes = new Uint8Array(FIRST_ROOM);
       this.#held = 0;
     }
     return messages;

@@ -132,6 +132,7 @@ function readAllocation(value: unknown): PortAllocation | undefined {
   return { pattern: known };
 }
 
+/** A step of minus zero, which JSON knows, is none. */
 function readAim(value: unknown): Aim | undefined {
   if (!Array.isArray(value)) return undefined;
   const [round, address, from, step, count] = value as unknown[];
@@ -143,7 +144,7 @@ function readAim(value: unknown): Aim | undefined {
     !isWhole(count, 1, MOST_AIMED)
   )
     return undefined;
-  return usable(formatEndpoint({ address, port: from })) && { round, address, from, step, count };
+  return usable(formatEndpoint({ address, port: from })) && { round, address, from, step: step || 0, count };
 }
 
 const isWhole = (value: unknown, least: number, most: number): value is number =>

@@ -41,7 +41,8 @@ export const rendezvousServer: Target = {
     ),
   ],
   run: (input) => {
-    const machine = new RendezvousServer({ endpoints, random: seededRandom(1, 'server'), rooms: ROOMS });
+    const limit = { perSecond: Number.POSITIVE_INFINITY, burst: 1 };
+    const machine = new RendezvousServer({ endpoints, random: seededRandom(1, 'server'), rooms: ROOMS, limit });
     const [received, sent] = [new Map<string, number>(), new Map<string, number>()];
     const cookies = new Map<string, Uint8Array>();
     const add = (to: Map<string, number>, name: string, by: number) => to.set(name, (to.get(name) ?? 0) + by);
