@@ -9,7 +9,7 @@ export interface ConnectionLimits {
   readonly ofNetwork: number;
 }
 
-export const CONNECTION_LIMITS: ConnectionLimits = { total: 1000, ofSource: 16, ofNetwork: 128 };
+const CONNECTION_LIMITS: ConnectionLimits = { total: 1000, ofSource: 16, ofNetwork: 128 };
 
 interface Held<Stream> {
   readonly stream: Stream;
