@@ -1,13 +1,22 @@
 import { describe, expect, it } from 'vitest';
 import { parseEndpoint } from '../../src/net/host-port.ts';
 import { WELL_KNOWN } from '../../src/net/nat64.ts';
-import { doubtOf, plain, type Sighting, weigh } from '../../src/nat/evidence.ts';
+import { doubtInWords, doubtOf, plain, type Sighting, weigh } from '../../src/nat/evidence.ts';
 
 const at = (text: string) => parseEndpoint(text) ?? expect.fail(text);
 const LOCAL = at('192.168.1.3:42301');
 const PUBLIC = '12.13.14.15:24604';
 
 describe('a statement of the public side', () => {
+  it.each([
+    ['family', 'the answer 12.13.14.15 is of another address family than the question'],
+    ['unspecified', 'the answer 12.13.14.15:24604 is no address and port'],
+    ['not-public', 'the answer 12.13.14.15 is not a public address'],
+    ['inside', 'the server is inside this network, and sees nothing of the internet'],
+  ] as const)('that cannot count by reason of %s is worded', (doubt, words) => {
+    expect(doubtInWords(doubt, at(PUBLIC))).toBe(words);
+  });
+
   const doubt = (remote: string, mapped: string, ground = {}) =>
     doubtOf({ remote: at(remote), mapped: plain(at(mapped)) }, ground);
 
