@@ -72,6 +72,9 @@ const CORE = [
   'src/render/block.ts',
   'src/probe/servers.ts',
   'src/net/schedule.ts',
+  'src/net/stagger.ts',
+  'src/stun/binding.ts',
+  'src/stun/leniency.ts',
 ];
 
 /**

@@ -130,3 +130,10 @@ export const TIMEOUT = {
   parse: parseSeconds,
   describe: 'wait at most this many seconds, fractions allowed',
 } as const;
+/** `-w`, `--wait`: as {@link TIMEOUT}, for commands that wait for others. Spread it to say for what. */
+export const WAIT = { ...TIMEOUT, alias: ['w', 'wait'] } as const;
+/** `-u`, `-n`: what fingers are used to from nc and hping3, and what goes without saying here. */
+export const HABITS = {
+  udp: { type: 'boolean', alias: ['2', 'u'], hidden: true, describe: 'nothing: it is UDP' },
+  numeric: { type: 'boolean', alias: 'n', hidden: true, describe: 'nothing' },
+} as const;

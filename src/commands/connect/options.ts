@@ -1,6 +1,6 @@
 /** The arguments of `connect`. */
 import type { Endpoint } from '../../net/address.ts';
-import { FAMILY, PORT, SOURCE, parseHost, parseSeconds, parseStun } from '../arguments.ts';
+import { FAMILY, PORT, SOURCE, parseHost, parseStun, WAIT } from '../arguments.ts';
 import { type ArgsOf, UsageError } from '../command.ts';
 import type { Purpose } from './use.ts';
 
@@ -45,10 +45,7 @@ export const options = {
   },
   line: { type: 'boolean', describe: 'send each line of standard input as a datagram' },
   timeout: {
-    type: 'string',
-    alias: ['w', 'wait'],
-    valueName: 'SECONDS',
-    parse: parseSeconds,
+    ...WAIT,
     default: '600',
     describe: 'wait so long for the other host',
   },

@@ -8,6 +8,8 @@ import {
   parseSeconds,
   parseStun,
   parseWhole,
+  WAIT,
+  HABITS,
 } from '../arguments.ts';
 import type { ArgsOf } from '../command.ts';
 
@@ -31,10 +33,7 @@ export const options = {
     describe: 'stop after so many datagrams',
   },
   timeout: {
-    type: 'string',
-    alias: ['w', 'wait'],
-    valueName: 'SECONDS',
-    parse: parseSeconds,
+    ...WAIT,
     describe: 'stop when nothing has come for so long',
   },
   echo: { type: 'boolean', describe: 'send datagrams back to their senders; hears every sender' },
@@ -65,9 +64,8 @@ export const options = {
   family: FAMILY,
   port: PORT,
   source: SOURCE,
-  udp: { type: 'boolean', alias: 'u', hidden: true, describe: 'nothing: it is UDP' },
+  ...HABITS,
   listen: { type: 'boolean', alias: 'l', hidden: true, describe: 'nothing: it listens' },
-  numeric: { type: 'boolean', alias: 'n', hidden: true, describe: 'nothing' },
 } as const;
 
 export type Args = ArgsOf<typeof positionals, typeof options>;

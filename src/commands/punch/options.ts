@@ -1,5 +1,5 @@
 /** The arguments of `punch`. */
-import { FAMILY, PORT, SOURCE, parseRemote, parseSeconds, parseStun, parseWhole } from '../arguments.ts';
+import { FAMILY, PORT, SOURCE, parseRemote, parseSeconds, parseStun, parseWhole, WAIT, HABITS } from '../arguments.ts';
 import type { ArgsOf } from '../command.ts';
 import { parseHex } from '../datagrams/payload.ts';
 
@@ -58,10 +58,7 @@ export const options = {
   },
   noStun: { type: 'boolean', describe: 'ask no server' },
   timeout: {
-    type: 'string',
-    alias: ['w', 'wait'],
-    valueName: 'SECONDS',
-    parse: parseSeconds,
+    ...WAIT,
     describe: 'wait so long for the other side; 10 unless --count is given or the port is shared',
   },
   keepalive: {
@@ -74,7 +71,7 @@ export const options = {
   family: FAMILY,
   port: PORT,
   source: SOURCE,
-  udp: { type: 'boolean', alias: ['2', 'u'], hidden: true, describe: 'nothing: it is UDP' },
+  ...HABITS,
 } as const;
 
 export type Args = ArgsOf<typeof positionals, typeof options>;

@@ -1,5 +1,5 @@
 /** The arguments of `send`. */
-import { FAMILY, PORT, SOURCE, parseRemote, parseSeconds, parseWhole } from '../arguments.ts';
+import { FAMILY, PORT, SOURCE, parseRemote, parseWhole, WAIT, HABITS } from '../arguments.ts';
 import type { ArgsOf } from '../command.ts';
 import { parseHex } from '../datagrams/payload.ts';
 
@@ -31,17 +31,13 @@ export const options = {
     describe: 'at most so many datagrams a second',
   },
   timeout: {
-    type: 'string',
-    alias: ['w', 'wait'],
-    valueName: 'SECONDS',
-    parse: parseSeconds,
+    ...WAIT,
     describe: 'print replies until none has come for so long',
   },
   family: FAMILY,
   port: PORT,
   source: SOURCE,
-  udp: { type: 'boolean', alias: 'u', hidden: true, describe: 'nothing: it is UDP' },
-  numeric: { type: 'boolean', alias: 'n', hidden: true, describe: 'nothing' },
+  ...HABITS,
 } as const;
 
 export type Args = ArgsOf<typeof positionals, typeof options>;
