@@ -21,7 +21,7 @@ export interface Crossing {
   readonly hops: number;
 }
 
-export const PERFECT_CROSSING: Crossing = { delayMs: 0, jitterMs: 0, loss: 0, reorder: 0, duplicate: 0, hops: 0 };
+const PERFECT_CROSSING: Crossing = { delayMs: 0, jitterMs: 0, loss: 0, reorder: 0, duplicate: 0, hops: 0 };
 
 /** A host or router. */
 export interface NetNode {

@@ -43,13 +43,13 @@ export function v4Number(text: string): number | undefined {
 }
 
 /** The four bytes of a dotted quad, or undefined where the text is none. */
-export function parseV4(text: string): Uint8Array | undefined {
+function parseV4(text: string): Uint8Array | undefined {
   const number = v4Number(text);
   return number === undefined ? undefined : Uint8Array.of(number >> 24, number >> 16, number >> 8, number);
 }
 
 /** The sixteen bytes of an IPv6 address in any RFC 4291 §2.2 form (without zone), or undefined. */
-export function parseV6(text: string): Uint8Array | undefined {
+function parseV6(text: string): Uint8Array | undefined {
   const bytes = new Uint8Array(16);
   let at = 0;
   let gap = -1;

@@ -35,7 +35,7 @@ const valuesOf = ({ means, choices, suggestions, list }: OptionSpec | Positional
   list: list ?? false,
 });
 
-export const flagsOf = (options: Options): Flag[] =>
+const flagsOf = (options: Options): Flag[] =>
   shown(options).map(([name, spec]) => ({
     name,
     describe: spec.describe,

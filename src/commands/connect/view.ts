@@ -25,7 +25,7 @@ export function view({ data }: Report<ConnectReport>, { generate }: Args, { verb
   ];
 }
 
-export function details({ pairs, timeline }: ConnectReport): Block[] {
+function details({ pairs, timeline }: ConnectReport): Block[] {
   return [
     heading('Pairs'),
     grid(

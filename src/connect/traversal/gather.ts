@@ -37,7 +37,7 @@ export interface Hosts {
 }
 
 /** The main socket at every interface, and IPv6 on a socket of its own. */
-export async function gatherHosts(
+async function gatherHosts(
   env: Pick<Env, 'interfaces'>,
   main: Socket,
   family: Family,
