@@ -26,6 +26,8 @@ export interface ServerSpec {
   readonly state?: 'up' | 'dead' | 'closed';
 }
 
+/** A plain one beside the default server, for what two tell better than one. */
+export const SECOND_SERVER: ServerSpec = { name: 'stun2.example.net', addresses: ['60.50.40.30'] };
 /** The STUN server S of the tutorial's example, with RFC 5780. */
 export const DEFAULT_SERVER: ServerSpec = { name: 'stun.example.net', addresses: ['40.30.20.10', '40.30.20.11'] };
 

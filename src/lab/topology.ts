@@ -15,7 +15,7 @@ import { addTunnel, buildSite, SITE_1, SITE_2, type SiteIpv6 } from './sites.ts'
 import type { TraceEvent } from './trace.ts';
 import { World } from './world.ts';
 
-export { DEFAULT_SERVER, SERVER_ADDRESSES_6, type ServerSpec } from './servers.ts';
+export { DEFAULT_SERVER, SECOND_SERVER, SERVER_ADDRESSES_6, type ServerSpec } from './servers.ts';
 
 /** Of {@link createLab}. Times in virtual milliseconds, probabilities from 0 to 1. */
 export interface LabOptions {

@@ -79,7 +79,7 @@ export interface Weighed {
 
 /**
  * The mapping of ONE local endpoint from credible sightings. Behind a NAT that maps by destination no two servers see the same, so
- * two server addresses that do are believed against fewer others. What one server says differently of two flows is the NAT's
+ * two server addresses that do are believed against fewer others, and otherwise the public address that more servers name. What one server says differently of two flows is the NAT's
  * doing, and so is another port of the same public address. Two servers that name two addresses may be that as well, or
  * one of them may be wrong: `pool`, the addresses that single servers saw of several sockets, tells where there is more than one.
  */
@@ -93,14 +93,22 @@ export function weigh(credible: readonly Sighting[], pool: ReadonlySet<string> =
   if (!classifyMapping(credible).dependent) return of(credible);
   const pooled = pool.size > 1 ? credible.filter(({ mapped }) => pool.has(mapped.address)) : [];
   if (pooled.length > 0) return of(pooled);
+  // Nobody hits upon our own address by chance: who names it saw packets that nothing translated.
+  const untouched = credible.filter(({ mapped, local }) => sameEndpoint(mapped, local));
+  if (untouched.length > 0) return of(untouched);
   const agreed = majority(credible);
   if (agreed) return of(agreed);
-  if (new Set(credible.map(({ mapped }) => mapped.address)).size === 1) return of(credible);
-  const telling =
-    groups(credible, ({ server }) => server).find(differ) ??
-    groups(credible, ({ mapped }) => mapped.address).find(differ);
-  if (telling) return of(telling);
-  return { verdict: { mapping: 'unknown', dependent: false }, believed: [], odd: [], disputed: true };
+  // A server that names several public addresses itself saw several.
+  const several = groups(credible, ({ server }) => server).find((group) => addressesIn(group).size > 1);
+  if (several) return of(credible.filter(({ mapped }) => addressesIn(several).has(mapped.address)));
+  const [first, second] = groups(credible, ({ mapped }) => mapped.address)
+    .map((group) => ({ group, weight: weightOf(group) }))
+    .sort((a, b) => b.weight - a.weight);
+  if (first && (!second || first.weight > second.weight)) return of(first.group);
+  // Whoever is right: that the mapping depends on the destination may be a fact all the same.
+  const telling = groups(credible, ({ server }) => server).find(differ);
+  const verdict: MappingVerdict = telling ? classifyMapping(telling) : { mapping: 'unknown', dependent: false };
+  return { verdict, believed: [], odd: [], disputed: true };
 }
 
 /**
@@ -116,6 +124,12 @@ function majority(sightings: readonly Sighting[]): readonly Sighting[] | undefin
     return !wavers && support >= 2 && support > addressesOf(others).size;
   });
 }
+
+const addressesIn = (group: readonly Sighting[]): Set<string> => new Set(group.map(({ mapped }) => mapped.address));
+
+/** How many servers say so, and, among as many, from how many addresses. */
+const weightOf = (group: readonly Sighting[]): number =>
+  1000 * new Set(group.map(({ server }) => server)).size + new Set(group.map(({ remote }) => remote.address)).size;
 
 const differ = (group: readonly Sighting[]): boolean =>
   group.some(({ mapped }) => !sameEndpoint(mapped, (group[0] as Sighting).mapped));

@@ -241,12 +241,11 @@ export function inNetwork(address: string, { prefix, length }: Network): boolean
   return bytes !== undefined && inPrefix(bytes, prefix, length);
 }
 
-const V4_MAPPED = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0);
-
 /** `::ffff:a.b.c.d` as `a.b.c.d` (RFC 4291 §2.5.5.2): how a dual-stack socket names an IPv4 address. Everything else as it is. */
 export function unmappedV4(address: string): string {
   const bytes = address.startsWith('::') ? addressBytes(address) : undefined;
-  return bytes?.length === 16 && inPrefix(bytes, V4_MAPPED, 96) ? formatAddress(bytes.subarray(12)) : address;
+  const inner = bytes && unmapped(bytes);
+  return inner?.length === 4 ? formatAddress(inner) : address;
 }
 
 /** Scope of a literal address; `shared` is 100.64.0.0/10, the space between a CGNAT and its customers (RFC 6598). */

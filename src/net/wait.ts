@@ -98,6 +98,8 @@ export class Waits {
 export class Gate {
   readonly #clock: Clock;
   readonly #checks = new Set<() => void>();
+  /** What ends the waits under each signal, behind one listener: many wait under the same. */
+  readonly #stops = new Map<AbortSignal, Set<() => void>>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -115,7 +117,7 @@ export class Gate {
       const end = () => {
         cancel();
         this.#checks.delete(check);
-        signal.removeEventListener('abort', stop);
+        unlisten();
       };
       const check = () => {
         if (!done()) return;
@@ -131,9 +133,29 @@ export class Gate {
         resolve(false);
       });
       this.#checks.add(check);
-      signal.addEventListener('abort', stop, { once: true });
+      const unlisten = this.#listen(signal, stop);
     });
   }
+
+  #listen(signal: AbortSignal, stop: () => void): () => void {
+    const known = this.#stops.get(signal);
+    const stops = known ?? new Set<() => void>();
+    stops.add(stop);
+    if (!known) {
+      this.#stops.set(signal, stops);
+      signal.addEventListener('abort', this.#abort, { once: true });
+    }
+    return () => {
+      stops.delete(stop);
+      if (stops.size > 0 || this.#stops.get(signal) !== stops) return;
+      this.#stops.delete(signal);
+      signal.removeEventListener('abort', this.#abort);
+    };
+  }
+
+  readonly #abort = ({ target }: Event): void => {
+    for (const stop of [...(this.#stops.get(target as AbortSignal) ?? [])]) stop();
+  };
 }
 
 /** A promise with its handles. */

@@ -26,6 +26,22 @@ const TEXTS = {
     `The server saw ${address}, which is not a public address, untranslated: it is on this side of any NAT towards the internet, which this says nothing of.`,
   'private-public-side': ({ public: seen }: { public: string }) =>
     `The server saw ${seen}, which is not a public address: the server is on the inside of a further NAT, whose behaviour this does not show.`,
+  'answer-doubted': ({ server, words }: { server: string; doubt: string; words: string }) =>
+    `What ${server} says cannot be true, and does not count: ${words}. It may stand behind a NAT or a load balancer of its own, or something on the way rewrites its answers.`,
+  'answer-malformed': ({ server, what }: { server: string; what: readonly string[] }) =>
+    `The answer of ${server} breaks the format (${list(what)}); what is good in it was used.`,
+  'server-inside': ({ server }: { server: string }) =>
+    `${server} is inside this network: what it sees says nothing of the internet. --local measures against it all the same.`,
+  'server-odd': ({ server, mapped, others }: { server: string; mapped: string; others: readonly string[] }) =>
+    `${server} alone sees ${mapped}, and the others agree on ${list(others)}: its answer does not count.`,
+  'servers-disagree': ({ seen }: { seen: readonly string[] }) =>
+    `The servers see different public addresses, and nothing says which is right: ${list(seen)}. Ask a third one.`,
+  'paths-differ': ({ paths, known }: { paths: readonly string[]; known: boolean }) =>
+    `The routes to the servers differ: from ${list(paths)}. ${known ? 'The result is about the first of these paths.' : 'Each path may have a NAT of its own; name servers on one path to compare what they see.'}`,
+  'server-tcp-only': ({ server }: { server: string }) =>
+    `${server} answers over TCP only. That proves nothing of this network as long as no other server is silent over UDP too: name a second one.`,
+  xlat464: ({ local }: { local: string }) =>
+    `The local address ${local} is the IPv4 side of 464XLAT (RFC 6877): this network carries IPv6 only, and IPv4 is translated twice.`,
   'address-pooling': ({ addresses }: { addresses: readonly string[] }) =>
     `The NAT used several public addresses for one host (${list(addresses)}): its address pooling is arbitrary, not paired (RFC 4787 §4.1).`,
 

@@ -1,5 +1,6 @@
 import { type Endpoint, sameEndpoint } from '../net/address.ts';
 import { type Clock, NetError } from '../net/env.ts';
+import { Refusals, RETRY_MS } from '../net/refusals.ts';
 import { deferred } from '../net/wait.ts';
 import type { Reply, StunChannel } from './channel.ts';
 import type { Decoded } from './message.ts';
@@ -25,13 +26,6 @@ export interface ExchangeOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
-
-/** A request that the system would not send is tried again so soon: nothing of it went out. */
-const RETRY_MS = 25;
-/** What has been refused for so long is not going to be sent. */
-const MOST_REFUSED_MS = 1_000;
-/** What may be over by the next send: a firewall rule for some packets, full buffers, a network that changes. */
-const PASSING: ReadonlySet<NetError['kind']> = new Set(['denied', 'unreachable', 'other']);
 
 /** What went out and came back. */
 export interface Tally {
@@ -76,13 +70,10 @@ export async function exchange(channel: StunChannel, options: ExchangeOptions): 
   let cancelRetry = () => {};
   let shared: Shot | undefined;
   let over = false;
-  let trouble: { readonly since: number; readonly error: NetError; readonly ours: boolean } | undefined;
-
-  /** An error is the end where it cannot pass, or where there has been nothing else for a while. `ours`: the system would not send. */
+  const refusals = new Refusals(clock);
+  /** `ours`: the system would not send. A reliable transport has nothing to try again. */
   const failed = (error: NetError, ours = false): void => {
-    trouble = { since: trouble?.since ?? clock.now(), error, ours };
-    const lasting = clock.now() - trouble.since >= MOST_REFUSED_MS;
-    if (channel.reliable || !PASSING.has(error.kind) || lasting) ending.resolve({ kind: 'network-error', error });
+    if (refusals.isFinal(error, ours) || channel.reliable) ending.resolve({ kind: 'network-error', error });
   };
 
   const receive = (reply: Reply, candidates: readonly number[]): void => {
@@ -113,9 +104,7 @@ export async function exchange(channel: StunChannel, options: ExchangeOptions): 
       releases.push(channel.expect(shot.transactionId, (reply) => receive(reply, candidates)));
     }
     channel.send(shot.bytes, to).then(
-      () => {
-        if (trouble?.ours) trouble = undefined;
-      },
+      () => refusals.sent(),
       (error: unknown) => {
         if (!(error instanceof NetError)) return ending.reject(error);
         sentAt.splice(sentAt.indexOf(at), 1);
@@ -136,8 +125,8 @@ export async function exchange(channel: StunChannel, options: ExchangeOptions): 
         ending.resolve(
           discarded
             ? { kind: 'integrity-violated', discarded }
-            : trouble
-              ? { kind: 'network-error', error: trouble.error }
+            : refusals.error
+              ? { kind: 'network-error', error: refusals.error }
               : { kind: 'timeout', afterMs: step.value },
         );
       } else {

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { Lab } from '../../src/lab/topology.ts';
+import { DEFAULT_SERVER, Lab } from '../../src/lab/topology.ts';
 import { run } from '../cli/harness.ts';
 
 async function detect(nat: string): Promise<string> {
-  const lab = new Lab({ nat, patienceMs: 5000 });
-  return lab.run(async (env) => (await run(['detect', 'stun.example.net', '--json'], { env })).stdout);
+  const second = { name: 'stun2.example.net', addresses: ['60.50.40.30'] };
+  const lab = new Lab({ nat, patienceMs: 5000, servers: [DEFAULT_SERVER, second] });
+  return lab.run(async (env) => (await run(['detect', DEFAULT_SERVER.name, second.name, '--json'], { env })).stdout);
 }
 
 describe('nat-tool pair', () => {

@@ -146,6 +146,12 @@ describe('sightings of one local endpoint', () => {
     expect(weigh([liar, a, b, c], pool)).toMatchObject({ verdict: { dependent: true }, odd: [liar] });
   });
 
+  it('of our own address cannot be wrong', () => {
+    const own = see('A', '1.0.0.1:3478', '192.168.1.3:42301');
+    const others = [see('B', '2.0.0.1:3478', PUBLIC), see('C', '3.0.0.1:3478', PUBLIC)];
+    expect(weigh([...others, own])).toMatchObject({ verdict: { mapping: 'none' }, believed: [own], odd: others });
+  });
+
   it('of nobody are nothing', () => {
     expect(weigh([])).toMatchObject({ verdict: { mapping: 'unknown' }, believed: [], odd: [], disputed: false });
   });

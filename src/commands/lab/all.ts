@@ -1,5 +1,6 @@
 /** `lab --all`: one command behind every NAT, with the truth beside its verdict. */
 import { type Block, type Cell, grid, text } from '../../render/block.ts';
+import { DEFAULT_SERVER, SECOND_SERVER, SERVER_ADDRESSES_6 } from '../../lab/topology.ts';
 import type { Context } from '../command.ts';
 import type { All, LabRun } from './data.ts';
 import { networkOf } from './network.ts';
@@ -31,7 +32,15 @@ function verdictOf({ report, status }: LabRun): string {
 }
 
 export async function playAll(args: Args, context: Context): Promise<All> {
-  const options = { ...networkOf(args), ...(args.nat2 !== undefined && { second: { nat: args.nat2 } }) };
+  const network = networkOf(args);
+  // Silence of one server proves nothing of a network: a second one is at hand.
+  const servers = [
+    ...(network.servers ?? [
+      { ...DEFAULT_SERVER, addresses: [...DEFAULT_SERVER.addresses, ...(args.ipv6 ? SERVER_ADDRESSES_6 : [])] },
+    ]),
+    SECOND_SERVER,
+  ];
+  const options = { ...network, servers, ...(args.nat2 !== undefined && { second: { nat: args.nat2 } }) };
   const runs: LabRun[] = [];
   for (const nat of EVERY_NAT) {
     context.progress(`behind ${nat}`);

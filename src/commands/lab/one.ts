@@ -26,7 +26,7 @@ export async function runOnce(
           context.invoke(command, {
             env,
             signal,
-            environment: { NAT_TOOL_SERVER: DEFAULT_SERVER.name },
+            environment: { NAT_TOOL_SERVER: (options.servers ?? [DEFAULT_SERVER]).map(({ name }) => name).join(',') },
             alsoKnown: OWN_WORDS,
             onOutput: (stream, text) => void output.push({ stream, text }),
             ...(context.io.stdinIsTTY ? {} : { stdin: context.io.stdin }),

@@ -1,6 +1,7 @@
 /** One question to one name server over UDP, straight from here: no resolver in between, for it is the asker's address that is asked for. */
 import { type Endpoint, familyOf } from '../address.ts';
 import { type Env, NetError } from '../env.ts';
+import { Refusals, RETRY_MS } from '../refusals.ts';
 import { deferred } from '../wait.ts';
 import type { Schedule } from '../schedule.ts';
 import { type DnsQuestion, DnsFormatError, type DnsResponse, decodeResponse, encodeQuery } from './message.ts';
@@ -40,17 +41,32 @@ export async function queryDns(
   const end = deferred<DnsAnswer>();
   const stop = (): void => end.reject(options.signal.reason);
   let cancel = (): void => {};
+  let cancelRetry = (): void => {};
+  let over = false;
+  const refusals = new Refusals(clock);
   let sentAt = clock.now();
   const steps = options.schedule();
   const start = clock.now();
   const walk = (): void => {
     const step = steps.next();
     cancel = clock.after(start + step.value - clock.now(), () => {
-      if (step.done) return end.reject(new NetError('resolver', `no answer within ${Math.round(step.value)} ms`));
-      sentAt = clock.now();
-      socket.send(query).catch((error: unknown) => end.reject(error));
+      if (step.done)
+        return end.reject(refusals.error ?? new NetError('resolver', `no answer within ${Math.round(step.value)} ms`));
+      send();
       walk();
     });
+  };
+  const send = (): void => {
+    sentAt = clock.now();
+    socket.send(query).then(
+      () => refusals.sent(),
+      (error: unknown) => {
+        if (over) return;
+        if (!(error instanceof NetError) || refusals.isFinal(error, true)) return end.reject(error);
+        cancelRetry();
+        cancelRetry = clock.after(RETRY_MS, send);
+      },
+    );
   };
   socket.listen({
     datagram: ({ data, at }) => {
@@ -62,7 +78,9 @@ export async function queryDns(
           new NetError('resolver', `the name server answered: ${RCODES[response.rcode] ?? `error ${response.rcode}`}`),
         );
     },
-    error: (error) => end.reject(error),
+    error: (error) => {
+      if (refusals.isFinal(error, false)) end.reject(error);
+    },
   });
   options.signal.addEventListener('abort', stop, { once: true });
   try {
@@ -71,7 +89,9 @@ export async function queryDns(
     walk();
     return await end.promise;
   } finally {
+    over = true;
     cancel();
+    cancelRetry();
     options.signal.removeEventListener('abort', stop);
     socket.close();
   }

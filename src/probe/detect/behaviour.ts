@@ -4,10 +4,13 @@
  */
 import { type Endpoint, type Family, formatEndpoint, sameEndpoint } from '../../net/address.ts';
 import { NetError } from '../../net/env.ts';
-import { scope, TimeoutError } from '../../net/wait.ts';
+import { WELL_KNOWN } from '../../net/nat64.ts';
+import { Refusals, RETRY_MS } from '../../net/refusals.ts';
+import { scope, sleep, TimeoutError } from '../../net/wait.ts';
 import { changeControl, type FilteringOutcome, filteringTest } from './filtering.ts';
 import { filteringOf, type BehaviourFacts, type ServerTest } from './facts.ts';
-import { sample, sampleAndHairpin, SAMPLES_AT_ONCE } from './sampling.ts';
+import { judge } from './judgement.ts';
+import { compareOnMoreSockets, sample, sampleAndHairpin, SAMPLES_AT_ONCE } from './sampling.ts';
 import { best, CHOICE_GRACE_MS, searchServers, usableOther, watchRefusal } from './search.ts';
 import { type Change, isLossSample, type Series, sendUntil, settled } from './series.ts';
 import { type ProbeEnv, Probes, type ProbeSocket } from './probes.ts';
@@ -24,6 +27,8 @@ export interface BehaviourOptions {
   readonly source?: string | undefined;
   /** Bound on the whole measurement, ms. */
   readonly timeoutMs: number;
+  /** Servers inside this network are believed too: the NAT asked about is one on the way to them. */
+  readonly local?: boolean | undefined;
   readonly onProgress?: ((doing: string) => void) | undefined;
 }
 
@@ -48,7 +53,7 @@ export async function measureBehaviour(
   options: BehaviourOptions,
   signal: AbortSignal,
 ): Promise<BehaviourFacts> {
-  const probes = new Probes(env, family, options.source);
+  const probes = new Probes(env, family, options.source, { local: options.local, nat64: [WELL_KNOWN] });
   const facts: BehaviourFacts = {
     probes,
     servers: options.servers,
@@ -98,7 +103,7 @@ class BehaviourTest {
     const only = servers.length === 1 ? (servers[0] as Endpoint) : undefined;
     const searched = only ? formatEndpoint(only) : `${servers.length} servers`;
     this.#options.onProgress?.(`asking ${searched}`);
-    await probes.route(servers[0] as Endpoint, this.#signal);
+    await this.#route();
     const x = await probes.open(this.#signal, { port: this.#options.port });
     this.#m.x = x;
     if (only) await probes.prepare(2 + SAMPLES_AT_ONCE - 1, this.#signal);
@@ -111,13 +116,15 @@ class BehaviourTest {
       const filtering = early && (await this.#startFiltering(early, search.signal));
       const samples = only && sample(this.#m, only, SAMPLES_AT_ONCE - 1, SAMPLES_AT_ONCE, search.signal);
       const watches = Promise.all(bindings.map((binding) => watchRefusal(probes, binding, search.signal)));
-      const first = best(await found);
+      const first = best(await found, probes.ground);
       if (first) {
         this.#options.onProgress?.('testing mapping and filtering');
         await Promise.all([
           this.#testServers(x, bindings, early && filtering && { test: early, filtering }),
           sampleAndHairpin(this.#m, first, samples, this.#signal),
         ]);
+        await this.#hearBothSides(x, bindings);
+        await compareOnMoreSockets(this.#m, this.#signal);
         // The table is of all flows: those opened last are given the time to be answered.
         await probes.gate.wait(
           () => probes.series.every((each) => each.sent === 0 || !isLossSample(each) || settled(each)),
@@ -129,6 +136,20 @@ class BehaviourTest {
       await Promise.allSettled([filtering?.finished, samples, watches]);
     } finally {
       search.abort();
+    }
+  }
+
+  /** Learns the routes to all servers. A network that is just coming up is given a second. */
+  async #route(): Promise<void> {
+    const { probes, servers } = this.#m;
+    const refusals = new Refusals(probes.env.clock);
+    for (;;) {
+      try {
+        return await probes.route(servers, this.#signal);
+      } catch (error) {
+        if (!(error instanceof NetError) || refusals.isFinal(error, true)) throw error;
+        await sleep(probes.env.clock, 4 * RETRY_MS, this.#signal);
+      }
     }
   }
 
@@ -180,10 +201,13 @@ class BehaviourTest {
     // Servers go on answering while others are tested.
     for (
       let binding: Series | undefined;
-      (binding = best(bindings.filter((each) => each.answer && !tested.has(each))));
+      (binding = best(
+        bindings.filter((each) => probes.believes(each) && !tested.has(each)),
+        probes.ground,
+      ));
     ) {
       tested.add(binding);
-      const other = usableOther(binding);
+      const other = usableOther(binding, probes.ground);
       if (!other) {
         if (!early) continue;
         // An answer from elsewhere would come with the first one; without OTHER-ADDRESS silence says nothing, so nothing is waited for.
@@ -204,6 +228,25 @@ class BehaviourTest {
     }
   }
 
+  /** Where servers contradict each other, the second addresses of those that were not tested are asked too: one server must not outweigh another because it had its turn first. */
+  async #hearBothSides(x: ProbeSocket, bindings: readonly Series[]): Promise<void> {
+    const { odd, disputed } = judge(this.#m);
+    if (odd.length === 0 && !disputed) return;
+    const { probes } = this.#m;
+    const heard = new Set(
+      probes
+        .observations(x)
+        .filter(({ remote, server }) => formatEndpoint(remote) !== server)
+        .map(({ server }) => server),
+    );
+    await Promise.all(
+      bindings.map((binding) => {
+        const other = probes.believes(binding) ? usableOther(binding, probes.ground) : undefined;
+        return other && !heard.has(formatEndpoint(binding.to)) ? this.#testMapping(x, binding, other) : undefined;
+      }),
+    );
+  }
+
   /** RFC 5780 §4.3, tests II and III, and the fourth combination, all at once. */
   async #testMapping(x: ProbeSocket, { to: server }: Series, other: Endpoint): Promise<void> {
     const remotes = [
@@ -218,7 +261,7 @@ class BehaviourTest {
     );
     await Promise.all(
       fresh.map(({ number, to }) => {
-        const series = this.#m.probes.begin({ kind: 'mapping', number }, x, to);
+        const series = this.#m.probes.begin({ kind: 'mapping', number }, x, to, { server });
         return sendUntil(series, gaps, () => settled(series), this.#signal);
       }),
     );

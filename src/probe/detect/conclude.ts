@@ -6,7 +6,9 @@ import { ForwardingTable, type ForwardingRow } from '../../report/forwarding.ts'
 import { otherAddress } from '../../stun/binding.ts';
 import { get, mappedAddress } from '../../stun/message.ts';
 import { classifyAllocation, type PortAllocation } from '../../nat/allocation.ts';
-import { filteringOf, type BehaviourFacts, mappingOf, type ServerTest } from './facts.ts';
+import { filteringOf, type BehaviourFacts, type ServerTest } from './facts.ts';
+import { judge, type Judgement } from './judgement.ts';
+import { doubtOf, plain } from '../../nat/evidence.ts';
 import type { Filtering } from '../../nat/filtering.ts';
 import type { Mapping } from '../../nat/mapping.ts';
 import { natType, type NatType } from '../../nat/type.ts';
@@ -62,10 +64,16 @@ export interface Conclusion {
  */
 export function conclude(m: BehaviourFacts): Conclusion {
   const bindings = m.probes.series.filter((each) => each.role.kind === 'mapping' && each.role.number === 1);
-  const answered = bindings.filter((each) => each.answer);
-  const test = decisive(m.tests);
-  const main = answered.find((each) => test && sameEndpoint(each.to, test.server)) ?? answered[0];
-  const verdict = mappingOf(m);
+  const judgement = judge(m);
+  const { verdict } = judgement;
+  const answered = bindings.filter((each) => m.probes.believes(each));
+  const doubted = m.probes.doubted().map(({ sighting }) => sighting.server);
+  const test = decisive(m.tests.filter(({ server }) => !doubted.includes(formatEndpoint(server))));
+  const isOdd = ({ to }: Series): boolean => judgement.odd.some(({ server }) => server === formatEndpoint(to));
+  const main =
+    answered.find((each) => test && sameEndpoint(each.to, test.server) && !isOdd(each)) ??
+    answered.find((each) => !isOdd(each)) ??
+    answered[0];
   const filtering = test ? filteringOf(test) : 'unknown';
   // Whatever came in over UDP, even useless, came in.
   const heard = m.probes.strays.length > 0 || m.probes.series.some((each) => each.replies.length > 0);
@@ -73,9 +81,11 @@ export function conclude(m: BehaviourFacts): Conclusion {
   const type = blocked ? 'udp-blocked' : natType(verdict, filtering);
   const address = main?.to ?? m.servers[0];
   const other = main?.answer && otherAddress(main.answer.message);
-  const mapped = main?.answer && mappedAddress(main.answer.message);
+  const seen = judgement.disputed
+    ? undefined
+    : m.probes.observations().find(({ remote }) => main && sameEndpoint(remote, main.to));
   return {
-    outcome: m.stopped ? 'partial' : answered.length === 0 && !blocked ? 'failed' : 'complete',
+    outcome: m.stopped ? 'partial' : bindings.some(({ answer }) => answer) || blocked ? 'complete' : 'failed',
     data: {
       server: {
         name: null,
@@ -83,34 +93,35 @@ export function conclude(m: BehaviourFacts): Conclusion {
         alternate: other ? formatEndpoint(other) : null,
         software: (main?.answer && get(main.answer.message, 'SOFTWARE')) || null,
       },
-      local: m.x ? formatEndpoint(m.x.local) : null,
-      public: mapped ? formatEndpoint(mapped) : null,
+      local: seen ? formatEndpoint(seen.local) : m.x ? formatEndpoint(m.x.local) : null,
+      public: seen ? formatEndpoint(seen.mapped) : null,
       type,
       mapping: verdict.mapping,
       filtering,
-      hairpin: hairpinOf(m, filtering),
-      portAllocation: allocationOf(m),
-      table: tableOf(m),
+      hairpin: hairpinOf(m, verdict.mapping, filtering, judgement),
+      portAllocation: allocationOf(m, judgement),
+      table: tableOf(m, judgement),
       evidence: [
         ...m.probes.series.filter((each) => each.sent > 0).map((each) => each.evidence(m.probes.roundTripMs())),
         ...(m.hairpin ? [m.hairpin.evidence] : []),
         ...m.tcp.map((each) => each.evidence),
       ],
     },
-    findings: findingsOf(m, bindings, { ...verdict, filtering, blocked }),
+    findings: findingsOf(m, bindings, { ...verdict, filtering, blocked }, judgement),
   };
 }
 
 /**
- * Whether servers that no UDP reaches answer over TCP. "Port unreachable" from one of them alone may be its own word, for a server
- * need not serve UDP; a firewall that rejects says it for all, and "administratively prohibited" is nobody else's.
+ * Whether something stops UDP on its way to servers that answer over TCP. The verdict is about this host, and one server proves
+ * nothing of it: a second one must be silent too, or, where they refuse, answer over TCP as well.
  */
 function udpAloneFails(m: BehaviourFacts, bindings: readonly Series[]): boolean {
   const answering = bindings.filter((each) =>
     m.tcp.some(({ server, outcome }) => outcome === 'answered' && sameEndpoint(server, each.to)),
   );
   const refused = new Set(answering.filter((each) => each.failure?.kind === 'refused').map((each) => each.to.address));
-  return refused.size > 1 || answering.some((each) => each.failure?.kind !== 'refused');
+  const asked = new Set(bindings.map(({ to }) => to.address));
+  return refused.size > 1 || (asked.size > 1 && answering.some((each) => each.failure?.kind !== 'refused'));
 }
 
 /** The test that says most about filtering. */
@@ -119,11 +130,12 @@ function decisive(tests: readonly ServerTest[]): ServerTest | undefined {
 }
 
 /** Silence means no hairpinning only where no filter of the NAT's own can be what stopped the probes: between two symmetric mappings neither side knows the other's port. */
-function hairpinOf(m: BehaviourFacts, filtering: Filtering): Hairpin {
-  if (!m.hairpin) return 'unknown';
+function hairpinOf(m: BehaviourFacts, mapping: Mapping, filtering: Filtering, { trusts }: Judgement): Hairpin {
+  // The probes went to public sides that a server named.
+  if (!m.hairpin || !m.samples.flatMap((socket) => m.probes.observations(socket)).every(trusts)) return 'unknown';
   if (m.hairpin.outcome === 'heard') return 'yes';
   if (refusesFlows(m)) return 'unknown';
-  return mappingOf(m).mapping === 'endpoint-independent' || filtering === 'endpoint-independent' ? 'no' : 'unknown';
+  return mapping === 'endpoint-independent' || filtering === 'endpoint-independent' ? 'no' : 'unknown';
 }
 
 /** Whether some flow to an address that answers was never answered: at a limit of sessions the NAT refuses new ones, and hairpin probes may be among them. */
@@ -135,19 +147,26 @@ function refusesFlows({ probes }: BehaviourFacts): boolean {
   );
 }
 
-function allocationOf(m: BehaviourFacts): PortAllocation {
-  return classifyAllocation(m.probes.observations().map(({ local, mapped }) => ({ localPort: local.port, mapped })));
+function allocationOf(m: BehaviourFacts, { trusts }: Judgement): PortAllocation {
+  return classifyAllocation(
+    m.probes
+      .observations()
+      .filter(trusts)
+      .map(({ local, mapped }) => ({ localPort: local.port, mapped })),
+  );
 }
 
 /** Every flow that a server confirmed, and every answer that the NAT let in from elsewhere. */
-function tableOf(m: BehaviourFacts): ForwardingRow[] {
+function tableOf(m: BehaviourFacts, { trusts }: Judgement): ForwardingRow[] {
   const table = new ForwardingTable();
-  for (const { local, remote, mapped } of m.probes.observations()) table.add(local, mapped, remote);
+  for (const { local, remote, mapped } of m.probes.observations().filter(trusts)) table.add(local, mapped, remote);
   for (const series of m.probes.series) {
     if (series.role.kind !== 'filtering') continue;
     for (const { message, from } of series.replies) {
-      const mapped = mappedAddress(message);
-      if (mapped) table.add(series.local, mapped, from);
+      const said = mappedAddress(message);
+      const mapped = said && plain(said);
+      const sighting = mapped && { local: series.local, remote: from, mapped, server: formatEndpoint(series.server) };
+      if (sighting && trusts(sighting) && !doubtOf(sighting, m.probes.ground)) table.add(series.local, mapped, from);
     }
   }
   return table.rows();

@@ -2,7 +2,6 @@
 import type { Endpoint } from '../../net/address.ts';
 import type { NetError } from '../../net/env.ts';
 import { classifyFiltering, type Filtering } from '../../nat/filtering.ts';
-import { classifyMapping, type MappingVerdict } from '../../nat/mapping.ts';
 import { type FilteringOutcome, passage } from './filtering.ts';
 import type { HairpinProbe } from './hairpin.ts';
 import type { Probes, ProbeSocket } from './probes.ts';
@@ -32,8 +31,6 @@ export interface BehaviourFacts {
   failure: { readonly server: Endpoint; readonly error: NetError } | undefined;
   stopped: 'interrupted' | 'out-of-time' | undefined;
 }
-
-export const mappingOf = (m: BehaviourFacts): MappingVerdict => classifyMapping(m.x ? m.probes.observations(m.x) : []);
 
 /** What a server's two filtering tests say together. */
 export const filteringOf = (test: ServerTest): Filtering =>

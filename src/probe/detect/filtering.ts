@@ -34,7 +34,9 @@ export async function filteringTest(
   signal: AbortSignal,
 ): Promise<FilteringOutcome> {
   const baseline = probes.begin({ kind: 'baseline', change }, socket, server);
-  const test = probes.begin({ kind: 'filtering', change }, socket, server, [attribute('CHANGE-REQUEST', change)]);
+  const test = probes.begin({ kind: 'filtering', change }, socket, server, {
+    attributes: [attribute('CHANGE-REQUEST', change)],
+  });
   const outcome = await listenFor(probes, baseline, test, change, signal);
   test.verdict = outcome === 'silent' ? 'no answer came through' : outcome;
   return outcome;
@@ -116,7 +118,7 @@ export async function changeControl(
   const there = seenAs(opened);
   const attributes = here && there && changeToOpened(change, here, there);
   if (!attributes) return false;
-  const control = probes.begin({ kind: 'control', change }, socket, server, attributes);
+  const control = probes.begin({ kind: 'control', change }, socket, server, { attributes });
   const honoured = () =>
     control.replies.some(
       ({ message, from }) =>

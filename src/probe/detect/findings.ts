@@ -1,11 +1,14 @@
 /** What is to be said of a measurement beside its result: faults of servers and network, and why something is unknown. Pure. */
-import { formatEndpoint, sameEndpoint, scopeOf, type Endpoint } from '../../net/address.ts';
+import { formatEndpoint, inNetwork, type Network, sameEndpoint, scopeOf, type Endpoint } from '../../net/address.ts';
+import { doubtInWords, type Sighting } from '../../nat/evidence.ts';
 import type { Filtering } from '../../nat/filtering.ts';
 import type { Mapping } from '../../nat/mapping.ts';
 import { finding, type Finding } from '../../report/finding.ts';
 import { isPlausibleOther, otherAddress } from '../../stun/binding.ts';
 import { get, unknownRequired } from '../../stun/message.ts';
+import { malformedIn } from '../../stun/leniency.ts';
 import type { BehaviourFacts, ServerTest } from './facts.ts';
+import type { Judgement } from './judgement.ts';
 import { type Series, settled } from './series.ts';
 
 export interface Verdict {
@@ -17,26 +20,35 @@ export interface Verdict {
 }
 
 /** `bindings`: the first mapping test of each server that was asked. */
-export function findingsOf(m: BehaviourFacts, bindings: readonly Series[], verdict: Verdict): Finding[] {
+export function findingsOf(
+  m: BehaviourFacts,
+  bindings: readonly Series[],
+  verdict: Verdict,
+  judgement: Judgement,
+): Finding[] {
   const findings: Finding[] = [];
   if (m.stopped === 'interrupted') findings.push(finding('interrupted'));
   if (m.stopped === 'out-of-time') findings.push(finding('out-of-time'));
   if (m.failure) findings.push(failureFinding(formatEndpoint(m.failure.server), m.failure.error));
-  findings.push(...bindings.flatMap(serverFindings), ...strayFindings(m));
+  findings.push(...bindings.flatMap(serverFindings), ...evidenceFindings(m, judgement), ...strayFindings(m));
 
-  const answered = bindings.filter((each) => each.answer);
+  const answered = bindings.filter((each) => m.probes.believes(each));
   if (verdict.blocked) {
     for (const { server } of m.tcp.filter((each) => each.outcome === 'answered'))
       findings.push(finding('udp-blocked', { server: formatEndpoint(server) }));
-  } else if (answered.length === 0 && !m.failure && !m.stopped) {
+  } else if (!bindings.some(({ answer }) => answer) && !m.failure && !m.stopped) {
     // What came back was of no use, and has been said.
     const heard = (server: Endpoint) => m.probes.strays.some(({ from }) => from.address === server.address);
     const silent = bindings.filter((each) => !settled(each) && each.replies.length === 0 && !heard(each.to));
-    if (silent.length > 0)
-      findings.push(finding('no-answer', { servers: silent.map((each) => formatEndpoint(each.to)) }));
+    const overTcp = silent.filter(({ to }) =>
+      m.tcp.some(({ server, outcome }) => outcome === 'answered' && sameEndpoint(server, to)),
+    );
+    for (const { to } of overTcp) findings.push(finding('server-tcp-only', { server: formatEndpoint(to) }));
+    const mute = silent.filter((each) => !overTcp.includes(each));
+    if (mute.length > 0) findings.push(finding('no-answer', { servers: mute.map((each) => formatEndpoint(each.to)) }));
   }
-  if (answered.length > 0 && !m.stopped) findings.push(...unknownFindings(m, answered, verdict));
-  findings.push(...addressFindings(m, answered));
+  if (answered.length > 0 && !m.stopped) findings.push(...unknownFindings(m, answered, verdict, judgement));
+  findings.push(...addressFindings(m, answered, judgement));
   if (isLossy(m)) findings.push(finding('heavy-loss', m.probes.tally()));
   return findings;
 }
@@ -60,6 +72,8 @@ function serverFindings(binding: Series): Finding[] {
   const wrongSource = binding.replies.find(({ from }) => !sameEndpoint(from, binding.to));
   if (wrongSource) findings.push(finding('server-wrong-source', { server, from: formatEndpoint(wrongSource.from) }));
   if (binding.answer) {
+    const malformed = malformedIn(binding.answer.message);
+    if (malformed.length > 0) findings.push(finding('answer-malformed', { server, what: malformed }));
     const mapped = get(binding.answer.message, 'MAPPED-ADDRESS');
     const xorMapped = get(binding.answer.message, 'XOR-MAPPED-ADDRESS');
     if (mapped && xorMapped && !sameEndpoint(mapped, xorMapped)) {
@@ -82,8 +96,56 @@ function strayFindings(m: BehaviourFacts): Finding[] {
   return [...bySource].map(([from, count]) => finding('stray-datagrams', { count, from }));
 }
 
+/** The range of the IPv4 side of 464XLAT (RFC 7335). */
+const CLAT: Network = { prefix: Uint8Array.of(192, 0, 0, 0), length: 29 };
+
+/** What servers said that does not count, and where routes differ. */
+function evidenceFindings(m: BehaviourFacts, { odd, disputed, believed, paths, verdict }: Judgement): Finding[] {
+  const findings: Finding[] = [];
+  const inside = new Set<string>();
+  const said = new Set<string>();
+  for (const { sighting, doubt } of m.probes.doubted()) {
+    if (doubt === 'inside') inside.add(sighting.server);
+    else if (!said.has(sighting.server))
+      findings.push(
+        finding('answer-doubted', { server: sighting.server, doubt, words: doubtInWords(doubt, sighting.mapped) }),
+      );
+    said.add(sighting.server);
+  }
+  for (const server of inside) findings.push(finding('server-inside', { server }));
+  for (const server of new Set(odd.map((each) => each.server))) {
+    const seen = odd.find((each) => each.server === server) as Sighting;
+    findings.push(
+      finding('server-odd', {
+        server,
+        mapped: formatEndpoint(seen.mapped),
+        others: [...new Set(believed.map(({ mapped }) => formatEndpoint(mapped)))],
+      }),
+    );
+  }
+  if (disputed && m.x)
+    findings.push(
+      finding('servers-disagree', {
+        seen: m.probes.observations(m.x).map(({ server, mapped }) => `${formatEndpoint(mapped)} (${server})`),
+      }),
+    );
+  if (paths.length > 1)
+    findings.push(
+      finding('paths-differ', {
+        paths: paths.map(({ local, servers }) => `${local} to ${servers.join(' and ')}`),
+        known: verdict.mapping !== 'unknown' || verdict.dependent,
+      }),
+    );
+  return findings;
+}
+
 /** Why mapping, filtering or type could not be told, as far as that has not been said already. */
-function unknownFindings(m: BehaviourFacts, answered: readonly Series[], verdict: Verdict): Finding[] {
+function unknownFindings(
+  m: BehaviourFacts,
+  answered: readonly Series[],
+  verdict: Verdict,
+  judgement: Judgement,
+): Finding[] {
   const findings: Finding[] = [];
   const only = formatEndpoint((answered[0] as Series).to);
   for (const binding of answered) {
@@ -101,7 +163,7 @@ function unknownFindings(m: BehaviourFacts, answered: readonly Series[], verdict
         findings.push(finding('other-address-dead', { server, other: formatEndpoint(other) }));
     }
   }
-  if (verdict.mapping === 'unknown') {
+  if (verdict.mapping === 'unknown' && !judgement.disputed && judgement.paths.length < 2) {
     findings.push(
       verdict.dependent
         ? finding('mapping-dependence-unknown')
@@ -138,14 +200,14 @@ function filteringFindings(
     : [finding('filtering-inconclusive', { server })];
 }
 
-function addressFindings(m: BehaviourFacts, answered: readonly Series[]): Finding[] {
+function addressFindings(m: BehaviourFacts, answered: readonly Series[], { pool }: Judgement): Finding[] {
   const findings: Finding[] = [];
   const local = m.x?.local;
+  if (local && inNetwork(local.address, CLAT)) findings.push(finding('xlat464', { local: local.address }));
   if (local && scopeOf(local.address) === 'shared')
     findings.push(finding('shared-address-space', { local: local.address }));
   const seen = m.probes.observations();
-  const addresses = [...new Set(seen.map(({ mapped }) => mapped.address))];
-  if (addresses.length > 1) findings.push(finding('address-pooling', { addresses }));
+  if (pool.size > 1) findings.push(finding('address-pooling', { addresses: [...pool] }));
   const untranslated = seen.find(
     ({ local: own, mapped }) => own.address === mapped.address && scopeOf(mapped.address) !== 'public',
   );

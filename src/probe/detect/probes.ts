@@ -1,12 +1,12 @@
 /** What all behaviour tests of one measurement share: the sockets, every series sent, and what they add up to. */
-import { type Endpoint, type Family, sameEndpoint } from '../../net/address.ts';
-import type { Env, UdpSocket } from '../../net/env.ts';
+import { type Endpoint, type Family, formatEndpoint, sameEndpoint } from '../../net/address.ts';
+import { type Env, NetError, type UdpSocket } from '../../net/env.ts';
 import { routedAddress, withAddress } from '../../net/route.ts';
 import type { Attribute } from '../../stun/attributes.ts';
 import { Gate } from '../../net/wait.ts';
 import { mappedAddress } from '../../stun/message.ts';
 import { StunMux } from '../../stun/mux.ts';
-import type { Observation } from '../../nat/mapping.ts';
+import { type Doubt, doubtOf, type Ground, plain, type Sighting } from '../../nat/evidence.ts';
 import { isLossSample, type Role, Series } from './series.ts';
 
 export interface ProbeSocket {
@@ -35,19 +35,40 @@ export class Probes {
   readonly #sockets: UdpSocket[] = [];
   readonly #spare: UdpSocket[] = [];
   readonly #source: string | undefined;
-  #routed: string | undefined;
+  /** What may count as evidence. */
+  readonly ground: { -readonly [K in keyof Ground]: Ground[K] };
+  /** Which local address leads to each remote one. */
+  readonly #routes = new Map<string, string>();
   #closedAt: number | undefined;
 
-  constructor(env: ProbeEnv, family: Family, source: string | undefined) {
+  constructor(env: ProbeEnv, family: Family, source: string | undefined, ground: Ground = {}) {
     this.env = env;
+    this.ground = { ...ground };
     this.gate = new Gate(env.clock);
     this.family = family;
     this.#source = source;
   }
 
-  /** Address of the interface that the route to `remote` leaves by. Rejects with NetError when there is no route. */
-  async route(remote: Endpoint, signal: AbortSignal): Promise<void> {
-    this.#routed = await routedAddress(this.env.udp, remote, this.#source, signal);
+  /**
+   * Learns the addresses of the interfaces that the routes to these leave by: they may differ. Rejects with NetError when there is
+   * no route to any of them.
+   */
+  async route(remotes: readonly Endpoint[], signal: AbortSignal): Promise<void> {
+    const { udp } = this.env;
+    const fresh = remotes.filter(({ address }) => !this.#routes.has(address));
+    const learned = await Promise.allSettled(
+      fresh.map(async (remote) => [remote.address, await routedAddress(udp, remote, this.#source, signal)] as const),
+    );
+    for (const each of learned) if (each.status === 'fulfilled') this.#routes.set(...each.value);
+    const failed = learned.find((each) => each.status === 'rejected');
+    if (failed && (signal.aborted || !(failed.reason instanceof NetError) || this.#routes.size === 0))
+      throw failed.reason;
+  }
+
+  /** How the socket appears to this remote address; where no route to it is known, to the first one. */
+  #localTowards({ address }: Endpoint, local: Endpoint): Endpoint {
+    const [usual] = this.#routes.values();
+    return withAddress(local, this.#routes.get(address) ?? usual ?? local.address);
   }
 
   /** Opens sockets ahead, so that the time it takes does not count as round-trip time. */
@@ -67,7 +88,7 @@ export class Probes {
       // The other group's hairpin probes are requests; a stray answer is one nobody waits for.
       if (message?.class !== 'request') this.strays.push({ from, wasStun: message !== undefined });
     };
-    return { mux, local: withAddress(socket.local, this.#routed ?? socket.local.address) };
+    return { mux, local: this.#localTowards(options.remote ?? socket.local, socket.local) };
   }
 
   async #bind(
@@ -79,13 +100,20 @@ export class Probes {
     return socket;
   }
 
-  begin(role: Role, socket: ProbeSocket, to: Endpoint, attributes: readonly Attribute[] = []): Series {
+  /** `server`: as it was asked first, where `to` is another endpoint of it. */
+  begin(
+    role: Role,
+    socket: ProbeSocket,
+    to: Endpoint,
+    { attributes = [], server }: { readonly attributes?: readonly Attribute[]; readonly server?: Endpoint } = {},
+  ): Series {
     const { clock, random } = this.env;
     const series = new Series({
       role,
       mux: socket.mux,
-      local: socket.local,
+      local: this.#localTowards(to, socket.mux.socket.local),
       to,
+      server,
       attributes,
       clock,
       random,
@@ -95,23 +123,35 @@ export class Probes {
     return series;
   }
 
-  /** What the servers saw, in the order in which the flows were opened. */
-  observations(of?: ProbeSocket): Observation[] {
-    const seen: Observation[] = [];
+  /** What the servers say they saw, as far as it can be true, in the order in which the flows were opened. */
+  observations(of?: ProbeSocket): Sighting[] {
+    return this.#sightings(of).flatMap(({ sighting, doubt }) => (doubt ? [] : [sighting]));
+  }
+
+  /** What they say and cannot be true. */
+  doubted(): { readonly sighting: Sighting; readonly doubt: Doubt }[] {
+    return this.#sightings().flatMap(({ sighting, doubt }) => (doubt ? [{ sighting, doubt }] : []));
+  }
+
+  /** Whether the series was answered, and the answer can be true. */
+  believes(series: Series): boolean {
+    const sighting = sightingOf(series);
+    return sighting !== undefined && doubtOf(sighting, this.ground) === undefined;
+  }
+
+  #sightings(of?: ProbeSocket): { readonly sighting: Sighting; readonly doubt: Doubt | undefined }[] {
+    const seen: { sighting: Sighting; doubt: Doubt | undefined }[] = [];
     for (const each of this.series) {
       if (of && each.mux !== of.mux) continue;
-      const mapped = each.answer && mappedAddress(each.answer.message);
-      if (
-        mapped &&
+      const sighting = sightingOf(each);
+      const isNews = (now: Sighting): boolean =>
         !seen.some(
-          (old) =>
-            sameEndpoint(old.local, each.local) &&
-            sameEndpoint(old.remote, each.to) &&
-            sameEndpoint(old.mapped, mapped),
-        )
-      ) {
-        seen.push({ local: each.local, remote: each.to, mapped });
-      }
+          ({ sighting: old }) =>
+            sameEndpoint(old.local, now.local) &&
+            sameEndpoint(old.remote, now.remote) &&
+            sameEndpoint(old.mapped, now.mapped),
+        );
+      if (sighting && isNews(sighting)) seen.push({ sighting, doubt: doubtOf(sighting, this.ground) });
     }
     return seen;
   }
@@ -150,4 +190,9 @@ export class Probes {
     for (const series of this.series) series.end();
     for (const socket of this.#sockets) socket.close();
   }
+}
+
+function sightingOf({ answer, local, to, server }: Series): Sighting | undefined {
+  const mapped = answer && mappedAddress(answer.message);
+  return mapped && { local, remote: to, mapped: plain(mapped), server: formatEndpoint(server) };
 }

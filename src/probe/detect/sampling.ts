@@ -2,13 +2,15 @@
 import { type Endpoint, sameEndpoint } from '../../net/address.ts';
 import { mapBounded } from '../../net/wait.ts';
 import { hairpinTest } from './hairpin.ts';
-import { type BehaviourFacts, mappingOf } from './facts.ts';
+import type { BehaviourFacts } from './facts.ts';
+import { judge, mappingOf, SOCKETS_TO_BELIEVE } from './judgement.ts';
 import { type Series, sendUntil, settled } from './series.ts';
 import type { ProbeSocket } from './probes.ts';
 
 /** RFC 5780 §5 and RFC 8489 §6.2 allow ten transactions outstanding to a server: the other tests take five, or later seven. */
 export const SAMPLES_AT_ONCE = 3;
 const MORE_SAMPLES = 5;
+const MOST_AT_ONCE = 10;
 export const SAMPLE_GAPS: readonly number[] = [100, 100, 150, 150, 200, 250, 300];
 
 export async function sample(
@@ -42,7 +44,8 @@ export async function sampleAndHairpin(
   const atOnce = m.tests.every((test) => test.otherAddress === 'passed' && test.otherPort === 'passed')
     ? MORE_SAMPLES
     : SAMPLES_AT_ONCE;
-  const more = preserved > SAMPLES_AT_ONCE ? undefined : sample(m, binding.to, MORE_SAMPLES, atOnce, signal);
+  const pooled = judge(m).pool.size > 1;
+  const more = preserved > SAMPLES_AT_ONCE && !pooled ? undefined : sample(m, binding.to, MORE_SAMPLES, atOnce, signal);
   await Promise.all([more, hairpin(m, binding.to, signal)]);
 }
 
@@ -58,4 +61,25 @@ async function hairpin(m: BehaviourFacts, server: Endpoint, signal: AbortSignal)
   m.hairpin = await hairpinTest(probes, a, b, probes.roundTripMs(), filtersNothing, signal);
   // Where mappings depend on the destination the probes were new flows: one more shows whether the NAT still takes any.
   if (m.hairpin.outcome !== 'heard' && mappingOf(m).dependent) await sample(m, server, 1, 1, signal);
+}
+
+/**
+ * Where the NAT has several public addresses, flows of one socket may have got the same one by chance: asks the other endpoints that
+ * the mapping socket asked from further sockets too.
+ */
+export async function compareOnMoreSockets(m: BehaviourFacts, signal: AbortSignal): Promise<void> {
+  const { probes, samples, x } = m;
+  const { pool, verdict } = judge(m);
+  if (pool.size < 2 || !x || verdict.dependent) return;
+  const asked = probes.series.filter((each) => each.mux === x.mux && probes.believes(each));
+  const flows = samples.slice(0, SOCKETS_TO_BELIEVE).flatMap((socket) => {
+    const done = probes.observations(socket).map(({ remote }) => remote);
+    return asked
+      .filter(({ to }) => !done.some((each) => sameEndpoint(each, to)))
+      .map(({ to, server }) => ({ socket, to, server }));
+  });
+  await mapBounded(flows, MOST_AT_ONCE, ({ socket, to, server }) => {
+    const series = probes.begin({ kind: 'allocation' }, socket, to, { server });
+    return sendUntil(series, SAMPLE_GAPS, () => settled(series) || mappingOf(m).dependent, signal);
+  });
 }

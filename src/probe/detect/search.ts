@@ -1,6 +1,8 @@
 /** Finding servers that answer, the most useful first, and telling a dead server from a blocked network. */
-import type { Endpoint } from '../../net/address.ts';
+import { type Endpoint, familyOf, inNetwork } from '../../net/address.ts';
 import { NetError } from '../../net/env.ts';
+import { throughNat64 } from '../../net/nat64.ts';
+import type { Ground } from '../../nat/evidence.ts';
 import { isPlausibleOther, otherAddress } from '../../stun/binding.ts';
 import type { BehaviourFacts } from './facts.ts';
 import { SAMPLE_GAPS } from './sampling.ts';
@@ -28,9 +30,9 @@ export async function searchServers(
   signal: AbortSignal,
 ): Promise<Series[]> {
   const { probes } = m;
-  const answered = () => bindings.filter((each) => each.answer);
+  const answered = () => bindings.filter((each) => probes.believes(each));
   const exhausted = () => bindings.every(settled);
-  const capable = () => answered().some((each) => usableOther(each) !== undefined);
+  const capable = () => answered().some((each) => usableOther(each, probes.ground) !== undefined);
   const sending = Promise.all(bindings.map((each) => sendUntil(each, SEARCH_GAPS, () => settled(each), signal)));
   const control = controlByTcp(m, bindings, source, signal);
   // The sending goes on in the background while better answers are waited for; an abort ends it.
@@ -80,22 +82,24 @@ export async function watchRefusal(probes: Probes, binding: Series, signal: Abor
     const socket = await probes.open(signal, { remote: binding.to });
     const series = probes.begin({ kind: 'allocation' }, socket, binding.to);
     socket.mux.onError = (error) => {
-      series.fail(error);
-      binding.fail(error);
+      series.trouble(error);
+      binding.trouble(error);
     };
     await sendUntil(series, SAMPLE_GAPS, () => settled(series) || binding.failure !== undefined, signal);
   } catch (error) {
-    if (error instanceof NetError) binding.fail(error);
+    if (error instanceof NetError) binding.trouble(error);
     else if (!signal.aborted) throw error;
   }
 }
 
-/** Another endpoint of the answering server, with the same IP perhaps: then it tells of ports alone. */
-export function usableOther({ answer, to }: Series): Endpoint | undefined {
-  const other = answer && otherAddress(answer.message);
+/** Another endpoint of the answering server, with the same IP perhaps: then it tells of ports alone. Behind a NAT64 (RFC 6146) it is reached under the server's own prefix. */
+export function usableOther({ answer, to }: Series, { nat64 = [] }: Ground = {}): Endpoint | undefined {
+  const said = answer && otherAddress(answer.message);
+  const prefix = said && familyOf(said.address) === 4 ? nat64.find((each) => inNetwork(to.address, each)) : undefined;
+  const other = said && prefix ? { address: throughNat64(said.address, prefix), port: said.port } : said;
   return other && isPlausibleOther(to, other) ? other : undefined;
 }
 
 /** The answered series whose server can test most. */
-export const best = (answered: readonly Series[]): Series | undefined =>
-  answered.find((each) => usableOther(each) !== undefined) ?? answered[0];
+export const best = (answered: readonly Series[], ground?: Ground): Series | undefined =>
+  answered.find((each) => usableOther(each, ground) !== undefined) ?? answered[0];

@@ -4,6 +4,7 @@
  */
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../../net/address.ts';
 import { type Clock, type NetError, onNetError, type Random } from '../../net/env.ts';
+import { Refusals, RETRY_MS } from '../../net/refusals.ts';
 import type { Gate } from '../../net/wait.ts';
 import type { Attribute } from '../../stun/attributes.ts';
 import { encodeBinding } from '../../stun/binding.ts';
@@ -66,6 +67,8 @@ export interface SeriesOptions {
   /** How this socket appears on the routed interface, for the evidence. */
   readonly local: Endpoint;
   readonly to: Endpoint;
+  /** Whose endpoint that is; a server of its own when absent. */
+  readonly server?: Endpoint | undefined;
   readonly attributes?: readonly Attribute[];
   readonly clock: Clock;
   readonly random: Random;
@@ -77,9 +80,11 @@ export class Series {
   readonly role: Role;
   readonly local: Endpoint;
   readonly to: Endpoint;
+  /** Whose endpoint `to` is: the server as it was asked first. */
+  readonly server: Endpoint;
   readonly mux: StunMux;
   readonly replies: Reply[] = [];
-  /** Set when the system refused to send, or an ICMP error came back. */
+  /** Set when for a second nothing could be sent, or ICMP says that nothing listens there. */
   failure: NetError | undefined;
   verdict: string | undefined;
   readonly #sentAt: number[] = [];
@@ -87,9 +92,14 @@ export class Series {
   readonly #clock: Clock;
   readonly #release: () => void;
   readonly #gate: Gate;
+  readonly #refusals: Refusals;
+  #cancelRetry: () => void = () => {};
+  #over = false;
 
-  constructor({ role, mux, local, to, attributes = [], clock, random, gate }: SeriesOptions) {
+  constructor({ role, mux, local, to, server, attributes = [], clock, random, gate }: SeriesOptions) {
     this.role = role;
+    this.server = server ?? to;
+    this.#refusals = new Refusals(clock);
     this.mux = mux;
     this.local = local;
     this.to = to;
@@ -107,18 +117,26 @@ export class Series {
     return this.#sentAt.length;
   }
 
+  /** Sends once more; what the system refuses is tried again until it goes out, or nothing has for a second. */
   send(): void {
-    this.#sentAt.push(this.#clock.now());
+    const at = this.#clock.now();
+    this.#sentAt.push(at);
     this.#gate.notify();
-    this.mux.socket.send(this.#bytes, this.to).catch(
+    this.mux.socket.send(this.#bytes, this.to).then(
+      () => this.#refusals.sent(),
       onNetError((error) => {
-        if (error.kind !== 'closed') this.fail(error);
+        this.#sentAt.splice(this.#sentAt.indexOf(at), 1);
+        if (this.#over || error.kind === 'closed') return;
+        this.trouble(error, true);
+        this.#cancelRetry();
+        if (!this.failure) this.#cancelRetry = this.#clock.after(RETRY_MS, () => this.send());
       }),
     );
   }
 
-  fail(error: NetError): void {
-    this.failure ??= error;
+  /** An error of a send of `ours`, or one that the network told of. */
+  trouble(error: NetError, ours = false): void {
+    if (this.#refusals.isFinal(error, ours)) this.failure ??= error;
     this.#gate.notify();
   }
 
@@ -175,6 +193,8 @@ export class Series {
 
   /** Stops listening; what was heard stays. */
   end(): void {
+    this.#over = true;
+    this.#cancelRetry();
     this.#release();
   }
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { SERVER_FAULTS, type ServerFault } from '../../../src/lab/server-faults.ts';
 import { startStunService } from '../../../src/lab/stun-service.ts';
 import { Lab, type LabOptions, type ServerSpec } from '../../../src/lab/topology.ts';
+import type { Endpoint } from '../../../src/net/address.ts';
 import { NetError, type UdpSocket } from '../../../src/net/env.ts';
 import { measureBehaviour } from '../../../src/probe/detect/behaviour.ts';
 import { conclude } from '../../../src/probe/detect/conclude.ts';
@@ -28,20 +29,8 @@ const server = (faults: readonly ServerFault[], number = 1, more: Partial<Server
 });
 const kinds = (findings: readonly { kind: string }[]) => findings.map(({ kind }) => kind);
 
-/** Faults that detect still believes. Each leaves this list with the change that mends it. */
-const BELIEVED: ReadonlySet<ServerFault> = new Set<ServerFault>([
-  'lie-private',
-  'lie-cgn',
-  'lie-public',
-  'lie-mapped',
-  'lie-zero',
-  'lie-port',
-  'lie-family',
-  'change-request-only',
-  'wrong-address',
-  'low-ttl',
-  'udp-silent',
-]);
+/** One server alone that names another public address is believed: nothing contradicts it. */
+const BELIEVED: ReadonlySet<ServerFault> = new Set<ServerFault>(['lie-public']);
 
 describe('whatever one server does wrong, no word is wrong', () => {
   for (const fault of SERVER_FAULTS) {
@@ -143,12 +132,13 @@ describe('a network that rejects UDP by ICMP, and lets TCP through', () => {
     return conclude(measurement).data.type;
   };
 
-  it('is a blocked one when it is prohibited, or refused for several servers', async () => {
-    expect(await rejecting('unreachable', [server([])])).toBe('udp-blocked');
+  it('is a blocked one when it is prohibited, or refused, for several servers', async () => {
+    expect(await rejecting('unreachable', [server([]), server([], 2)])).toBe('udp-blocked');
     expect(await rejecting('refused', [server([]), server([], 2)])).toBe('udp-blocked');
   });
 
-  it('may be one server without UDP when only it refuses', async () => {
+  it('may be one server without UDP, or one firewall before it, when there is no second one', async () => {
+    expect(await rejecting('unreachable', [server([])])).toBe('unknown');
     expect(await rejecting('refused', [server([])])).toBe('unknown');
     expect(await rejecting('unreachable', [server([], 1, { state: 'closed' })])).toBe('unknown');
   });
@@ -308,7 +298,7 @@ describe('politeness', () => {
 });
 
 describe('where the server is', () => {
-  it('says so when it is on this side of any NAT', async () => {
+  const inside = async (local: boolean) => {
     const lab = new Lab({ nat: 'port-restricted-cone' });
     const address =
       lab
@@ -316,10 +306,113 @@ describe('where the server is', () => {
         .interfaces()
         .find(({ internal }) => !internal)?.address ?? '';
     lab.serve('Ab', (env) => startStunService(env, { endpoints: { A1P1: { address, port: 3478 } } }));
-    const measurement = await lab.run((env, signal) =>
-      measureBehaviour(env, 4, { servers: [{ address, port: 3478 }], timeoutMs: 8000 }, signal),
-    );
-    expect(kinds(conclude(measurement).findings)).toContain('server-on-this-side');
+    const ask = (servers: readonly Endpoint[]) =>
+      lab.run((env, signal) => measureBehaviour(env, 4, { servers, timeoutMs: 8000, local }, signal));
+    return { lab, server: { address, port: 3478 }, ask };
+  };
+
+  it('inside this network says nothing of the internet', async () => {
+    const { server: own, ask } = await inside(false);
+    const { data, findings, outcome } = conclude(await ask([own]));
+    expect(outcome).toBe('complete');
+    expect(data).toMatchObject({ type: 'unknown', mapping: 'unknown', filtering: 'unknown', public: null, table: [] });
+    expect(kinds(findings)).toEqual(['server-inside']);
+  });
+
+  it('inside this network does not spoil what a public one says', async () => {
+    const { lab, server: own, ask } = await inside(false);
+    const { data, findings } = conclude(await ask([own, ...lab.servers]));
+    expect(data).toMatchObject({ type: 'port-restricted-cone', public: '12.13.14.15:24604' });
+    expect(kinds(findings)).toEqual(['server-inside']);
+  });
+
+  it('inside this network is measured against where that is asked for', async () => {
+    const { server: own, ask } = await inside(true);
+    const { data, findings } = conclude(await ask([own]));
+    expect(data.mapping).toBe('none');
+    expect(kinds(findings)).toContain('server-on-this-side');
+  });
+
+  it('is nothing to remark on the internet', async () => {
     expect(kinds((await measure({ nat: 'none' })).findings)).toEqual([]);
   });
+});
+
+describe('a server whose answers cannot be true', () => {
+  const LIES: readonly ServerFault[] = ['lie-private', 'lie-cgn', 'lie-zero', 'lie-port', 'lie-family'];
+
+  it.each(LIES)('%s: alone it proves nothing, beside others it changes nothing', async (fault) => {
+    const alone = await measure({ nat: 'full-cone', servers: [server([fault])] });
+    expect(alone.data).toMatchObject({ type: 'unknown', mapping: 'unknown', public: null });
+    expect(kinds(alone.findings)).toContain('answer-doubted');
+    for (const nat of NATS) {
+      const honest = await measure({ nat, servers: [server([], 2)] });
+      for (const servers of [
+        [server([fault]), server([], 2)],
+        [server([], 2), server([fault])],
+      ]) {
+        const { data, findings } = await measure({ nat, servers });
+        expect(data, nat).toMatchObject({ type: honest.data.type, mapping: honest.data.mapping });
+        expect(kinds(findings)).toContain('answer-doubted');
+      }
+    }
+  });
+
+  it('with another public address it is the odd one out, of plain servers too', async () => {
+    for (const nat of NATS) {
+      const plain = (number: number, ...faults: ServerFault[]) => server(['no-other-address', ...faults], number);
+      for (const servers of [
+        [plain(1, 'lie-public'), server([], 2)],
+        [server([], 2), plain(1, 'lie-public')],
+        [plain(1, 'lie-public'), plain(2), plain(3)],
+        [server(['lie-public']), server([], 2), plain(3)],
+      ]) {
+        const result = await measure({ nat, servers });
+        expect(contradictions(result.truth, result), nat).toEqual([]);
+        // Plain servers cannot tell on what a symmetric NAT depends.
+        if (result.truth.type === 'symmetric') expect(result.data.type, nat).toBe('symmetric');
+        else expect(result.data.mapping, nat).toBe(result.truth.mapping);
+        expect(kinds(result.findings), nat).toContain('server-odd');
+        expect(result.data.public).not.toContain('66.77.88.99');
+      }
+    }
+  });
+
+  it('against one that knows as much, neither is believed, whichever comes first', async () => {
+    for (const more of [['no-other-address'], []] as ServerFault[][]) {
+      const two = [server(['lie-public', ...more]), server(more, 2)];
+      for (const servers of [two, [...two].reverse()]) {
+        const { data, findings } = await measure({ nat: 'port-restricted-cone', servers });
+        expect(data).toMatchObject({ type: 'unknown', mapping: 'unknown', public: null });
+        expect(kinds(findings)).toContain('servers-disagree');
+      }
+    }
+  });
+
+  it('in the form of a dual-stack socket is plainly right', async () => {
+    const { data, findings } = await measure({ nat: 'port-restricted-cone', servers: [server(['lie-mapped'])] });
+    expect(data).toMatchObject({ type: 'port-restricted-cone', public: '12.13.14.15:24604' });
+    expect(kinds(findings)).toEqual([]);
+  });
+
+  it('because an ALG rewrites them is no open internet', async () => {
+    const { data, findings } = await measure({ nat: 'full-cone,alg', servers: [server(['mapped-only'])] });
+    expect(data).toMatchObject({ type: 'unknown', mapping: 'unknown' });
+    expect(kinds(findings)).toContain('answer-doubted');
+  });
+});
+
+describe('a NAT with several public addresses', () => {
+  it.each(['full-cone,pool=2:arbitrary', 'symmetric,pool=2:arbitrary'])(
+    '%s is told right or not at all',
+    async (nat) => {
+      for (let seed = 1; seed <= 100; seed++) {
+        for (const servers of [[server([])], [server(['no-other-address']), server(['no-other-address'], 2)]]) {
+          const result = await measure({ nat, seed, servers });
+          expect(contradictions(result.truth, result), `seed ${seed}`).toEqual([]);
+          expect(kinds(result.findings), `seed ${seed}`).not.toContain('server-odd');
+        }
+      }
+    },
+  );
 });

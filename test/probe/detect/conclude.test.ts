@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { formatEndpoint } from '../../../src/net/address.ts';
 import type { Observation } from '../../../src/nat/mapping.ts';
 import { NetError } from '../../../src/net/env.ts';
 import { conclude, nothingMeasured } from '../../../src/probe/detect/conclude.ts';
@@ -34,7 +35,10 @@ function facts(
   const probes = {
     series: [],
     strays,
-    observations: () => observations,
+    observations: () => observations.map((each) => ({ ...each, server: formatEndpoint(each.remote) })),
+    doubted: () => [],
+    believes: ({ answer }: { readonly answer?: unknown }) => answer !== undefined,
+    ground: {},
     roundTripMs: () => 0,
     tally: () => ({ sent: 0, received: 0 }),
   } as unknown as Probes;

@@ -12,7 +12,7 @@ const PORT = { ip: false, port: true };
 async function tested(options: LabOptions, change: typeof IP_PORT | typeof PORT) {
   return createLab(options).run(async (env, signal) => {
     const probes = new Probes(env, 4, undefined);
-    await probes.route(SERVER, signal);
+    await probes.route([SERVER], signal);
     const outcome = await filteringTest(probes, await probes.open(signal), SERVER, change, signal);
     probes.close();
     return { outcome, probes };

@@ -24,7 +24,7 @@ const sampled = (nat: string) =>
   createLab({ nat }).run(async (env, signal) => {
     const probes = new Probes(env, 4, undefined);
     const facts = factsOf(probes);
-    await probes.route(SERVER, signal);
+    await probes.route([SERVER], signal);
     const x = await probes.open(signal);
     facts.x = x;
     const binding = probes.begin({ kind: 'mapping', number: 1 }, x, SERVER);

@@ -72,9 +72,12 @@ describe('a series', () => {
     const { series } = await sent(
       () => {},
       [100],
-      (each) => (each.fail(new NetError('unreachable', '')), true),
+      (each) => {
+        each.trouble(new NetError('refused', ''));
+        return true;
+      },
     );
-    expect(series.evidence(0)).toMatchObject({ sent: 0, verdict: 'unreachable' });
+    expect(series.evidence(0)).toMatchObject({ sent: 0, verdict: 'refused' });
   });
 
   it('is named after its role', () => {

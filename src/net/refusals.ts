@@ -1,0 +1,36 @@
+/** Sends that the system refuses: an event each, and an end only when nothing else happens any more. */
+import type { Clock, NetError } from './env.ts';
+
+/** What was refused is tried again so soon, ms: nothing of it went out. */
+export const RETRY_MS = 25;
+/** What has been refused for so long is not going to be sent. */
+const LASTING_MS = 1_000;
+/** What may be over by the next send: a firewall rule for some packets, full buffers, a network that changes. */
+const PASSING: ReadonlySet<NetError['kind']> = new Set(['denied', 'unreachable', 'other']);
+
+/** The refusals of one exchange. */
+export class Refusals {
+  readonly #clock: Clock;
+  #trouble: { readonly since: number; readonly error: NetError; readonly ours: boolean } | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Whether this error is the end: it cannot pass, or for a second there has been nothing else. `ours`: the system would not send; otherwise the network told of it (ICMP). */
+  isFinal(error: NetError, ours: boolean): boolean {
+    const now = this.#clock.now();
+    this.#trouble = { since: this.#trouble?.since ?? now, error, ours };
+    return !PASSING.has(error.kind) || now - this.#trouble.since >= LASTING_MS;
+  }
+
+  /** A send went out. */
+  sent(): void {
+    if (this.#trouble?.ours) this.#trouble = undefined;
+  }
+
+  /** The last error, where nothing has gone well since. */
+  get error(): NetError | undefined {
+    return this.#trouble?.error;
+  }
+}

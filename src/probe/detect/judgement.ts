@@ -1,0 +1,70 @@
+/** What the servers' sightings come to: the mapping of this host's path to the internet, and who is believed. Pure. */
+import { weigh, type Sighting, type Weighed } from '../../nat/evidence.ts';
+import type { MappingVerdict } from '../../nat/mapping.ts';
+import type { BehaviourFacts } from './facts.ts';
+
+/** Sockets whose mapping must have been compared before a NAT with several public addresses is called independent of the destination: two by two, chance would make so many agree once in a million times. */
+export const SOCKETS_TO_BELIEVE = 6;
+
+export interface Judgement extends Weighed {
+  /** Public addresses that one server saw of several sockets; more than one: the NAT has a pool. */
+  readonly pool: ReadonlySet<string>;
+  /** Whether what that server says of other sockets counts too. */
+  readonly trusts: (sighting: Sighting) => boolean;
+  /** Local addresses from which the servers were reached, the one that the verdict is about first; more than one: the routes differ. */
+  readonly paths: readonly { readonly local: string; readonly servers: readonly string[] }[];
+}
+
+export function judge({ probes, x, samples }: BehaviourFacts): Judgement {
+  const paths = pathsOf(x ? probes.observations(x) : []);
+  const [main = []] = paths;
+  const local = main[0]?.local.address;
+  const onPath = (sightings: readonly Sighting[]): Sighting[] =>
+    sightings.filter((each) => each.local.address === local);
+  const pool = poolOf(onPath(probes.observations()));
+  const own = weigh(main, pool);
+  return {
+    ...own,
+    verdict:
+      pool.size > 1
+        ? pooledVerdict(
+            own.verdict,
+            samples.map((each) => weigh(onPath(probes.observations(each)), pool).verdict),
+          )
+        : own.verdict,
+    pool,
+    trusts: ({ server }) => !own.disputed && !own.odd.some((each) => each.server === server),
+    paths: paths.map((path) => ({
+      local: (path[0] as Sighting).local.address,
+      servers: [...new Set(path.map(({ server }) => server))],
+    })),
+  };
+}
+
+export const mappingOf = (m: BehaviourFacts): MappingVerdict => judge(m).verdict;
+
+/** Which of several public addresses a flow gets may be chance, and one socket's flows may all have got the same: only many sockets tell. */
+function pooledVerdict(own: MappingVerdict, others: readonly MappingVerdict[]): MappingVerdict {
+  const dependent = [own, ...others].find((each) => each.dependent);
+  if (dependent) return dependent;
+  const compared = [own, ...others].filter(({ mapping }) => mapping === 'endpoint-independent');
+  return own.mapping === 'endpoint-independent' && compared.length < SOCKETS_TO_BELIEVE
+    ? { mapping: 'unknown', dependent: false }
+    : own;
+}
+
+/** By local address, the path to most remote addresses first. */
+function pathsOf(sightings: readonly Sighting[]): (readonly Sighting[])[] {
+  const paths = new Map<string, Sighting[]>();
+  for (const each of sightings) paths.set(each.local.address, [...(paths.get(each.local.address) ?? []), each]);
+  const reach = (path: readonly Sighting[]): number => new Set(path.map(({ remote }) => remote.address)).size;
+  return [...paths.values()].sort((a, b) => reach(b) - reach(a));
+}
+
+/** The public addresses that the server which saw most of them saw; one server alone, for servers may be wrong. */
+function poolOf(sightings: readonly Sighting[]): ReadonlySet<string> {
+  const byServer = new Map<string, Set<string>>();
+  for (const { server, mapped } of sightings)
+    byServer.set(server, (byServer.get(server) ?? new Set<string>()).add(mapped.address));
+  return [...byServer.values()].sort((a, b) => b.size - a.size)[0] ?? new Set<string>();
+}
