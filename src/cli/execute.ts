@@ -31,14 +31,14 @@ export async function execute(argv: readonly string[], host: Host): Promise<Exit
   return (await perform(argv, host)).status;
 }
 
-interface Outcome {
+interface Ended {
   readonly status: ExitStatus;
   readonly report: Report | undefined;
 }
 
-const plainly = (status: ExitStatus): Outcome => ({ status, report: undefined });
+const plainly = (status: ExitStatus): Ended => ({ status, report: undefined });
 
-async function perform(argv: readonly string[], host: Host): Promise<Outcome> {
+async function perform(argv: readonly string[], host: Host): Promise<Ended> {
   let who = 'nat-tool';
   let verbose = false;
   try {
@@ -61,7 +61,7 @@ async function perform(argv: readonly string[], host: Host): Promise<Outcome> {
     verbose = globals.verbosity > 0;
     if (globals.help) return plainly(await help(name, host));
     if (globals.version) return plainly(await version(host));
-    return await run(command, args, globals, host, who);
+    return await runCommand(command, args, globals, host, who);
   } catch (error) {
     return plainly(await explain(error, who, verbose, host));
   }
@@ -102,7 +102,7 @@ function unknownCommand(name: string, host: Host): UsageError {
   return new UsageError(`unknown command '${name}'`, near === undefined ? undefined : `Did you mean '${near}'?`);
 }
 
-async function run(command: Command, args: AnyArgs, globals: Globals, host: Host, who: string): Promise<Outcome> {
+async function runCommand(command: Command, args: AnyArgs, globals: Globals, host: Host, who: string): Promise<Ended> {
   const { io } = host;
   const env = await host.env();
   const colour = globals.colour ?? host.colour;
