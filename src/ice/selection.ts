@@ -82,7 +82,6 @@ export class Selection {
 
   fail(pair: Pair, why: PairFailure): void {
     const { list, checker, outbox } = this.#parts;
-    if (pair === this.#selected) return;
     // A nomination that came to nothing takes the pair off the valid list (§8.1.1); a leftover check of a valid pair says nothing.
     if (pair.state === 'succeeded' && checker.nominating !== pair) return;
     pair.state = 'failed';

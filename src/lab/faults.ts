@@ -46,7 +46,7 @@ const NETWORK_FAULTS = {
     in: (options) => withServer(options, (first) => ({ ...first, deadAddresses: ['40.30.20.99'] })),
   },
   'dead-ipv6': {
-    about: 'S has an IPv6 address in DNS that leads nowhere; with --ipv6',
+    about: 'A has IPv6, and in DNS S has an IPv6 address that leads nowhere',
     in: (options) =>
       withServer({ ...options, ipv6: options.ipv6 || true }, (first) => ({
         ...first,
@@ -65,6 +65,10 @@ const NETWORK_FAULTS = {
   'full-queue': {
     about: "A's own system refuses every third datagram (ENOBUFS)",
     in: (options) => ({ ...options, refusedSends: { every: 3, kind: 'other' } }),
+  },
+  nat64: {
+    about: 'A has IPv6 alone; N is its NAT64 at 64:ff9b::/96, and its name server a DNS64',
+    in: (options) => ({ ...options, nat64: true }),
   },
 } as const satisfies Readonly<Record<string, NetworkFaultKind>>;
 

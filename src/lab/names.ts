@@ -1,5 +1,6 @@
 /** The names of a simulated network, and the resolver that each of its hosts has. */
-import { canonicalAddress, familyOf } from '../net/address.ts';
+import { canonicalAddress, familyOf, type Network } from '../net/address.ts';
+import { throughNat64 } from '../net/nat64.ts';
 import { NetError, type Resolver, type SrvRecord } from '../net/env.ts';
 import { NET_ERROR_WORDS } from '../net/error-words.ts';
 import { type Host, loopbackOf } from './host.ts';
@@ -10,6 +11,8 @@ export interface Zone {
   readonly hosts: Map<string, readonly string[]>;
   /** By service name, such as `_stun._udp.example.net`. */
   readonly services: Map<string, readonly SrvRecord[]>;
+  /** The prefix under which a DNS64 shows names that have IPv4 addresses alone (RFC 6147), by the name of the host that asks it. */
+  readonly dns64?: ReadonlyMap<string, Network> | undefined;
   /** What a look-up takes, milliseconds. */
   delayMs: number;
 }
@@ -41,9 +44,11 @@ export function resolverOf(host: Host, world: World, zone: Zone): Resolver {
         if (canonical(name) === 'localhost')
           return ([4, 6] as const).filter((each) => !family || each === family).map(loopbackOf);
         if (host.down) throw new NetError('resolver', `${NET_ERROR_WORDS.resolver} (EAI_AGAIN)`, 'EAI_AGAIN');
-        const found = zone.hosts.get(canonical(name))?.filter((address) => !family || familyOf(address) === family);
-        if (!found?.length) throw new NetError('not-found', `${name} has no address`, 'ENOTFOUND');
-        return [...found];
+        const found = recordsOf(zone, host.name, canonical(name)).filter(
+          (address) => !family || familyOf(address) === family,
+        );
+        if (!found.length) throw new NetError('not-found', `${name} has no address`, 'ENOTFOUND');
+        return found;
       }, signal),
     services: (name, signal) =>
       ask(() => {
@@ -51,4 +56,12 @@ export function resolverOf(host: Host, world: World, zone: Zone): Resolver {
         return [...(zone.services.get(canonical(name)) ?? [])];
       }, signal),
   };
+}
+
+/** All addresses of a name, and those that the host's DNS64 makes where there is no AAAA record. */
+function recordsOf(zone: Zone, host: string, name: string): readonly string[] {
+  const real = zone.hosts.get(name) ?? [];
+  const prefix = zone.dns64?.get(host);
+  if (!prefix || real.some((address) => familyOf(address) === 6)) return [...real];
+  return [...real.map((address) => throughNat64(address, prefix)), ...real];
 }

@@ -1,5 +1,6 @@
 /** The box between two segments: a NAT or firewall for each transport and family, and a stack of its own. */
-import { type Endpoint, type Family, familyOf } from '../net/address.ts';
+import { type Endpoint, type Family, familyOf, type Network as Network64 } from '../net/address.ts';
+import { embeddedV4, throughNat64 } from '../net/nat64.ts';
 import { Nat } from './nat.ts';
 import type { NatParts } from './nat-parts.ts';
 import type { NatRow } from './nat-table.ts';
@@ -17,6 +18,8 @@ export interface RouterOptions {
   readonly outsideAddresses: readonly string[];
   /** Inside addresses that are known outside as they are, behind a firewall or for a family without translation. */
   readonly routed?: readonly string[];
+  /** Under this prefix the inside reaches IPv4 by IPv6: the router is a NAT64 (RFC 6146). */
+  readonly nat64?: Network64 | undefined;
   /** Parts for IPv6, where they differ. */
   readonly parts6?: NatParts;
 }
@@ -29,6 +32,7 @@ export class Router implements NetNode {
   readonly #outside: Segment;
   readonly #own: ReadonlySet<string>;
   readonly #insideAddresses: readonly string[];
+  readonly #nat64: Network64 | undefined;
   readonly #nats: ReadonlyMap<string, Nat>;
 
   constructor(network: Network, name: string, options: RouterOptions) {
@@ -37,6 +41,7 @@ export class Router implements NetNode {
     this.#inside = options.inside;
     this.#outside = options.outside;
     this.#insideAddresses = options.insideAddresses;
+    this.#nat64 = options.nat64;
     this.#own = new Set(options.insideAddresses);
     const nats = new Map<string, Nat>();
     for (const family of [4, 6] as const) {
@@ -66,8 +71,9 @@ export class Router implements NetNode {
     return ([4, 6] as const).flatMap((family) => this.nat('udp', family)?.table(now) ?? []);
   }
 
-  receive(packet: Packet, from: Segment): void {
+  receive(arrived: Packet, from: Segment): void {
     const side = from === this.#inside ? 'inside' : 'outside';
+    const packet = side === 'inside' ? this.#towardsV4(arrived) : arrived;
     const { payload } = packet;
     if (side === 'inside' && this.#own.has(packet.dst.address)) return this.#refuse(packet, this.#inside);
     if (packet.ttl <= 1) return this.#drop(packet, 'ttl-expired');
@@ -83,7 +89,8 @@ export class Router implements NetNode {
         if (action.answered) this.#refuse(packet, from);
         continue;
       }
-      const { src, dst, to, created, hairpin } = action;
+      const { dst, to, created, hairpin } = action;
+      const src = this.#asSeenFrom(dst, action.src);
       this.#network.trace?.push({
         kind: 'translated',
         atMs: this.#network.world.now,
@@ -101,6 +108,18 @@ export class Router implements NetNode {
         this,
       );
     }
+  }
+
+  /** What goes to an IPv4 address inside the NAT64's prefix goes to that address. */
+  #towardsV4(packet: Packet): Packet {
+    const inner = this.#nat64 && embeddedV4(packet.dst.address, this.#nat64);
+    return inner === undefined ? packet : { ...packet, dst: { address: inner, port: packet.dst.port } };
+  }
+
+  /** An IPv4 remote as a host that has IPv6 alone sees it. */
+  #asSeenFrom(host: Endpoint, remote: Endpoint): Endpoint {
+    if (!this.#nat64 || familyOf(host.address) === familyOf(remote.address)) return remote;
+    return { address: throughNat64(remote.address, this.#nat64), port: remote.port };
   }
 
   /** RFC 5508: the error and the packet inside it are both translated. */
@@ -122,9 +141,14 @@ export class Router implements NetNode {
       this.#inside.carry(
         {
           ...packet,
+          src: this.#asSeenFrom(inner, packet.src),
           dst: inner,
           ttl: packet.ttl - 1,
-          payload: { protocol: 'icmp', error: 'port-unreachable', about: { src: inner, dst: about.dst } },
+          payload: {
+            protocol: 'icmp',
+            error: 'port-unreachable',
+            about: { src: inner, dst: this.#asSeenFrom(inner, about.dst) },
+          },
         },
         this,
       );

@@ -1,5 +1,5 @@
 /** The sites of the simulated network: a host behind its NAT, and a carrier's behind that. */
-import type { Family } from '../net/address.ts';
+import type { Family, Network } from '../net/address.ts';
 import type { Ground } from './ground.ts';
 import type { HostAddress, RefusedSends } from './host.ts';
 import { DEFAULT_PARTS, type NatParts } from './nat-parts.ts';
@@ -46,6 +46,8 @@ export interface SiteOptions {
   /** Further interfaces of the host. */
   readonly interfaces?: readonly HostAddress[] | undefined;
   readonly refusedSends?: RefusedSends | undefined;
+  /** The host has IPv6 alone, and its router is a NAT64 with this prefix. */
+  readonly nat64?: Network | undefined;
 }
 
 /** A tunnel from the site's host to a router V elsewhere on the internet, for these remote addresses alone. */
@@ -65,11 +67,13 @@ export function buildSite(
   ground: Ground,
   site: Site,
   spec: NatSpec,
-  { v6, interfaces = [], refusedSends }: SiteOptions,
+  { v6, interfaces = [], refusedSends, nat64 }: SiteOptions,
 ): void {
   const { parts, carrier } = spec;
   const publics = Array.from({ length: (carrier ?? parts).pool }, (_, i) => step(site.publicAddress, i));
   const global6 = `${site.prefix6}:3`;
+  if (nat64 && (!parts.translate || carrier || !v6 || v6 === 'nat66'))
+    throw new RangeError('a NAT64 is a NAT with IPv6 inside, and no carrier before it');
   if (spec.kind === 'none') {
     const addresses = [...publics.slice(0, 1), ...(v6 ? [global6] : [])].map((address) => ground.wan(address));
     ground.addHost(site.host, [...addresses, ...interfaces], { firstPort: site.firstPort, refusedSends });
@@ -118,6 +122,7 @@ export function buildSite(
     insideAddresses,
     outsideAddresses: [...out4, ...out6],
     routed,
+    nat64,
   });
   const onLan = (address: string, family: Family): HostAddress => ({
     address,
@@ -125,10 +130,10 @@ export function buildSite(
     interface: 'eth0',
     prefixLength: family === 4 ? 24 : 64,
   });
-  const addresses = [onLan(inner4, 4), ...(inner6 ? [onLan(inner6, 6)] : []), ...interfaces];
+  const addresses = [...(nat64 ? [] : [onLan(inner4, 4)]), ...(inner6 ? [onLan(inner6, 6)] : []), ...interfaces];
   ground.addHost(site.host, addresses, { firstPort: site.firstPort, refusedSends });
   // A neighbour on the same LAN, for those who share a router.
-  if (parts.translate) ground.addHost(`${site.host}b`, [onLan(`${site.lan}.4`, 4)]);
+  if (parts.translate && !nat64) ground.addHost(`${site.host}b`, [onLan(`${site.lan}.4`, 4)]);
 }
 
 /** The IPv4 address so many after this one, in the same /24. */

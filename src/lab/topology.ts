@@ -1,6 +1,7 @@
 /** The simulated networks that come ready made. By default it is the tutorial's example: A behind N, a STUN server S, and B on the outside. */
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../net/address.ts';
 import type { Env } from '../net/env.ts';
+import { IPV4_ONLY, WELL_KNOWN } from '../net/nat64.ts';
 import type { HostSystem } from './env.ts';
 import { Ground } from './ground.ts';
 import type { Zone } from './names.ts';
@@ -39,6 +40,11 @@ export interface LabOptions {
   readonly refusedSends?: RefusedSends | undefined;
   /** A has a tunnel too, which leads to these remote addresses alone: by a router V (32.33.34.35) with a NAT of its own. */
   readonly splitRoute?: { readonly to: readonly string[]; readonly nat?: NatSpec | string | undefined } | undefined;
+  /**
+   * A has IPv6 alone, N is a NAT64 with the well-known prefix 64:ff9b::/96 (RFC 6052) and A's name server a DNS64 that knows
+   * `ipv4only.arpa` (RFC 7050). Its NAT between the families is the one of `nat`.
+   */
+  readonly nat64?: boolean | undefined;
   /** Further names. */
   readonly names?: Readonly<Record<string, readonly string[]>> | undefined;
   /** A host T on the internet that tells who asks, by DNS and by HTTP: the services that public-ip asks first. */
@@ -79,7 +85,8 @@ export class Lab {
   constructor(options: LabOptions = {}) {
     const spec = specOf(options.nat ?? 'port-restricted-cone');
     const spec2 = options.second && specOf(options.second.nat);
-    const v6 = options.ipv6 === true ? 'firewall' : options.ipv6 || undefined;
+    const v6 = options.ipv6 === true || (options.nat64 && !options.ipv6) ? 'firewall' : options.ipv6 || undefined;
+    const nat64 = options.nat64 ? WELL_KNOWN : undefined;
     this.world = new World(options);
     const crossing = {
       delayMs: (options.rttMs ?? 40) / 2,
@@ -92,6 +99,7 @@ export class Lab {
     const zone: Zone = {
       hosts: new Map(Object.entries(options.names ?? {})),
       services: new Map(),
+      dns64: nat64 && new Map([[SITE_1.host, nat64]]),
       delayMs: options.dnsMs ?? 0,
     };
     const ground = new Ground(this.world, crossing, zone, options.trace ?? false);
@@ -100,13 +108,13 @@ export class Lab {
     const interfaces = splitRoute && [
       addTunnel(ground, splitRoute.to, specOf(splitRoute.nat ?? 'port-restricted-cone')),
     ];
-    buildSite(ground, SITE_1, spec, { v6, interfaces, refusedSends });
+    buildSite(ground, SITE_1, spec, { v6, interfaces, refusedSends, nat64 });
     if (spec2) buildSite(ground, SITE_2, spec2, { v6 });
     ground.addPublicHost('B', ['50.60.70.80', ...(v6 ? ['2001:db8:50::80'] : [])]);
     this.truth = truthOf(spec);
     this.truth2 = spec2 && truthOf(spec2);
     const servers = options.servers ?? [
-      { ...DEFAULT_SERVER, addresses: [...DEFAULT_SERVER.addresses, ...(v6 ? SERVER_ADDRESSES_6 : [])] },
+      { ...DEFAULT_SERVER, addresses: [...DEFAULT_SERVER.addresses, ...(options.ipv6 ? SERVER_ADDRESSES_6 : [])] },
     ];
     servers.forEach((server, i) => addServer(ground, server, i === 0 ? 'S' : `S${i + 1}`));
     this.servers = servers.map(({ addresses, ports }) => ({
@@ -114,6 +122,7 @@ export class Lab {
       port: ports?.[0] ?? 3478,
     }));
     if (options.addressServices) addAddressServices(ground, v6 !== undefined);
+    if (nat64) zone.hosts.set(IPV4_ONLY, ['192.0.0.170', '192.0.0.171']);
     if (options.offline) this.system('A').host.down = true;
   }
 

@@ -6,7 +6,7 @@ import { NetError, type Resolver } from './env.ts';
 export const WELL_KNOWN: Network = { prefix: addressBytes('64:ff9b::') as Uint8Array, length: 96 };
 
 /** The name whose only addresses are {@link KNOWN_V4}: an AAAA answer to it was made by a DNS64, and shows the prefix (RFC 7050 §2.2). */
-const IPV4_ONLY = 'ipv4only.arpa';
+export const IPV4_ONLY = 'ipv4only.arpa';
 /** RFC 7050 §2.2. */
 const KNOWN_V4: readonly string[] = ['192.0.0.170', '192.0.0.171'];
 

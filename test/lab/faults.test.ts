@@ -3,6 +3,7 @@ import { describeFaults, LAB_FAULTS, type LabFault, withFaults } from '../../src
 import { createLab, type Lab, type LabOptions } from '../../src/lab/topology.ts';
 import { type Endpoint, familyOf, formatEndpoint } from '../../src/net/address.ts';
 import { type Env, NetError } from '../../src/net/env.ts';
+import { IPV4_ONLY, prefixesIn } from '../../src/net/nat64.ts';
 import { sleep } from '../../src/net/wait.ts';
 import { decode, encode, mappedAddress, METHOD } from '../../src/stun/message.ts';
 
@@ -192,5 +193,67 @@ describe('two public addresses, drawn for each flow', () => {
     }
     // The same twice, by luck, for about half of the seeds.
     expect(seen.size).toBeGreaterThan(2);
+  });
+});
+
+describe('a NAT64', () => {
+  const inside = <T>(main: (env: Env, lab: Lab) => Promise<T>, options: LabOptions = {}): Promise<T> => {
+    const lab = faulty(['nat64'], options);
+    return lab.run((env) => main(env, lab));
+  };
+
+  it('leaves the host IPv6 alone', async () => {
+    const interfaces = await inside(async (env) => env.interfaces().filter(({ internal }) => !internal));
+    expect(interfaces.map(({ address }) => address)).toEqual(['2001:db8:1::3']);
+    expect(await inside((env) => seenBy(env, at('40.30.20.10')))).toBe('unreachable ENETUNREACH');
+  });
+
+  it('has a DNS64, which shows its prefix (RFC 7050)', async () => {
+    const [names, arpa] = await inside(async (env) => [
+      await env.resolver.addresses('stun.example.net', undefined),
+      await env.resolver.addresses(IPV4_ONLY, 6),
+    ]);
+    expect(names).toEqual(['64:ff9b::281e:140a', '40.30.20.10']);
+    expect(prefixesIn(arpa ?? []).map(({ length }) => length)).toEqual([96]);
+    expect(arpa).toEqual(['64:ff9b::c000:aa', '64:ff9b::c000:ab']);
+  });
+
+  it('is nothing to the other hosts', async () => {
+    const addresses = await inside((_, lab) => lab.host('B').resolver.addresses('stun.example.net', undefined));
+    expect(addresses).toEqual(['40.30.20.10']);
+  });
+
+  it('translates to IPv4 and back: the server says the IPv4 side, from an address under the prefix', async () => {
+    const to = at('64:ff9b::281e:140a');
+    expect(await inside((env) => seenBy(env, to), { nat: 'full-cone' })).toBe('12.13.14.15:24604');
+    // A connected socket hears it too: it comes from where it was sent.
+    expect(await inside((env) => seenBy(env, to, to), { nat: 'symmetric' })).toBe('12.13.14.15:24604');
+    const lab = faulty(['nat64']);
+    await lab.run((env) => seenBy(env, to));
+    expect(lab.table('N')).toEqual([
+      { private: '[2001:db8:1::3]:42301', public: '12.13.14.15:24604', remote: '40.30.20.10:3478' },
+    ]);
+  });
+
+  it('carries TCP, and the refusals of UDP', async () => {
+    const outcome = await inside(async (env) => {
+      const stream = await env.tcp.connect(at('64:ff9b::281e:140a'), {});
+      const { remote } = stream;
+      stream.close();
+      const closed: Endpoint = { address: '64:ff9b::281e:140a', port: 9 };
+      const socket = await env.udp.open({ family: 6, remote: closed });
+      let kind = '';
+      socket.listen({ datagram: () => {}, error: (error) => (kind = error.kind) });
+      await socket.send(Uint8Array.of(1));
+      await sleep(env.clock, 200);
+      socket.close();
+      return [formatEndpoint(remote), kind];
+    });
+    expect(outcome).toEqual(['[64:ff9b::281e:140a]:3478', 'refused']);
+  });
+
+  it('is a NAT with IPv6 inside, or no NAT64', () => {
+    for (const options of [{ nat: 'none' }, { nat: 'firewall' }, { nat: 'cgnat' }, { ipv6: 'nat66' as const }])
+      expect(() => createLab({ ...options, nat64: true }), JSON.stringify(options)).toThrow(RangeError);
   });
 });
