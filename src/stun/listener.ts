@@ -21,7 +21,7 @@ export interface ListenOptions {
   /** The alternate port needs a second address, or `nextPort`. 0 lets the system choose. */
   readonly ports: readonly [port: number, alternate: number];
   /**
-   * On one address alone: answers plain requests over UDP on the next port too, where that is free. Without a second endpoint nobody could tell a
+   * On one address alone: answers over UDP on the next port too, where that is free. Without a second endpoint nobody could tell a
    * symmetric NAT from another.
    */
   readonly nextPort?: boolean | undefined;

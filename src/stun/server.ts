@@ -11,6 +11,7 @@ import { type Attribute, type AttributeName, ATTRIBUTES, attribute } from './att
 import { encodeBinding, reflexive } from './binding.ts';
 import { checkFingerprint } from './integrity.ts';
 import { attributeLength, encodedLength, get, MOST_BYTES, tryDecode, unknownRequired } from './message.ts';
+import { utf8Length } from './text.ts';
 
 /** A socket of the server: which of its two addresses, and which of its two ports. */
 export type Role = 'A1P1' | 'A1P2' | 'A2P1' | 'A2P2';
@@ -25,7 +26,7 @@ export function changedRole(role: Role, changeIp: boolean, changePort: boolean):
 
 /** Of {@link createStunServer}. */
 export interface ServerOptions {
-  /** The sockets there are and how clients see them. With all four roles it does RFC 5780; with fewer it answers plain requests only. A wildcard address is never told to clients. */
+  /** The sockets there are and how clients see them. With all four roles it does RFC 5780; with both ports of one address it honours a change of port. A wildcard address is never told to clients. */
   readonly endpoints: Readonly<Partial<Record<Role, Endpoint>>>;
   /** Sent over TCP, and over UDP where the request was at least as long as the answer with it. */
   readonly software?: string | undefined;
@@ -220,8 +221,9 @@ function respondFully(server: StunServer, packet: ServerPacket): ServerAnswer | 
   ): ServerAnswer => {
     const room = transport === 'tcp' ? MOST_BYTES : data.length;
     const { software } = server;
-    const all =
+    const fitting =
       software && size(attributes) + attributeLength(software) <= room ? [...attributes, software] : attributes;
+    const all = request.classic ? fitting.map(evened) : fitting;
     if (cls === 'success') counters.answered++;
     else counters.refused++;
     return { data: encodeBinding(cls, request.transactionId, all, seal), to, viaRole };
@@ -235,11 +237,11 @@ function respondFully(server: StunServer, packet: ServerPacket): ServerAnswer | 
   const padding = get(request, 'PADDING');
   const unknown = unknownRequired(request, UNDERSTOOD);
   // Classic clients send CHANGE-REQUEST with no flag set in plain requests, so its presence alone is no reason to refuse.
-  if (changes && (!server.behaviour || transport === 'tcp')) unknown.push(ATTRIBUTES['CHANGE-REQUEST'].type);
+  const viaRole = changes ? changedRole(role, change.ip, change.port) : role;
+  if (changes && (!server.endpoints[viaRole] || transport === 'tcp')) unknown.push(ATTRIBUTES['CHANGE-REQUEST'].type);
   if (unknown.length > 0) return refuse(420, 'Unknown Attribute', attribute('UNKNOWN-ATTRIBUTES', unknown));
   if (padding !== undefined && responsePort !== undefined) return refuse(400, 'PADDING with RESPONSE-PORT');
 
-  const viaRole = changes ? changedRole(role, change.ip, change.port) : role;
   const attributes = request.classic
     ? classicAttributes(server, role, viaRole, from)
     : plainAttributes(server, role, viaRole, from);
@@ -280,6 +282,21 @@ function classicAttributes(server: StunServer, role: Role, viaRole: Role, from: 
     ...(source ? [attribute('SOURCE-ADDRESS', source)] : []),
     ...(changed ? [attribute('CHANGED-ADDRESS', changed)] : []),
   ];
+}
+
+/** RFC 3489 pads no attribute: texts grow by spaces, and a list repeats one of its types (§11.2.9, §11.2.10). */
+function evened(of: Attribute): Attribute {
+  const filled = (text: string): string => text + ' '.repeat(-utf8Length(text) & 3);
+  switch (of.name) {
+    case 'ERROR-CODE':
+      return attribute(of.name, { ...of.value, reason: filled(of.value.reason) });
+    case 'SOFTWARE':
+      return attribute(of.name, filled(of.value));
+    case 'UNKNOWN-ATTRIBUTES':
+      return attribute(of.name, of.value.length % 2 === 0 ? of.value : [...of.value, ...of.value.slice(-1)]);
+    default:
+      return of;
+  }
 }
 
 const told = (endpoint: Endpoint | undefined): Endpoint | undefined =>

@@ -157,13 +157,28 @@ describe('CHANGE-REQUEST', () => {
     expect(get(answer.message, 'OTHER-ADDRESS')).toEqual(FOUR.A2P2);
   });
 
+  it.each(['A1P1', 'A1P2'] as const)('of the port alone needs no second address: %s', (role) => {
+    const endpoints = { A1P1: FOUR.A1P1, A1P2: FOUR.A1P2 };
+    const data = request([attribute('CHANGE-REQUEST', { ip: false, port: true })]);
+    const { message, viaRole } = answered(oneAddress({ endpoints }), { data, role });
+    expect(viaRole).toBe(role === 'A1P1' ? 'A1P2' : 'A1P1');
+    expect(get(message, 'RESPONSE-ORIGIN')).toEqual(FOUR[viaRole]);
+    expect(get(message, 'OTHER-ADDRESS')).toBeUndefined();
+  });
+
+  const bothPorts = () => oneAddress({ endpoints: { A1P1: FOUR.A1P1, A1P2: FOUR.A1P2 } });
+  const address = { ip: true, port: false };
+  const port = { ip: false, port: true };
+  const both = { ip: true, port: true };
   it.each([
-    ['without a second address', oneAddress, 'udp'],
-    ['over TCP', twoAddresses, 'tcp'],
-  ] as const)('is refused with 420 %s', (_, make, transport) => {
+    ['on one endpoint alone', oneAddress, 'udp', port],
+    ['without a second address', bothPorts, 'udp', address],
+    ['without a second address, the port too', bothPorts, 'udp', both],
+    ['over TCP', twoAddresses, 'tcp', port],
+  ] as const)('is refused with 420 %s', (_, make, transport, change) => {
     const server = make();
     const { message, viaRole } = answered(server, {
-      data: request([attribute('CHANGE-REQUEST', { ip: false, port: true })]),
+      data: request([attribute('CHANGE-REQUEST', change)]),
       transport,
     });
     expect(get(message, 'ERROR-CODE')?.code).toBe(420);
@@ -268,6 +283,33 @@ describe('a classic client (RFC 3489)', () => {
     const { message, viaRole } = answered(twoAddresses(), { data });
     expect(viaRole).toBe('A2P2');
     expect(get(message, 'SOURCE-ADDRESS')).toEqual(FOUR.A2P2);
+  });
+});
+
+describe('an error for a classic client', () => {
+  /** Attributes as RFC 3489 has them: one right after the other, no padding. */
+  const lengths = (data: Uint8Array): number[] => {
+    const found: number[] = [];
+    for (let at = 20; at < data.length; at += 4 + (found.at(-1) as number))
+      found.push(((data[at + 2] as number) << 8) | (data[at + 3] as number));
+    return found;
+  };
+
+  it.each([1, 2, 3])('is readable without padding: %i unknown attributes', (count) => {
+    const unknown: Attribute[] = Array.from({ length: count }, (_, i) => ({
+      name: undefined,
+      type: 0x0031 + i,
+      value: new Uint8Array(4),
+    }));
+    const server = twoAddresses({ software: 'seven b' });
+    const { data, message } = answered(server, { data: request(unknown, undefined, true), transport: 'tcp' });
+    expect(lengths(data).every((length) => length % 4 === 0)).toBe(true);
+    expect(lengths(data).reduce((sum, length) => sum + length + 4, 20)).toBe(data.length);
+    expect(get(message, 'ERROR-CODE')).toMatchObject({
+      code: 420,
+      reason: expect.stringMatching(/^Unknown Attribute *$/),
+    });
+    expect([...new Set(get(message, 'UNKNOWN-ATTRIBUTES'))]).toEqual([0x31, 0x32, 0x33].slice(0, count));
   });
 });
 

@@ -82,7 +82,7 @@ export default defineCommand({
   description: [
     'Answers STUN Binding requests over UDP and TCP until interrupted. On two addresses of one host it also does the NAT behaviour discovery of RFC 5780, so that nat-tool detect and other tools can test filtering against it.',
     'It is safe to leave open to the world: it keeps no state for clients, limits the rate of each source in fixed memory, and never sends more to an unproven source than a plain answer or than it received.',
-    'Two hosts that run nat-tool connect meet here, on the same UDP port: it tells each where it sees the other, and passes on what only they can read. On one address alone the next port (3479) answers plain STUN too, for without it a symmetric NAT looks like any other.',
+    'Two hosts that run nat-tool connect meet here, on the same UDP port: it tells each where it sees the other, and passes on what only they can read. On one address alone the next port (3479) answers too, for without it a symmetric NAT looks like any other, and a request to be answered from the other port is granted: filtering by port can be tested.',
     'SIGUSR2 prints the counters; an interrupt stops it and prints them a last time.',
   ],
   positionals: {},
