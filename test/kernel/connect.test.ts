@@ -70,7 +70,11 @@ describeKernel('two hosts', ['nat-tool', 'nft'], () => {
       await site({ kind: 'port-restricted-cone', input: 'accept' }),
       await site({ kind: 'port-restricted-cone', input: 'accept' }),
     ];
-    expect((await connect(a.client, b.client)).map(({ data }) => data['path'])).toEqual(['direct', 'direct']);
+    const [one, two] = await connect(a.client, b.client);
+    // What comes early takes the port in the router's table, and the mapping another one: which of the two was first is not ours to say.
+    expect(['direct', 'predicted']).toContain(one?.data['path']);
+    expect(two?.data['path']).toBe(one?.data['path']);
+    expect([one?.code, two?.code]).toEqual([0, 0]);
   });
 
   it('two symmetric ones: says why not', async () => {
