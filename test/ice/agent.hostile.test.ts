@@ -189,6 +189,34 @@ describe('a third party that sees everything', () => {
     expect(a.agent.counters.requests).toBe(0);
   });
 
+  it('gains nothing by replaying a check of some time ago', () => {
+    const { wire, a, b, hostB } = scene();
+    wire.fate = () => [];
+    a.meet(b, [hostB]);
+    const from = (endpoint: string, data: Uint8Array): void =>
+      a.feed({ kind: 'datagram', socket: 0, from: at(endpoint), message: decode(data) });
+    const old = check(a, b);
+    from(B, old);
+    for (let i = 0; i < 500; i++) from(B, check(a, b));
+    const { length } = a.sends();
+    from(EVE, old);
+    expect(a.sends()).toHaveLength(length);
+    expect(a.agent.pairs()).toHaveLength(1);
+  });
+
+  it('gets no speculative check answered from elsewhere', () => {
+    const { wire, a, b } = scene();
+    wire.fate = ({ data }) => [{ afterMs: 10, ...(decode(data).class === 'success' ? { from: at(EVE) } : {}) }];
+    a.meet(b, [], false);
+    b.meet(a, [], false);
+    a.feed({ kind: 'speculate', socket: 0, to: at(B) });
+    wire.run(15);
+    // b has answered: only the source is wrong.
+    expect(b.agent.counters.requests).toBe(1);
+    wire.run(25);
+    expect([a.of('valid'), a.logs('asymmetric').length]).toEqual([[], 1]);
+  });
+
   it('uses up no check with a forged answer that comes before the right one', () => {
     const { wire, a, b, hostA, hostB } = scene();
     wire.fate = ({ data }) => {
@@ -314,6 +342,20 @@ describe('an authentic peer that misbehaves', () => {
     wire.run(20_000);
     expect(a.of('selected')).toEqual([]);
     expect(a.agent.state).not.toBe('completed');
+  });
+
+  it('that nominates as the controlled agent chooses nothing', () => {
+    const { wire, a, b, hostA, hostB } = scene({ nomination: { waitMs: 5000 } });
+    const better = candidate('host', '192.0.2.9:9', { priority: hostB.priority + 1 });
+    a.meet(b, [hostB, better]);
+    b.meet(a, [hostA]);
+    wire.run(1000);
+    expect(a.agent.state).toBe('connected');
+    a.feed({ kind: 'datagram', socket: 0, from: at(B), message: decode(check(a, b, { useCandidate: true })) });
+    wire.run(1500);
+    expect(a.of('selected')).toEqual([]);
+    wire.run(6000);
+    expect(a.of('selected')).toHaveLength(1);
   });
 
   it('cannot have us send to nowhere by an answer without an address', () => {

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { BRISK_PACING } from '../../src/ice/agent.ts';
 import { encodeAnswer } from '../../src/ice/messages.ts';
 import { shortTermKey } from '../../src/stun/credentials.ts';
-import { decode } from '../../src/stun/message.ts';
+import { attribute } from '../../src/stun/attributes.ts';
+import { decode, encode, METHOD } from '../../src/stun/message.ts';
 import { at, candidate, Wire } from './wire.ts';
 
 const [A, B] = [at('192.0.2.1:5000'), at('192.0.2.2:6000')];
@@ -21,7 +22,7 @@ function scene() {
     a.feed({ kind: 'datagram', socket: 0, from: B, message, at: arrivedAt });
     return message;
   };
-  return { wire, a, answer };
+  return { wire, a, b, answer };
 }
 
 describe('the round trip', () => {
@@ -62,5 +63,22 @@ describe('an answer', () => {
     a.feed({ kind: 'datagram', socket: 0, from: B, message });
     expect(a.of('valid')).toHaveLength(1);
     expect([a.agent.counters.answers, a.agent.counters.refused]).toEqual([1, 1]);
+  });
+
+  it('that demands understanding of what we lack makes no pair (RFC 8489 §6.3.3)', () => {
+    const { a, b } = scene();
+    const { transactionId } = decode(a.sends().at(-1)?.data ?? new Uint8Array());
+    const data = encode(
+      {
+        class: 'success',
+        method: METHOD.binding,
+        transactionId,
+        attributes: [attribute('XOR-MAPPED-ADDRESS', A), { name: undefined, type: 0x7777, value: new Uint8Array(4) }],
+      },
+      { key: shortTermKey(b.credentials.pwd), fingerprint: true },
+    );
+    a.feed({ kind: 'datagram', socket: 0, from: B, message: decode(data) });
+    expect(a.of('valid')).toEqual([]);
+    expect(a.logs('pair-failed').map(({ what }) => what.why)).toEqual(['error']);
   });
 });
