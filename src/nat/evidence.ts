@@ -139,3 +139,9 @@ function groups(sightings: readonly Sighting[], keyOf: (sighting: Sighting) => s
   for (const each of sightings) found.set(keyOf(each), [...(found.get(keyOf(each)) ?? []), each]);
   return [...found.values()];
 }
+
+/** The sightings by the local address that they were made from, which is where routes differ: the path to most remote addresses first. */
+export function pathsOf(sightings: readonly Sighting[]): (readonly Sighting[])[] {
+  const reach = (path: readonly Sighting[]): number => new Set(path.map(({ remote }) => remote.address)).size;
+  return groups(sightings, ({ local }) => local.address).sort((a, b) => reach(b) - reach(a));
+}

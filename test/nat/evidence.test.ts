@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseEndpoint } from '../../src/net/host-port.ts';
 import { WELL_KNOWN } from '../../src/net/nat64.ts';
-import { doubtInWords, doubtOf, plain, type Sighting, weigh } from '../../src/nat/evidence.ts';
+import { doubtInWords, doubtOf, pathsOf, plain, type Sighting, weigh } from '../../src/nat/evidence.ts';
 
 const at = (text: string) => parseEndpoint(text) ?? expect.fail(text);
 const LOCAL = at('192.168.1.3:42301');
@@ -154,5 +154,20 @@ describe('sightings of one local endpoint', () => {
 
   it('of nobody are nothing', () => {
     expect(weigh([])).toMatchObject({ verdict: { mapping: 'unknown' }, believed: [], odd: [], disputed: false });
+  });
+});
+
+describe('paths', () => {
+  it('are told apart by the local address, the one to most remote addresses first', () => {
+    const by = (local: string, remote: string): Sighting => ({
+      server: remote,
+      local: at(`${local}:42301`),
+      remote: at(`${remote}:3478`),
+      mapped: at(PUBLIC),
+    });
+    const tunnel = by('10.8.0.2', '1.0.0.1');
+    const usual = [by('192.168.1.3', '2.0.0.1'), by('192.168.1.3', '3.0.0.1')];
+    expect(pathsOf([tunnel, ...usual])).toEqual([usual, [tunnel]]);
+    expect(pathsOf([])).toEqual([]);
   });
 });

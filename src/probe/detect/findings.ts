@@ -1,12 +1,12 @@
 /** What is to be said of a measurement beside its result: faults of servers and network, and why something is unknown. Pure. */
 import { formatEndpoint, inNetwork, type Network, sameEndpoint, scopeOf, type Endpoint } from '../../net/address.ts';
-import { doubtInWords, type Sighting } from '../../nat/evidence.ts';
 import type { Filtering } from '../../nat/filtering.ts';
 import type { Mapping } from '../../nat/mapping.ts';
 import { finding, type Finding } from '../../report/finding.ts';
 import { isPlausibleOther, otherAddress } from '../../stun/binding.ts';
 import { get, unknownRequired } from '../../stun/message.ts';
 import { malformedIn } from '../../stun/leniency.ts';
+import { testimonyFindings } from '../testimony.ts';
 import type { BehaviourFacts, ServerTest } from './facts.ts';
 import type { Judgement } from './judgement.ts';
 import { type Series, settled } from './series.ts';
@@ -100,35 +100,13 @@ function strayFindings(m: BehaviourFacts): Finding[] {
 const CLAT: Network = { prefix: Uint8Array.of(192, 0, 0, 0), length: 29 };
 
 /** What servers said that does not count, and where routes differ. */
-function evidenceFindings(m: BehaviourFacts, { odd, disputed, believed, paths, verdict }: Judgement): Finding[] {
-  const findings: Finding[] = [];
-  const inside = new Set<string>();
-  const said = new Set<string>();
-  for (const { sighting, doubt } of m.probes.doubted()) {
-    if (doubt === 'inside') inside.add(sighting.server);
-    else if (!said.has(sighting.server))
-      findings.push(
-        finding('answer-doubted', { server: sighting.server, doubt, words: doubtInWords(doubt, sighting.mapped) }),
-      );
-    said.add(sighting.server);
-  }
-  for (const server of inside) findings.push(finding('server-inside', { server }));
-  for (const server of new Set(odd.map((each) => each.server))) {
-    const seen = odd.find((each) => each.server === server) as Sighting;
-    findings.push(
-      finding('server-odd', {
-        server,
-        mapped: formatEndpoint(seen.mapped),
-        others: [...new Set(believed.map(({ mapped }) => formatEndpoint(mapped)))],
-      }),
-    );
-  }
-  if (disputed && m.x)
-    findings.push(
-      finding('servers-disagree', {
-        seen: m.probes.observations(m.x).map(({ server, mapped }) => `${formatEndpoint(mapped)} (${server})`),
-      }),
-    );
+function evidenceFindings(m: BehaviourFacts, judgement: Judgement): Finding[] {
+  const { paths, verdict } = judgement;
+  const findings = testimonyFindings({
+    ...judgement,
+    doubted: m.probes.doubted(),
+    credible: m.x ? m.probes.observations(m.x) : [],
+  });
   if (paths.length > 1)
     findings.push(
       finding('paths-differ', {

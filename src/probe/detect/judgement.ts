@@ -1,5 +1,5 @@
 /** What the servers' sightings come to: the mapping of this host's path to the internet, and who is believed. Pure. */
-import { weigh, type Sighting, type Weighed } from '../../nat/evidence.ts';
+import { pathsOf, weigh, type Sighting, type Weighed } from '../../nat/evidence.ts';
 import type { MappingVerdict } from '../../nat/mapping.ts';
 import type { BehaviourFacts } from './facts.ts';
 
@@ -51,14 +51,6 @@ function pooledVerdict(own: MappingVerdict, others: readonly MappingVerdict[]): 
   return own.mapping === 'endpoint-independent' && compared.length < SOCKETS_TO_BELIEVE
     ? { mapping: 'unknown', dependent: false }
     : own;
-}
-
-/** By local address, the path to most remote addresses first. */
-function pathsOf(sightings: readonly Sighting[]): (readonly Sighting[])[] {
-  const paths = new Map<string, Sighting[]>();
-  for (const each of sightings) paths.set(each.local.address, [...(paths.get(each.local.address) ?? []), each]);
-  const reach = (path: readonly Sighting[]): number => new Set(path.map(({ remote }) => remote.address)).size;
-  return [...paths.values()].sort((a, b) => reach(b) - reach(a));
 }
 
 /** The public addresses that the server which saw most of them saw; one server alone, for servers may be wrong. */

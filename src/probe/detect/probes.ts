@@ -7,6 +7,7 @@ import { Gate } from '../../net/wait.ts';
 import { mappedAddress } from '../../stun/message.ts';
 import { StunMux } from '../../stun/mux.ts';
 import { type Doubt, doubtOf, type Ground, plain, type Sighting } from '../../nat/evidence.ts';
+import type { Doubted } from '../testimony.ts';
 import { isLossSample, type Role, Series } from './series.ts';
 
 export interface ProbeSocket {
@@ -129,7 +130,7 @@ export class Probes {
   }
 
   /** What they say and cannot be true. */
-  doubted(): { readonly sighting: Sighting; readonly doubt: Doubt }[] {
+  doubted(): Doubted[] {
     return this.#sightings().flatMap(({ sighting, doubt }) => (doubt ? [{ sighting, doubt }] : []));
   }
 

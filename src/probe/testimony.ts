@@ -1,0 +1,47 @@
+/** What is to be said of servers whose statements do not count. Pure. */
+import { formatEndpoint } from '../net/address.ts';
+import { type Doubt, doubtInWords, type Sighting, type Weighed } from '../nat/evidence.ts';
+import { type Finding, finding } from '../report/finding.ts';
+
+export interface Doubted {
+  readonly sighting: Sighting;
+  readonly doubt: Doubt;
+}
+
+export interface Testimony extends Pick<Weighed, 'believed' | 'odd' | 'disputed'> {
+  readonly doubted: readonly Doubted[];
+  /** What was weighed. */
+  readonly credible: readonly Sighting[];
+}
+
+/** Each server once, for the first thing that it said. */
+export function testimonyFindings({ doubted, credible, believed, odd, disputed }: Testimony): Finding[] {
+  const findings: Finding[] = [];
+  const inside = new Set<string>();
+  const said = new Set<string>();
+  for (const { sighting, doubt } of doubted) {
+    const { server, mapped } = sighting;
+    if (doubt === 'inside') inside.add(server);
+    else if (!said.has(server))
+      findings.push(finding('answer-doubted', { server, doubt, words: doubtInWords(doubt, mapped) }));
+    said.add(server);
+  }
+  for (const server of inside) findings.push(finding('server-inside', { server }));
+  for (const server of new Set(odd.map((each) => each.server))) {
+    const seen = odd.find((each) => each.server === server) as Sighting;
+    findings.push(
+      finding('server-odd', {
+        server,
+        mapped: formatEndpoint(seen.mapped),
+        others: [...new Set(believed.map(({ mapped }) => formatEndpoint(mapped)))],
+      }),
+    );
+  }
+  if (disputed)
+    findings.push(
+      finding('servers-disagree', {
+        seen: credible.map(({ server, mapped }) => `${formatEndpoint(mapped)} (${server})`),
+      }),
+    );
+  return findings;
+}
