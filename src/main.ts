@@ -59,6 +59,7 @@ async function main(): Promise<void> {
       stdoutIsTTY: isatty(1),
       stderrIsTTY: isatty(2),
       columns: process.stdout.isTTY ? process.stdout.columns || 80 : undefined,
+      stderrColumns: () => (isatty(2) && process.stderr.columns) || undefined,
       stdout,
       // What cannot be said there is lost; the answer is not.
       stderr: lazyWriter(

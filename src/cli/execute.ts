@@ -16,7 +16,7 @@ import { NetError } from '../net/env.ts';
 import { nearest } from '../net/nearest.ts';
 import { renderJson, renderJsonLine } from '../render/json.ts';
 import { createProgress, noProgress } from '../render/progress.ts';
-import { createTheme, wantsColour, wantsUnicode } from '../render/theme.ts';
+import { createTheme, showsProgress, wantsColour, wantsUnicode } from '../render/theme.ts';
 import { typography, visible } from '../render/words.ts';
 import { type Report, startReport } from '../report/report.ts';
 import { explain } from './explain.ts';
@@ -113,13 +113,21 @@ async function runCommand(command: Command, args: AnyArgs, globals: Globals, hos
     createTheme(wantsColour(colour, host.environment, io.stderrIsTTY), unicode),
   ]);
   const quiet = globals.verbosity < 0;
-  const shows = io.stderrIsTTY && !quiet && host.environment['TERM'] !== 'dumb';
-  const progress = shows ? createProgress(env.clock) : noProgress;
+  const shows = io.stderrIsTTY && io.stderrColumns() && !quiet && showsProgress(host.environment);
+  const progress = shows
+    ? createProgress(env.clock, { write: (text) => io.stderr.write(text), columns: io.stderrColumns })
+    : noProgress;
   const form: Form =
     globals.form === 'text' && command.shortWhenPiped && !io.stdoutIsTTY && globals.verbosity === 0
       ? 'short'
       : globals.form;
   const endings: (() => void)[] = [];
+  // What is said from now on shall not stand behind the terminal's own "^C".
+  const onInterrupt = (): void => {
+    if (!progress.stop() && io.stderrIsTTY) void io.stderr.write('\n');
+  };
+  host.signal.addEventListener('abort', onInterrupt, { once: true });
+  endings.push(() => host.signal.removeEventListener('abort', onInterrupt));
   const failed = startReport(env.clock, 'nat-tool/error@1');
 
   const look: Look = { verbosity: globals.verbosity, theme, terminal: io.stdoutIsTTY };

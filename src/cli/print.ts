@@ -47,6 +47,5 @@ export async function print(command: Command, report: Report, args: AnyArgs, man
     ...blocks.flatMap((block) => (block.kind === 'note' ? [block.text] : [])),
     ...report.findings.map((finding) => finding.text),
   ];
-  for (const note of notes)
-    await io.stderr.write(renderNote(note, errorTheme, io.stderrIsTTY ? io.columns : undefined));
+  for (const note of notes) await io.stderr.write(renderNote(note, errorTheme, io.stderrColumns()));
 }

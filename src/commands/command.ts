@@ -118,6 +118,8 @@ export interface Io {
   readonly stderr: Writer;
   /** Width of the terminal; undefined where there is none, and lines may be as long as they need. */
   readonly columns: number | undefined;
+  /** The same of standard error, now: a terminal may be resized, and one that states no width, as in containers, has none. */
+  stderrColumns(): number | undefined;
 }
 
 /** What a command line did when it was run inside another. */

@@ -20,6 +20,10 @@ export function wantsColour(option: boolean | undefined, environment: Environmen
   return isTTY && environment['TERM'] !== 'dumb';
 }
 
+/** Whether a line may be drawn over and over: not on paper, nor in the logs of CI. */
+export const showsProgress = (environment: Environment): boolean =>
+  environment['TERM'] !== 'dumb' && environment['CI'] === undefined;
+
 /** By the locale variables in POSIX order; Windows Terminal says nothing there but can. */
 export function wantsUnicode(environment: Environment): boolean {
   if (environment['TERM'] === 'dumb') return false;

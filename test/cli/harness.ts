@@ -77,6 +77,7 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
       stdoutIsTTY: options.columns !== undefined,
       stderrIsTTY: false,
       columns: options.columns,
+      stderrColumns: () => options.columns,
       stdout: writer('stdout'),
       stderr: writer('stderr'),
     },

@@ -17,6 +17,7 @@ export type Tool =
   | 'socat'
   | 'hping3'
   | 'dnsmasq'
+  | 'script'
   | 'nat-tool';
 
 /** What the bin loads; `npm ci` builds it. */

@@ -1,0 +1,46 @@
+/** Terminals as they are met in the wild: pseudo-terminals of odd widths. */
+import { createSocket, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { run, start } from './process.ts';
+import { describeKernel } from './suite.ts';
+import { bin } from './tool.ts';
+
+describeKernel('on a terminal', ['nat-tool', 'script'], () => {
+  let silent: Socket;
+  let port: number;
+  beforeEach(async () => {
+    silent = createSocket('udp4').bind(0, '127.0.0.1');
+    await once(silent, 'listening');
+    port = silent.address().port;
+  });
+  afterEach(() => silent.close());
+
+  /** A command line of the tool on a terminal of this width. */
+  const on = (columns: number, ...args: string[]): string[] => [
+    'script',
+    '-qec',
+    `stty cols ${columns} rows 24; exec node ${bin} ${args.join(' ')}`,
+    '/dev/null',
+  ];
+  const ask = (timeout: number): string[] => ['stun', '-w', String(timeout), `127.0.0.1:${port}`];
+
+  // As docker and CI give them: a library that divides by the width draws without end.
+  it('of 0 columns nothing is drawn, and -w ends it', async () => {
+    const { code, stdout } = await run(undefined, on(0, ...ask(1)), { env: { TERM: 'xterm', CI: undefined } });
+    expect(code).toBe(1);
+    expect(stdout).toContain('No answer over UDP');
+    expect(stdout).not.toContain('\u001b[?25l');
+    expect(stdout.length).toBeLessThan(2000);
+  });
+
+  it.each([0, 80])('of %i columns Ctrl-C ends it', async (columns) => {
+    const running = start(undefined, on(columns, ...ask(600)), { env: { TERM: 'xterm', CI: undefined } });
+    await once(silent, 'message');
+    running.write('\u0003');
+    const { code, stdout } = await running.finished;
+    expect(code).toBe(130);
+    expect(stdout).toContain('Interrupted');
+    expect(stdout).not.toMatch(/\^C[^\u001b\r\n]/);
+  });
+});
