@@ -11,7 +11,7 @@ import {
   type Theme,
   UsageError,
 } from '../commands/command.ts';
-import type { CommandList } from '../commands/index.ts';
+import { type CommandList, OTHER_NAMES } from '../commands/index.ts';
 import { NetError } from '../net/env.ts';
 import { nearest } from '../net/nearest.ts';
 import { renderJson, renderJsonLine } from '../render/json.ts';
@@ -20,6 +20,7 @@ import { createTheme, showsProgress, wantsColour, wantsUnicode } from '../render
 import { typography, visible } from '../render/words.ts';
 import { type Report, startReport } from '../report/report.ts';
 import { explain } from './explain.ts';
+import { likeOurs, ourLine } from './foreign.ts';
 import { type Host, localised } from './host.ts';
 import { checkLocalAddresses } from './local-address.ts';
 import { type Globals, parseCommand, parseGlobals, splitCommand } from './parse.ts';
@@ -46,13 +47,7 @@ async function perform(argv: readonly string[], host: Host): Promise<Ended> {
     if (name === undefined) return plainly(await withoutCommand(before, host));
     // Before the command stand only options that every command takes; a value there would pass for the command.
     if (before.length > 0) parseGlobals(before);
-    if (name === 'help')
-      return plainly(
-        await help(
-          rest.find((word) => !word.startsWith('-')),
-          host,
-        ),
-      );
+    if (name === 'help') return plainly(await help(splitCommand(rest).name, host));
     const load = Object.hasOwn(host.commands, name) ? host.commands[name] : undefined;
     if (!load) throw unknownCommand(name, host);
     const command = await load();
@@ -63,8 +58,15 @@ async function perform(argv: readonly string[], host: Host): Promise<Ended> {
     if (globals.version) return plainly(await version(host));
     return await runCommand(command, args, globals, host, who);
   } catch (error) {
-    return plainly(await explain(error, who, verbose, host));
+    return plainly(await explain(suggesting(error, argv, host), who, verbose, host));
   }
+}
+
+/** A line that another program would take deserves ours. */
+function suggesting(error: unknown, argv: readonly string[], { commands }: Host): unknown {
+  if (!(error instanceof UsageError)) return error;
+  const line = ourLine(argv, Object.keys(commands));
+  return line === undefined ? error : new UsageError(error.message, `Did you mean '${line}'?`);
 }
 
 async function withoutCommand(words: readonly string[], host: Host): Promise<ExitStatus> {
@@ -97,9 +99,23 @@ async function help(name: string | undefined, host: Host): Promise<ExitStatus> {
 export const loadAll = (commands: CommandList): Promise<Command[]> =>
   Promise.all(Object.values(commands).map((load) => load()));
 
+const inWords = (names: readonly string[]): string =>
+  names.map((name, i) => `${i === 0 ? '' : i === names.length - 1 ? ' or ' : ', '}'${name}'`).join('');
+
 function unknownCommand(name: string, host: Host): UsageError {
-  const near = nearest(name, [...Object.keys(host.commands), 'help', ...(host.alsoKnown ?? [])]);
-  return new UsageError(`unknown command '${name}'`, near === undefined ? undefined : `Did you mean '${near}'?`);
+  // The first word of a name of two.
+  const family = Object.keys(OTHER_NAMES).filter((other) => other.startsWith(`${name} `));
+  const near = nearest(name, [
+    ...Object.keys(host.commands),
+    'help',
+    ...Object.keys(OTHER_NAMES).filter((other) => !other.includes(' ')),
+    ...(host.alsoKnown ?? []),
+  ]);
+  const meant = family.length > 0 ? family : near === undefined ? [] : [near];
+  return new UsageError(
+    `unknown command '${name}'`,
+    likeOurs(name) ?? (meant.length > 0 ? `Did you mean ${inWords(meant)}?` : undefined),
+  );
 }
 
 async function runCommand(command: Command, args: AnyArgs, globals: Globals, host: Host, who: string): Promise<Ended> {

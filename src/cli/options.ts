@@ -27,7 +27,7 @@ export const takesValue = (spec: OptionSpec): boolean => spec.type === 'string' 
 /** Every spelling of an option, short ones first. */
 export function spellings(name: string, spec: OptionSpec): string[] {
   if (spec.type === 'family') return ['-4', '-6'];
-  return [...aliasesOf(spec), kebab(name)]
+  return [kebab(name), ...aliasesOf(spec)]
     .map(dashed)
     .sort((a, b) => Number(a.startsWith('--')) - Number(b.startsWith('--')));
 }

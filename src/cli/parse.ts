@@ -10,6 +10,7 @@ import {
   UsageError,
 } from '../commands/command.ts';
 import * as common from '../commands/arguments.ts';
+import { OTHER_NAMES } from '../commands/index.ts';
 import { canonicalAddress } from '../net/address.ts';
 import { GLOBAL_OPTIONS, kebab, positionalUsage, spellings, takesValue, usageLine } from './options.ts';
 import { nearest } from '../net/nearest.ts';
@@ -24,16 +25,22 @@ export interface Globals {
   readonly version: boolean;
 }
 
-/** Splits the words before the command from the command and its own words. */
+/** Splits the words before the command from the command, by the name it has here, and its own words. */
 export function splitCommand(argv: readonly string[]): {
   readonly before: readonly string[];
   readonly name: string | undefined;
   readonly rest: readonly string[];
 } {
   const at = argv.findIndex((word) => !word.startsWith('-'));
-  return at < 0
-    ? { before: argv, name: undefined, rest: [] }
-    : { before: argv.slice(0, at), name: argv[at], rest: argv.slice(at + 1) };
+  const before = at < 0 ? argv : argv.slice(0, at);
+  for (const length of at < 0 ? [] : [2, 1]) {
+    const words = argv.slice(at, at + length).join(' ');
+    const meant = Object.hasOwn(OTHER_NAMES, words) ? OTHER_NAMES[words] : undefined;
+    const rest = argv.slice(at + length);
+    if (meant?.startsWith('-')) return { before: [...before, meant, ...rest], name: undefined, rest: [] };
+    if (meant !== undefined) return { before, name: meant, rest };
+  }
+  return { before, name: argv[at], rest: at < 0 ? [] : argv.slice(at + 1) };
 }
 
 /** Parses the words after the command's name (and global options written before it). Throws UsageError. */
@@ -41,7 +48,7 @@ export function parseCommand(
   command: Command,
   argv: readonly string[],
 ): { readonly args: AnyArgs; readonly globals: Globals } {
-  const specs: Options = { ...GLOBAL_OPTIONS, ...command.options };
+  const specs: Options = { ...GLOBAL_OPTIONS, ...command.options, ...optionsOfPositionals(command) };
   const words = read(command, specs, argv);
   const globals = globalsOf(words);
   // Whoever asks for help gets it, whatever else is missing or wrong.
@@ -50,9 +57,20 @@ export function parseCommand(
   if (unknown !== undefined) throw unknownOption(unknown, specs, command);
   const args: Record<string, unknown> = {};
   for (const [name, spec] of Object.entries(command.options)) args[name] = optionValue(name, spec, words);
-  Object.assign(args, positionalValues(command, [...words.loose, ...words.after]));
+  const byOption = Object.keys(optionsOfPositionals(command)).flatMap((name) => listOf(words.options[name]));
+  Object.assign(args, positionalValues(command, [...byOption, ...words.loose, ...words.after]));
   return { args: args as AnyArgs, globals };
 }
+
+/** Positionals that may be given by an option as well. */
+const optionsOfPositionals = ({ positionals }: Command): Options =>
+  Object.fromEntries(
+    Object.values(positionals).flatMap(({ option, describe }) =>
+      option === undefined ? [] : [[option, { type: 'string', array: true, hidden: true, describe }]],
+    ),
+  );
+
+const listOf = (given: unknown): string[] => (given === undefined ? [] : [given].flat().map(String));
 
 /** Global options without a command: `nat-tool --version`. */
 export function parseGlobals(argv: readonly string[]): Globals {
@@ -76,7 +94,7 @@ function read(command: Command | undefined, specs: Options, argv: readonly strin
   const names = (wanted: (spec: OptionSpec) => boolean) =>
     Object.entries(specs).flatMap(([name, spec]) => (wanted(spec) ? [kebab(name)] : []));
   const family = Object.values(specs).some((spec) => spec.type === 'family') ? ['4', '6'] : [];
-  const { options, halted } = canonical(specs, argv, inner, Object.keys(command?.positionals ?? {}).length === 0);
+  const { options, halted } = canonical(specs, argv, inner);
   const parsed = yargsParser(options, {
     string: names(takesValue),
     boolean: [...names((spec) => spec.type === 'boolean'), ...family],
@@ -97,14 +115,12 @@ function read(command: Command | undefined, specs: Options, argv: readonly strin
 /**
  * Rewrites options as getopt reads them, to `--name` and `--name="value"`: the parser alone guesses from the looks of a word,
  * and so takes `-s127.0.0.1` for nine options, a value that begins with a dash for an option, and strips a value's own quotes.
- * With `commandLine`, what begins with the first positional is left alone, unless that is one of its own words. `lone`: there are no positionals, so that a number after an
- * option whose value may be left out is its value.
+ * With `commandLine`, what begins with the first positional is left alone, unless that is one of its own words.
  */
 function canonical(
   specs: Options,
   argv: readonly string[],
   inner: PositionalSpec | undefined,
-  lone: boolean,
 ): { readonly options: string[]; readonly halted: readonly string[] } {
   const known = new Map<string, { readonly name: string; readonly spec: OptionSpec }>();
   for (const [name, spec] of Object.entries(specs)) {
@@ -121,8 +137,8 @@ function canonical(
       if (!inner?.ownWords?.includes(word)) return { options, halted: argv.slice(i) };
       outside = false;
     }
-    const value = (name: string, spelling: string, { bare }: OptionSpec): string => {
-      if (bare !== undefined && !(lone && /^\d/.test(argv[i + 1] ?? ''))) return `--${name}="${bare}"`;
+    const value = (name: string, spelling: string, spec: OptionSpec): string => {
+      if (spec.bare !== undefined && !canBeValue(spec, argv[i + 1])) return `--${name}="${spec.bare}"`;
       const next = argv[++i];
       if (next === undefined) throw new UsageError(`${spelling} needs a value`);
       return `--${name}="${next}"`;
@@ -189,13 +205,25 @@ function optionValue(name: string, spec: OptionSpec, { options }: Words): unknow
   const given = options[key];
   if (spec.type === 'boolean') return given === true;
   if (spec.type === 'count') return Number(given ?? 0);
-  const texts = given === undefined ? [] : [given].flat().map(String);
+  const texts = listOf(given);
   const convert = (text: string): unknown => convertText(spec, text, `--${key}`);
   if (spec.array)
     return (texts.length === 0 && spec.default !== undefined ? [String(spec.default)] : texts).map(convert);
   // The last one counts, so that an alias in the shell can be overruled.
   const text = texts.at(-1) ?? (spec.default === undefined ? undefined : String(spec.default));
   return text === undefined ? undefined : convert(text);
+}
+
+/** Whether a word can be meant as the value of an option that may stand without one. */
+function canBeValue(spec: OptionSpec, word: string | undefined): boolean {
+  try {
+    if (word === undefined) return false;
+    convertText(spec, word, '');
+    return true;
+  } catch (error) {
+    if (error instanceof UsageError) return false;
+    throw error;
+  }
 }
 
 function convertText(

@@ -35,7 +35,7 @@ export interface OptionSpec extends Valued {
   readonly array?: boolean;
   /** As the user would write it; it passes through `parse`. */
   readonly default?: string | number;
-  /** The value may be left out, and is then this: `--watch`, `--watch=30`, and, for a command without positionals, `--watch 30`. */
+  /** The value may be left out, and is then this: `--watch`. A next word that can be the value is: `--watch 30`, as well as `--watch=30`. */
   readonly bare?: string;
   /** Accepted, but not shown: for the habits of fingers, such as nc's `-u`. */
   readonly hidden?: boolean;
@@ -47,6 +47,8 @@ export interface PositionalSpec extends Valued {
   readonly array?: boolean;
   /** A host: a following number is its port, so that `host port` means `host:port`. */
   readonly joinPort?: boolean;
+  /** May be given by this option as well: `--server X` for `X`. */
+  readonly option?: string;
   /** With `array`: another command line of this tool. From the first word on, everything belongs to it, options too. */
   readonly commandLine?: boolean;
   /** With `commandLine`: first words in place of a command, after which the options are still this command's own. */

@@ -160,6 +160,7 @@ export default defineCommand({
       parse: parseStun,
       array: true,
       joinPort: true,
+      option: 'server',
       valueName: 'SERVER',
     },
   },

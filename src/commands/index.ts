@@ -17,3 +17,15 @@ export const COMMANDS: CommandList = {
   serve: () => load(import('./serve/serve.ts')),
   lab: () => load(import('./lab/lab.ts')),
 };
+
+/** Names that people try, and the words that they stand for here. */
+export const OTHER_NAMES: Readonly<Record<string, string>> = {
+  'udp listen': 'listen',
+  'udp punch': 'punch',
+  'udp send': 'send',
+  'stun query': 'stun',
+  'nat-type': 'detect',
+  ip: 'public-ip',
+  netcheck: 'detect',
+  version: '--version',
+};

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseCommand, splitCommand } from '../../src/cli/parse.ts';
 import { parseRemote } from '../../src/commands/arguments.ts';
-import { UsageError, defineCommand } from '../../src/commands/command.ts';
+import { COMMANDS, OTHER_NAMES } from '../../src/commands/index.ts';
+import { type Command, UsageError, defineCommand } from '../../src/commands/command.ts';
 import { startReport } from '../../src/report/report.ts';
 import { sample } from './sample-command.ts';
 
@@ -191,5 +192,47 @@ describe('splitCommand', () => {
   it('finds the first word that is no option', () => {
     expect(splitCommand(['-v', 'stun', '-q', 'x'])).toEqual({ before: ['-v'], name: 'stun', rest: ['-q', 'x'] });
     expect(splitCommand(['-V'])).toEqual({ before: ['-V'], name: undefined, rest: [] });
+  });
+});
+
+describe('names that people try', () => {
+  it.each(Object.entries(OTHER_NAMES))('%s is %s', async (other, meant) => {
+    const { before, name, rest } = splitCommand(['-v', ...other.split(' '), '--json', 'x']);
+    if (meant.startsWith('-'))
+      expect({ before, name }).toEqual({ before: ['-v', meant, '--json', 'x'], name: undefined });
+    else {
+      expect({ before, name, rest }).toEqual({ before: ['-v'], name: meant, rest: ['--json', 'x'] });
+      expect(Object.keys(COMMANDS)).toContain(meant);
+    }
+  });
+
+  it('takes --server for the server to use wherever there is one to choose', async () => {
+    for (const [name, words] of [
+      ['detect', []],
+      ['stun', []],
+      ['public-ip', []],
+      ['listen', []],
+      ['punch', ['192.0.2.9', '9']],
+      ['connect', []],
+    ] as const) {
+      const command = await COMMANDS[name]?.();
+      const { args } = parseCommand(command as Command, ['--server', '192.0.2.1:5', ...words]);
+      const { server, stun } = args as unknown as Record<'server' | 'stun', unknown>;
+      expect([server, stun].flat(), name).toContainEqual({ host: '192.0.2.1', port: 5, secure: false });
+    }
+  });
+});
+
+describe('a value that may be left out', () => {
+  it.each([
+    [['--keepalive', '192.0.2.9', '9'], 10_000],
+    [['--keepalive', '5', '192.0.2.9', '9'], 5_000],
+    [['--keepalive=5', '192.0.2.9', '9'], 5_000],
+    [['192.0.2.9', '9', '--keepalive', '-q'], 10_000],
+    [['192.0.2.9', '9', '--keepalive'], 10_000],
+    [['--keepalive', '--', '192.0.2.9', '9'], 10_000],
+  ])('punch %j: every %i ms', async (words, keepalive) => {
+    const command = (await COMMANDS['punch']?.()) as Command;
+    expect(parseCommand(command, words).args).toMatchObject({ keepalive, remote: { host: '192.0.2.9', port: 9 } });
   });
 });

@@ -39,6 +39,7 @@ export const options = {
   echo: { type: 'boolean', describe: 'send datagrams back to their senders; hears every sender' },
   stun: {
     type: 'string',
+    alias: 'server',
     valueName: 'SERVER',
     parse: parseStun,
     describe: 'ask this STUN server for the public side of the port, and keep the hole open',

@@ -48,7 +48,14 @@ export const options = {
     list: true,
     describe: 'ask only by these methods: stun, dns, https',
   },
-  stun: { type: 'string', array: true, valueName: 'SERVER', parse: parseStun, describe: 'ask this STUN server' },
+  stun: {
+    type: 'string',
+    alias: 'server',
+    array: true,
+    valueName: 'SERVER',
+    parse: parseStun,
+    describe: 'ask this STUN server',
+  },
   dns: {
     type: 'string',
     array: true,

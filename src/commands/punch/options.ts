@@ -51,6 +51,7 @@ export const options = {
   },
   stun: {
     type: 'string',
+    alias: 'server',
     array: true,
     valueName: 'SERVER',
     parse: parseStun,

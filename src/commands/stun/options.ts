@@ -11,6 +11,7 @@ export const positionals = {
     parse: parseAnyStun,
     array: true,
     joinPort: true,
+    option: 'server',
     valueName: 'SERVER',
   },
 } as const;
