@@ -96,9 +96,9 @@ export async function connectBy(env: Env, options: Common & Way): Promise<Connec
 function byRendezvous(env: Env, { server, secret, source }: Common, generation: number): Way {
   return {
     trusted: true,
-    makeSignalling: ({ main, member, observed }) =>
+    makeSignalling: ({ member, observed, send }) =>
       new RendezvousSignalling({
-        mux: main.mux,
+        send,
         server,
         room: secret.room(generation),
         member,

@@ -118,7 +118,6 @@ class SdpAttempt {
         if (message) this.#agent.feed({ kind: 'datagram', socket, from, message, at });
         else this.#channel.receive(data, at);
       },
-      failed: () => {},
     });
     this.#agent = drive(this.#ice, clock, (action) => this.#perform(action));
   }
@@ -236,10 +235,7 @@ class SdpAttempt {
     switch (action.kind) {
       case 'send': {
         const { socket, to, data } = action;
-        this.#sockets.send(socket, data, to, (error) => {
-          if (error.kind !== 'closed') this.#agent.feed({ kind: 'send-failed', socket, to });
-        });
-        return;
+        return this.#sockets.send(socket, data, to, () => this.#agent.feed({ kind: 'send-failed', socket, to }));
       }
       case 'selected': {
         const { local, remote, rttMs } = action.pair;

@@ -1,6 +1,7 @@
 /** What goes into a session and what comes out. */
 import type { Endpoint, Family } from '../net/address.ts';
 import type { NetError } from '../net/env.ts';
+import type { Resender } from '../net/resend.ts';
 import type { PairView } from '../ice/agent.ts';
 import type { Bearer } from './connection.ts';
 import type { Secret } from './code.ts';
@@ -26,6 +27,8 @@ export interface SignallingParts {
   readonly member: Uint8Array;
   /** To be called with each answer that shows where the server sees the main socket. */
   readonly observed: (seen: Observed) => void;
+  /** By the main socket. */
+  readonly send: Resender['send'];
 }
 
 export interface SessionOptions {

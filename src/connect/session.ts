@@ -40,9 +40,8 @@ export async function establish(env: Env, options: SessionOptions): Promise<Esta
   const member = env.random.bytes(MEMBER_BYTES);
   let session: Session | undefined;
   const heard: Session['heard'] = (...datagram) => session?.heard(...datagram);
-  const failed: Session['failed'] = (...error) => session?.failed(...error);
   try {
-    const gathered = await gather(env, { ...options, heard, failed }, waits);
+    const gathered = await gather(env, { ...options, heard }, waits);
     session = new Session(env, options, member, waits, gathered);
     return await session.run();
   } catch (error) {
@@ -120,7 +119,12 @@ class Session implements SignallingListener {
       note,
     });
     this.#path = new PathInUse((pair) => this.#hard.kindOf(pair));
-    this.#signalling = makeSignalling({ main, member, observed: (seen) => this.#own.observed(seen) });
+    this.#signalling = makeSignalling({
+      main,
+      member,
+      observed: (seen) => this.#own.observed(seen),
+      send: (...datagram) => sockets.send(main.id, ...datagram),
+    });
     this.#reception = new Reception({ signalling: this.#signalling, hard: this.#hard, governor, path: this.#path });
   }
 
@@ -180,6 +184,10 @@ class Session implements SignallingListener {
     this.#decide();
   }
 
+  unsendable(error: NetError): void {
+    if (!this.#path.current) this.#fail({ kind: 'network', error });
+  }
+
   status(status: SignallingStatus): void {
     this.#note('signal', { status });
     if (this.#closed || this.#path.current) return;
@@ -224,10 +232,6 @@ class Session implements SignallingListener {
 
   /* ---- packets ---- */
 
-  failed(socket: number, error: NetError): void {
-    if (socket === this.#gathered.main.id) this.#signalling.failed?.(error);
-  }
-
   heard(...[socket, datagram, message]: Parameters<Reception['heard']>): void {
     if (!this.#closed) this.#reception.heard(socket, datagram, message);
   }
@@ -242,9 +246,7 @@ class Session implements SignallingListener {
     switch (action.kind) {
       case 'send': {
         const { socket, to, data, ttl } = action;
-        const failed = (error: NetError): void => {
-          if (error.kind !== 'closed') this.#peer?.agent.feed({ kind: 'send-failed', socket, to });
-        };
+        const failed = (): void => this.#peer?.agent.feed({ kind: 'send-failed', socket, to });
         return this.#gathered.sockets.send(socket, data, to, failed, ttl);
       }
       case 'valid':

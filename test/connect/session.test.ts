@@ -6,7 +6,7 @@ import type { PeerNews, SignallingListener } from '../../src/connect/signalling/
 import { connect, connectBy, type ConnectResult } from '../../src/connect/connect.ts';
 import type { Connection, Path } from '../../src/connect/connection.ts';
 import { createLab, type Lab, type LabOptions } from '../../src/lab/topology.ts';
-import type { Env } from '../../src/net/env.ts';
+import { type Env, NetError } from '../../src/net/env.ts';
 import { runPair } from '../matrix/pairs.ts';
 
 const sleep = (env: Env, ms: number): Promise<void> => new Promise((resolve) => void env.clock.after(ms, resolve));
@@ -492,5 +492,101 @@ describe('a connection', () => {
       return b.ended;
     });
     expect(how).toBe('bye');
+  });
+});
+
+describe('a system that refuses sends now and then', () => {
+  it.each([
+    ['EPERM for every other one', { every: 2 }],
+    ['ENOBUFS for every third one', { every: 3, kind: 'other' }],
+  ] as const)('%s: a path all the same, and data on it', async (_, refusedSends) => {
+    for (const [nat, nat2, path] of [
+      ['port-restricted-cone', 'port-restricted-cone', 'direct'],
+      ['restricted-cone', 'symmetric,ports=random', 'direct'],
+      ['port-restricted-cone', 'symmetric,ports=sequential:1', 'predicted'],
+    ] as const)
+      for (let seed = 1; seed <= 10; seed++) {
+        const { a, b } = await runPair({ nat, nat2, seed, laterMs: 300, refusedSends });
+        expect([a.path, b.path, a.received[0], b.received[0]]).toEqual([path, path, 'hello', 'hello']);
+        expect(b.elapsedMs).toBeLessThan(3_000);
+      }
+  });
+
+  it('for good: that is what is said, after a second', async () => {
+    const { a } = await runPair({
+      nat: 'full-cone',
+      nat2: 'full-cone',
+      seed: 1,
+      waitMs: 5_000,
+      refusedSends: { every: 1 },
+    });
+    expect([a.path, a.elapsedMs]).toEqual(['network', 1_000]);
+  });
+
+  /** All that this side sends meets this. */
+  const broken = (env: Env, refuses: () => NetError | undefined): Env => ({
+    ...env,
+    udp: {
+      open: async (options, signal) => {
+        const socket = await env.udp.open(options, signal);
+        return {
+          local: socket.local,
+          listen: (listener) => socket.listen(listener),
+          close: () => socket.close(),
+          send: async (...datagram) => {
+            const error = refuses();
+            if (error) throw error;
+            return socket.send(...datagram);
+          },
+        };
+      },
+    },
+  });
+
+  it('no route for a moment, at whichever instant, is an event', async () => {
+    for (const atMs of [0, 30, 45, 70, 95, 120, 400, 3_000]) {
+      const lab = labOf();
+      const got = await two(
+        lab,
+        async (env, side) => {
+          const begin = env.clock.now();
+          const gone = (): boolean => env.clock.now() - begin >= atMs && env.clock.now() - begin < atMs + 600;
+          const own =
+            side === 'A'
+              ? broken(env, () => (gone() ? new NetError('unreachable', 'no route', 'ENETUNREACH') : undefined))
+              : env;
+          const result = await start(lab, own);
+          if (result.kind === 'failed') return result.failure.kind;
+          let heard = 0;
+          result.connection.onData(() => heard++);
+          for (let i = 0; i < 60; i++) {
+            result.connection.send(Uint8Array.of(i));
+            await sleep(env, 100);
+          }
+          result.connection.close();
+          return heard > 40;
+        },
+        30,
+      );
+      expect(got).toEqual([true, true]);
+    }
+  });
+
+  it('no route when the first socket is opened is one too', async () => {
+    const lab = labOf();
+    const got = await two(lab, async (env, side) => {
+      let tries = 0;
+      const own: Env = {
+        ...env,
+        udp: {
+          open: async (options, signal) => {
+            if (side === 'A' && options.remote && tries++ < 10) throw new NetError('unreachable', 'no', 'ENETUNREACH');
+            return env.udp.open(options, signal);
+          },
+        },
+      };
+      return (await ended(start(lab, own)))?.kind;
+    });
+    expect(got).toEqual(['direct', 'direct']);
   });
 });

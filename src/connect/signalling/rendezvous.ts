@@ -1,14 +1,14 @@
 /** Signalling by way of a rendezvous server, on the very socket whose mapping the peer will be told. */
 import type { Endpoint } from '../../net/address.ts';
-import { type Clock, type Datagram, NetError, type Random } from '../../net/env.ts';
+import type { Clock, Datagram, NetError, Random } from '../../net/env.ts';
 import { type Driver, drive } from '../../net/machine.ts';
 import { type ClientAction, type ClientEvent, RendezvousClient } from '../../rendezvous/client.ts';
 import type { Decoded } from '../../stun/message.ts';
-import type { StunMux } from '../../stun/mux.ts';
+import type { Resender } from '../../net/resend.ts';
 import type { Observed, Signalling, SignallingListener } from './signalling.ts';
 
 export interface RendezvousSignallingOptions {
-  readonly mux: StunMux;
+  readonly send: Resender['send'];
   readonly server: Endpoint;
   readonly room: Uint8Array;
   readonly member: Uint8Array;
@@ -52,24 +52,16 @@ export class RendezvousSignalling implements Signalling {
     return true;
   }
 
-  failed({ kind }: NetError): void {
-    if (kind === 'refused' || kind === 'unreachable') this.#driver.feed({ kind: 'unreachable' });
-  }
-
   close(): void {
     this.#driver.feed({ kind: 'close' });
     this.#driver.stop();
   }
 
   #perform(action: ClientAction): void {
-    const { mux, server, observed, watchRefusal } = this.#options;
+    const { send, server, observed, watchRefusal } = this.#options;
     switch (action.kind) {
       case 'send':
-        mux.send(action.data, server).catch((error: unknown) => {
-          if (!(error instanceof NetError)) throw error;
-          this.failed(error);
-        });
-        return;
+        return send(action.data, server, (error) => this.#listener?.unsendable(error));
       case 'observed':
         return observed(action);
       case 'status':
@@ -77,7 +69,7 @@ export class RendezvousSignalling implements Signalling {
       case 'peer':
         return this.#listener?.peer(action.peer);
       case 'doubt':
-        this.#endWatch = watchRefusal((error) => this.failed(error));
+        this.#endWatch = watchRefusal(() => this.#driver.feed({ kind: 'unreachable' }));
         return;
       case 'certain':
         return this.#endWatch();

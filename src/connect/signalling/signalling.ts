@@ -40,6 +40,8 @@ export const isFinal = (status: SignallingStatus): boolean =>
 export interface SignallingListener {
   peer(news: PeerNews): void;
   status(status: SignallingStatus): void;
+  /** Nothing can be sent to the server: no attempt for a second went out. */
+  unsendable(error: NetError): void;
 }
 
 export interface Signalling {
@@ -51,8 +53,6 @@ export interface Signalling {
   close(): void;
   /** Where it shares the main socket with its server: is shown each STUN message there; true where that was its own. */
   accept?(datagram: Datagram, message: Decoded): boolean;
-  /** And each error of that socket. */
-  failed?(error: NetError): void;
   /** The peer seems to be there, but its news did not come: asks for it. */
   refresh?(): void;
 }

@@ -1,7 +1,8 @@
 /** Where this host may be reached at its own addresses. */
-import type { Waits } from '../../net/wait.ts';
+import { sleep, type Waits } from '../../net/wait.ts';
 import { type Endpoint, type Family, scopeOf } from '../../net/address.ts';
 import { type Env, NetError } from '../../net/env.ts';
+import { Refusals, RETRY_MS } from '../../net/refusals.ts';
 import { routedAddress } from '../../net/route.ts';
 import { Governor } from './governor.ts';
 import { type Socket, Sockets, type SocketsOptions } from './sockets.ts';
@@ -60,13 +61,31 @@ async function gatherHosts(
   }
 }
 
+/** That there is no way may be over in a moment, unless there is no network at all. */
+async function lasting<T>(
+  { clock, interfaces }: Pick<Env, 'clock' | 'interfaces'>,
+  ask: () => Promise<T>,
+  signal: AbortSignal,
+): Promise<T> {
+  const refusals = new Refusals(clock);
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof NetError) || interfaces().every(({ internal }) => internal)) throw error;
+      if (refusals.isFinal(error, true)) throw error;
+      await sleep(clock, RETRY_MS, signal);
+    }
+  }
+}
+
 export interface Gathered extends Hosts {
   readonly sockets: Sockets;
   readonly main: Socket;
   readonly governor: Governor;
 }
 
-export interface GatherOptions extends Pick<SocketsOptions, 'family' | 'heard' | 'failed'> {
+export interface GatherOptions extends Pick<SocketsOptions, 'family' | 'heard'> {
   /** Leads to it. */
   readonly server: Endpoint;
   readonly port?: number | undefined;
@@ -76,12 +95,14 @@ export interface GatherOptions extends Pick<SocketsOptions, 'family' | 'heard' |
 /** Opens what an attempt begins with. Rejects with NetError, or with the reason of the end; nothing is left open then. */
 export async function gather(
   env: Pick<Env, 'clock' | 'udp' | 'interfaces'>,
-  { family, server, port, source, heard, failed }: GatherOptions,
+  { family, server, port, source, heard }: GatherOptions,
   waits: Waits,
 ): Promise<Gathered> {
   const governor = new Governor(env.clock, MOST_PER_SECOND);
-  const routed = await waits.run((signal) => routedAddress(env.udp, server, source, signal));
-  const sockets = new Sockets({ env, family, source, routed, governor, heard, failed });
+  const routed = await waits.run((signal) =>
+    lasting(env, () => routedAddress(env.udp, server, source, signal), signal),
+  );
+  const sockets = new Sockets({ env, family, source, routed, governor, heard });
   try {
     const main = await sockets.open(waits, { port });
     // Who names a source address wants to be reached there alone.

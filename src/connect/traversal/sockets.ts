@@ -1,7 +1,8 @@
 /** The sockets of one attempt at a connection, by number: opened as they are needed, all closed together. */
 import type { Waits } from '../../net/wait.ts';
 import type { Endpoint, Family } from '../../net/address.ts';
-import { type Env, NetError, onNetError, type UdpSocket } from '../../net/env.ts';
+import { type Env, NetError, type UdpSocket } from '../../net/env.ts';
+import { Resender } from '../../net/resend.ts';
 import { withAddress } from '../../net/route.ts';
 import { StunMux } from '../../stun/mux.ts';
 import type { Governor } from './governor.ts';
@@ -17,7 +18,7 @@ export interface Socket {
 }
 
 export interface SocketsOptions {
-  readonly env: Pick<Env, 'udp'>;
+  readonly env: Pick<Env, 'udp' | 'clock'>;
   readonly family: Family;
   /** Local address; any when absent. */
   readonly source: string | undefined;
@@ -25,7 +26,6 @@ export interface SocketsOptions {
   readonly routed: string;
   /** Everything that is no answer to a STUN transaction of the socket's own. */
   readonly heard: NonNullable<Heard>;
-  readonly failed: (id: number, error: NetError) => void;
   /** Told of every packet that leaves. */
   readonly governor: Governor;
 }
@@ -44,7 +44,7 @@ const governed = (socket: UdpSocket, governor: Governor): UdpSocket => ({
 
 export class Sockets {
   readonly #options: SocketsOptions;
-  readonly #open = new Map<number, Socket>();
+  readonly #open = new Map<number, { readonly socket: Socket; readonly sends: Resender }>();
   #next = 0;
   #closed = false;
 
@@ -69,27 +69,25 @@ export class Sockets {
       socket.close();
       throw new NetError('closed', 'the sockets are closed');
     }
-    const mux = new StunMux(governed(socket, this.#options.governor));
+    const own = governed(socket, this.#options.governor);
+    const mux = new StunMux(own);
     const opened: Socket = {
       id,
       mux,
       local: withAddress(socket.local, this.#options.routed),
     };
     mux.onOther = (datagram, message) => this.#options.heard(id, datagram, message);
-    mux.onError = (error) => this.#options.failed(id, error);
-    this.#open.set(id, opened);
+    this.#open.set(id, { socket: opened, sends: new Resender(env.clock, own) });
     return opened;
   }
 
   get(id: number): Socket | undefined {
-    return this.#open.get(id);
+    return this.#open.get(id)?.socket;
   }
 
-  /** Sends and reports a failure to `failed`. */
-  send(id: number, data: Uint8Array, to: Endpoint, failed?: (error: NetError) => void, ttl?: number): void {
-    const socket = this.#open.get(id)?.mux.socket;
-    if (!socket) return;
-    socket.send(data, to, { ttl }).catch(onNetError((error) => failed?.(error)));
+  /** As {@link Resender.send}: what is refused for a moment is an event. */
+  send(id: number, ...datagram: Parameters<Resender['send']>): void {
+    this.#open.get(id)?.sends.send(...datagram);
   }
 
   /** Closes all but this one, and tells which. */
@@ -100,7 +98,9 @@ export class Sockets {
   }
 
   close(id: number): void {
-    this.#open.get(id)?.mux.socket.close();
+    const open = this.#open.get(id);
+    open?.sends.stop();
+    open?.socket.mux.socket.close();
     this.#open.delete(id);
   }
 
@@ -108,5 +108,6 @@ export class Sockets {
   closeAll(kept?: Socket): void {
     this.#closed = true;
     this.closeOthers(kept);
+    if (kept) this.#open.get(kept.id)?.sends.stop();
   }
 }
