@@ -7,6 +7,7 @@ import { OwnDescription } from './signalling/own-description.ts';
 import type { Observed, Signalling } from './signalling/signalling.ts';
 import type { Gathered } from './traversal/gather.ts';
 import { Profiler } from './traversal/measure.ts';
+import type { Testimony } from './traversal/testimony.ts';
 import type { Socket } from './traversal/sockets.ts';
 
 export interface OwnSideOptions {
@@ -16,6 +17,7 @@ export interface OwnSideOptions {
   readonly server: Endpoint;
   /** The server is a nat-tool server: it tells the peer itself where it sees us. */
   readonly trusted: boolean;
+  readonly testimony: Testimony;
   /** Seals our descriptions. */
   readonly key: Uint8Array;
   /** The profile is known, or known better. */
@@ -32,7 +34,7 @@ export class OwnSide {
   #rttMs = 0;
 
   constructor(options: OwnSideOptions) {
-    const { env, gathered, waits, server, trusted, key, late, note } = options;
+    const { env, gathered, waits, server, trusted, testimony, key, late, note } = options;
     this.#options = options;
     this.description = new OwnDescription(key);
     this.description.note({ hosts: gathered.endpoints });
@@ -44,6 +46,7 @@ export class OwnSide {
       main: gathered.main,
       server,
       trusted,
+      testimony,
       waits,
       early: (profile) => this.#measured(profile),
       late: (socket, mapped) => {
@@ -69,15 +72,17 @@ export class OwnSide {
     }
   }
 
-  /** Where the server sees the main socket. */
-  observed({ mapped, alternates, rttMs }: Observed): void {
-    if (this.description.current.reflexive.length === 0) {
-      this.#options.note('candidate', { type: 'srflx', address: formatEndpoint(mapped), rttMs });
-      if (this.#options.trusted) this.description.note({ reflexive: [mapped] });
+  /** Where the server sees the main socket, as far as that can be true. */
+  observed({ mapped: said, alternates, rttMs }: Observed): void {
+    const { testimony, trusted, note } = this.#options;
+    const mapped = testimony.ours(said);
+    if (mapped && this.description.current.reflexive.length === 0) {
+      note('candidate', { type: 'srflx', address: formatEndpoint(mapped), rttMs });
+      if (trusted) this.description.note({ reflexive: [mapped] });
       else this.description.update({ reflexive: [mapped] });
     }
     this.#rttMs = rttMs;
-    this.profiler.sighted({ mapped, alternates }, rttMs);
+    this.profiler.sighted({ mapped, alternates: testimony.alternates(alternates) }, rttMs);
   }
 
   #measured(profile: Profile): void {

@@ -31,6 +31,7 @@ import { type Gathered, gather } from './traversal/gather.ts';
 import { HardWays, type HardWaysOptions } from './traversal/hard-ways.ts';
 import { PathInUse } from './traversal/path-in-use.ts';
 import type { Socket } from './traversal/sockets.ts';
+import { Testimony } from './traversal/testimony.ts';
 
 /** Rejects with the signal's reason. */
 export async function establish(env: Env, options: SessionOptions): Promise<Established> {
@@ -60,6 +61,7 @@ class Session implements SignallingListener {
   readonly #waits: Waits;
   readonly #gathered: Gathered;
   readonly #own: OwnSide;
+  readonly #testimony: Testimony;
   readonly #hard: HardWays;
   readonly #signalling: Signalling;
   readonly #path: PathInUse;
@@ -85,12 +87,14 @@ class Session implements SignallingListener {
     this.#outcome.promise.catch(() => {});
     this.#deadlines = new Deadlines(clock, (name) => this.#due(name));
     const note: HardWaysOptions['note'] = (event, details) => this.#note(event, details);
+    this.#testimony = new Testimony(server, note);
     this.#own = new OwnSide({
       env,
       gathered,
       waits,
       server,
       trusted,
+      testimony: this.#testimony,
       key: secret.descriptionKey(member),
       measured: () => {
         this.#decide();
@@ -169,7 +173,7 @@ class Session implements SignallingListener {
 
   /* ---- the peer ---- */
 
-  peer({ member, payload, observed }: PeerNews): void {
+  peer({ member, payload, observed: seen }: PeerNews): void {
     if (this.#closed || member.length !== MEMBER_BYTES) return;
     const known = this.#peer;
     // Two are enough: whoever comes third is not listened to.
@@ -177,6 +181,7 @@ class Session implements SignallingListener {
     const reader = known?.reader ?? new Reader(this.#options.secret, member);
     const description = reader.read(payload);
     if (!description || sameBytes(member, this.#member)) return this.#note('refused', { what: 'description' });
+    const observed = seen && this.#testimony.peers(seen);
     const peer = known ?? this.#meet(reader, description, observed);
     peer.update(description, observed);
     if (!known) this.#reception.meet(peer);

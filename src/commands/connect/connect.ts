@@ -12,7 +12,7 @@ import { type Args, isCheck, options, positionals, purposeOf } from './options.t
 import { type ConnectReport, nothing, pairsOf, rounded, sincePeer } from './report.ts';
 import { type ConnectEvent, type Used, use } from './use.ts';
 import { view } from './view.ts';
-import { failureFinding, pathInWords, tell } from './words.ts';
+import { doubts, failureFinding, pathInWords, tell } from './words.ts';
 
 async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<ConnectReport>> {
   const { env, signal } = context;
@@ -51,6 +51,7 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
       timeline: linked.timeline.events,
     };
     return finish(linked.failure.kind === 'network' ? 'failed' : 'complete', data, [
+      ...doubts(events),
       failureFinding(linked.failure, linked.server),
     ]);
   }
@@ -60,7 +61,7 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
   context.note(
     `Connected: ${pathInWords(path.kind)}, ${formatEndpoint(path.socket.local)} (${formatEndpoint(path.public)}) to ${formatEndpoint(path.remote)}${path.rttMs === undefined ? '' : `, ${Math.round(path.rttMs)} ms`}.`,
   );
-  const findings: Finding[] = [];
+  const findings: Finding[] = doubts(events);
   let used: Used = { sent: 0, received: 0 };
   let interrupted = false;
   let end: ConnectionEnd | undefined;

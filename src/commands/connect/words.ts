@@ -31,6 +31,14 @@ const PATHS: Readonly<Record<PathKind, string>> = {
 
 export const pathInWords = (path: PathKind): string => PATHS[path];
 
+/** What the server said that cannot be true, once for each of its addresses. */
+export const doubts = (timeline: readonly TimelineEvent[]): Finding[] =>
+  timeline
+    .filter(({ event }) => event === 'doubted')
+    .map(({ server, doubt, why }) =>
+      finding('answer-doubted', { server: String(server), doubt: String(doubt), words: String(why) }),
+    );
+
 export function failureFinding(failure: ConnectFailure, server: string): Finding {
   switch (failure.kind) {
     case 'nobody-came':

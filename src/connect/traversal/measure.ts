@@ -2,7 +2,7 @@
  * What a side must know of its own NAT before it can tell how a hole may be opened: mapping, filtering, port allocation. All in
  * parallel on sockets of their own (a test opens the filter for the next), beside the attempts that need none of it.
  */
-import { type Endpoint, sameEndpoint } from '../../net/address.ts';
+import { type Endpoint, formatEndpoint, sameEndpoint } from '../../net/address.ts';
 import type { Clock, Random } from '../../net/env.ts';
 import { deferred, type Waits } from '../../net/wait.ts';
 import { classifyFiltering, type Passage } from '../../nat/filtering.ts';
@@ -12,9 +12,11 @@ import { alternatesOf, encodeBinding } from '../../stun/binding.ts';
 import { transact } from '../../stun/client.ts';
 import { type Decoded, mappedAddress } from '../../stun/message.ts';
 import type { Schedule } from '../../net/schedule.ts';
-import { classifyMapping, type MappingVerdict, type Observation } from '../../nat/mapping.ts';
+import { type Sighting, weigh } from '../../nat/evidence.ts';
+import type { MappingVerdict } from '../../nat/mapping.ts';
 import type { Profile } from '../../nat/profile.ts';
 import type { Socket, Sockets } from './sockets.ts';
+import type { Testimony } from './testimony.ts';
 
 export interface ProfilerOptions {
   readonly clock: Clock;
@@ -24,6 +26,7 @@ export interface ProfilerOptions {
   readonly server: Endpoint;
   /** The server is one of ours: its silence to a CHANGE-REQUEST is the NAT's doing. */
   readonly trusted: boolean;
+  readonly testimony: Testimony;
   readonly waits: Waits;
   /** The mapping is known, and, where it is symmetric, how ports are given out; the filter may not be, yet. */
   readonly early: (profile: Profile) => void;
@@ -33,7 +36,8 @@ export interface ProfilerOptions {
 
 /** Where the server sees the main socket, and where else it answers. */
 export interface Sight {
-  readonly mapped: Endpoint;
+  /** Undefined where what the server said cannot be true. */
+  readonly mapped: Endpoint | undefined;
   readonly alternates: readonly Endpoint[];
 }
 
@@ -103,17 +107,19 @@ export class Profiler {
     const far =
       alternates.find((each) => each.address !== server.address && each.port !== server.port) ??
       alternates.find((each) => each.address !== server.address);
-    const observed = async (remote: Endpoint | undefined): Promise<Observation[]> => {
-      const mapped = remote && (await this.#ask(main, remote))?.mapped;
-      return mapped ? [{ local: main.local, remote, mapped }] : [];
-    };
+    const seenBy = (remote: Endpoint, mapped: Endpoint | undefined): Sighting[] =>
+      mapped ? [{ server: formatEndpoint(server), local: main.local, remote, mapped }] : [];
+    const observed = async (remote: Endpoint | undefined): Promise<Sighting[]> =>
+      remote ? seenBy(remote, (await this.#ask(main, remote))?.mapped) : [];
     const others = (await Promise.all([observed(near), observed(far)])).flat();
-    const verdict = classifyMapping([{ local: main.local, remote: server, mapped: sight.mapped }, ...others]);
+    const { verdict, believed } = weigh([...seenBy(server, sight.mapped), ...others]);
+    // A server on this side of every NAT says nothing of them.
+    if (verdict.mapping === 'none' && this.#options.testimony.inside) return { mapping: 'unknown', dependent: false };
     if (verdict.mapping !== 'unknown') return verdict;
     // It depends on something: the worse is assumed. Alike on two ports of one address, it might still differ by address; few NATs do so,
     // and nothing is lost by trying.
     if (verdict.dependent) return { mapping: 'address-and-port-dependent', dependent: true };
-    return { mapping: others.length > 0 ? 'endpoint-independent' : 'unknown', dependent: false };
+    return { mapping: believed.length > 1 ? 'endpoint-independent' : 'unknown', dependent: false };
   }
 
   async #allocation({ alternates }: Sight): Promise<PortAllocation> {
@@ -188,7 +194,7 @@ export class Profiler {
     schedule = this.#askSchedule,
     isFlow = true,
   ): Promise<Answer | undefined> {
-    const { random, clock, waits } = this.#options;
+    const { random, clock, waits, testimony } = this.#options;
     const flow: { socket: Socket; mapped: Endpoint | undefined } = { socket, mapped: undefined };
     if (isFlow) this.#flows.push(flow);
     // An answer from elsewhere is what a CHANGE-REQUEST asks for.
@@ -198,7 +204,8 @@ export class Profiler {
     );
     if (!('message' in outcome)) return undefined;
     const { message, from } = outcome;
-    flow.mapped = outcome.kind === 'answered' ? mappedAddress(message) : undefined;
+    const said = outcome.kind === 'answered' ? mappedAddress(message) : undefined;
+    flow.mapped = said && testimony.ours(said, to);
     return { message, from, mapped: flow.mapped };
   }
 

@@ -265,6 +265,25 @@ describe('nat-tool connect', () => {
     expect(both[0]?.stderr).toContain('damaged');
   });
 
+  it.each(['lie-private', 'lie-zero', 'lie-family'] as const)(
+    'believes no server that says what cannot be true: %s',
+    async (fault) => {
+      const both = await byHand([...SERVER], /nt1\.\S+(?=\n)/, {
+        nat: 'full-cone',
+        second: { nat: 'full-cone' },
+        limitMs: 1_000_000,
+        servers: [{ name: 'stun.example.net', addresses: ['40.30.20.10', '40.30.20.11'], faults: [fault] }],
+      });
+      for (const each of both) {
+        const { data, findings } = json(each);
+        expect(findings.map(({ kind }) => kind)).toContain('answer-doubted');
+        const timeline = data['timeline'] as { event: string; type?: string; mapping?: string }[];
+        expect(timeline.filter(({ type }) => type === 'srflx')).toEqual([]);
+        expect(timeline.findLast(({ event }) => event === 'measured')?.mapping).toBe('unknown');
+      }
+    },
+  );
+
   it('speaks plain SDP', async () => {
     const both = await byHand([...SERVER, '--sdp'], /a=ice-ufrag[\s\S]*end-of-candidates/, {
       nat: 'port-restricted-cone',
