@@ -54,13 +54,20 @@ export const ladder = (participants: readonly string[], steps: readonly LadderSt
 export const note = (text: string): Block => ({ kind: 'note', text });
 export const raw = (text: string): Block => ({ kind: 'raw', text });
 
-/** The NAT forwarding table, `Private side | Public side | Remote`, with further columns where a command has them. */
+const KNOWN = {
+  title: 'Known',
+  of: ({ assumed }: ForwardingRow): Cell => (assumed ? { text: 'assumed', tone: 'warn' } : 'seen'),
+};
+
+/** The NAT forwarding table, `Private side | Public side | Remote`, with further columns where a command has them, and one that tells the assumed from the seen where there are both. */
 export function forwardingGrid<Row extends ForwardingRow>(
   rows: readonly Row[],
   more: readonly (Column & { readonly of: (row: Row) => Cell })[] = [],
 ): Block {
+  const known = rows.some(({ assumed }) => assumed) ? [KNOWN] : [];
+  const columns = [...known, ...more];
   return grid(
-    ['Private side', 'Public side', 'Remote', ...more.map(({ of: _, ...column }) => column)],
-    rows.map((row) => [row.private, row.public, row.remote, ...more.map((column) => column.of(row))]),
+    ['Private side', 'Public side', 'Remote', ...columns.map(({ of: _, ...column }) => column)],
+    rows.map((row) => [row.private, row.public, row.remote, ...columns.map((column) => column.of(row))]),
   );
 }

@@ -54,8 +54,12 @@ const TEXTS = {
   'sources-failed': ({ sources, error }: { sources: readonly string[]; error: string }) =>
     `No address from ${list(sources)}: ${error}.`,
   'public-side-unknown': ({ reason }: { reason: string }) => `The public side of this port is unknown: ${reason}.`,
-  'public-side-assumed': ({ server }: { server: string }) =>
-    `Only ${server} told the public side. It holds towards other hosts too unless the NAT is symmetric; a second server (--stun twice) would tell.`,
+  'public-side-assumed': ({ server, remote }: { server: string; remote: string }) =>
+    `The public side towards ${remote} is assumed: only ${server} told what it sees. It holds towards other hosts too unless the NAT is symmetric; a second server (--stun twice) would tell.`,
+  'path-unseen': ({ remote, local, paths }: { remote: string; local: string; paths: readonly string[] }) =>
+    `The way to ${remote} leaves from ${local}, and the servers were reached another way, from ${list(paths)}: what they see says nothing of it.`,
+  'peer-sees-other': ({ remote, seen, others }: { remote: string; seen: string; others: readonly string[] }) =>
+    `${remote} sees ${seen}, and the servers ${list(others)}: this NAT maps by destination (symmetric), or held that flow already and gave another port.`,
   'symmetric-punch': ({ remote, seen }: { remote: string; seen: readonly string[] }) =>
     `This NAT is symmetric: the same local port has another public side for each destination (${list(seen)}), so what it will be towards ${remote} cannot be told beforehand, and a plain punch cannot be promised. It works when the other side accepts packets from any port: a public host, or one behind a full or restricted cone NAT. Towards a port-restricted cone it takes port prediction, towards another symmetric NAT a relay.`,
   'no-peer-answer': ({ remote, sent }: { remote: string; sent: number }) =>

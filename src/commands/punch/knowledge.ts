@@ -1,8 +1,11 @@
 /** What is known of the public side before the first packet. */
 import { type Endpoint, formatEndpoint, sameEndpoint, scopeOf } from '../../net/address.ts';
+import { NetError } from '../../net/env.ts';
+import { routedAddress } from '../../net/route.ts';
 import type { LocalPort } from '../../probe/punch/local-port.ts';
 import { type MappedAddress, type MappedAddressSoFar, learnMappedAddress } from '../../probe/punch/mapped-address.ts';
 import { defaultServers } from '../../probe/servers.ts';
+import { testimonyFindings } from '../../probe/testimony.ts';
 import { type Finding, finding } from '../../report/finding.ts';
 import type { StunServerName } from '../../stun/uri.ts';
 import { parseStun } from '../arguments.ts';
@@ -42,6 +45,10 @@ export interface Knowledge {
   readonly why: string | undefined;
   /** Towards the remote end; undefined where it cannot be known. */
   readonly expected: Endpoint | undefined;
+  /** Nobody saw that: it follows from what servers saw. */
+  readonly assumed: boolean;
+  /** The local address that leads to the remote end; undefined where there is no route. */
+  readonly local: string | undefined;
 }
 
 export async function learn(
@@ -53,26 +60,62 @@ export async function learn(
 ): Promise<Knowledge & { readonly side: MappedAddressSoFar }> {
   const { env, environment } = context;
   const { servers, why } = serversFor(args, remote, environment);
-  const side = await learnMappedAddress(env, port, { servers, timeoutMs: STUN_TIMEOUT_MS }, signal);
-  const first = side.observations[0];
+  const local = await routedAddress(env.udp, remote, args.source, signal).catch((error: unknown) => {
+    if (signal.aborted || error instanceof NetError) return undefined;
+    throw error;
+  });
+  const side = await learnMappedAddress(
+    env,
+    port,
+    {
+      servers,
+      timeoutMs: STUN_TIMEOUT_MS,
+      course: local === undefined ? undefined : { local, remote },
+      // On the way to a host next door there are none but servers next door.
+      local: args.local || scopeOf(remote.address) !== 'public',
+    },
+    signal,
+  );
+  const [first] = side.believed;
   // The server itself may be the remote end.
-  const exact = side.observations.find((each) => sameEndpoint(each.remote, remote));
+  const exact = side.credible.find((each) => sameEndpoint(each.remote, remote));
   const expected = exact?.mapped ?? (side.verdict.dependent ? undefined : first?.mapped);
-  return { side, why: why ?? (first ? undefined : (side.views[0]?.error ?? 'no server answered')), expected };
+  return {
+    side,
+    why: why ?? (first ? undefined : reasonOf(side)),
+    expected,
+    assumed: !exact && side.verdict.mapping !== 'none',
+    local,
+  };
 }
 
-export function warnings({ side, why }: Knowledge, remote: Endpoint): Finding[] {
-  const { observations, verdict } = side;
-  const first = observations[0];
-  if (!first) return [finding('public-side-unknown', { reason: why ?? 'no server answered' })];
+function reasonOf({ views, doubted, disputed, elsewhere }: MappedAddress): string {
+  if (disputed) return 'the servers contradict each other';
+  if (doubted.length > 0) return 'what the servers say does not count';
+  if (elsewhere.length > 0) return 'the servers are reached another way';
+  return views[0]?.error ?? 'no server answered';
+}
+
+export function warnings({ side, why, local }: Knowledge, remote: Endpoint): Finding[] {
+  const { believed, elsewhere, verdict } = side;
+  const [first] = believed;
+  const findings = testimonyFindings(side);
+  const to = formatEndpoint(remote);
+  if (elsewhere.length > 0 && local !== undefined)
+    findings.push(
+      first
+        ? finding('paths-differ', { paths: [`${local} to ${to}`, ...elsewhere], known: true })
+        : finding('path-unseen', { remote: to, local, paths: elsewhere }),
+    );
   if (verdict.dependent)
-    return [
+    findings.push(
       finding('symmetric-punch', {
-        remote: formatEndpoint(remote),
-        seen: [...new Set(observations.map(({ mapped }) => formatEndpoint(mapped)))],
+        remote: to,
+        seen: [...new Set((first ? believed : side.credible).map(({ mapped }) => formatEndpoint(mapped)))],
       }),
-    ];
-  if (verdict.mapping === 'unknown' && !sameEndpoint(first.mapped, first.local))
-    return [finding('public-side-assumed', { server: formatEndpoint(first.remote) })];
-  return [];
+    );
+  else if (!first) findings.push(finding('public-side-unknown', { reason: why ?? 'no server answered' }));
+  else if (verdict.mapping === 'unknown' && !sameEndpoint(first.mapped, first.local))
+    findings.push(finding('public-side-assumed', { server: formatEndpoint(first.remote), remote: to }));
+  return findings;
 }

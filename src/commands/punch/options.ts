@@ -57,6 +57,10 @@ export const options = {
     parse: parseStun,
     describe: 'ask this STUN server for the public side; built-in servers when left out',
   },
+  local: {
+    type: 'boolean',
+    describe: 'believe servers inside this network too: the NAT in question is one on the way to them',
+  },
   noStun: { type: 'boolean', describe: 'ask no server' },
   timeout: {
     ...WAIT,

@@ -1,5 +1,5 @@
 /** What whoever sits at the other side must be told. */
-import type { Endpoint } from '../../net/address.ts';
+import { type Endpoint, formatEndpoint } from '../../net/address.ts';
 import type { Context } from '../command.ts';
 import type { Knowledge } from './knowledge.ts';
 
@@ -17,9 +17,11 @@ export const localPortHint = ({ port }: { readonly port: number }): string =>
 
 /** Said before the packets go out, for whoever sits at the terminal and must tell the other side. */
 export function announce(context: Context, knowledge: Knowledge, remote: Endpoint): void {
-  const { expected, side } = knowledge;
+  const { expected, assumed, side } = knowledge;
   if (side.verdict.dependent) context.note('this NAT is symmetric: a plain punch cannot be promised');
   if (expected) {
+    if (assumed && side.verdict.mapping === 'unknown')
+      context.note(`one server alone saw ${formatEndpoint(expected)}; it is assumed for ${formatEndpoint(remote)} too`);
     const { punch: there, send } = commandsFor(remote, expected);
     context.note(`the other side: ${there}`);
     context.note(`or, to send:    echo hello | ${send}`);

@@ -1,6 +1,8 @@
 /** What `punch` reports. */
-import type { Mapping, Observation } from '../../nat/mapping.ts';
-import { type Endpoint, formatEndpoint, sameEndpoint } from '../../net/address.ts';
+import { doubtInWords, doubtOf, plain, type Sighting } from '../../nat/evidence.ts';
+import type { Mapping } from '../../nat/mapping.ts';
+import { type Endpoint, formatEndpoint, sameEndpoint, scopeOf } from '../../net/address.ts';
+import { WELL_KNOWN } from '../../net/nat64.ts';
 import { toMicroseconds } from '../../net/round.ts';
 import type { LocalPort } from '../../probe/punch/local-port.ts';
 import type { ServerView } from '../../probe/punch/mapped-address.ts';
@@ -22,6 +24,8 @@ export interface PunchReport {
   readonly remote: string;
   /** What the remote end sees, where that is known or follows from what servers saw. */
   readonly public: string | null;
+  /** Nobody has seen that: it follows from what servers saw of other flows of this port. */
+  readonly publicAssumed: boolean;
   readonly mapping: Mapping;
   readonly hole: Hole;
   readonly sent: number;
@@ -36,18 +40,40 @@ export interface PunchReport {
 }
 
 function tableOf(
-  observations: readonly Observation[],
+  believed: readonly Sighting[],
   punched: Punched | undefined,
   remote: Endpoint,
-  expected: Endpoint | undefined,
+  seen: Endpoint | undefined,
+  assumed: boolean,
 ): ForwardingTable {
   const table = new ForwardingTable();
-  for (const { local, mapped, remote: server } of observations)
+  for (const { local, mapped, remote: server } of believed)
     if (!sameEndpoint(local, mapped)) table.add(local, mapped, server);
-  const seen = punched?.peer?.seenAs ?? expected;
   if (punched && punched.sent > 0 && seen && !sameEndpoint(punched.local, seen))
-    table.add(punched.local, seen, punched.peer?.address ?? remote);
+    table.add(punched.local, seen, punched.peer?.address ?? remote, assumed);
   return table;
+}
+
+/** How the peer says that it sees us, in plain form, where that can be true. */
+function toldBy(peer: Punched['peer'], findings: Finding[]): Endpoint | undefined {
+  if (!peer?.seenAs) return undefined;
+  const mapped = plain(peer.seenAs);
+  const local = scopeOf(peer.address.address) !== 'public';
+  const doubt = doubtOf({ remote: peer.address, mapped }, { local, nat64: [WELL_KNOWN] });
+  if (!doubt) return mapped;
+  const server = formatEndpoint(peer.address);
+  findings.push(finding('answer-doubted', { server, doubt, words: doubtInWords(doubt, mapped) }));
+  return undefined;
+}
+
+/** The findings on our own side, after what the peer told of it. */
+function ownSide({ side, expected, assumed }: Knowledge, given: readonly Finding[], told: Endpoint, peer: string) {
+  const findings = given.filter(({ kind }) => kind !== 'public-side-assumed' && kind !== 'public-side-unknown');
+  if (expected && assumed && !side.verdict.dependent && !sameEndpoint(expected, told)) {
+    const others = [...new Set(side.believed.map(({ mapped }) => formatEndpoint(mapped)))];
+    findings.push(finding('peer-sees-other', { remote: peer, seen: formatEndpoint(told), others }));
+  }
+  return findings;
 }
 
 function holeOf(punched: Punched | undefined, waitMs: number): Hole {
@@ -65,10 +91,16 @@ export function conclude(
   args: Args,
 ): { data: PunchReport; findings: Finding[] } {
   const hole = holeOf(punched, waitMs);
-  const observations = knowledge?.side.observations ?? [];
-  const side = punched?.peer?.seenAs ?? knowledge?.expected;
-  const local = punched?.local ?? observations[0]?.local;
-  const findings = knowledge ? warnings(knowledge, remote) : [];
+  const believed = knowledge?.side.believed ?? [];
+  const doubts: Finding[] = [];
+  const told = toldBy(punched?.peer, doubts);
+  const side = told ?? knowledge?.expected;
+  const assumed = side !== undefined && !told && (knowledge?.assumed ?? false);
+  const local = punched?.local ?? believed[0]?.local;
+  let findings = knowledge ? warnings(knowledge, remote) : [];
+  if (told && knowledge)
+    findings = ownSide(knowledge, findings, told, formatEndpoint(punched?.peer?.address ?? remote));
+  findings.push(...doubts);
   if (port.shared && waitMs === 0 && args.count === undefined)
     findings.push(finding('port-shared', { local: `UDP port ${port.port}` }));
   if (punched?.failure?.kind === 'refused') findings.push(finding('refused', { remote: formatEndpoint(remote) }));
@@ -78,6 +110,7 @@ export function conclude(
     local: local ? formatEndpoint(local) : String(port),
     remote: formatEndpoint(remote),
     public: side ? formatEndpoint(side) : null,
+    publicAssumed: assumed,
     mapping: knowledge?.side.verdict.mapping ?? 'unknown',
     hole,
     sent: punched?.sent ?? 0,
@@ -92,7 +125,7 @@ export function conclude(
     shared: port.shared,
     otherSide: side ? commandsFor(remote, side) : null,
     stun: knowledge?.side.views ?? [],
-    table: tableOf(observations, punched, remote, knowledge?.expected).rows(),
+    table: tableOf(believed, punched, remote, side, assumed).rows(),
   };
   return { data, findings };
 }

@@ -29,9 +29,9 @@ describe('the mapped address of a port', () => {
     ['symmetric,mapping=ad', 'address-dependent'],
     ['none', 'none'],
   ] as const)('behind %s is %s, by one server with two addresses', async (nat, mapping) => {
-    const { verdict, observations, views } = await learnt(createLab({ nat } as LabOptions), ['stun.example.net']);
+    const { verdict, believed, views } = await learnt(createLab({ nat } as LabOptions), ['stun.example.net']);
     expect(verdict.mapping).toBe(mapping);
-    expect(observations.length).toBeGreaterThan(1);
+    expect(believed.length).toBeGreaterThan(1);
     expect(views.every(({ error }) => error === null || error === 'given up')).toBe(true);
   });
 
@@ -51,8 +51,8 @@ describe('the mapped address of a port', () => {
   it('tells what became of servers that do not answer', async () => {
     const lab = createLab();
     lab.addHost('S', [SERVER.address]);
-    const { views, observations } = await learnt(lab, [SERVER.address, 'nobody.example.net']);
-    expect(observations).toEqual([]);
+    const { views, believed } = await learnt(lab, [SERVER.address, 'nobody.example.net']);
+    expect(believed).toEqual([]);
     expect(views.map(({ server, error }) => [server, error])).toEqual(
       expect.arrayContaining([
         [SERVER.address, 'no answer'],
