@@ -24,7 +24,11 @@ const LEAVES: Readonly<Record<string, (file: string) => boolean>> = {
   node: (file) => file === 'start.ts' || file === 'main.ts' || file === 'index.ts',
   lab: (file) => file.startsWith('commands/lab/'),
 };
-const HIGHEST_UNDER_LEAF = 2;
+/** The rooms that each of them stands on. */
+const UNDER_LEAF: Readonly<Record<string, readonly string[]>> = {
+  node: ['net'],
+  lab: ['net', 'nat', 'stun', 'rendezvous', 'turn'],
+};
 
 /** What reaches for the world past the Env. */
 const AMBIENT: readonly (readonly [name: string, pattern: RegExp])[] = [
@@ -81,8 +85,13 @@ function breaches(sources: Sources): string[] {
         if (!leaf(file)) found.push(`${file} knows the leaf ${target}`);
         continue;
       }
+      const under = UNDER_LEAF[from];
+      if (under) {
+        if (!under.includes(to)) found.push(`${file} imports ${target}, on which ${from} does not stand`);
+        continue;
+      }
       const floor = FLOORS[to];
-      const limit = from in LEAVES ? HIGHEST_UNDER_LEAF : FLOORS[from];
+      const limit = FLOORS[from];
       if (floor === undefined || limit === undefined)
         found.push(`${file} imports ${target}: no floor is known for one of them`);
       else if (floor > limit) found.push(`${file} imports ${target}, on a higher floor`);
@@ -211,6 +220,13 @@ describe('the checker', () => {
       [
         ['probe/b.ts', "import '../lab/c.ts';"],
         ['lab/c.ts', ''],
+      ],
+    ],
+    [
+      'out of a leaf, beside its rooms',
+      [
+        ['lab/b.ts', "import '../ice/c.ts';"],
+        ['ice/c.ts', ''],
       ],
     ],
     [
