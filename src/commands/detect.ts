@@ -1,4 +1,6 @@
 import { type Family, familyOf } from '../net/address.ts';
+import { findPrefixes } from '../net/nat64.ts';
+import { Waits } from '../net/wait.ts';
 import { measureBehaviour } from '../probe/detect/behaviour.ts';
 import { type Behaviour, conclude, nothingMeasured } from '../probe/detect/conclude.ts';
 import { advice, EXPECTABLE, isExpected, meaningOf } from '../nat/meaning.ts';
@@ -29,6 +31,7 @@ async function run(
     port: number | undefined;
     source: string | undefined;
     timeout: number;
+    local: boolean;
   },
   context: Context,
 ) {
@@ -44,19 +47,24 @@ async function run(
   const left = () => Math.max(1, deadline - env.clock.now());
   for (const [i, batch] of batches.entries()) {
     context.progress('looking up servers');
+    const lookups = new Waits(signal);
     try {
       const wanted = {
         family: args.source === undefined ? args.family : familyOf(args.source),
         timeoutMs: left(),
         anyWillDo: args.server.length === 0,
       };
-      const { family, endpoints, names, findings } = await findServers(env, batch, wanted, signal);
+      const { family, endpoints, spares, names, findings } = await findServers(env, batch, wanted, signal);
       if (endpoints.length === 0) {
         if (i < batches.length - 1) continue;
         return close('failed', nothingMeasured(batch[0]?.host ?? ''), findings);
       }
       const options = {
         servers: endpoints,
+        spares,
+        local: args.local,
+        // Found out beside the measurement; its end ends the look-up too.
+        nat64: family === 6 ? lookups.run((own) => findPrefixes(env.resolver, own)).catch(() => []) : undefined,
         port: args.port,
         source: args.source,
         timeoutMs: left(),
@@ -69,6 +77,8 @@ async function run(
     } catch (error) {
       if (!signal.aborted) throw error;
       return close('partial', nothingMeasured(batch[0]?.host ?? ''), [finding('interrupted')]);
+    } finally {
+      lookups.end();
     }
   }
   throw new Error('there is always a last batch');
@@ -172,6 +182,10 @@ export default defineCommand({
       suggestions: EXPECTABLE,
       list: true,
       describe: `exit 1 unless the type is among these words; also cone (any of the three) and p2p (hole punching works)`,
+    },
+    local: {
+      type: 'boolean',
+      describe: 'measure against a server inside this network: the NAT asked about is one on the way to it',
     },
     family: FAMILY,
     port: {

@@ -8,6 +8,8 @@ import { discover } from '../stun/discovery.ts';
 import type { StunServerName } from '../stun/uri.ts';
 
 const AT_ONCE = 16;
+/** Further addresses of one name that are kept. */
+const MOST_SPARES = 3;
 /** What is looked up must not hold up the rest: a resolver that is silent for so long has failed. */
 const LOOKUP_TIMEOUT_MS = 3000;
 
@@ -15,6 +17,8 @@ export interface FoundServers {
   readonly family: Family;
   /** One a server, of one family, in the order of the names. */
   readonly endpoints: readonly Endpoint[];
+  /** Further addresses of the same family, by the server's endpoint as text. */
+  readonly spares: ReadonlyMap<string, readonly Endpoint[]>;
   /** The host that was looked up, by endpoint as text. */
   readonly names: ReadonlyMap<string, string>;
   readonly findings: readonly Finding[];
@@ -70,10 +74,12 @@ export async function findServers(
       : 6);
   const endpoints: Endpoint[] = [];
   const byEndpoint = new Map<string, string>();
+  const spares = new Map<string, readonly Endpoint[]>();
   for (const [i, list] of found.entries()) {
-    const endpoint = list.find(({ address }) => familyOf(address) === chosen);
+    const [endpoint, ...more] = list.filter(({ address }) => familyOf(address) === chosen);
     if (endpoint && !endpoints.some((each) => sameEndpoint(each, endpoint))) {
       endpoints.push(endpoint);
+      if (more.length > 0) spares.set(formatEndpoint(endpoint), more.slice(0, MOST_SPARES));
       const { host } = names[i] as StunServerName;
       if (!isAddress(host)) byEndpoint.set(formatEndpoint(endpoint), host);
     }
@@ -81,6 +87,7 @@ export async function findServers(
   return {
     family: chosen,
     endpoints,
+    spares,
     names: byEndpoint,
     findings: anyWillDo && endpoints.length > 0 ? [] : lookupFindings(failures, env),
   };

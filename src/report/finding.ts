@@ -125,6 +125,8 @@ const TEXTS = {
     `Answers from ${server}'s other address did not arrive, but behind a symmetric NAT that proves filtering only with a server that honours RESPONSE-PORT, and this one does not. Filtering stays unknown; the type does not depend on it.`,
 
   // Why something stays unknown.
+  'mapping-same-on-ports': ({ server }: { server: string }) =>
+    `Two ports of ${server} see the same public side, so the mapping does not go by the port. Few NATs go by the address alone; a second address of that server, or a second server, would tell.`,
   'mapping-needs-second-address': ({ server }: { server: string }) =>
     `Only ${server} answered: whether the NAT maps differently for another destination needs a second server address. Name a second server.`,
   'mapping-dependence-unknown': () =>

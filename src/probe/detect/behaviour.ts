@@ -2,7 +2,7 @@
  * NAT behaviour discovery (RFC 5780), all tests in parallel on separate sockets. What is known at each moment is a pure function of
  * what was sent and heard (`conclude.ts`), so that an interrupted measurement still says what it learnt.
  */
-import { type Endpoint, type Family, formatEndpoint, sameEndpoint } from '../../net/address.ts';
+import { type Endpoint, type Family, formatEndpoint, type Network, sameEndpoint } from '../../net/address.ts';
 import { NetError } from '../../net/env.ts';
 import { WELL_KNOWN } from '../../net/nat64.ts';
 import { Refusals, RETRY_MS } from '../../net/refusals.ts';
@@ -11,16 +11,21 @@ import { changeControl, type FilteringOutcome, filteringTest } from './filtering
 import { filteringOf, type BehaviourFacts, type ServerTest } from './facts.ts';
 import { judge } from './judgement.ts';
 import { compareOnMoreSockets, sample, sampleAndHairpin, SAMPLES_AT_ONCE } from './sampling.ts';
-import { best, CHOICE_GRACE_MS, searchServers, usableOther, watchRefusal } from './search.ts';
+import { best, CHOICE_GRACE_MS, searchServers, turnsOf, usableOther, watchRefusal } from './search.ts';
 import { type Change, isLossSample, type Series, sendUntil, settled } from './series.ts';
 import { type ProbeEnv, Probes, type ProbeSocket } from './probes.ts';
 
 const LAST_ANSWERS_MS = 30;
+const NEAR_PORT_MS = 80;
 
 /** Of {@link measureBehaviour}. */
 export interface BehaviourOptions {
   /** At least one, all of one family; the first with RFC 5780 support that answers is used for filtering. */
   readonly servers: readonly Endpoint[];
+  /** Further addresses of a server, by its endpoint as text: each has its turn while those before it are silent or fail. */
+  readonly spares?: ReadonlyMap<string, readonly Endpoint[]> | undefined;
+  /** The NAT64 prefixes of this network, as soon as they are known. */
+  readonly nat64?: Promise<readonly Network[]> | undefined;
   /** Local port of the mapping socket; any when absent. */
   readonly port?: number | undefined;
   /** Local address; that of the routed interface when absent. */
@@ -107,15 +112,22 @@ class BehaviourTest {
     const x = await probes.open(this.#signal, { port: this.#options.port });
     this.#m.x = x;
     if (only) await probes.prepare(2 + SAMPLES_AT_ONCE - 1, this.#signal);
-    const bindings = servers.map((server) => probes.begin({ kind: 'mapping', number: 1 }, x, server));
+    const turns = servers.map((server) =>
+      turnsOf(probes, x, server, this.#options.spares?.get(formatEndpoint(server))),
+    );
+    const bindings = turns.flat();
+    this.#options.nat64?.then((prefixes) => {
+      probes.ground.nat64 = prefixes;
+      probes.gate.notify();
+    });
     const search = scope(probes.env.clock, this.#signal);
     try {
-      const found = searchServers(this.#m, bindings, this.#options.source, search.signal);
+      const found = searchServers(this.#m, turns, this.#options.source, search.signal);
       // With one server there is nothing to choose: everything that needs no earlier answer starts at once.
       const early = only && this.#beginTest(only);
       const filtering = early && (await this.#startFiltering(early, search.signal));
       const samples = only && sample(this.#m, only, SAMPLES_AT_ONCE - 1, SAMPLES_AT_ONCE, search.signal);
-      const watches = Promise.all(bindings.map((binding) => watchRefusal(probes, binding, search.signal)));
+      const watches = Promise.all(turns.map(([binding]) => binding && watchRefusal(probes, binding, search.signal)));
       const first = best(await found, probes.ground);
       if (first) {
         this.#options.onProgress?.('testing mapping and filtering');
@@ -127,7 +139,7 @@ class BehaviourTest {
         await compareOnMoreSockets(this.#m, this.#signal);
         // The table is of all flows: those opened last are given the time to be answered.
         await probes.gate.wait(
-          () => probes.series.every((each) => each.sent === 0 || !isLossSample(each) || settled(each)),
+          () => probes.series.every((each) => !each.begun || !isLossSample(each) || settled(each)),
           Math.max(LAST_ANSWERS_MS, probes.roundTripMs()),
           this.#signal,
         );
@@ -207,25 +219,38 @@ class BehaviourTest {
       ));
     ) {
       tested.add(binding);
-      const other = usableOther(binding, probes.ground);
+      // What was begun before it was known how this server is reached is of no use where it is reached otherwise.
+      const begun = early && binding === bindings[0] ? early : undefined;
+      const other = usableOther(binding, probes.ground) ?? (begun && (await this.#nearPort(x, binding)));
       if (!other) {
-        if (!early) continue;
+        if (!begun) continue;
         // An answer from elsewhere would come with the first one; without OTHER-ADDRESS silence says nothing, so nothing is waited for.
         await probes.gate.wait(
-          () => early.test.otherAddress !== undefined,
+          () => begun.test.otherAddress !== undefined,
           probes.roundTripMs() + CHOICE_GRACE_MS,
           this.#signal,
         );
-        early.filtering.abandon();
-        await early.filtering.finished;
+        begun.filtering.abandon();
+        await begun.filtering.finished;
         continue;
       }
-      const test = early?.test ?? this.#beginTest(binding.to);
-      const filtering = early?.filtering ?? (await this.#startFiltering(test, this.#signal));
+      const test = begun?.test ?? this.#beginTest(binding.to);
+      const filtering = begun?.filtering ?? (await this.#startFiltering(test, this.#signal));
       await this.#testMapping(x, binding, other);
       await this.#control(x, test, other, filtering);
       if (filteringOf(test) !== 'unknown') return;
     }
+  }
+
+  /** A server on one address may answer on the next port too, as our own does: that tells whether the NAT goes by the port. */
+  async #nearPort(x: ProbeSocket, { to, server }: Series): Promise<Endpoint | undefined> {
+    if (to.port === 65_535) return undefined;
+    const near = { address: to.address, port: to.port + 1 };
+    const { probes } = this.#m;
+    const series = probes.begin({ kind: 'mapping', number: 4 }, x, near, { server });
+    const gaps = [60, 60, Math.max(NEAR_PORT_MS, 2 * probes.roundTripMs())];
+    await sendUntil(series, gaps, () => settled(series), this.#signal);
+    return probes.believes(series) ? near : undefined;
   }
 
   /** Where servers contradict each other, the second addresses of those that were not tested are asked too: one server must not outweigh another because it had its turn first. */
@@ -242,13 +267,13 @@ class BehaviourTest {
     await Promise.all(
       bindings.map((binding) => {
         const other = probes.believes(binding) ? usableOther(binding, probes.ground) : undefined;
-        return other && !heard.has(formatEndpoint(binding.to)) ? this.#testMapping(x, binding, other) : undefined;
+        return other && !heard.has(formatEndpoint(binding.server)) ? this.#testMapping(x, binding, other) : undefined;
       }),
     );
   }
 
   /** RFC 5780 §4.3, tests II and III, and the fourth combination, all at once. */
-  async #testMapping(x: ProbeSocket, { to: server }: Series, other: Endpoint): Promise<void> {
+  async #testMapping(x: ProbeSocket, { to: server, server: owner }: Series, other: Endpoint): Promise<void> {
     const remotes = [
       { number: 2, to: other },
       { number: 3, to: { address: other.address, port: server.port } },
@@ -261,7 +286,7 @@ class BehaviourTest {
     );
     await Promise.all(
       fresh.map(({ number, to }) => {
-        const series = this.#m.probes.begin({ kind: 'mapping', number }, x, to, { server });
+        const series = this.#m.probes.begin({ kind: 'mapping', number }, x, to, { server: owner });
         return sendUntil(series, gaps, () => settled(series), this.#signal);
       }),
     );

@@ -63,7 +63,9 @@ export interface Conclusion {
  * ```
  */
 export function conclude(m: BehaviourFacts): Conclusion {
-  const bindings = m.probes.series.filter((each) => each.role.kind === 'mapping' && each.role.number === 1);
+  const bindings = m.probes.series.filter(
+    (each) => each.role.kind === 'mapping' && each.role.number === 1 && each.begun,
+  );
   const judgement = judge(m);
   const { verdict } = judgement;
   const answered = bindings.filter((each) => m.probes.believes(each));
@@ -102,7 +104,7 @@ export function conclude(m: BehaviourFacts): Conclusion {
       portAllocation: allocationOf(m, judgement),
       table: tableOf(m, judgement),
       evidence: [
-        ...m.probes.series.filter((each) => each.sent > 0).map((each) => each.evidence(m.probes.roundTripMs())),
+        ...m.probes.series.filter((each) => each.begun).map((each) => each.evidence(m.probes.roundTripMs())),
         ...(m.hairpin ? [m.hairpin.evidence] : []),
         ...m.tcp.map((each) => each.evidence),
       ],

@@ -30,7 +30,10 @@ export function findingsOf(
   if (m.stopped === 'interrupted') findings.push(finding('interrupted'));
   if (m.stopped === 'out-of-time') findings.push(finding('out-of-time'));
   if (m.failure) findings.push(failureFinding(formatEndpoint(m.failure.server), m.failure.error));
-  findings.push(...bindings.flatMap(serverFindings), ...evidenceFindings(m, judgement), ...strayFindings(m));
+  const reached = new Set(bindings.filter(({ answer }) => answer).map(({ server }) => formatEndpoint(server)));
+  // What one address of a server did wrong matters only where no other one answered.
+  const telling = bindings.filter(({ answer, server }) => answer || !reached.has(formatEndpoint(server)));
+  findings.push(...telling.flatMap(serverFindings), ...evidenceFindings(m, judgement), ...strayFindings(m));
 
   const answered = bindings.filter((each) => m.probes.believes(each));
   if (verdict.blocked) {
@@ -43,9 +46,11 @@ export function findingsOf(
     const overTcp = silent.filter(({ to }) =>
       m.tcp.some(({ server, outcome }) => outcome === 'answered' && sameEndpoint(server, to)),
     );
-    for (const { to } of overTcp) findings.push(finding('server-tcp-only', { server: formatEndpoint(to) }));
+    for (const server of new Set(overTcp.map(({ to }) => formatEndpoint(to))))
+      findings.push(finding('server-tcp-only', { server }));
     const mute = silent.filter((each) => !overTcp.includes(each));
-    if (mute.length > 0) findings.push(finding('no-answer', { servers: mute.map((each) => formatEndpoint(each.to)) }));
+    if (mute.length > 0)
+      findings.push(finding('no-answer', { servers: [...new Set(mute.map((each) => formatEndpoint(each.to)))] }));
   }
   if (answered.length > 0 && !m.stopped) findings.push(...unknownFindings(m, answered, verdict, judgement));
   findings.push(...addressFindings(m, answered, judgement));
@@ -117,6 +122,12 @@ function evidenceFindings(m: BehaviourFacts, judgement: Judgement): Finding[] {
   return findings;
 }
 
+/** Whether two ports of one address were compared. */
+function comparesPorts({ probes, x }: BehaviourFacts): boolean {
+  const remotes = (x ? probes.observations(x) : []).map(({ remote }) => remote);
+  return remotes.some((a) => remotes.some((b) => a.address === b.address && a.port !== b.port));
+}
+
 /** Why mapping, filtering or type could not be told, as far as that has not been said already. */
 function unknownFindings(
   m: BehaviourFacts,
@@ -145,7 +156,7 @@ function unknownFindings(
     findings.push(
       verdict.dependent
         ? finding('mapping-dependence-unknown')
-        : finding('mapping-needs-second-address', { server: only }),
+        : finding(comparesPorts(m) ? 'mapping-same-on-ports' : 'mapping-needs-second-address', { server: only }),
     );
   }
   if (verdict.filtering === 'unknown')

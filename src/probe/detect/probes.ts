@@ -2,7 +2,7 @@
 import { type Endpoint, type Family, formatEndpoint, sameEndpoint } from '../../net/address.ts';
 import { type Env, NetError, type UdpSocket } from '../../net/env.ts';
 import { routedAddress, withAddress } from '../../net/route.ts';
-import type { Attribute } from '../../stun/attributes.ts';
+import { type Attribute, attribute } from '../../stun/attributes.ts';
 import { Gate } from '../../net/wait.ts';
 import { mappedAddress } from '../../stun/message.ts';
 import { StunMux } from '../../stun/mux.ts';
@@ -23,6 +23,8 @@ export interface Stray {
 
 /** How much later than others an answer may come and not count as lost. */
 const LATENESS_MS = 50;
+/** What some servers of RFC 3489 answer only, and every one of RFC 8489 takes for a plain request. */
+export const EMPTY_CHANGE: readonly Attribute[] = [attribute('CHANGE-REQUEST', { ip: false, port: false })];
 
 export type ProbeEnv = Pick<Env, 'clock' | 'random' | 'udp' | 'tcp'>;
 
@@ -109,19 +111,27 @@ export class Probes {
     { attributes = [], server }: { readonly attributes?: readonly Attribute[]; readonly server?: Endpoint } = {},
   ): Series {
     const { clock, random } = this.env;
+    const owner = formatEndpoint(server ?? to);
+    const asWanted = this.#wantsChange(owner) && !attributes.some(({ name }) => name === 'CHANGE-REQUEST');
     const series = new Series({
       role,
       mux: socket.mux,
       local: this.#localTowards(to, socket.mux.socket.local),
       to,
       server,
-      attributes,
+      attributes: asWanted ? [...attributes, ...EMPTY_CHANGE] : attributes,
       clock,
       random,
       gate: this.gate,
     });
     this.series.push(series);
     return series;
+  }
+
+  /** Whether the server was seen to answer only requests with a CHANGE-REQUEST. */
+  #wantsChange(server: string): boolean {
+    const own = this.series.filter((each) => each.role.kind === 'mapping' && formatEndpoint(each.server) === server);
+    return own.some((each) => each.answer && each.hasChange) && !own.some((each) => each.answer && !each.hasChange);
   }
 
   /** What the servers say they saw, as far as it can be true, in the order in which the flows were opened. */

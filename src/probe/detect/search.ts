@@ -3,11 +3,13 @@ import { type Endpoint, familyOf, inNetwork } from '../../net/address.ts';
 import { NetError } from '../../net/env.ts';
 import { throughNat64 } from '../../net/nat64.ts';
 import type { Ground } from '../../nat/evidence.ts';
+import { STAGGER_MS } from '../../net/stagger.ts';
+import type { Attribute } from '../../stun/attributes.ts';
 import { isPlausibleOther, otherAddress } from '../../stun/binding.ts';
 import type { BehaviourFacts } from './facts.ts';
 import { SAMPLE_GAPS } from './sampling.ts';
 import { type Series, sendUntil, settled } from './series.ts';
-import type { Probes } from './probes.ts';
+import { EMPTY_CHANGE, type Probes, type ProbeSocket } from './probes.ts';
 import { tcpControl } from './tcp-control.ts';
 
 /** Gaps after each Binding request until somebody answers; the sum bounds how long a silent server is waited for. */
@@ -22,18 +24,53 @@ const SECOND_ADDRESS_GRACE_MS = 500;
 /** When one of several servers has answered, how long better ones are waited for, at least. */
 export const CHOICE_GRACE_MS = 60;
 
+/** The first of one server's bindings that are sent in turn; the others follow while it is silent or has failed. */
+type Turns = readonly Series[];
+
+/** A server's bindings: to its address, to the same as a server of RFC 3489 may want it, with an empty CHANGE-REQUEST, and to further addresses of its name. */
+export function turnsOf(probes: Probes, x: ProbeSocket, server: Endpoint, spares: readonly Endpoint[] = []): Turns {
+  const begin = (to: Endpoint, attributes: readonly Attribute[] = []): Series =>
+    probes.begin({ kind: 'mapping', number: 1 }, x, to, { server, attributes });
+  return [begin(server), begin(server, EMPTY_CHANGE), ...spares.map((spare) => begin(spare))];
+}
+
+async function inTurn(probes: Probes, turns: Turns, signal: AbortSignal): Promise<void> {
+  const answered = (): boolean => turns.some((each) => probes.believes(each));
+  const sending: Promise<unknown>[] = [];
+  for (const [i, series] of turns.entries()) {
+    const before = turns[i - 1];
+    if (before) await probes.gate.wait(() => answered() || settled(before), STAGGER_MS, signal);
+    if (answered()) break;
+    // A server that said something useless or false says no better when it is asked again.
+    if (before && before.to === series.to && settled(before)) continue;
+    const own = sendUntil(series, SEARCH_GAPS, () => settled(series) || answered(), signal);
+    own.catch(() => {});
+    sending.push(own);
+  }
+  await Promise.all(sending);
+}
+
 /** Asks all servers from the mapping socket until the most useful ones have answered; empty when none did. */
 export async function searchServers(
   m: BehaviourFacts,
-  bindings: readonly Series[],
+  servers: readonly Turns[],
   source: string | undefined,
   signal: AbortSignal,
 ): Promise<Series[]> {
   const { probes } = m;
-  const answered = () => bindings.filter((each) => probes.believes(each));
-  const exhausted = () => bindings.every(settled);
+  const bindings = servers.map(([first]) => first as Series);
+  const answered = () => servers.flat().filter((each) => probes.believes(each));
+  const over = new Set<Turns>();
+  const exhausted = () => servers.every((turns) => over.has(turns) || turns.some((each) => probes.believes(each)));
   const capable = () => answered().some((each) => usableOther(each, probes.ground) !== undefined);
-  const sending = Promise.all(bindings.map((each) => sendUntil(each, SEARCH_GAPS, () => settled(each), signal)));
+  const sending = Promise.all(
+    servers.map((turns) =>
+      inTurn(probes, turns, signal).then(() => {
+        over.add(turns);
+        probes.gate.notify();
+      }),
+    ),
+  );
   const control = controlByTcp(m, bindings, source, signal);
   // The sending goes on in the background while better answers are waited for; an abort ends it.
   sending.catch(() => {});

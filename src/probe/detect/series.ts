@@ -82,6 +82,8 @@ export class Series {
   readonly to: Endpoint;
   /** Whose endpoint `to` is: the server as it was asked first. */
   readonly server: Endpoint;
+  /** It carries a CHANGE-REQUEST. */
+  readonly hasChange: boolean;
   readonly mux: StunMux;
   readonly replies: Reply[] = [];
   /** Set when for a second nothing could be sent, or ICMP says that nothing listens there. */
@@ -99,6 +101,7 @@ export class Series {
   constructor({ role, mux, local, to, server, attributes = [], clock, random, gate }: SeriesOptions) {
     this.role = role;
     this.server = server ?? to;
+    this.hasChange = attributes.some(({ name }) => name === 'CHANGE-REQUEST');
     this.#refusals = new Refusals(clock);
     this.mux = mux;
     this.local = local;
@@ -113,12 +116,17 @@ export class Series {
     });
   }
 
+  /** A send was tried. */
+  begun = false;
+
+  /** Sends that went out. */
   get sent(): number {
     return this.#sentAt.length;
   }
 
   /** Sends once more; what the system refuses is tried again until it goes out, or nothing has for a second. */
   send(): void {
+    this.begun = true;
     const at = this.#clock.now();
     this.#sentAt.push(at);
     this.#gate.notify();

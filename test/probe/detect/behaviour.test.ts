@@ -416,3 +416,78 @@ describe('a NAT with several public addresses', () => {
     },
   );
 });
+
+describe('a server that is not found at the first try', () => {
+  it('at another address of its name', async () => {
+    const lab = new Lab({ nat: 'port-restricted-cone' });
+    const dead = { address: '40.30.99.99', port: 3478 };
+    const spares = new Map([['40.30.99.99:3478', lab.servers]]);
+    const facts = await lab.run((env, signal) =>
+      measureBehaviour(env, 4, { servers: [dead], spares, timeoutMs: 8000 }, signal),
+    );
+    const { data, findings, outcome } = conclude(facts);
+    expect(outcome).toBe('complete');
+    expect(data).toMatchObject({ type: 'port-restricted-cone', server: { address: '40.30.20.10:3478' } });
+    expect(kinds(findings)).toEqual([]);
+  });
+
+  it('because it answers only requests with a CHANGE-REQUEST', async () => {
+    for (const nat of NATS) {
+      const result = await measure({ nat, servers: [server(['change-request-only'])] });
+      expect(contradictions(result.truth, result), nat).toEqual([]);
+      expect(result.data.mapping, nat).toBe(result.truth.mapping);
+      expect(kinds(result.findings), nat).not.toContain('no-answer');
+    }
+  });
+
+  it('as a whole, is told once', async () => {
+    const { findings } = await measure({ nat: 'full-cone', servers: [server([], 1, { state: 'dead' })] });
+    expect(findings).toHaveLength(1);
+  });
+});
+
+describe('a server on one address', () => {
+  const one: ServerSpec = { name: 'stun1.example.net', addresses: ['40.30.21.10'] };
+
+  it('tells that a NAT goes by the port, and what it filters by', async () => {
+    for (const nat of NATS) {
+      const result = await measure({ nat, servers: [one] });
+      expect(contradictions(result.truth, result), nat).toEqual([]);
+      if (result.truth.mapping === 'address-and-port-dependent')
+        expect(result.data, nat).toMatchObject({ type: 'symmetric', mapping: 'address-and-port-dependent' });
+      if (result.truth.mapping === 'none') expect(result.data.mapping, nat).toBe('none');
+    }
+    const { findings } = await measure({ nat: 'port-restricted-cone', servers: [one] });
+    expect(kinds(findings)).toContain('mapping-same-on-ports');
+  });
+
+  it('tells filtering by port', async () => {
+    const { data } = await measure({ nat: 'port-restricted-cone', servers: [one] });
+    expect(data.filtering).toBe('address-and-port-dependent');
+  });
+});
+
+describe('sends that are refused', () => {
+  it('every other one, cost nothing', async () => {
+    for (const nat of NATS) {
+      const lab = new Lab({ nat });
+      let n = 0;
+      const facts = await lab.run((env, signal) => {
+        const udp = {
+          ...env.udp,
+          open: async (...args: Parameters<typeof env.udp.open>) => {
+            const socket = await env.udp.open(...args);
+            const send = socket.send.bind(socket);
+            socket.send = (...sent) =>
+              n++ % 2 === 0 ? Promise.reject(new NetError('denied', 'EPERM')) : send(...sent);
+            return socket;
+          },
+        };
+        return measureBehaviour({ ...env, udp }, 4, { servers: lab.servers, timeoutMs: 8000 }, signal);
+      });
+      const result = { ...conclude(facts), truth: lab.truth };
+      expect(contradictions(lab.truth, result), nat).toEqual([]);
+      expect(result.data.type, nat).toBe(lab.truth.type);
+    }
+  });
+});
