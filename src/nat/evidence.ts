@@ -140,8 +140,12 @@ function groups(sightings: readonly Sighting[], keyOf: (sighting: Sighting) => s
   return [...found.values()];
 }
 
-/** The sightings by the local address that they were made from, which is where routes differ: the path to most remote addresses first. */
-export function pathsOf(sightings: readonly Sighting[]): (readonly Sighting[])[] {
-  const reach = (path: readonly Sighting[]): number => new Set(path.map(({ remote }) => remote.address)).size;
-  return groups(sightings, ({ local }) => local.address).sort((a, b) => reach(b) - reach(a));
+/**
+ * The sightings by the local address that they were made from, which is where routes differ: that of the `usual` route first, then the
+ * path to most servers.
+ */
+export function pathsOf(sightings: readonly Sighting[], usual?: string): (readonly Sighting[])[] {
+  const rank = (path: readonly Sighting[]): number =>
+    path[0]?.local.address === usual ? Number.MAX_SAFE_INTEGER : new Set(path.map(({ server }) => server)).size;
+  return groups(sightings, ({ local }) => local.address).sort((a, b) => rank(b) - rank(a));
 }

@@ -7,6 +7,8 @@ import type { Running } from './process.ts';
 export interface Coturn {
   /** `address:port` of the primary endpoint. */
   readonly endpoint: string;
+  /** `address:port` on its other address. */
+  readonly alternate: string;
   readonly process: Running;
   stop(): Promise<void>;
 }
@@ -75,5 +77,5 @@ export async function startCoturn(host: Host): Promise<Coturn> {
     await stop();
     throw new Error(`coturn does not serve RFC 5780\n${process.stdout()}${process.stderr()}`, { cause: error });
   }
-  return { endpoint: `${address}:3478`, process, stop };
+  return { endpoint: `${address}:3478`, alternate: `${alternate}:3478`, process, stop };
 }

@@ -182,7 +182,12 @@ describeKernel('detect through kernel NATs', ['nat-tool', 'turnserver'], () => {
 
   it('UDP dropped, TCP passing: blocked, and the answer is no', async () => {
     const { client, router } = await site({ kind: 'blocked' });
-    const { code, report: found } = await report(client, ['detect', coturn.endpoint]);
+    // One silent server proves nothing of the network.
+    const one = await report(client, ['detect', coturn.endpoint]);
+    expect(one.report.data).toMatchObject({ type: 'unknown', public: null, table: [] });
+    expect(one.report.findings.map(({ kind }) => kind)).toEqual(['server-tcp-only']);
+    expect(one.code).toBe(3);
+    const { code, report: found } = await report(client, ['detect', coturn.endpoint, coturn.alternate]);
     expect(found.data).toMatchObject({
       type: 'udp-blocked',
       mapping: 'unknown',

@@ -128,7 +128,10 @@ class BehaviourTest {
       const filtering = early && (await this.#startFiltering(early, search.signal));
       const samples = only && sample(this.#m, only, SAMPLES_AT_ONCE - 1, SAMPLES_AT_ONCE, search.signal);
       const watches = Promise.all(turns.map(([binding]) => binding && watchRefusal(probes, binding, search.signal)));
-      const first = best(await found, probes.ground);
+      const first = best(
+        (await found).filter(({ server }) => judge(this.#m).onPath(server)),
+        probes.ground,
+      );
       if (first) {
         this.#options.onProgress?.('testing mapping and filtering');
         await Promise.all([
@@ -214,7 +217,7 @@ class BehaviourTest {
     for (
       let binding: Series | undefined;
       (binding = best(
-        bindings.filter((each) => probes.believes(each) && !tested.has(each)),
+        bindings.filter((each) => probes.believes(each) && !tested.has(each) && judge(this.#m).onPath(each.server)),
         probes.ground,
       ));
     ) {

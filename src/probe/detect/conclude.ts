@@ -59,7 +59,7 @@ export interface Conclusion {
  * const { servers } = lab;
  * const facts = await lab.run((env, signal) => measureBehaviour(env, 4, { servers, timeoutMs: 8000 }, signal));
  * const { data, findings } = conclude(facts);
- * console.log(data.type, findings[0].kind); // unknown server-lacks-rfc5780
+ * console.log(data.type, findings[0].kind); // unknown mapping-same-on-ports
  * ```
  */
 export function conclude(m: BehaviourFacts): Conclusion {
@@ -68,9 +68,16 @@ export function conclude(m: BehaviourFacts): Conclusion {
   );
   const judgement = judge(m);
   const { verdict } = judgement;
-  const answered = bindings.filter((each) => m.probes.believes(each));
+  const answered = bindings
+    .filter((each) => m.probes.believes(each))
+    .sort((a, b) => Number(judgement.onPath(b.server)) - Number(judgement.onPath(a.server)));
   const doubted = m.probes.doubted().map(({ sighting }) => sighting.server);
-  const test = decisive(m.tests.filter(({ server }) => !doubted.includes(formatEndpoint(server))));
+  const test = decisive(
+    m.tests.filter(
+      ({ server }) =>
+        !doubted.includes(formatEndpoint(server)) && (judgement.paths.length < 2 || judgement.onPath(server)),
+    ),
+  );
   const isOdd = ({ to }: Series): boolean => judgement.odd.some(({ server }) => server === formatEndpoint(to));
   const main =
     answered.find((each) => test && sameEndpoint(each.to, test.server) && !isOdd(each)) ??

@@ -55,7 +55,8 @@ export function findingsOf(
   if (answered.length > 0 && !m.stopped) findings.push(...unknownFindings(m, answered, verdict, judgement));
   findings.push(...addressFindings(m, answered, judgement));
   if (isLossy(m)) findings.push(finding('heavy-loss', m.probes.tally()));
-  return findings;
+  // A server that was asked in several ways may have done the same thing wrong each time.
+  return findings.filter((each, i) => findings.findIndex(({ text }) => text === each.text) === i);
 }
 
 function isLossy({ probes }: BehaviourFacts): boolean {

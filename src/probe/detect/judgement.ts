@@ -1,4 +1,5 @@
 /** What the servers' sightings come to: the mapping of this host's path to the internet, and who is believed. Pure. */
+import { type Endpoint, formatEndpoint } from '../../net/address.ts';
 import { pathsOf, weigh, type Sighting, type Weighed } from '../../nat/evidence.ts';
 import type { MappingVerdict } from '../../nat/mapping.ts';
 import type { BehaviourFacts } from './facts.ts';
@@ -11,12 +12,14 @@ export interface Judgement extends Weighed {
   readonly pool: ReadonlySet<string>;
   /** Whether what that server says of other sockets counts too. */
   readonly trusts: (sighting: Sighting) => boolean;
+  /** Whether the server is reached by the path that the verdict is about. */
+  readonly onPath: (server: Endpoint) => boolean;
   /** Local addresses from which the servers were reached, the one that the verdict is about first; more than one: the routes differ. */
   readonly paths: readonly { readonly local: string; readonly servers: readonly string[] }[];
 }
 
-export function judge({ probes, x, samples }: BehaviourFacts): Judgement {
-  const paths = pathsOf(x ? probes.observations(x) : []);
+export function judge({ probes, x, samples, servers }: BehaviourFacts): Judgement {
+  const paths = pathsOf(x ? probes.observations(x) : [], probes.usualRoute(servers));
   const [main = []] = paths;
   const local = main[0]?.local.address;
   const onPath = (sightings: readonly Sighting[]): Sighting[] =>
@@ -33,7 +36,9 @@ export function judge({ probes, x, samples }: BehaviourFacts): Judgement {
           )
         : own.verdict,
     pool,
-    trusts: ({ server }) => !own.disputed && !own.odd.some((each) => each.server === server),
+    trusts: ({ server, local: from }) =>
+      !own.disputed && from.address === local && !own.odd.some((each) => each.server === server),
+    onPath: (server) => main.some((each) => each.server === formatEndpoint(server)),
     paths: paths.map((path) => ({
       local: (path[0] as Sighting).local.address,
       servers: [...new Set(path.map(({ server }) => server))],

@@ -68,6 +68,13 @@ export class Probes {
       throw failed.reason;
   }
 
+  /** The local address that leads to most of these; among as many, to the first. Undefined where no route is known. */
+  usualRoute(remotes: readonly Endpoint[]): string | undefined {
+    const locals = remotes.flatMap(({ address }) => this.#routes.get(address) ?? []);
+    const count = (local: string): number => locals.filter((each) => each === local).length;
+    return [...new Set(locals)].sort((a, b) => count(b) - count(a))[0];
+  }
+
   /** How the socket appears to this remote address; where no route to it is known, to the first one. */
   #localTowards({ address }: Endpoint, local: Endpoint): Endpoint {
     const [usual] = this.#routes.values();

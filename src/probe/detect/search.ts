@@ -62,7 +62,10 @@ export async function searchServers(
   const answered = () => servers.flat().filter((each) => probes.believes(each));
   const over = new Set<Turns>();
   const exhausted = () => servers.every((turns) => over.has(turns) || turns.some((each) => probes.believes(each)));
-  const capable = () => answered().some((each) => usableOther(each, probes.ground) !== undefined);
+  // A server by another route, such as a tunnel's, does not speak for the usual one.
+  const usual = probes.usualRoute(m.servers);
+  const onPath = (each: Series): boolean => usual === undefined || each.local.address === usual;
+  const capable = () => answered().some((each) => onPath(each) && usableOther(each, probes.ground) !== undefined);
   const sending = Promise.all(
     servers.map((turns) =>
       inTurn(probes, turns, signal).then(() => {
@@ -87,7 +90,12 @@ export async function searchServers(
   const grace = Math.max(CHOICE_GRACE_MS, 2 * probes.roundTripMs());
   await probes.gate.wait(() => capable() || exhausted(), grace, signal);
   // Two server addresses make the mapping a fact even where none of them has RFC 5780 support.
-  const addresses = () => new Set(answered().map((each) => each.to.address)).size;
+  const addresses = () =>
+    new Set(
+      answered()
+        .filter(onPath)
+        .map((each) => each.to.address),
+    ).size;
   if (!capable())
     await probes.gate.wait(() => capable() || addresses() > 1 || exhausted(), SECOND_ADDRESS_GRACE_MS, signal);
   return answered();

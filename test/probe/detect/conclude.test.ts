@@ -39,6 +39,7 @@ function facts(
     doubted: () => [],
     believes: ({ answer }: { readonly answer?: unknown }) => answer !== undefined,
     ground: {},
+    usualRoute: () => undefined,
     roundTripMs: () => 0,
     tally: () => ({ sent: 0, received: 0 }),
   } as unknown as Probes;
