@@ -56,6 +56,8 @@ const TEXTS = {
   'public-side-unknown': ({ reason }: { reason: string }) => `The public side of this port is unknown: ${reason}.`,
   'public-side-assumed': ({ server, remote }: { server: string; remote: string }) =>
     `The public side towards ${remote} is assumed: only ${server} told what it sees. It holds towards other hosts too unless the NAT is symmetric; a second server (--stun twice) would tell.`,
+  'mapping-forgotten': ({ withinS, keepaliveS }: { withinS: number; keepaliveS: number | null }) =>
+    `The NAT forgot the public side of this port after at most ${withinS} s without a packet. ${keepaliveS === null ? 'No keepalive that was tried held it.' : `A packet every ${keepaliveS} s holds it: --keepalive ${keepaliveS}.`}`,
   'path-unseen': ({ remote, local, paths }: { remote: string; local: string; paths: readonly string[] }) =>
     `The way to ${remote} leaves from ${local}, and the servers were reached another way, from ${list(paths)}: what they see says nothing of it.`,
   'peer-sees-other': ({ remote, seen, others }: { remote: string; seen: string; others: readonly string[] }) =>

@@ -1,21 +1,18 @@
-import { type Endpoint, formatEndpoint, sameEndpoint } from '../../net/address.ts';
+import { formatEndpoint } from '../../net/address.ts';
 import { NetError, type UdpSocket, ignoreNetError } from '../../net/env.ts';
-import { routedEndpoint } from '../../net/route.ts';
 import { sleep } from '../../net/wait.ts';
-import { punchFrom, watchPublicSide } from '../../probe/punch/hole-keeping.ts';
+import { punchFrom } from '../../probe/punch/hole-keeping.ts';
 import { type Finding, finding } from '../../report/finding.ts';
-import { ForwardingTable } from '../../report/forwarding.ts';
 import { type Report, startReport } from '../../report/report.ts';
-import { discover } from '../../stun/discovery.ts';
 import { StunMux } from '../../stun/mux.ts';
-import type { StunServerName } from '../../stun/uri.ts';
 import { checkFamily } from '../arguments.ts';
 import { type Context, UsageError, defineCommand } from '../command.ts';
 import { datagramsOf } from '../datagrams/input.ts';
 import { type DatagramEvent, DatagramOutput, datagramLine, mannerOf } from '../datagrams/output.ts';
 import { EchoGuard } from './echo.ts';
 import { type ListenEvent, Listener } from './listener.ts';
-import { type Args, options, positionals } from './options.ts';
+import { type Args, DEFAULT_KEEPALIVE_MS, options, positionals } from './options.ts';
+import { PublicSide } from './public-side.ts';
 import { open, pick } from './sockets.ts';
 import { type Listened, inWords, view } from './view.ts';
 
@@ -40,9 +37,8 @@ async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Li
   };
   const echo = args.echo ? new EchoGuard(env.random) : undefined;
   const listener = new Listener({ ...args, echo }, output, tell as (event: ListenEvent) => void, env.clock.now());
-  const table = new ForwardingTable();
+  const publicSide = new PublicSide(context, args, tell);
   const findings: Finding[] = [];
-  let publicSide: string | null = null;
   const stop = new AbortController();
   const all = AbortSignal.any([signal, stop.signal]);
   const background: Promise<void>[] = [];
@@ -66,7 +62,7 @@ async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Li
     tell({ event: 'listening', addresses: listening });
     if (args.stun)
       inBackground(
-        askStun(args.stun).catch((error: unknown) => {
+        publicSide.watch(args.stun, muxes, all).catch((error: unknown) => {
           if (!(error instanceof NetError) || all.aborted) throw error;
           context.note(`nat-tool listen: the public side is unknown: ${error.message}`);
         }),
@@ -81,29 +77,6 @@ async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Li
     if (!args.echo) listener.onFirst = () => inBackground(feed());
     if (args.timeout !== undefined) inBackground(watchIdle(args.timeout));
 
-    async function askStun(server: StunServerName): Promise<void> {
-      const { remote, socket } = await pick(
-        await discover(server, { ...env, transport: 'udp', family: args.family, signal: all }),
-        sockets,
-        server.host,
-      );
-      const local = await routedEndpoint(env.udp, socket.local, remote, all);
-      let complained = false;
-      const failed = (error: string): void => {
-        if (!complained) context.note(`nat-tool listen: the public side is unknown: ${error}; trying on`);
-        complained = true;
-      };
-      const heard = (mapped: Endpoint): void => {
-        complained = false;
-        const text = formatEndpoint(mapped);
-        if (!sameEndpoint(mapped, local)) table.add(local, mapped, remote);
-        if (text !== publicSide)
-          tell({ event: 'public', private: formatEndpoint(local), public: text, remote: formatEndpoint(remote) });
-        publicSide = text;
-      };
-      await watchPublicSide(env, muxes.get(socket) as StunMux, remote, args.keepalive, heard, failed, all);
-    }
-
     async function openHole(target: { readonly host: string; readonly port: number }): Promise<void> {
       const addresses = await env.resolver.addresses(target.host, args.family, all);
       const { remote, socket } = await pick(
@@ -115,7 +88,7 @@ async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Li
         env,
         muxes.get(socket) as StunMux,
         remote,
-        args.keepalive,
+        args.keepalive ?? DEFAULT_KEEPALIVE_MS,
         (rttMs) => tell({ event: 'open', remote: formatEndpoint(remote), rttMs }),
         all,
       );
@@ -150,11 +123,12 @@ async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Li
     const first = senders[0]?.address;
     if (listener.ignored > 0 && first !== undefined)
       findings.push(finding('others-ignored', { count: listener.ignored, first }));
+    findings.push(...publicSide.findings());
     const full = args.count !== undefined && listener.datagrams >= args.count;
     await output.end();
     const data: Listened = {
       listening,
-      public: publicSide,
+      public: publicSide.latest,
       datagrams: listener.datagrams,
       bytes: listener.bytes,
       senders,
@@ -162,7 +136,7 @@ async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Li
       dropped: output.dropped,
       notEchoed: echo?.refused ?? 0,
       punched: [...listener.punched],
-      table: table.rows(),
+      table: publicSide.table.rows(),
     };
     return finish(signal.aborted && !full ? 'partial' : 'complete', data, findings);
   } finally {

@@ -10,7 +10,18 @@ export type ListenEvent =
   | DatagramEvent
   | { readonly event: 'listening'; readonly addresses: readonly string[] }
   /** The public side of the port as the server sees it; again when it changes. */
-  | { readonly event: 'public'; readonly private: string; readonly public: string; readonly remote: string }
+  | {
+      readonly event: 'public';
+      readonly private: string;
+      readonly public: string;
+      readonly remote: string;
+      /** The one before. */
+      readonly was?: string;
+      /** The NAT forgot that one in a silence of so long. */
+      readonly forgottenWithinMs?: number;
+    }
+  /** The first silence that the NAT's memory outlived after it had forgotten; `kept`: from now on there is none longer. */
+  | { readonly event: 'held'; readonly everyMs: number; readonly kept: boolean }
   /** A probe of the other side's `punch` came in and was answered. */
   | { readonly event: 'punched'; readonly from: string }
   /** Our own probe was answered: the hole is open both ways. */

@@ -17,6 +17,9 @@ export const positionals = {
   localPort: { valueName: 'PORT', parse: parseLocalPort, describe: 'local port, as with -p' },
 } as const;
 
+/** Of --keepalive. */
+export const DEFAULT_KEEPALIVE_MS = 10_000;
+
 export const options = {
   hex: { type: 'boolean', describe: 'show payloads as hexadecimal dumps' },
   raw: { type: 'boolean', describe: 'print the bytes of the payloads and nothing else, also on a terminal' },
@@ -44,6 +47,7 @@ export const options = {
     parse: parseStun,
     describe: 'ask this STUN server for the public side of the port, and keep the hole open',
   },
+  local: { type: 'boolean', describe: 'believe a STUN server inside this network too' },
   punch: {
     type: 'string',
     valueName: 'HOST:PORT',
@@ -55,8 +59,8 @@ export const options = {
     bare: '10',
     valueName: 'SECONDS',
     parse: parseSeconds,
-    default: '10',
-    describe: 'how often the holes of --stun and --punch are refreshed',
+    describe:
+      'how often the holes of --stun and --punch are refreshed; 10 when left out, and then more often where the NAT forgets sooner',
   },
   reuse: {
     type: 'boolean',

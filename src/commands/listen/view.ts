@@ -5,6 +5,7 @@ import type { Report } from '../../report/report.ts';
 import type { Look } from '../command.ts';
 import { type DatagramEvent, mannerOf } from '../datagrams/output.ts';
 import { bytesInWords } from '../datagrams/payload.ts';
+import { seconds } from '../datagrams/seconds.ts';
 import type { ListenEvent } from './listener.ts';
 import type { Args } from './options.ts';
 
@@ -25,6 +26,13 @@ export interface Listened {
   readonly table: readonly ForwardingRow[];
 }
 
+function whyNew({ was, forgottenWithinMs }: Extract<ListenEvent, { event: 'public' }>): string {
+  if (was === undefined) return '';
+  return forgottenWithinMs === undefined
+    ? `; it was ${was}, and had outlived as long a silence before: the router restarted, or the line has another address`
+    : `; the NAT forgot ${was} after at most ${seconds(forgottenWithinMs, 'up')} s without a packet`;
+}
+
 export function inWords(event: Exclude<ListenEvent, DatagramEvent>): string {
   switch (event.event) {
     case 'listening':
@@ -32,7 +40,13 @@ export function inWords(event: Exclude<ListenEvent, DatagramEvent>): string {
     case 'public':
       return event.public === event.private
         ? `public side: ${event.public}, the same as the local one: there is no NAT`
-        : `public side: ${event.private} | ${event.public} | ${event.remote}`;
+        : `public side: ${event.private} | ${event.public} | ${event.remote}${whyNew(event)}`;
+    case 'held': {
+      const s = seconds(event.everyMs, 'down');
+      return event.kept
+        ? `a packet every ${s} s holds it: the server is asked that often from now on`
+        : `a packet every ${s} s would hold it: --keepalive ${s}`;
+    }
     case 'punched':
       return `a punch of ${event.from} came in and was answered`;
     case 'open':

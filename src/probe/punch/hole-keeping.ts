@@ -7,6 +7,9 @@ import { transact } from '../../stun/client.ts';
 import { mappedAddress } from '../../stun/message.ts';
 import type { Reply, StunMux } from '../../stun/mux.ts';
 import { briskSchedule } from '../../net/schedule.ts';
+import { staggered } from '../../net/stagger.ts';
+import { type Doubt, doubtInWords, doubtOf, type Ground, plain } from '../../nat/evidence.ts';
+import { type Recollection, Remembrance } from './remembrance.ts';
 import { type PunchPacket, punchAnswer, punchIndication, punchRequest, readPunch, type Speaker } from './packet.ts';
 
 const STUN_TIMEOUT_MS = 3000;
@@ -14,34 +17,81 @@ const STUN_TIMEOUT_MS = 3000;
 const PUNCH_EVERY_MS = 500;
 const MOST_PUNCHES = 20;
 
-/** Asks for the public side again and again: each question refreshes the hole. Rejects with the signal's reason. */
+/** A server's address, and where it is asked from. */
+export interface Vantage {
+  readonly remote: Endpoint;
+  readonly mux: StunMux;
+  /** Never the wildcard address. */
+  readonly local: Endpoint;
+}
+
+export interface WatchOptions {
+  readonly everyMs: number;
+  /** More often, where the NAT forgets sooner. */
+  readonly adapts: boolean;
+  /** What may count. */
+  readonly ground: Ground | Promise<Ground>;
+  readonly heard: (sight: Vantage & { readonly mapped: Endpoint; readonly recollection: Recollection }) => void;
+  /** Nothing of use was told; `doubted`: it was told and does not count. */
+  readonly failed: (
+    why: string,
+    doubted?: { readonly remote: Endpoint; readonly doubt: Doubt; readonly words: string },
+  ) => void;
+}
+
+type Look = { readonly vantage: Vantage; readonly mapped: Endpoint } | { readonly fail: () => void };
+
+/**
+ * Asks for the public side again and again: each question refreshes the hole. The addresses of the server have their turn, and the first
+ * that tells is asked until it falls silent. `vantages` must not be empty. Rejects with the signal's reason.
+ */
 export async function watchPublicSide(
-  env: Env,
-  mux: StunMux,
-  remote: Endpoint,
-  everyMs: number,
-  heard: (mapped: Endpoint) => void,
-  failed: (error: string) => void,
+  env: Pick<Env, 'clock' | 'random'>,
+  vantages: readonly Vantage[],
+  options: WatchOptions,
   signal: AbortSignal,
 ): Promise<void> {
+  const { clock } = env;
+  const good = (look: Look): boolean => 'vantage' in look;
+  let current: Vantage | undefined;
+  let remembrance = new Remembrance(options.everyMs, options.adapts);
+  let lastAt = clock.now();
   for (;;) {
-    const outcome = await transact(
-      mux,
-      {},
-      { to: remote, schedule: briskSchedule(STUN_TIMEOUT_MS), clock: env.clock, random: env.random, signal },
-    );
-    const mapped = outcome.kind === 'answered' ? mappedAddress(outcome.message) : undefined;
-    if (mapped) heard(mapped);
-    else
-      failed(
-        outcome.kind === 'network-error'
-          ? errorWords(outcome.error)
-          : outcome.kind === 'error-answer'
-            ? `${formatEndpoint(remote)} answered with error ${outcome.code}`
-            : `no answer from ${formatEndpoint(remote)}`,
-      );
-    await sleep(env.clock, everyMs, signal);
+    const silenceMs = clock.now() - lastAt;
+    let look = current && (await ask(env, current, options, signal));
+    if (!look || !good(look))
+      look = await staggered(vantages, (each, within) => ask(env, each, options, within), { clock, signal, good });
+    lastAt = clock.now();
+    if ('fail' in look) look.fail();
+    else {
+      if (look.vantage !== current) remembrance = new Remembrance(options.everyMs, options.adapts);
+      current = look.vantage;
+      options.heard({ ...current, mapped: look.mapped, recollection: remembrance.saw(look.mapped, silenceMs) });
+    }
+    await sleep(clock, remembrance.silenceMs, signal);
   }
+}
+
+async function ask(
+  { clock, random }: Pick<Env, 'clock' | 'random'>,
+  vantage: Vantage,
+  { ground, failed }: WatchOptions,
+  signal: AbortSignal,
+): Promise<Look> {
+  const { mux, remote } = vantage;
+  const server = formatEndpoint(remote);
+  const schedule = briskSchedule(STUN_TIMEOUT_MS);
+  const outcome = await transact(mux, {}, { to: remote, schedule, clock, random, signal });
+  const fail = (why: string) => ({ fail: () => failed(why) });
+  if (outcome.kind === 'network-error') return fail(errorWords(outcome.error));
+  if (outcome.kind === 'error-answer') return fail(`${server} answered with error ${outcome.code}`);
+  const told = outcome.kind === 'answered' ? mappedAddress(outcome.message) : undefined;
+  if (!told) return fail(`no answer from ${server}`);
+  const mapped = plain(told);
+  const doubt = doubtOf({ remote, mapped }, await ground);
+  if (!doubt) return { vantage, mapped };
+  const words = doubtInWords(doubt, mapped);
+  return { fail: () => failed(`what ${server} says does not count: ${words}`, { remote, doubt, words }) };
 }
 
 /** Probes the remote end until it answers, then keeps the hole open; rejects with the signal's reason. */

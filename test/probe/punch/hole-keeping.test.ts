@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createLab } from '../../../src/lab/topology.ts';
 import type { Endpoint } from '../../../src/net/address.ts';
 import { scope, TimeoutError } from '../../../src/net/wait.ts';
-import { punchFrom, watchPublicSide } from '../../../src/probe/punch/hole-keeping.ts';
+import { punchFrom, type WatchOptions, watchPublicSide } from '../../../src/probe/punch/hole-keeping.ts';
 import { punchAnswer, readPunch } from '../../../src/probe/punch/packet.ts';
 import { attribute } from '../../../src/stun/attributes.ts';
 import { encodeBinding } from '../../../src/stun/binding.ts';
@@ -17,10 +17,15 @@ async function watched(script: Script) {
   await lab.run(async (env, signal) => {
     const socket = await env.udp.open({ family: 4 });
     const bounds = scope(env.clock, signal, 10_000);
-    const heard = ({ address }: Endpoint) => said.push(address);
-    await expect(
-      watchPublicSide(env, new StunMux(socket), SERVER, 1000, heard, (error) => said.push(error), bounds.signal),
-    ).rejects.toBeInstanceOf(TimeoutError);
+    const vantage = { remote: SERVER, mux: new StunMux(socket), local: { ...socket.local, address: '192.168.1.3' } };
+    const options: WatchOptions = {
+      everyMs: 1000,
+      adapts: false,
+      ground: {},
+      heard: ({ mapped }) => said.push(mapped.address),
+      failed: (why) => said.push(why),
+    };
+    await expect(watchPublicSide(env, [vantage], options, bounds.signal)).rejects.toBeInstanceOf(TimeoutError);
     bounds.end();
     socket.close();
   });
@@ -36,6 +41,10 @@ describe('the public side of a listener', () => {
     const error = attribute('ERROR-CODE', { code: 500, reason: 'no' });
     expect(new Set(await watched(({ transactionId }) => encodeBinding('error', transactionId, [error])))).toEqual(
       new Set(['51.0.0.1:3478 answered with error 500']),
+    );
+    const lie = attribute('XOR-MAPPED-ADDRESS', { address: '10.0.0.7', port: 1 });
+    expect(new Set(await watched(({ transactionId }) => encodeBinding('success', transactionId, [lie])))).toEqual(
+      new Set(['what 51.0.0.1:3478 says does not count: the answer 10.0.0.7 is not a public address']),
     );
     expect(new Set(await watched(() => undefined))).toEqual(new Set(['no answer from 51.0.0.1:3478']));
   });
