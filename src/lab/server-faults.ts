@@ -5,8 +5,16 @@ import { CONTENT_FAULTS } from './faults/contents.ts';
 import { FORMAT_FAULTS } from './faults/format.ts';
 import { LIES } from './faults/lies.ts';
 import { MANNER_FAULTS } from './faults/manners.ts';
+import { REFERRAL_FAULTS } from './faults/referrals.ts';
 
-const FAULTS = { ...ALTERNATE_FAULTS, ...CONTENT_FAULTS, ...LIES, ...FORMAT_FAULTS, ...MANNER_FAULTS };
+const FAULTS = {
+  ...ALTERNATE_FAULTS,
+  ...CONTENT_FAULTS,
+  ...LIES,
+  ...FORMAT_FAULTS,
+  ...REFERRAL_FAULTS,
+  ...MANNER_FAULTS,
+};
 
 /** A fault of a server, by name. */
 export type ServerFault = keyof typeof FAULTS;
@@ -20,6 +28,7 @@ const GROUPS: readonly (readonly [subject: string, faults: readonly ServerFault[
   ['Contents', Object.keys(CONTENT_FAULTS) as ServerFault[]],
   ['Lies', Object.keys(LIES) as ServerFault[]],
   ['Format', Object.keys(FORMAT_FAULTS) as ServerFault[]],
+  ['Referrals', Object.keys(REFERRAL_FAULTS) as ServerFault[]],
   ['Manners', Object.keys(MANNER_FAULTS) as ServerFault[]],
 ];
 

@@ -102,7 +102,8 @@ export interface Tcp {
     options: {
       readonly address?: string | undefined;
       readonly port?: number | undefined;
-      readonly tls?: { readonly serverName: string } | undefined;
+      /** `trusted`: certificates that are trusted beside the system's, PEM. */
+      readonly tls?: { readonly serverName: string; readonly trusted?: string | undefined } | undefined;
     },
     signal?: AbortSignal,
   ): Promise<ByteStream>;

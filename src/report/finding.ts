@@ -2,6 +2,8 @@
  * Remarks a report carries beside its data: why something is unknown, what a server got wrong, what the user should know.
  * One table: a kind is its parameters and its one text, so a kind without words does not compile.
  */
+import { LOGIN_WORDS, type Login, loginOf } from './login.ts';
+
 const list = (items: readonly string[]): string => items.join(', ');
 
 const TEXTS = {
@@ -101,8 +103,24 @@ const TEXTS = {
     `Could not look up ${list(hosts)}: ${error}.`,
   'server-refused': ({ server }: { server: string }) =>
     `${server} refused: nothing listens on that UDP port (ICMP port unreachable).`,
-  'server-error': ({ server, code, reason }: { server: string; code: number; reason: string }) =>
-    `${server} answered a Binding request with error ${code}${reason && ` (${reason})`}.`,
+  'server-error': ({
+    server,
+    code,
+    reason,
+    login = loginOf(code, undefined),
+  }: {
+    server: string;
+    code: number;
+    reason: string;
+    login?: Login | undefined;
+  }) =>
+    `${server} answered a Binding request with error ${code}${reason && ` (${reason})`}${login ? `: ${LOGIN_WORDS[login]}` : ''}.`,
+  redirected: ({ server, to }: { server: string; to: string }) =>
+    `${server} redirects to ${to} (ALTERNATE-SERVER): that one was asked.`,
+  'redirected-astray': ({ server, to, error }: { server: string; to: string; error: string }) =>
+    `${server} answers, but only to redirect to ${to} (ALTERNATE-SERVER), and asking that one failed: ${error}.`,
+  'answers-differ': ({ odd, others }: { odd: readonly string[]; others: readonly string[] }) =>
+    `Not all servers see the same public address: ${list(odd)}; the others see ${list(others)}. Each was asked from a port of its own: such a server stands behind a NAT, or the NAT here has several public addresses. nat-tool detect with the same servers tells which.`,
   'server-useless': ({ server, unknownAttributes }: { server: string; unknownAttributes: readonly number[] }) =>
     unknownAttributes.length > 0
       ? `${server}'s answers demand that attribute 0x${(unknownAttributes[0] as number).toString(16).padStart(4, '0')} be understood, which nobody does; they were not used.`

@@ -2,8 +2,10 @@
 import { type Attribute, attribute, type PasswordAlgorithm } from './attributes.ts';
 import {
   choosePasswordAlgorithm,
+  isOpaqueString,
   longTermKey,
   nonceFeatures,
+  opaqueString,
   PASSWORD_ALGORITHM,
   shortTermKey,
   userHash,
@@ -33,7 +35,10 @@ const UNSEALED: Sealing = { attributes: [], seal: {}, judge: () => 'accept' };
 
 /** How to send the first request. Throws CredentialError. */
 export function firstSealing(credentials: Credentials | undefined): Sealing {
-  if (credentials?.kind !== 'short-term') return UNSEALED;
+  if (credentials?.kind !== 'short-term') {
+    if (credentials) for (const each of [credentials.username, credentials.password]) opaqueString(each);
+    return UNSEALED;
+  }
   const key = shortTermKey(credentials.password);
   return {
     attributes: [attribute('USERNAME', credentials.username)],
@@ -43,11 +48,12 @@ export function firstSealing(credentials: Credentials | undefined): Sealing {
   };
 }
 
-/** How to answer a 401 or 438; undefined where these credentials or this challenge allow none. Throws CredentialError. */
+/** How to answer a 401 or 438; undefined where these credentials or this challenge allow none. The credentials have passed {@link firstSealing}. */
 export function challengedSealing(credentials: Credentials | undefined, challenge: Decoded): Sealing | undefined {
   const realm = get(challenge, 'REALM');
   const nonce = get(challenge, 'NONCE');
-  if (credentials?.kind !== 'long-term' || realm === undefined || nonce === undefined) return undefined;
+  if (credentials?.kind !== 'long-term' || realm === undefined || nonce === undefined || !isOpaqueString(realm))
+    return undefined;
   const { username, password } = credentials;
   const features = nonceFeatures(nonce);
   const offered = get(challenge, 'PASSWORD-ALGORITHMS');

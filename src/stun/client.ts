@@ -1,7 +1,7 @@
 /** A STUN transaction as its user sees it: authentication, redirection and refusals handled, every end of it a datum (RFC 8489 §6). */
 import { type Endpoint, familyOf, formatEndpoint, sameEndpoint } from '../net/address.ts';
-import type { Clock, Random } from '../net/env.ts';
-import type { Attribute } from './attributes.ts';
+import { type Clock, NetError, type Random } from '../net/env.ts';
+import { type Attribute, attribute } from './attributes.ts';
 import { challengedSealing, type Credentials, firstSealing, type Sealing } from './authentication.ts';
 import type { StunChannel } from './channel.ts';
 import { type Exchanged, exchange, type Tally } from './exchange.ts';
@@ -28,7 +28,9 @@ export interface TransactOptions {
   readonly credentials?: Credentials | undefined;
   /** A new transaction for each send instead of retransmissions: RTT and loss become exact. */
   readonly freshIds?: boolean | undefined;
-  /** Opens a channel to an ALTERNATE-SERVER, whose certificate is for ALTERNATE-DOMAIN where the answer has one (RFC 8489 §10); when absent a 300 is an error answer like any other, as RFC 5780 §4 wants it. */
+  /** Whether silence has the question put in the manner of RFC 3489 too; it does when absent. */
+  readonly oldManner?: boolean | undefined;
+  /** Opens a channel to an ALTERNATE-SERVER, whose certificate is for ALTERNATE-DOMAIN where the answer has one (RFC 8489 §10); when absent a 300 is an error answer like any other, as RFC 5780 §4 wants it. What it rejects with, where that is a NetError, is the outcome. */
   readonly redirect?: ((to: Endpoint, domain: string | undefined) => Promise<StunChannel>) | undefined;
   readonly clock: Clock;
   readonly random: Random;
@@ -41,10 +43,19 @@ interface Heard {
   readonly rttMs: number;
   /** False when retransmissions make `rttMs` only the least it can be. */
   readonly rttExact: boolean;
+  /** The server answers a plain question only where a CHANGE-REQUEST without flags is in it, as some of RFC 3489 do: its next question had better carry one ({@link PLAIN_OF_2003}). */
+  readonly needsChangeRequest: boolean;
 }
 
-/** How a transaction ended. `sent` and `received` count all its rounds, challenges and redirections included. */
+/** Of every outcome. */
+interface Asked {
+  /** Who was asked last: after a redirection another than the first. */
+  readonly server: Endpoint;
+}
+
+/** How a transaction ended. `sent` and `received` count a question and its answer once, whatever challenge or redirection lies between them. */
 export type TransactOutcome = Tally &
+  Asked &
   (
     | ({ readonly kind: 'answered' } & Heard)
     /** `code` is 0 where the server sent none. */
@@ -58,9 +69,14 @@ export type TransactOutcome = Tally &
 const MOST_CHALLENGES = 3;
 const MOST_REDIRECTIONS = 5;
 
+/** What makes a Binding request one that servers of RFC 3489 answer for certain: some drop those without it. */
+export const PLAIN_OF_2003: readonly Attribute[] = [attribute('CHANGE-REQUEST', { ip: false, port: false })];
+/** A server that has been silent for so long is asked once in the manner of RFC 3489. */
+const OLD_MANNER_AFTER_MS = 500;
+
 /**
  * One STUN transaction (RFC 8489 §6): sends by the schedule until an answer comes, and answers challenges (§9) and, where asked to,
- * redirections (§10). Every end is an outcome; rejects with the signal's reason, or with CredentialError where the credentials
+ * redirections (§10). A plain Binding request that stays unanswered is put once as RFC 3489 knows it. Every end is an outcome; rejects with the signal's reason, or with CredentialError where the credentials
  * cannot be sent.
  *
  * @example
@@ -103,14 +119,22 @@ export async function transact(
       schedule,
       freshIds,
       shoot: () => shoot(question, sealing, options.random),
+      otherwise:
+        isPlain(question) && !sealing.seal.key && !through.reliable && options.oldManner !== false
+          ? {
+              afterMs: OLD_MANNER_AFTER_MS,
+              shoot: () => shoot({ ...question, attributes: PLAIN_OF_2003 }, sealing, options.random),
+            }
+          : undefined,
       judge: sealing.judge,
       clock,
       signal,
     });
     const tally = add(before, exchanged);
-    if (exchanged.kind !== 'reply') return { ...exchanged, ...tally };
-    const { message, from } = exchanged.reply;
-    const heard: Heard & Tally = { ...tally, message, from, rttMs: exchanged.rttMs, rttExact: exchanged.rttExact };
+    if (exchanged.kind !== 'reply') return { ...exchanged, ...tally, server: to };
+    const { reply, rttMs, rttExact, otherwise: needsChangeRequest } = exchanged;
+    const { message, from } = reply;
+    const heard: Heard & Tally & Asked = { ...tally, server: to, message, from, rttMs, rttExact, needsChangeRequest };
     const types = unknownRequired(message);
     if (types.length > 0) return { kind: 'unknown-attributes', types, ...heard };
     if (message.class === 'success') return { kind: 'answered', ...heard };
@@ -120,18 +144,23 @@ export async function transact(
       code === 438 || (code === 401 && !sealing.seal.key) ? challengedSealing(options.credentials, message) : undefined;
     if (next && challenges++ < MOST_CHALLENGES) {
       sealing = next;
-      before = tally;
+      before = withoutLast(tally);
       continue;
     }
     const alternate = code === 300 ? trustedAlternate(message, sealing, options) : undefined;
     if (alternate && options.redirect && !visited.has(formatEndpoint(alternate)) && visited.size <= MOST_REDIRECTIONS) {
       visited.add(formatEndpoint(alternate));
-      through = await options.redirect(alternate, get(message, 'ALTERNATE-DOMAIN'));
       to = alternate;
+      before = withoutLast(tally);
+      try {
+        through = await options.redirect(alternate, get(message, 'ALTERNATE-DOMAIN'));
+      } catch (error) {
+        if (error instanceof NetError) return { kind: 'network-error', error, ...before, server: alternate };
+        throw error;
+      }
       acceptFrom = undefined;
       // A nonce belongs to the server that gave it.
       sealing = firstSealing(options.credentials);
-      before = tally;
       continue;
     }
     return { kind: 'error-answer', code, reason, ...heard };
@@ -160,6 +189,16 @@ function trustedAlternate(
   // `judge` has accepted it, so with a key it was sealed.
   return credentials && !sealing.seal.key ? undefined : alternate;
 }
+
+const isPlain = ({ method = METHOD.binding, attributes = [] }: Question): boolean =>
+  method === METHOD.binding && attributes.length === 0;
+
+/** As if the last question and what it was answered with had been one with the next. */
+const withoutLast = ({ sent, received, ...rest }: Tally): Tally => ({
+  ...rest,
+  sent: sent - 1,
+  received: received - 1,
+});
 
 const add = (a: Tally, b: Tally): Tally => ({
   sent: a.sent + b.sent,

@@ -33,6 +33,17 @@ export function opaqueString(text: string): string {
 
 const hex = (character: string): string => (character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0');
 
+/** Whether {@link opaqueString} takes it. */
+export function isOpaqueString(text: string): boolean {
+  try {
+    opaqueString(text);
+    return true;
+  } catch (error) {
+    if (error instanceof CredentialError) return false;
+    throw error;
+  }
+}
+
 export type PasswordHash = 'MD5' | 'SHA-256';
 
 /** IANA "STUN Password Algorithms". */

@@ -21,6 +21,8 @@ export interface ExchangeOptions {
   readonly shoot: () => Shot;
   /** Each send is a transaction of its own, so that an answer tells which send it belongs to and the RTT is exact. */
   readonly freshIds: boolean;
+  /** Another way to put the same question, tried once where nothing has come for so long, ms. Only a success answers it: who does not understand this way may still answer the other. */
+  readonly otherwise?: { readonly afterMs: number; readonly shoot: () => Shot } | undefined;
   /** `discard`: as if it had never come. */
   readonly judge: (message: Decoded) => 'accept' | 'discard';
   readonly clock: Clock;
@@ -46,6 +48,8 @@ export type Exchanged = Tally &
         readonly rttMs: number;
         /** False when a retransmission with the same ID makes `rttMs` only the least it can be (Karn). */
         readonly rttExact: boolean;
+        /** It answers the question as `otherwise` puts it. */
+        readonly otherwise: boolean;
       }
     | { readonly kind: 'timeout'; readonly afterMs: number }
     /** Nothing but answers whose integrity check failed; the last of them. */
@@ -56,19 +60,26 @@ export type Exchanged = Tally &
 
 type Ending = Exchanged extends infer E ? (E extends Exchanged ? Omit<E, keyof Tally> : never) : never;
 
+/** Sends that one answer may belong to. */
+interface Round {
+  readonly bytes: Uint8Array;
+  readonly sentAt: number[];
+}
+
 /** One request, sent by the schedule until an answer is accepted. Rejects only with the signal's reason. */
 export async function exchange(channel: StunChannel, options: ExchangeOptions): Promise<Exchanged> {
   const { to, clock, signal, judge } = options;
   signal.throwIfAborted();
   const ending = deferred<Ending>();
-  const sentAt: number[] = [];
   const wrongSources: Endpoint[] = [];
   const releases: (() => void)[] = [];
+  let sent = 0;
   let received = 0;
   let discarded: Decoded | undefined;
   let cancel = () => {};
   let cancelRetry = () => {};
-  let shared: Shot | undefined;
+  let cancelOtherwise = () => {};
+  let shared: Round | undefined;
   let over = false;
   const refusals = new Refusals(clock);
   /** `ours`: the system would not send. A reliable transport has nothing to try again. */
@@ -76,16 +87,20 @@ export async function exchange(channel: StunChannel, options: ExchangeOptions): 
     if (refusals.isFinal(error, ours) || channel.reliable) ending.resolve({ kind: 'network-error', error });
   };
 
-  const receive = (reply: Reply, candidates: readonly number[]): void => {
+  const receive = (reply: Reply, sentAt: readonly number[], otherwise: boolean): void => {
     if (!options.acceptFrom(reply.from)) {
       if (!wrongSources.some((known) => sameEndpoint(known, reply.from))) wrongSources.push(reply.from);
       return;
     }
+    if (otherwise && reply.message.class === 'error') return;
+    // Two answers in one TCP segment are one answer.
+    if (over) return;
     received++;
     if (judge(reply.message) === 'accept') {
-      const possible = candidates.filter((at) => at <= reply.at);
+      over = true;
+      const possible = sentAt.filter((at) => at <= reply.at);
       const last = possible[possible.length - 1] ?? reply.at;
-      ending.resolve({ kind: 'reply', reply, rttMs: reply.at - last, rttExact: possible.length <= 1 });
+      ending.resolve({ kind: 'reply', reply, rttMs: reply.at - last, rttExact: possible.length <= 1, otherwise });
     } else {
       discarded = reply.message;
       // A reliable transport delivers one answer only: there is none better to wait for (RFC 8489 §9.1.4).
@@ -93,27 +108,41 @@ export async function exchange(channel: StunChannel, options: ExchangeOptions): 
     }
   };
 
-  const send = (): void => {
-    let shot = shared;
+  const begin = ({ transactionId, bytes }: Shot, otherwise = false): Round => {
+    const round: Round = { bytes, sentAt: [] };
+    releases.push(channel.expect(transactionId, (reply) => receive(reply, round.sentAt, otherwise)));
+    return round;
+  };
+
+  const post = ({ bytes, sentAt }: Round, again: () => void): void => {
     const at = clock.now();
     sentAt.push(at);
-    if (!shot) {
-      shot = options.shoot();
-      if (!options.freshIds) shared = shot;
-      const candidates = options.freshIds ? [at] : sentAt;
-      releases.push(channel.expect(shot.transactionId, (reply) => receive(reply, candidates)));
-    }
-    channel.send(shot.bytes, to).then(
+    sent++;
+    channel.send(bytes, to).then(
       () => refusals.sent(),
       (error: unknown) => {
         if (!(error instanceof NetError)) return ending.reject(error);
         sentAt.splice(sentAt.indexOf(at), 1);
+        sent--;
         if (over) return;
         failed(error, true);
         cancelRetry();
-        cancelRetry = clock.after(RETRY_MS, send);
+        cancelRetry = clock.after(RETRY_MS, again);
       },
     );
+  };
+
+  const send = (): void => {
+    const round = shared ?? begin(options.shoot());
+    if (!options.freshIds) shared = round;
+    post(round, send);
+  };
+
+  const sendOtherwise = (): void => {
+    if (received > 0 || !options.otherwise) return;
+    const round = begin(options.otherwise.shoot(), true);
+    const again = (): void => post(round, again);
+    again();
   };
 
   const steps = options.schedule();
@@ -144,12 +173,14 @@ export async function exchange(channel: StunChannel, options: ExchangeOptions): 
   releases.push(channel.watch(failed));
   try {
     walk();
+    if (options.otherwise) cancelOtherwise = clock.after(options.otherwise.afterMs, sendOtherwise);
     const end = await ending.promise;
-    return { ...end, sent: sentAt.length, received, wrongSources };
+    return { ...end, sent, received, wrongSources };
   } finally {
     over = true;
     cancel();
     cancelRetry();
+    cancelOtherwise();
     signal.removeEventListener('abort', stop);
     for (const release of releases) release();
   }

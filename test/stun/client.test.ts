@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { NetError } from '../../src/net/env.ts';
 import { type Attribute, attribute } from '../../src/stun/attributes.ts';
 import { type Credentials, transact, type TransactOptions, type TransactOutcome } from '../../src/stun/client.ts';
-import { encodeNonce, longTermKey, shortTermKey, userHash } from '../../src/stun/credentials.ts';
+import { CredentialError, encodeNonce, longTermKey, shortTermKey, userHash } from '../../src/stun/credentials.ts';
 import { checkIntegrity } from '../../src/stun/integrity.ts';
 import { type Decoded, encode, get, METHOD, type Seal } from '../../src/stun/message.ts';
 import { briskSchedule, standardSchedule } from '../../src/net/schedule.ts';
@@ -52,10 +52,14 @@ describe('transact', () => {
 
   it('repeats the same request by the schedule, and gives up at 39.5 s', async () => {
     const { outcome, stage: on } = await ask(() => {});
-    expect(outcome).toMatchObject({ kind: 'timeout', afterMs: 39500, sent: 7, received: 0 });
-    expect(on.socket.sentAt).toEqual([0, 500, 1500, 3500, 7500, 15500, 31500]);
+    expect(outcome).toMatchObject({ kind: 'timeout', afterMs: 39500, sent: 8, received: 0 });
+    const [plain, old] = [0, 1].map((n) => on.socket.requests.filter(({ attributes }) => attributes.length === n));
+    expect(old?.map((request) => get(request, 'CHANGE-REQUEST'))).toEqual([{ ip: false, port: false }]);
+    expect(on.socket.sentAt.filter((_, i) => plain?.includes(on.socket.requests[i] as Decoded))).toEqual([
+      0, 500, 1500, 3500, 7500, 15500, 31500,
+    ]);
     expect(on.world.now).toBe(39500);
-    expect(new Set(on.socket.requests.map(({ transactionId }) => String(transactionId))).size).toBe(1);
+    expect(new Set(plain?.map(({ transactionId }) => String(transactionId))).size).toBe(1);
   });
 
   it('says when a retransmission makes the round trip ambiguous', async () => {
@@ -179,6 +183,56 @@ describe('transact', () => {
   });
 });
 
+describe('a server of RFC 3489', () => {
+  const old = (arrived: Arrived) => get(arrived.request, 'CHANGE-REQUEST') && arrived.reply(success(arrived));
+  const credentials: Credentials = { kind: 'short-term', username: 'user', password: 'secret' };
+
+  it('that answers only what has a CHANGE-REQUEST in it is asked so after half a second', async () => {
+    const { outcome, stage: on } = await ask(old, { schedule: briskSchedule(3000) });
+    expect(outcome).toMatchObject({ kind: 'answered', needsChangeRequest: true, rttMs: 20, rttExact: true });
+    expect(on.world.now).toBe(520);
+    expect(on.socket.requests.filter((request) => get(request, 'CHANGE-REQUEST'))).toHaveLength(1);
+  });
+
+  it('is no reason to ask others so', async () => {
+    const { outcome, stage: on } = await ask((arrived) => arrived.count === 3 && arrived.reply(success(arrived), 190), {
+      schedule: briskSchedule(3000),
+    });
+    expect(outcome).toMatchObject({ kind: 'answered', needsChangeRequest: false });
+    expect(on.socket.requests).toHaveLength(3);
+  });
+
+  it('is told from one that refuses the CHANGE-REQUEST, and whose plain answers were lost until then', async () => {
+    const { outcome } = await ask(
+      (arrived) => {
+        if (get(arrived.request, 'CHANGE-REQUEST')) arrived.reply(error(arrived, 420));
+        else if (arrived.count === 5) arrived.reply(success(arrived));
+      },
+      { schedule: briskSchedule(3000) },
+    );
+    expect(outcome).toMatchObject({ kind: 'answered', needsChangeRequest: false, received: 1 });
+  });
+
+  it.each([
+    ['over TCP', {}, true],
+    ['with credentials of its own', { credentials }, false],
+    ['where it shall not', { oldManner: false }, false],
+  ])('is not tried %s', async (_, options, reliable) => {
+    const on = stage(() => {});
+    if (reliable) Object.defineProperty(on.mux, 'reliable', { value: true });
+    const { clock, world } = on;
+    const signal = new AbortController().signal;
+    await world.run(() =>
+      transact(
+        on.mux,
+        {},
+        { to: SERVER, schedule: briskSchedule(3000), clock, random: world.random(''), signal, ...options },
+      ),
+    );
+    expect(on.socket.requests.some((request) => get(request, 'CHANGE-REQUEST'))).toBe(false);
+  });
+});
+
 describe('short-term credentials', () => {
   const credentials: Credentials = { kind: 'short-term', username: 'user', password: 'secret' };
   const key = shortTermKey('secret');
@@ -232,7 +286,7 @@ describe('long-term credentials', () => {
         ),
       { credentials },
     );
-    expect(outcome).toMatchObject({ kind: 'answered', sent: 2, received: 2 });
+    expect(outcome).toMatchObject({ kind: 'answered', sent: 1, received: 1 });
     const [first, second] = on.socket.requests as [Decoded, Decoded];
     expect(get(first, 'USERNAME')).toBeUndefined();
     expect(get(second, 'USERNAME')).toBe('user');
@@ -269,6 +323,20 @@ describe('long-term credentials', () => {
     expect(outcome).toMatchObject({ kind: 'error-answer', code: 401, sent: 1 });
   });
 
+  it('are not thrown at a realm that no credential fits', async () => {
+    const { outcome } = await ask(
+      (arrived) => arrived.reply(error(arrived, 401, [attribute('REALM', 'a\u0007b'), attribute('NONCE', 'n')])),
+      { credentials },
+    );
+    expect(outcome).toMatchObject({ kind: 'error-answer', code: 401 });
+  });
+
+  it('that cannot be sent are told of before anything is', async () => {
+    await expect(ask(() => {}, { credentials: { ...credentials, password: 'a\u0007' } })).rejects.toBeInstanceOf(
+      CredentialError,
+    );
+  });
+
   it('take a new nonce after 438', async () => {
     const key = longTermKey('user', 'example.org', 'secret', 'MD5');
     const { outcome } = await ask(
@@ -280,18 +348,20 @@ describe('long-term credentials', () => {
       },
       { credentials },
     );
-    expect(outcome).toMatchObject({ kind: 'answered', sent: 3 });
+    expect(outcome).toMatchObject({ kind: 'answered', sent: 1, received: 1 });
   });
 
   it('are offered once: a wrong password ends in 401', async () => {
-    const { outcome } = await ask((arrived) => arrived.reply(error(arrived, 401, [realm, attribute('NONCE', 'n')])), {
-      credentials,
-    });
-    expect(outcome).toMatchObject({ kind: 'error-answer', code: 401, sent: 2 });
+    const { outcome, stage: on } = await ask(
+      (arrived) => arrived.reply(error(arrived, 401, [realm, attribute('NONCE', 'n')])),
+      { credentials },
+    );
+    expect(outcome).toMatchObject({ kind: 'error-answer', code: 401, sent: 1 });
+    expect(on.socket.requests).toHaveLength(2);
   });
 
   it('give up on a server whose nonce is always stale', async () => {
-    const { outcome } = await ask(
+    const { outcome, stage: on } = await ask(
       (arrived) =>
         arrived.reply(
           error(arrived, get(arrived.request, 'NONCE') === undefined ? 401 : 438, [
@@ -301,7 +371,8 @@ describe('long-term credentials', () => {
         ),
       { credentials },
     );
-    expect(outcome).toMatchObject({ kind: 'error-answer', code: 438, sent: 4 });
+    expect(outcome).toMatchObject({ kind: 'error-answer', code: 438, sent: 1 });
+    expect(on.socket.requests).toHaveLength(4);
   });
 
   it('are not needed by a server that asks for none', async () => {
@@ -340,7 +411,7 @@ describe('300 and ALTERNATE-SERVER', () => {
     const outcome = await follow((arrived) =>
       arrived.reply(arrived.to.address === other.address ? success(arrived) : moved(arrived)),
     );
-    expect(outcome).toMatchObject({ kind: 'answered', from: other, sent: 2 });
+    expect(outcome).toMatchObject({ kind: 'answered', from: other, server: other, sent: 1, received: 1 });
   });
 
   it('comes with the domain that the certificate is for', async () => {
@@ -381,12 +452,29 @@ describe('300 and ALTERNATE-SERVER', () => {
     const outcome = await follow((arrived) =>
       arrived.reply(moved(arrived, arrived.to.address === other.address ? SERVER : other)),
     );
-    expect(outcome).toMatchObject({ kind: 'error-answer', code: 300, sent: 2 });
+    expect(outcome).toMatchObject({ kind: 'error-answer', code: 300, sent: 1, server: other });
+  });
+
+  it.each([
+    ['refuses', new NetError('refused', 'refused')],
+    ['is silent', undefined],
+  ])('leads to a server that %s: that one is told of', async (_, error) => {
+    const outcome = await follow((arrived) => {
+      if (arrived.to.address !== other.address) arrived.reply(moved(arrived));
+      else if (error) arrived.fail(error);
+    });
+    expect(outcome).toMatchObject({ kind: error ? 'network-error' : 'timeout', server: other, received: 0 });
+  });
+
+  it('leads to where no channel can be opened: an outcome', async () => {
+    const redirect = () => Promise.reject(new NetError('unreachable', 'no'));
+    const outcome = await follow((arrived) => arrived.reply(moved(arrived)), { redirect });
+    expect(outcome).toMatchObject({ kind: 'network-error', error: { kind: 'unreachable' }, server: other, sent: 0 });
   });
 
   it('is not followed without end', async () => {
     const outcome = await follow((arrived) => arrived.reply(moved(arrived, { ...other, port: 4000 + arrived.count })));
-    expect(outcome).toMatchObject({ kind: 'error-answer', code: 300, sent: 6 });
+    expect(outcome).toMatchObject({ kind: 'error-answer', code: 300, sent: 1 });
   });
 
   it('is not followed into another family', async () => {

@@ -2,6 +2,7 @@ import { type Survey, surveyPublicAddress } from '../../probe/public-address/sur
 import { finding } from '../../report/finding.ts';
 import { type Report, startReport } from '../../report/report.ts';
 import { type Context, defineCommand } from '../command.ts';
+import { credentialsOf } from '../credentials.ts';
 import { type Args, DEFAULT_WATCH_MS, isWatch, options } from './options.ts';
 import { plans } from './plans.ts';
 import { type Change, type PublicIp, conclude, findings } from './report.ts';
@@ -12,6 +13,7 @@ async function run(args: Args, context: Context<Change>): Promise<Report<PublicI
   const { env, signal } = context;
   const watchMs = args.watch ?? (args.exec === undefined ? undefined : DEFAULT_WATCH_MS);
   const finish = startReport(env.clock, 'nat-tool/public-ip@1');
+  const credentials = credentialsOf(context.environment);
   const asked = plans(args, context.environment);
   const survey = (): Promise<Survey> => {
     context.progress('asking for the public address');
@@ -22,6 +24,7 @@ async function run(args: Args, context: Context<Change>): Promise<Report<PublicI
         source: args.source,
         port: args.port,
         timeoutMs: args.timeout,
+        credentials,
         quick: watchMs !== undefined || context.form === 'short',
       },
       signal,

@@ -57,7 +57,7 @@ export async function anyBuiltIn(options: QueryOptions, context: Context): Promi
     names.map(async (name) => {
       try {
         const result = await query(context.env, name, options, rest.signal);
-        if (result.mapped !== null && !first) {
+        if (result.mapped !== null && result.doubt === null && !first) {
           first = result;
           rest.abort();
         }

@@ -1,32 +1,21 @@
-import type { QueryOptions, QueryResult } from '../../probe/query/query.ts';
-import { lookupFindings } from '../../probe/servers-lookup.ts';
-import { type Finding, finding } from '../../report/finding.ts';
+import type { ExchangeResult, QueryOptions } from '../../probe/query/query.ts';
+import { finding } from '../../report/finding.ts';
 import { startReport } from '../../report/report.ts';
-import type { Credentials } from '../../stun/client.ts';
 import { checkFamily } from '../arguments.ts';
 import { type Context, type ExitStatus, UsageError, defineCommand } from '../command.ts';
+import { credentialsOf } from '../credentials.ts';
 import { all, anyBuiltIn } from './ask.ts';
+import { FEW, findingsOf } from './findings.ts';
 import { type Args, options, positionals } from './options.ts';
 import { LARGEST_LIST, parseServerList } from './server-list.ts';
-import { type StunData, view } from './view.ts';
-
-/** Up to so many servers each get a close look, and their troubles a note of their own. */
-const FEW = 8;
+import { exchangeLine, type StunData, view } from './view.ts';
 
 const LEAST_PUBLIC_INTERVAL_MS = 200;
 
-function credentialsOf({ environment }: Context, kind: Credentials['kind']): Credentials | undefined {
-  const username = environment['NAT_TOOL_USERNAME'];
-  const password = environment['NAT_TOOL_PASSWORD'];
-  if ((username === undefined) !== (password === undefined))
-    throw new UsageError('NAT_TOOL_USERNAME and NAT_TOOL_PASSWORD must be set both or neither');
-  return username === undefined || password === undefined ? undefined : { kind, username, password };
-}
-
-async function run(args: Args, context: Context) {
+async function run(args: Args, context: Context<ExchangeResult>) {
   const { env, signal } = context;
   const close = startReport(env.clock, 'nat-tool/stun@1');
-  const credentials = credentialsOf(context, args.credential);
+  const credentials = credentialsOf(context.environment, args.credential);
   checkFamily('server', args.server, args);
   const listed =
     args.servers === undefined
@@ -59,31 +48,19 @@ async function run(args: Args, context: Context) {
     vet: args.vet,
     attributes: context.verbosity > 0,
     watchful: named.length <= FEW,
+    ...(args.count > 1 &&
+      context.form === 'text' &&
+      named.length <= FEW && {
+        onExchange: (exchange) => {
+          // What is lost shows in the sum, as with ping.
+          if (exchange.error !== 'timeout') void context.emit(exchange);
+        },
+      }),
   };
   const results = named.length === 0 ? await anyBuiltIn(queried, context) : await all(named, queried, context);
-  const unresolved = results.flatMap(({ server, error, detail }) =>
-    isUnresolved(error) ? [{ host: server, exists: error === 'resolver', error: detail ?? '' }] : [],
-  );
-  const findings = results.length <= FEW ? [...lookupFindings(unresolved, env), ...results.flatMap(troubles)] : [];
+  const findings = findingsOf(results, env);
   if (signal.aborted) return close('partial', { results }, [...findings, finding('interrupted')]);
   return close(results.some(({ mapped }) => mapped !== null) ? 'complete' : 'failed', { results }, findings);
-}
-
-const isUnresolved = (error: QueryResult['error']): boolean => error === 'not-found' || error === 'resolver';
-
-/** What went wrong with one server beyond its name, in words. */
-function troubles({ server, address, transport, error, detail, errorCode, errorReason }: QueryResult): Finding[] {
-  const where = address === 'unknown' ? server : address;
-  const said = detail ?? '';
-  if (error === null || isUnresolved(error)) return [];
-  if (error === 'error-answer')
-    return [finding('server-error', { server: where, code: errorCode ?? 0, reason: errorReason ?? '' })];
-  if (transport === 'udp') {
-    if (error === 'timeout') return [finding('no-answer', { servers: [where] })];
-    if (error === 'refused') return [finding('server-refused', { server: where })];
-    if (error === 'unreachable') return [finding('network-unreachable', { server: where, code: '' })];
-  }
-  return [finding('query-failed', { server: where, transport, error: said })];
 }
 
 function exitStatus({ data: { results } }: { readonly data: StunData }, { vet }: Args): ExitStatus {
@@ -98,7 +75,7 @@ export default defineCommand({
   summary: 'ask STUN servers how they see this host',
   description: [
     'Sends a STUN Binding request to each server and shows the public side of the mapping, the round-trip time, the server software and its other address. Requests are repeated quickly, and answers are believed only from the address that was asked.',
-    'With --count it sends single requests at an interval and counts the losses. With --vet it finds out whether a server truly supports RFC 5780: it must have a second IP address, honour CHANGE-REQUEST, and answer from the address it should. Behind a symmetric NAT that takes RESPONSE-PORT too; without it the verdict may be "unknown".',
+    'With --count it sends single requests at an interval, shows each answer, and counts the losses; one request before them, which does not count, wakes up whatever is on the way. -v on a terminal adds a histogram of the round trips. With --vet it finds out whether a server truly supports RFC 5780: it must have a second IP address, honour CHANGE-REQUEST, and answer from the address it should. Behind a symmetric NAT that takes RESPONSE-PORT too; without it the verdict may be "unknown".',
     'A server that asks for credentials gets those in the environment variables NAT_TOOL_USERNAME and NAT_TOOL_PASSWORD. With no server named, those in NAT_TOOL_SERVER or built-in public servers are asked and the first answer counts.',
   ],
   positionals,
@@ -118,6 +95,11 @@ export default defineCommand({
   },
   run,
   view,
-  short: ({ data }) => data.results.find(({ mapped }) => mapped !== null)?.mapped ?? '',
+  line: exchangeLine,
+  short: ({ data: { results } }) =>
+    (
+      results.find(({ mapped, doubt }) => mapped !== null && doubt === null) ??
+      results.find(({ mapped }) => mapped !== null)
+    )?.mapped ?? '',
   exitStatus,
 });

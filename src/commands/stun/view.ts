@@ -1,6 +1,9 @@
 /** The report of `stun` for people. */
-import type { QueryResult } from '../../probe/query/query.ts';
+import { least, most } from '../../net/extremes.ts';
+import type { ExchangeResult, QueryResult } from '../../probe/query/query.ts';
 import { type Block, type Cell, fields, grid, heading, text } from '../../render/block.ts';
+import type { Look } from '../command.ts';
+import type { Args } from './options.ts';
 
 export interface StunData {
   readonly results: readonly QueryResult[];
@@ -12,30 +15,63 @@ const round = (ms: number | null): string => (ms === null ? '' : ms < 10 ? ms.to
 const outcome = ({ mapped, detail, error }: QueryResult): Cell =>
   mapped !== null ? mapped : { text: detail ?? error ?? '', tone: 'bad' };
 
-function rtt({ rttMs, rttAverageMs, rttMostMs, received }: QueryResult): string {
-  if (rttMs === null) return '';
-  return received > 1 && rttMostMs !== rttMs
-    ? `${round(rttMs)} least, ${round(rttAverageMs)} average, ${round(rttMostMs)} most`
-    : round(rttMs);
-}
+/** `counted`: a series, whose spread is of interest. */
+const rtt = ({ rttMs, rttAverageMs, rttMostMs, rttDeviationMs }: QueryResult, counted: boolean): string =>
+  rttMs === null
+    ? ''
+    : counted
+      ? `min ${round(rttMs)}, avg ${round(rttAverageMs)}, max ${round(rttMostMs)}, stddev ${round(rttDeviationMs)}`
+      : round(rttMs);
 
 /** Single requests are lost or not; repeated ones go on until one is answered, so nothing can be said of their loss. */
-const loss = ({ sent, received }: QueryResult): string =>
-  sent === 0
-    ? ''
-    : `${sent - received} of ${sent} lost (${Math.round((100 * (sent - received)) / Math.max(1, sent))} %)`;
+function loss({ sent, received }: QueryResult): string {
+  const lost = Math.max(0, sent - received);
+  return sent === 0 ? 'nothing could be sent' : `${lost} of ${sent} lost (${Math.round((100 * lost) / sent)} %)`;
+}
+
+/** One exchange of a series, as ping has it. */
+export function exchangeLine({ sequence, from, mapped, rttMs, detail }: ExchangeResult): string {
+  const time = rttMs === null ? '' : ` time=${round(rttMs)} ms`;
+  return `${from}: ${mapped ?? detail ?? ''} seq=${sequence}${time}`;
+}
+
+const [BINS, BAR] = [10, 40];
+
+/** How many round trips were how long; nothing where there is no spread. */
+function histogram(rtts: readonly number[]): Block[] {
+  const [from, to] = [least(rtts), most(rtts)];
+  if (!(to > from)) return [];
+  const width = (to - from) / BINS;
+  const counts = new Array<number>(BINS).fill(0);
+  for (const each of rtts) {
+    const bin = Math.min(BINS - 1, Math.floor((each - from) / width));
+    counts[bin] = (counts[bin] ?? 0) + 1;
+  }
+  const top = most(counts, 1);
+  return [
+    heading('Round trips'),
+    grid(
+      [{ title: 'From ms', align: 'right' }, { title: 'Answers', align: 'right' }, ''],
+      counts.map((count, i) => [
+        round(from + i * width),
+        String(count),
+        '#'.repeat(count === 0 ? 0 : Math.max(1, Math.round((BAR * count) / top))),
+      ]),
+    ),
+  ];
+}
 
 const VERDICT_TONES = { yes: 'good', no: 'bad', unknown: 'warn' } as const;
 
-function single(result: QueryResult, counted: boolean): Block[] {
-  const { server, address, local, software, other, vetting, attributes } = result;
+function single(result: QueryResult, counted: boolean, { terminal }: Pick<Look, 'terminal'>): Block[] {
+  const { server, address, local, software, other, vetting, attributes, rtts = [] } = result;
   const rows: [string, Cell][] = [
     ['Server', address === server || address === 'unknown' ? server : `${server} (${address})`],
     ['Private side', local ?? 'unknown'],
     ['Public side', result.mapped ?? 'unknown'],
   ];
   if (result.mapped === null) rows.push(['Reason', outcome(result)]);
-  if (result.rttMs !== null) rows.push(['RTT ms', rtt(result)]);
+  if (result.rttMs !== null) rows.push(['RTT ms', rtt(result, counted)]);
   if (counted) rows.push(['Loss', loss(result)]);
   if (software !== null) rows.push(['Software', software]);
   if (other !== null) rows.push(['Other address', other]);
@@ -46,7 +82,7 @@ function single(result: QueryResult, counted: boolean): Block[] {
     if (vetting.other !== null)
       rows.push(['CHANGE-REQUEST', `address and port ${addressAndPort}, port alone ${port}, address alone ${ip}`]);
   }
-  const blocks: Block[] = [fields(rows)];
+  const blocks: Block[] = [fields(rows), ...(terminal ? histogram(rtts) : [])];
   if (attributes && attributes.length > 0)
     blocks.push(heading('Attributes'), fields(attributes.map(({ name, value }) => [name, value])));
   return blocks;
@@ -80,10 +116,12 @@ function many(results: readonly QueryResult[], counted: boolean): Block[] {
   ];
 }
 
-export function view({ data: { results } }: { readonly data: StunData }): Block[] {
-  // A single exchange is repeated until it is answered; only a series says something about loss.
-  const counted = results.some(({ received, sent }) => received > 1 || sent > 10);
+export function view(
+  { data: { results } }: { readonly data: StunData },
+  { count }: Pick<Args, 'count'>,
+  look: Pick<Look, 'terminal'>,
+): Block[] {
   const [first, ...more] = results;
   if (!first) return [];
-  return more.length === 0 ? single(first, counted) : many(results, counted);
+  return more.length === 0 ? single(first, count > 1, look) : many(results, count > 1);
 }

@@ -9,11 +9,13 @@ import { findPrefixes } from '../../net/nat64.ts';
 import { briskSchedule } from '../../net/schedule.ts';
 import { interleaved, staggered } from '../../net/stagger.ts';
 import { TimeoutError } from '../../net/wait.ts';
-import { doubtInWords, doubtOf, plain } from '../../nat/evidence.ts';
-import { transact } from '../../stun/client.ts';
+import { doubtInWords, plain } from '../../nat/evidence.ts';
+import { errorAnswerWords } from '../../report/login.ts';
+import { type Credentials, transact } from '../../stun/client.ts';
 import { discover } from '../../stun/discovery.ts';
 import { mappedAddress } from '../../stun/message.ts';
 import { StunMux } from '../../stun/mux.ts';
+import { doubtOnPath } from '../doubt.ts';
 import { addressIn, type DnsSource, type HttpsSource, type Source, type StunSource } from './sources.ts';
 
 export type AskEnv = Pick<Env, 'clock' | 'random' | 'udp' | 'tcp' | 'resolver'>;
@@ -26,6 +28,8 @@ export interface AskOptions {
   readonly port?: number | undefined;
   /** Bound on each exchange, ms. */
   readonly timeoutMs: number;
+  /** For STUN servers that want them. */
+  readonly credentials?: Credentials | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -89,20 +93,19 @@ async function askStun(env: AskEnv, { server }: StunSource, options: AskOptions)
 }
 
 async function askStunAt(env: AskEnv, remote: Endpoint, options: AskOptions): Promise<Heard> {
-  const { family, source, port, timeoutMs, signal } = options;
+  const { family, source, port, timeoutMs, credentials, signal } = options;
   const { clock, random } = env;
   const socket = await env.udp.open({ family, address: source, port, remote, reuse: port !== undefined }, signal);
   try {
     const schedule = briskSchedule(timeoutMs);
-    const outcome = await transact(new StunMux(socket), {}, { to: remote, schedule, clock, random, signal });
+    const mux = new StunMux(socket);
+    const outcome = await transact(mux, {}, { to: remote, schedule, credentials, clock, random, signal });
     switch (outcome.kind) {
       case 'answered': {
         const said = mappedAddress(outcome.message);
         if (!said) throw new NoAddress('the answer holds no address');
         const mapped = plain(said);
-        let doubt = doubtOf({ remote, mapped });
-        if (doubt === 'family')
-          doubt = doubtOf({ remote, mapped }, { nat64: await findPrefixes(env.resolver, signal) });
+        const doubt = await doubtOnPath(env.resolver, { remote, mapped }, signal);
         if (doubt) throw new NoAddress(doubtInWords(doubt, mapped));
         return {
           address: mapped.address,
@@ -114,9 +117,7 @@ async function askStunAt(env: AskEnv, remote: Endpoint, options: AskOptions): Pr
       case 'network-error':
         throw outcome.error;
       case 'error-answer':
-        throw new NoAddress(
-          `the server answered with error ${outcome.code}${outcome.reason && ` (${outcome.reason})`}`,
-        );
+        throw new NoAddress(`the server answered with ${errorAnswerWords(outcome, credentials)}`);
       case 'timeout':
         throw new NoAddress(`no answer within ${Math.round(outcome.afterMs)} ms`);
       default:

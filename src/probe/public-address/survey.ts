@@ -4,6 +4,7 @@ import { NetError } from '../../net/env.ts';
 import { errorWords } from '../../net/error-words.ts';
 import { Gate, scope, Waits } from '../../net/wait.ts';
 import { ForwardingTable } from '../../report/forwarding.ts';
+import type { Credentials } from '../../stun/client.ts';
 import { headline, isPlain, isSettled, restsOnDns } from './agreement.ts';
 import { type AskEnv, ask, isFailure, NoAddress } from './ask.ts';
 import { type Method, type Source, sourceName } from './sources.ts';
@@ -24,6 +25,8 @@ export interface SurveyOptions {
   readonly port?: number | undefined;
   /** Bound on everything, ms. */
   readonly timeoutMs: number;
+  /** For STUN servers that want them. */
+  readonly credentials?: Credentials | undefined;
   /** An authenticated answer, or two that agree, are enough; plain DNS alone is not, where more was asked. */
   readonly quick: boolean;
   readonly onAnswer?: ((answer: Answer) => void) | undefined;

@@ -1,20 +1,28 @@
 /** Asks one STUN server how it sees us, by whatever transport, and says what went wrong otherwise. */
-import { type Endpoint, type Family, familyOf, formatEndpoint } from '../../net/address.ts';
+import { type Endpoint, type Family, familyOf, formatEndpoint, sameEndpoint } from '../../net/address.ts';
 import { type Env, NetError } from '../../net/env.ts';
 import { scope, sleep, TimeoutError, Waits } from '../../net/wait.ts';
-import type { StunChannel } from '../../stun/channel.ts';
-import { type Credentials, transact, type TransactOutcome } from '../../stun/client.ts';
+import { PLAIN_OF_2003, type Credentials, type Question, transact, type TransactOutcome } from '../../stun/client.ts';
 import { discover } from '../../stun/discovery.ts';
-import { StunMux } from '../../stun/mux.ts';
-import { briskSchedule, singleSend } from '../../net/schedule.ts';
+import { briskSchedule, type Schedule, singleSend } from '../../net/schedule.ts';
 import { interleaved, staggered } from '../../net/stagger.ts';
-import { StreamChannel } from '../../stun/stream-channel.ts';
 import type { StunServerName, StunTransport } from '../../stun/uri.ts';
-import { blank, failure, type QueryResult, type Strays, summary } from './result.ts';
+import { doubtOnPath } from '../doubt.ts';
+import { Lines, openLine } from './line.ts';
+import {
+  blank,
+  described,
+  type ExchangeResult,
+  failure,
+  NO_STRAYS,
+  type QueryResult,
+  saidIn,
+  summary,
+  tellingOf,
+} from './result.ts';
 import { vet } from './vet.ts';
-import { WatchfulSocket } from './watchful-socket.ts';
 
-export type { QueryResult } from './result.ts';
+export type { ExchangeResult, QueryResult } from './result.ts';
 
 interface Settings {
   /** For names that do not say `stuns:`. */
@@ -39,6 +47,10 @@ interface Settings {
   readonly attributes: boolean;
   /** Look for answers from wrong addresses too, at the price of a second socket. */
   readonly watchful: boolean;
+  /** Certificates to trust beside the system's, PEM. */
+  readonly trusted: string | undefined;
+  /** With `count`: told of each exchange as it ends, one that is cut short excepted. */
+  readonly onExchange: ((exchange: ExchangeResult) => void) | undefined;
 }
 
 /** {@link query}'s settings; UDP, either family, 3,000 ms, and one answer where nothing else is said. */
@@ -56,12 +68,16 @@ const DEFAULTS: Settings = {
   vet: false,
   attributes: false,
   watchful: true,
+  trusted: undefined,
+  onExchange: undefined,
 };
 
 type QueryEnv = Pick<Env, 'clock' | 'random' | 'udp' | 'tcp' | 'resolver'>;
 
-/** How long to wait before listening for answers from wrong addresses: most servers have answered by then. */
-const WATCH_AFTER_MS = 120;
+/** Before a series, one exchange that does not count is waited for so long, ms. */
+const WARM_MS = 1000;
+/** How long the prefixes of a NAT64 may be looked up, ms. */
+const DOUBT_MS = 1000;
 
 /**
  * Asks one STUN server for one's public side (RFC 8489), by UDP, TCP or TLS: its addresses are tried in turn until one answers.
@@ -133,50 +149,6 @@ interface Asked {
   readonly result: QueryResult;
 }
 
-interface Line {
-  readonly channel: StunChannel;
-  readonly local: Endpoint;
-  readonly strays: Strays;
-  close(): void;
-}
-
-async function openLine(
-  env: QueryEnv,
-  domain: string,
-  transport: StunTransport,
-  to: Endpoint,
-  options: Settings,
-  signal: AbortSignal,
-): Promise<Line> {
-  const { source: address, port } = options;
-  const strays = { garbage: 0, wrongId: 0 };
-  if (transport !== 'udp') {
-    const bounds = scope(env.clock, signal, options.timeoutMs);
-    const stream = await env.tcp
-      .connect(to, { address, port, ...(transport === 'tls' && { tls: { serverName: domain } }) }, bounds.signal)
-      .finally(() => bounds.end());
-    return { channel: new StreamChannel(stream, env.clock), local: stream.local, strays, close: () => stream.close() };
-  }
-  const where = { family: familyOf(to.address), address, port, remote: to };
-  const watchful = options.watchful ? await WatchfulSocket.open(env.udp, where, signal) : undefined;
-  const socket = watchful ?? (await env.udp.open({ ...where, reuse: port !== undefined }, signal));
-  const cancel = watchful ? env.clock.after(WATCH_AFTER_MS, () => void watchful.watch()) : () => {};
-  const mux = new StunMux(socket);
-  mux.onOther = (_, message) => {
-    if (!message) strays.garbage++;
-    else if (message.class === 'success' || message.class === 'error') strays.wrongId++;
-  };
-  return {
-    channel: mux,
-    local: socket.local,
-    strays,
-    close: () => {
-      cancel();
-      socket.close();
-    },
-  };
-}
-
 async function ask(
   env: QueryEnv,
   name: StunServerName,
@@ -185,49 +157,66 @@ async function ask(
   options: Settings,
   signal: AbortSignal,
 ): Promise<Asked> {
-  const lines: Line[] = [];
-  const open = async (to: Endpoint, domain = name.host) => {
-    const line = await openLine(env, domain, transport, to, options, signal);
-    lines.push(line);
-    return line;
-  };
+  const lines = new Lines((to, domain) => openLine(env, domain, to, { ...options, transport }, signal));
+  const first = blank(name, transport, endpoint);
   try {
-    const line = await open(endpoint);
+    const { channel } = await lines.to(endpoint, name.host);
     const one = options.count === 1;
+    const exchange = (question: Question, schedule: Schedule, within: AbortSignal, oldManner = true) =>
+      transact(channel, question, {
+        to: endpoint,
+        schedule,
+        freshIds: true,
+        oldManner,
+        credentials: options.credentials,
+        ...(!options.vet && {
+          redirect: async (to: Endpoint, domain = name.host) => (await lines.to(to, domain)).channel,
+        }),
+        clock: env.clock,
+        random: env.random,
+        signal: within,
+      });
     const schedule = one && transport === 'udp' ? briskSchedule(options.timeoutMs) : singleSend(options.timeoutMs);
-    const exchange = (within: AbortSignal) =>
-      transact(
-        line.channel,
-        {},
-        {
-          to: endpoint,
-          schedule,
-          freshIds: true,
-          credentials: options.credentials,
-          ...(!options.vet && {
-            redirect: async (to: Endpoint, domain: string | undefined) => (await open(to, domain)).channel,
-          }),
-          clock: env.clock,
-          random: env.random,
-          signal: within,
-        },
-      );
-    const outcomes = one ? [await exchange(signal)] : await train(env, exchange, options, signal);
-    return {
-      endpoint,
-      result: {
-        ...blank(name, transport, endpoint),
-        local: formatEndpoint(line.local),
-        ...summary(outcomes, line.strays, options.attributes),
-      },
-    };
+    let outcomes: TransactOutcome[];
+    if (one) outcomes = [await exchange({}, schedule, signal)];
+    else {
+      // What look-ups, caches and code cost the first time is no measurement of the others; and this tells how to ask.
+      const warmMs = Math.min(options.timeoutMs, WARM_MS);
+      const warm = await exchange({}, transport === 'udp' ? briskSchedule(warmMs) : singleSend(warmMs), signal);
+      const question = warm.kind === 'answered' && warm.needsChangeRequest ? { attributes: PLAIN_OF_2003 } : {};
+      outcomes = await train(env, (within) => exchange(question, schedule, within, false), options, signal);
+    }
+    return { endpoint, result: { ...first, ...(await told(env, lines, endpoint, outcomes, options, signal)) } };
   } catch (error) {
     signal.throwIfAborted();
-    const problem =
-      error instanceof TimeoutError ? new NetError('other', `no connection within ${error.afterMs} ms`) : error;
-    return { endpoint, result: { ...blank(name, transport, endpoint), ...failure(problem) } };
+    return { endpoint, result: { ...first, ...failure(error) } };
   } finally {
-    for (const line of lines) line.close();
+    await lines.close();
+  }
+}
+
+async function told(
+  env: QueryEnv,
+  lines: Lines,
+  first: Endpoint,
+  outcomes: readonly TransactOutcome[],
+  { attributes, credentials, timeoutMs }: Settings,
+  signal: AbortSignal,
+): Promise<Partial<QueryResult>> {
+  const telling = tellingOf(outcomes);
+  if (!telling) return {};
+  const line = await lines.opened(telling.server);
+  const said = saidIn(telling);
+  const bounds = scope(env.clock, signal, Math.min(timeoutMs, DOUBT_MS));
+  try {
+    return {
+      ...summary(outcomes, telling, { strays: line?.strays ?? NO_STRAYS, attributes, credentials }),
+      local: line ? formatEndpoint(line.local) : null,
+      redirectedFrom: sameEndpoint(telling.server, first) ? null : formatEndpoint(first),
+      doubt: said ? ((await doubtOnPath(env.resolver, said, bounds.signal)) ?? null) : null,
+    };
+  } finally {
+    bounds.end();
   }
 }
 
@@ -235,7 +224,7 @@ async function ask(
 async function train(
   env: QueryEnv,
   exchange: (signal: AbortSignal) => Promise<TransactOutcome>,
-  { count, intervalMs }: Settings,
+  { count, intervalMs, onExchange }: Settings,
   signal: AbortSignal,
 ): Promise<TransactOutcome[]> {
   const under: Promise<TransactOutcome>[] = [];
@@ -245,7 +234,10 @@ async function train(
       if (i > 0) await sleep(env.clock, intervalMs, signal).catch(() => {});
       if (signal.aborted) break;
       const outcome = each.run(exchange);
-      outcome.catch(() => {});
+      outcome.then(
+        (ended) => onExchange?.(described(ended, i + 1)),
+        () => {},
+      );
       under.push(outcome);
     }
     const settled = await Promise.allSettled(under);

@@ -3,8 +3,9 @@ import { type Endpoint, familyOf, formatEndpoint, sameEndpoint } from '../../net
 import { type Env, NetError } from '../../net/env.ts';
 import { errorWords } from '../../net/error-words.ts';
 import { scope } from '../../net/wait.ts';
+import { errorAnswerWords } from '../../report/login.ts';
 import { type Attribute, attribute } from '../../stun/attributes.ts';
-import { transact, type TransactOutcome } from '../../stun/client.ts';
+import { type Credentials, PLAIN_OF_2003, transact, type TransactOutcome } from '../../stun/client.ts';
 import { isPlausibleOther, otherAddress } from '../../stun/binding.ts';
 import { mappedAddress } from '../../stun/message.ts';
 import { StunMux } from '../../stun/mux.ts';
@@ -41,6 +42,7 @@ export interface VetOptions {
   readonly port?: number | undefined;
   /** Of each of the three rounds, at most. */
   readonly timeoutMs: number;
+  readonly credentials?: Credentials | undefined;
 }
 
 /** Three round trips with a server that honours everything. Rejects with the signal's reason. */
@@ -66,14 +68,15 @@ export async function vet(
     if (error instanceof NetError) return unknown(`No socket could be opened: ${errorWords(error)}.`);
     throw error;
   }
+  const { clock, random } = env;
+  const { credentials } = options;
   const ask = (
     to: Endpoint,
     schedule: Schedule,
     attributes: readonly Attribute[] = [],
     acceptFrom?: (from: Endpoint) => boolean,
     within = signal,
-  ) =>
-    transact(mux, { attributes }, { to, acceptFrom, schedule, clock: env.clock, random: env.random, signal: within });
+  ) => transact(mux, { attributes }, { to, acceptFrom, schedule, credentials, clock, random, signal: within });
   /** No less than the slowest round trip yet: with retransmissions the true one is not known. */
   let pathMs = 0;
   const timed = async (asked: Promise<TransactOutcome>): Promise<TransactOutcome> => {
@@ -84,7 +87,10 @@ export async function vet(
   };
   try {
     const plain = await timed(ask(server, briskSchedule(options.timeoutMs)));
+    if (plain.kind === 'error-answer')
+      return unknown(`It answered a plain Binding request with ${errorAnswerWords(plain, credentials)}.`);
     if (plain.kind !== 'answered') return unknown('It did not answer a plain Binding request.');
+    const manner = plain.needsChangeRequest ? PLAIN_OF_2003 : [];
     const other = otherAddress(plain.message);
     if (!other) return no('It names no OTHER-ADDRESS.', undefined);
     if (other.address === server.address)
@@ -106,7 +112,7 @@ export async function vet(
       address: { ip: true, port: false },
     } as const;
     const lively = denseSchedule(pathMs, options.timeoutMs);
-    const opened = await each((name) => timed(ask(targets[name], lively)));
+    const opened = await each((name) => timed(ask(targets[name], lively, manner)));
     const dead = (Object.keys(targets) as Change[]).filter((name) => opened[name].kind !== 'answered');
     if (dead.length > 0)
       return no(`${dead.map((name) => formatEndpoint(targets[name])).join(' and ')} did not answer.`, other);

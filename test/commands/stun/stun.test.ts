@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseServerList } from '../../../src/commands/stun/server-list.ts';
+import type { ServerFault } from '../../../src/lab/server-faults.ts';
 import { Lab, type LabOptions } from '../../../src/lab/topology.ts';
 import { run, type RunOptions } from '../../cli/harness.ts';
 
@@ -130,6 +131,103 @@ describe('nat-tool stun', () => {
   it('asks the built-in servers when none is named, and shows the first answer', async () => {
     const servers = [{ name: 'stun.cloudflare.com', addresses: ['40.30.20.10'] }];
     expect((await stun(['--short'], { servers })).stdout).toBe('12.13.14.15:24604\n');
+  });
+});
+
+describe('what stun remarks', () => {
+  const faulty = (...faults: ServerFault[]) => [
+    { name: 'stun.example.net', addresses: ['40.30.20.10', '40.30.20.11'], faults },
+    ...['stun2', 'stun3'].map((name, i) => ({ name: `${name}.example.net`, addresses: [`40.30.2${i + 1}.10`] })),
+  ];
+  const kinds = async (words: readonly string[], lab: LabOptions) => {
+    const { stdout } = await stun(['--json', ...words], lab);
+    return (JSON.parse(stdout) as { findings: { kind: string }[] }).findings.map(({ kind }) => kind);
+  };
+  const all = ['stun.example.net', 'stun2.example.net', 'stun3.example.net'];
+
+  it.each<[ServerFault, string[]]>([
+    ['lie-private', ['answer-doubted']],
+    ['lie-cgn', ['answer-doubted']],
+    ['lie-zero', ['answer-doubted']],
+    ['lie-family', ['answer-doubted']],
+    ['lie-mapped', []],
+    ['unpadded', ['answer-malformed']],
+    ['redirects', ['redirected']],
+    ['redirects-astray', ['redirected-astray']],
+    ['wants-login', ['server-error']],
+    ['change-request-only', []],
+  ])('of one server: %s', async (fault, expected) => {
+    expect(await kinds(['stun.example.net'], { servers: faulty(fault) })).toEqual(expected);
+  });
+
+  it.each<[ServerFault[], string[]]>([
+    [[], []],
+    [['lie-public'], ['answers-differ']],
+    [['lie-private'], ['answer-doubted']],
+  ])('of several that should agree: %j', async (faults, expected) => {
+    expect(await kinds(all, { servers: faulty(...faults) })).toEqual(expected);
+  });
+
+  it('of two that do not agree, that nothing tells which is right', async () => {
+    expect(await kinds(all.slice(0, 2), { servers: faulty('lie-public') })).toEqual(['servers-disagree']);
+  });
+
+  it('of a server inside the network, nothing', async () => {
+    const servers = [{ name: 'stun.lan', addresses: ['192.168.1.20'], on: 'lan' as const }];
+    expect(await kinds(['stun.lan'], { servers })).toEqual([]);
+  });
+
+  it('prefers a credible answer where one is wanted', async () => {
+    const lab = { servers: faulty('lie-private') };
+    expect((await stun(['--short', ...all], lab)).stdout).toBe('12.13.14.15:24605\n');
+    expect((await stun(['--short', 'stun.example.net'], lab)).stdout).toBe('10.0.0.7:31234\n');
+  });
+
+  it('names the variables where a server wants a user name, and what is wrong with them', async () => {
+    const lab = { servers: faulty('wants-login') };
+    expect((await stun(['stun.example.net'], lab)).stderr).toMatch(/NAT_TOOL_USERNAME\s+and\s+NAT_TOOL_PASSWORD/);
+    const environment = { NAT_TOOL_USERNAME: 'alice', NAT_TOOL_PASSWORD: 'secret' };
+    expect((await stun(['--vet', 'stun.example.net'], lab, { environment })).status).toBe(0);
+    const wrong = await stun(['stun.example.net'], lab, { environment: { ...environment, NAT_TOOL_PASSWORD: 'x' } });
+    expect(wrong.stderr.replace(/\s+/g, ' ')).toContain('does not take the user name and password');
+    const bad = await stun(['stun.example.net'], lab, {
+      environment: { ...environment, NAT_TOOL_PASSWORD: 'a\u0007' },
+    });
+    expect(bad).toMatchObject({ status: 2, stderr: expect.stringMatching(/NAT_TOOL_PASSWORD: U\+0007/) });
+  });
+});
+
+describe('stun -c', () => {
+  const lossy = { servers: [{ name: 'stun.example.net', addresses: ['40.30.20.10'] }], loss: 0.3, seed: 3 };
+
+  it('prints a line an answer, as it comes, and the sum', async () => {
+    const { stdout } = await stun(['-c', '5', 'stun.example.net'], lossy);
+    const lines = stdout.split('\n').filter((line) => / seq=\d+ time=40\.0 ms$/.test(line));
+    expect(stdout).toMatch(/^RTT ms +min 40\.0, avg 40\.0, max 40\.0, stddev 0\.00$/m);
+    expect(stdout).toContain(`${5 - lines.length} of 5 lost`);
+    expect(lines.length).toBeGreaterThan(0);
+    expect(lines.length).toBeLessThan(5);
+  });
+
+  it.each([
+    [{ ...lossy, loss: 0.9, seed: 1 }, 3],
+    [{ servers: [{ name: 'stun.example.net', addresses: ['40.30.20.10'], faults: ['silent' as const] }] }, 3],
+  ])('sums up when little or nothing came, too', async (lab, count) => {
+    const { stdout } = await stun(['-c', String(count), 'stun.example.net'], lab);
+    expect(stdout).toMatch(/^Loss +\d of 3 lost \(\d+ %\)$/m);
+  });
+
+  it.each(['--json', '--plain', '--short'])('prints one document with %s', async (form) => {
+    expect((await stun([form, '-c', '3', 'stun.example.net'])).stdout).not.toContain('seq=');
+  });
+
+  it('draws a histogram on a terminal with -v', async () => {
+    const lab = { jitterMs: 30, seed: 2 };
+    const words = ['-v', '-c', '20', '-i', '0.2', 'stun.example.net'];
+    const shown = (await stun(words, lab, { columns: 80 })).stdout;
+    expect(shown).toContain('Round trips');
+    expect(shown).toMatch(/#{40}/);
+    expect((await stun(words, lab)).stdout).not.toContain('Round trips');
   });
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ServerFault } from '../../../src/lab/server-faults.ts';
 import { Lab, type LabOptions, type ServerSpec } from '../../../src/lab/topology.ts';
-import { query, type QueryOptions } from '../../../src/probe/query/query.ts';
+import { type ExchangeResult, query, type QueryOptions } from '../../../src/probe/query/query.ts';
 import type { ChangeVerdict } from '../../../src/probe/query/vet.ts';
 import { parseStunServer } from '../../../src/stun/uri.ts';
 
@@ -172,6 +172,149 @@ describe('query', () => {
     await expect(
       lab.run((env, signal) => query(env, parseStunServer('40.30.20.10'), DEFAULTS, signal), { abortAtMs: 500 }),
     ).rejects.toMatchObject({ name: 'AbortError' });
+  });
+});
+
+describe('what a server says', () => {
+  it.each<[ServerFault, string, string | null]>([
+    ['lie-private', '10.0.0.7:31234', 'not-public'],
+    ['lie-cgn', '100.64.9.9:', 'not-public'],
+    ['lie-zero', '0.0.0.0:0', 'unspecified'],
+    ['lie-family', '[2001:', 'family'],
+    ['lie-mapped', '12.13.14.15:24604', null],
+    ['lie-public', '66.77.88.99:24604', null],
+  ])('is shown, and doubted where it cannot be true: %s', async (fault, mapped, doubt) => {
+    const { result } = await ask('40.30.20.10', { servers: faulty(fault) });
+    expect(result).toMatchObject({ doubt, error: null });
+    expect(result.mapped).toContain(mapped);
+  });
+
+  it('is right of the other family behind a NAT64', async () => {
+    const { result } = await ask('stun.example.net', { nat64: true });
+    expect(result).toMatchObject({ doubt: null, error: null, address: '[64:ff9b::281e:140a]:3478' });
+    expect(result.mapped).toMatch(/^\d+\./);
+  });
+
+  it.each<[ServerFault, readonly string[]]>([
+    ['changed-address-family-0', ['CHANGED-ADDRESS']],
+    ['empty-mapped-address', ['MAPPED-ADDRESS']],
+    ['unpadded', ['padding']],
+    ['trailing-zeros', ['length']],
+  ])('is taken in spite of %s, which is named', async (fault, malformed) => {
+    const { result } = await ask('40.30.20.10', { servers: faulty(fault) });
+    expect(result).toMatchObject({ mapped: '12.13.14.15:24604', malformed, error: null });
+  });
+});
+
+describe('a redirection', () => {
+  it('shows the socket and the server that answered', async () => {
+    const { result } = await ask('40.30.20.10', { servers: faulty('redirects') });
+    expect(result).toMatchObject({
+      server: '40.30.20.10',
+      address: '40.30.20.11:3478',
+      redirectedFrom: '40.30.20.10:3478',
+      // The second socket, and its public side.
+      local: '192.168.1.3:42302',
+      mapped: '12.13.14.15:24605',
+      sent: 1,
+      received: 1,
+      error: null,
+    });
+    expect((await ask('40.30.20.11', { servers: faulty('redirects') })).result.redirectedFrom).toBeNull();
+  });
+
+  it.each([
+    ['udp', 'timeout'],
+    ['tcp', 'other'],
+  ] as const)('to a dead server is told as the fault of that one: %s', async (transport, error) => {
+    const { result } = await ask('40.30.20.10', { servers: faulty('redirects-astray') }, { transport });
+    expect(result).toMatchObject({
+      address: '40.30.20.99:3478',
+      redirectedFrom: '40.30.20.10:3478',
+      received: 0,
+      mapped: null,
+      error,
+    });
+  });
+
+  it('to a closed port is told as the fault of that one', async () => {
+    const { result } = await ask('40.30.20.10', { servers: faulty('redirects') }, { transport: 'tcp' });
+    expect(result).toMatchObject({ address: '40.30.20.11:3478', redirectedFrom: '40.30.20.10:3478', error: 'refused' });
+  });
+
+  it('opens one socket for a whole series', async () => {
+    const { result } = await ask('40.30.20.10', { servers: faulty('redirects') }, { count: 5 });
+    expect(result).toMatchObject({ sent: 5, received: 5, local: '192.168.1.3:42302' });
+  });
+});
+
+describe('a server that wants credentials', () => {
+  const credentials = { kind: 'long-term', username: 'alice', password: 'secret' } as const;
+  const servers = faulty('wants-login');
+
+  it.each(['udp', 'tcp'] as const)(
+    'answers those that it knows, challenge and answer being one exchange: %s',
+    async (transport) => {
+      expect((await ask('40.30.20.10', { servers }, { transport, credentials })).result).toMatchObject({
+        sent: 1,
+        received: 1,
+        error: null,
+        login: null,
+      });
+      expect((await ask('40.30.20.10', { servers }, { transport, credentials, count: 4 })).result).toMatchObject({
+        sent: 4,
+        received: 4,
+      });
+    },
+  );
+
+  it('is vetted with them, and without them is not said to be silent', async () => {
+    const { result } = await ask('40.30.20.10', { servers }, { vet: true, credentials });
+    expect(result.vetting).toMatchObject({ rfc5780: 'yes' });
+    const without = await ask('40.30.20.10', { servers }, { vet: true });
+    expect(without.result).toMatchObject({ error: 'error-answer', errorCode: 401, login: 'needed' });
+    const wrong = await ask('40.30.20.10', { servers }, { credentials: { ...credentials, password: 'guess' } });
+    expect(wrong.result).toMatchObject({ error: 'error-answer', errorCode: 401, login: 'refused' });
+  });
+});
+
+describe('a server of RFC 3489', () => {
+  const servers = faulty('change-request-only');
+
+  it('is asked with a CHANGE-REQUEST when it does not answer without', async () => {
+    const { result, tookMs } = await ask('40.30.20.10', { servers });
+    expect(result).toMatchObject({ mapped: '12.13.14.15:24604', rttMs: 40, error: null });
+    expect(tookMs).toBe(540);
+  });
+
+  it('loses nothing of a series, and is vetted as it wants to be asked', async () => {
+    expect((await ask('40.30.20.10', { servers }, { count: 5 })).result).toMatchObject({ sent: 5, received: 5 });
+    const { result } = await ask('40.30.20.10', { servers }, { vet: true });
+    expect(result.vetting).toMatchObject({ rfc5780: 'yes' });
+  });
+});
+
+describe('a series', () => {
+  it('tells of each exchange as it ends, in numbers from 1', async () => {
+    const heard: ExchangeResult[] = [];
+    const onExchange = (each: ExchangeResult) => void heard.push(each);
+    await ask('40.30.20.10', { jitterMs: 0 }, { count: 3, onExchange });
+    expect(heard.map(({ sequence, mapped, rttMs, from }) => [sequence, mapped, rttMs, from])).toEqual(
+      [1, 2, 3].map((n) => [n, '12.13.14.15:24604', 40, '40.30.20.10:3478']),
+    );
+    const silent: ExchangeResult[] = [];
+    const { result } = await ask(
+      '40.30.20.10',
+      { servers: faulty('silent') },
+      { count: 2, onExchange: (each) => void silent.push(each) },
+    );
+    expect(silent.map(({ error }) => error)).toEqual(['timeout', 'timeout']);
+    expect(result).toMatchObject({ sent: 2, received: 0, error: 'timeout' });
+  });
+
+  it.each(['udp', 'tcp'] as const)('loses no less than nothing where answers come twice: %s', async (transport) => {
+    const { result } = await ask('40.30.20.10', { servers: faulty('duplicate') }, { count: 3, transport });
+    expect(result).toMatchObject({ sent: 3, received: 3 });
   });
 });
 
