@@ -70,9 +70,9 @@ async function main(): Promise<void> {
     readFile: async function* (path) {
       yield* (await import('./node/files.ts')).readInPieces(path);
     },
-    shell: async (command, variables, signal) => {
+    shell: async (command, variables, signal, ourPlace) => {
       shell ??= new (await import('./node/shell.ts')).Shell();
-      return shell.run(command, variables, signal);
+      return shell.run(command, variables, signal, ourPlace);
     },
     onUsr2: (handler) => {
       if (process.platform === 'win32') return () => {};

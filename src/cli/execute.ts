@@ -163,7 +163,8 @@ async function runCommand(command: Command, args: AnyArgs, globals: Globals, hos
       return line === undefined ? Promise.resolve() : progress.aside(() => io.stdout.write(line));
     },
     onUsr2: (handler) => void endings.push(host.onUsr2(handler)),
-    shell: async (line, variables) => (await host.shell?.(line, variables, host.signal)) ?? null,
+    shell: async (line, variables, ourPlace = false) =>
+      (await host.shell?.(line, variables, host.signal, ourPlace)) ?? null,
     readFile: (path, most) => readFile(path, most, host),
     invoke: (argv, options) => invoke(argv, options, host, theme),
   };

@@ -18,7 +18,12 @@ export interface Host {
   /** Fails with the system's error. */
   readFile(path: string): AsyncIterable<Uint8Array>;
   /** See Context; null where there is no shell. */
-  shell?(command: string, variables: Readonly<Record<string, string>>, signal: AbortSignal): Promise<number | null>;
+  shell?(
+    command: string,
+    variables: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+    ourPlace: boolean,
+  ): Promise<number | null>;
   /** Calls `handler` on SIGUSR2 until the returned function is called. */
   onUsr2(handler: () => void): () => void;
   /** Words to suggest beside the commands' names. */

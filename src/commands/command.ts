@@ -166,8 +166,12 @@ export interface Context<Event = unknown> {
   emit(event: Event): Promise<void>;
   /** Calls `handler` on SIGUSR2 until the command ends; does nothing where there is no such signal. */
   onUsr2(handler: () => void): void;
-  /** Runs a command of the user's through the system's shell with these variables added and our secrets left out; its output goes to standard error. Resolves to its exit status, null when a signal ended it or it could not start. */
-  shell(command: string, variables: Readonly<Record<string, string>>): Promise<number | null>;
+  /**
+   * Runs a command of the user's through the system's shell with these variables added and our secrets left out. Its output goes to standard
+   * error and it reads nothing, unless it takes `ourPlace`: then standard input and output are its own. Resolves to its exit status, null when a
+   * signal ended it or it could not start.
+   */
+  shell(command: string, variables: Readonly<Record<string, string>>, ourPlace?: boolean): Promise<number | null>;
   /** `-` is standard input. Throws UsageError when the file cannot be read, or is larger than `most` bytes (64 MiB when absent), which is found out in reading. */
   readFile(path: string, most?: number): Promise<Uint8Array>;
   /** Runs another command line of this tool in another world, its output collected. */

@@ -1,10 +1,13 @@
 /** `connect()`: from a code and a server to a connection that carries data. */
-import { type Endpoint, familyOf } from '../net/address.ts';
+import { type Endpoint, familyOf, formatEndpoint } from '../net/address.ts';
 import type { Env } from '../net/env.ts';
+import { STAGGER_MS } from '../net/stagger.ts';
+import { scope, within } from '../net/wait.ts';
 import type { PairView } from '../ice/agent.ts';
 import { watchRefusal } from '../stun/refusal.ts';
 import type { Secret } from './code.ts';
 import { type Bearer, Connection } from './connection.ts';
+import { firstAnswering, inTurn } from './reach.ts';
 import { establish } from './session.ts';
 import type { ConnectFailure, SessionOptions } from './session-api.ts';
 import { RendezvousSignalling } from './signalling/rendezvous.ts';
@@ -13,6 +16,8 @@ import { Timeline, type TimelineEvent } from './timeline.ts';
 interface Common {
   /** Where both meet, and what shows the public side. */
   readonly server: Endpoint;
+  /** Other addresses of that server: where it is silent, the first of them that answers is taken. */
+  readonly otherwise?: readonly Endpoint[] | undefined;
   readonly secret: Secret;
   readonly port?: number | undefined;
   readonly source?: string | undefined;
@@ -30,12 +35,19 @@ export interface ConnectOptions extends Common {
 
 /** A connection, or why there is none; the `timeline` has what happened. */
 export type ConnectResult =
-  | { readonly kind: 'connected'; readonly connection: Connection; readonly timeline: Timeline }
+  | {
+      readonly kind: 'connected';
+      readonly connection: Connection;
+      /** The address of it that was used. */
+      readonly server: Endpoint;
+      readonly timeline: Timeline;
+    }
   | {
       readonly kind: 'failed';
       readonly failure: ConnectFailure;
       /** What ICE tried. */
       readonly pairs: readonly PairView[];
+      readonly server: Endpoint;
       readonly timeline: Timeline;
     };
 
@@ -69,19 +81,22 @@ const REPAIR_MS = 45_000;
  */
 export async function connect(env: Env, options: ConnectOptions): Promise<ConnectResult> {
   const { signal } = options;
+  let { server } = options;
   // Both sides count the paths that died, so that each time they meet in a room of its own.
   let generation = 0;
   const reconnect = async (): Promise<Bearer | undefined> => {
     options.onEvent?.({ atMs: 0, event: 'repair' });
     try {
-      const found = await attempt(env, { ...options, waitMs: REPAIR_MS }, byRendezvous(env, options, ++generation));
+      const again = { ...options, server, waitMs: REPAIR_MS };
+      const found = await attempt(env, again, byRendezvous(env, again, ++generation), timelineOf(env, options));
       return found.kind === 'connected' ? found.bearer : undefined;
     } catch (error) {
       if (signal.aborted) return undefined;
       throw error;
     }
   };
-  const first = await attempt(env, options, byRendezvous(env, options, generation));
+  const first = await firstAttempt(env, options);
+  server = first.server;
   return resultOf(env, first, options.repair ? reconnect : undefined);
 }
 
@@ -90,7 +105,7 @@ type Way = Pick<SessionOptions, 'trusted' | 'makeSignalling' | 'plainMs'>;
 
 /** The same with any signalling; it carries news once, so that nothing is repaired. */
 export async function connectBy(env: Env, options: Common & Way): Promise<ConnectResult> {
-  return resultOf(env, await attempt(env, options, options));
+  return resultOf(env, await attempt(env, options, options, timelineOf(env, options)));
 }
 
 function byRendezvous(env: Env, { server, secret, source }: Common, generation: number): Way {
@@ -111,19 +126,60 @@ function byRendezvous(env: Env, { server, secret, source }: Common, generation: 
   };
 }
 
-type Attempt = Awaited<ReturnType<typeof establish>> & { readonly timeline: Timeline };
+type Attempt = Awaited<ReturnType<typeof establish>> & { readonly server: Endpoint; readonly timeline: Timeline };
 
-async function attempt(env: Env, options: Common, way: Way): Promise<Attempt> {
-  const timeline = new Timeline(env.clock, options.onEvent);
-  const family = familyOf(options.server.address);
-  return { ...(await establish(env, { ...options, ...way, family, timeline })), timeline };
+const timelineOf = ({ clock }: Env, { onEvent }: Common): Timeline => new Timeline(clock, onEvent);
+
+async function attempt(env: Env, options: Common, way: Way, timeline: Timeline): Promise<Attempt> {
+  const { server } = options;
+  const family = familyOf(server.address);
+  return { ...(await establish(env, { ...options, ...way, family, timeline })), server, timeline };
 }
+
+/** By the first address of the server; where nothing is heard of it, the others are asked, and the first that answers takes its place. */
+async function firstAttempt(env: Env, options: ConnectOptions): Promise<Attempt> {
+  const { clock } = env;
+  const { otherwise = [], source, signal } = options;
+  const [server = options.server, ...others] = inTurn([options.server, ...otherwise]);
+  let heard = false;
+  const timeline = new Timeline(clock, (event) => {
+    heard ||= isOfServer(event);
+    options.onEvent?.(event);
+  });
+  const at = (to: Endpoint, until: AbortSignal): Promise<Attempt> => {
+    const there = { ...options, server: to, signal: until };
+    return attempt(env, there, byRendezvous(env, there, 0), timeline);
+  };
+  if (others.length === 0) return at(server, signal);
+  const bounds = scope(clock, signal);
+  try {
+    const trial = at(server, bounds.signal);
+    trial.catch(() => {});
+    await within(clock, STAGGER_MS, trial, signal);
+    const better = heard ? undefined : await firstAnswering(env, others, source, signal);
+    if (!better || heard) return await trial;
+    bounds.abort();
+    await trial.catch(() => {});
+    signal.throwIfAborted();
+    timeline.add('server', { address: formatEndpoint(better), instead: formatEndpoint(server) });
+    return await at(better, signal);
+  } finally {
+    bounds.end();
+  }
+}
+
+/** The server itself has said something. */
+const isOfServer = ({ event, status, type }: TimelineEvent): boolean =>
+  event === 'doubted' ||
+  (event === 'candidate' && type === 'srflx') ||
+  (event === 'signal' && status !== 'silent' && status !== 'refused');
 
 function resultOf(env: Env, found: Attempt, reconnect?: () => Promise<Bearer | undefined>): ConnectResult {
   if (found.kind === 'failed') return found;
   return {
     kind: 'connected',
     connection: new Connection(env.clock, found.bearer, reconnect),
+    server: found.server,
     timeline: found.timeline,
   };
 }

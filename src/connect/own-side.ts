@@ -72,8 +72,8 @@ export class OwnSide {
     }
   }
 
-  /** Where the server sees the main socket, as far as that can be true. */
-  observed({ mapped: said, alternates, rttMs }: Observed): void {
+  /** Where the server sees the main socket; false where that cannot be true. */
+  observed({ mapped: said, alternates, rttMs }: Observed): boolean {
     const { testimony, trusted, note } = this.#options;
     const mapped = testimony.ours(said);
     if (mapped && this.description.current.reflexive.length === 0) {
@@ -83,6 +83,7 @@ export class OwnSide {
     }
     this.#rttMs = rttMs;
     this.profiler.sighted({ mapped, alternates: testimony.alternates(alternates) }, rttMs);
+    return mapped !== undefined;
   }
 
   #measured(profile: Profile): void {

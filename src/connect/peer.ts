@@ -1,5 +1,5 @@
 /** The other side, as a session knows it: what it said of itself, the ICE agent that checks it, and the channel sealed with its keys. */
-import type { Endpoint } from '../net/address.ts';
+import { type Endpoint, scopeOf } from '../net/address.ts';
 import type { Clock, Random } from '../net/env.ts';
 import { type Driver, drive } from '../net/machine.ts';
 import { BRISK_PACING, type IceAction, IceAgent, type IceEvent } from '../ice/agent.ts';
@@ -78,6 +78,13 @@ export class Peer implements Opposite {
   /** Where it may be reached, as far as is known. */
   get where(): Endpoint | undefined {
     return this.observed ?? this.description.reflexive[0];
+  }
+
+  /** How many public addresses of it are known. */
+  get publicSides(): number {
+    const { hosts, reflexive } = this.description;
+    const all = [...(this.observed ? [this.observed] : []), ...reflexive, ...hosts].map(({ address }) => address);
+    return new Set(all.filter((address) => scopeOf(address) === 'public')).size;
   }
 
   /** Checks begin. */

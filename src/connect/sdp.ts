@@ -2,32 +2,35 @@
 import { type Endpoint, type Family, formatEndpoint, sameEndpoint, scopeOf } from '../net/address.ts';
 import { type Driver, drive } from '../net/machine.ts';
 import { type Env, NetError } from '../net/env.ts';
-import { briskSchedule } from '../net/schedule.ts';
 import { routedAddress } from '../net/route.ts';
 import { deferred, Waits } from '../net/wait.ts';
-import { type IceAction, IceAgent, type IceEvent } from '../ice/agent.ts';
+import { type FailureReason, type IceAction, IceAgent, type IceEvent } from '../ice/agent.ts';
 import { type Candidate, candidatePriority, Foundations } from '../ice/candidate.ts';
 import { newCredentials } from '../ice/credentials.ts';
 import { formatIceAttributes, parseIceAttributes, SdpError } from '../ice/sdp.ts';
-import { transact } from '../stun/client.ts';
-import { mappedAddress } from '../stun/message.ts';
+import type { Credentials } from '../stun/client.ts';
 import { PlainChannel } from './channel/plain.ts';
 import type { ConnectResult } from './connect.ts';
 import { type Bearer, Connection, type ConnectionEnd, type Path } from './connection.ts';
 import type { ConnectFailure } from './session-api.ts';
+import { askPublicSide, type Trouble } from './signalling/public-side.ts';
 import { Timeline, type TimelineEvent } from './timeline.ts';
 import { ownAddresses, ownEndpoints } from './traversal/gather.ts';
 import { Governor } from './traversal/governor.ts';
 import { type Socket, Sockets } from './traversal/sockets.ts';
+import { Testimony } from './traversal/testimony.ts';
 import { MOST_PER_SECOND } from './traversal/strategy.ts';
 
 export interface SdpOptions {
   /** Any STUN server, for the public side. */
   readonly server: Endpoint;
+  readonly credentials?: Credentials | undefined;
   readonly family: Family;
   readonly port?: number | undefined;
   readonly source?: string | undefined;
   readonly controlling: boolean;
+  /** The lines will have no public side in them, and why; before {@link show}. */
+  readonly trouble: (trouble: Trouble) => void;
   /** Shows our lines, once. */
   readonly show: (lines: string) => void;
   /** The peer's; undefined: there will be none. */
@@ -48,6 +51,7 @@ export async function connectSdp(env: Env, options: SdpOptions): Promise<Connect
   signal.throwIfAborted();
   const waits = new Waits();
   const timeline = new Timeline(env.clock, options.onEvent);
+  const rest = { server: options.server, timeline };
   const attempt = new SdpAttempt(env, options, waits, timeline, await routed(env, options, waits));
   const abort = (): void => attempt.break(signal.reason);
   signal.addEventListener('abort', abort, { once: true });
@@ -56,10 +60,10 @@ export async function connectSdp(env: Env, options: SdpOptions): Promise<Connect
     signal.throwIfAborted();
     const outcome = await attempt.run();
     if (outcome === 'connected')
-      return { kind: 'connected', connection: new Connection(env.clock, attempt.bearer()), timeline };
+      return { kind: 'connected', connection: new Connection(env.clock, attempt.bearer()), ...rest };
     const pairs = outcome.kind === 'nobody-came' ? [] : attempt.pairs();
     attempt.end('closed');
-    return { kind: 'failed', failure: outcome, pairs, timeline };
+    return { kind: 'failed', failure: outcome, pairs, ...rest };
   } catch (error) {
     attempt.end('closed');
     throw error;
@@ -194,10 +198,12 @@ class SdpAttempt {
 
   /** Throws {@link SdpError}. */
   #meet(text: string): void {
-    const { ufrag, pwd, candidates, end } = parseIceAttributes(text);
+    const { ufrag, pwd, candidates, end, ignored } = parseIceAttributes(text);
     if (ufrag === this.#credentials.ufrag || pwd === this.#credentials.pwd)
       throw new SdpError('own', "those are our own lines; the other host's are needed");
-    this.#timeline.add('peer', { candidates: candidates.length });
+    const names = ignored.filter(({ kind }) => kind === 'host-name').length;
+    const reflexive = candidates.filter(({ endpoint }) => scopeOf(endpoint.address) === 'public');
+    this.#timeline.add('peer', { candidates: candidates.length, names, public: reflexive.length });
     this.#agent.feed({ kind: 'remote-credentials', ufrag, pwd });
     for (const candidate of candidates) this.#agent.feed({ kind: 'remote-candidate', candidate });
     if (end) this.#agent.feed({ kind: 'remote-end' });
@@ -205,7 +211,7 @@ class SdpAttempt {
   }
 
   async #gather(main: Socket): Promise<Candidate[]> {
-    const { server, family, source } = this.#options;
+    const { server, credentials, family, source, trouble } = this.#options;
     const foundations = new Foundations();
     const hosts = source === undefined ? ownEndpoints(this.#env, main, family) : [main.local];
     const candidates = hosts.map((endpoint, i): Candidate => {
@@ -213,11 +219,13 @@ class SdpAttempt {
       return { foundation, component: 1, transport: 'udp', priority, endpoint, type: 'host' };
     });
     const { clock, random } = this.#env;
-    const schedule = briskSchedule(STUN_MS);
-    const outcome = await this.#waits.run((signal) =>
-      transact(main.mux, {}, { to: server, schedule, clock, random, signal }),
+    const side = await this.#waits.run((signal) =>
+      askPublicSide(main.mux, { server, credentials, clock, random, waitMs: STUN_MS }, signal),
     );
-    const mapped = outcome.kind === 'answered' ? mappedAddress(outcome.message) : undefined;
+    const testimony = new Testimony(server, (event, details) => this.#timeline.add(event, details));
+    const mapped = side.kind === 'observed' ? testimony.ours(side.observed.mapped) : undefined;
+    if (side.kind !== 'observed') trouble(side);
+    else if (!mapped) trouble({ kind: 'useless' });
     if (mapped && !hosts.some((host) => sameEndpoint(host, mapped)))
       candidates.push({
         foundation: foundations.of('srflx', main.local.address, server.address),
@@ -247,7 +255,7 @@ class SdpAttempt {
         return this.#outcome.resolve('connected');
       }
       case 'failed':
-        return this.#fail(`ICE: ${action.reason}.`);
+        return this.#fail(FAILURES[action.reason]);
       case 'consent-lost':
         return this.end('lost');
       case 'log':
@@ -268,5 +276,14 @@ class SdpAttempt {
     return true;
   }
 }
+
+const FAILURES: Readonly<Record<FailureReason, string>> = {
+  'no-pairs': 'The candidates of the two sides do not fit each other.',
+  'no-answer': 'Nothing came from the other host.',
+  'only-inbound': "The other host's checks arrived here, but none of ours was answered.",
+  'asymmetric-path': 'Answers came from other addresses than were asked.',
+  rejected: 'The other host answered with errors.',
+  'not-nominated': 'A path works, but the other host never chose one.',
+};
 
 const near = ({ type, endpoint }: Candidate): boolean => type !== 'srflx' && scopeOf(endpoint.address) !== 'public';

@@ -25,8 +25,8 @@ export type ConnectFailure =
 export interface SignallingParts {
   readonly main: Socket;
   readonly member: Uint8Array;
-  /** To be called with each answer that shows where the server sees the main socket. */
-  readonly observed: (seen: Observed) => void;
+  /** To be called with each answer that shows where the server sees the main socket. False where that cannot be true. */
+  readonly observed: (seen: Observed) => boolean;
   /** By the main socket. */
   readonly send: Resender['send'];
 }

@@ -222,7 +222,11 @@ class Session implements SignallingListener {
       observed,
     );
     this.#peer = peer;
-    this.#note('peer', { observed: observed && formatEndpoint(observed), role: peer.ice.role });
+    this.#note('peer', {
+      observed: observed && formatEndpoint(observed),
+      role: peer.ice.role,
+      ...(!this.#options.trusted && { public: peer.publicSides }),
+    });
     this.#note('attempt', { strategy: 'plain', reason: 'All candidates of both sides, at once and always.' });
     const [first = { address: '0.0.0.0', port: 0 }] = endpoints;
     peer.agent.feed({ kind: 'local-candidate', socket: main.id, candidate: candidate('host', first, 1) });

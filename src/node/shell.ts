@@ -12,21 +12,22 @@ export class Shell {
   readonly #running = new Set<ChildProcess>();
 
   /**
-   * Its output goes to standard error, for standard output is for the answer alone; these variables are added to our environment, without our
-   * secrets. When the signal aborts, everything that it started and that stayed in its group is ended too. Resolves to its exit status; null
+   * Its output goes to standard error, for standard output is for the answer alone, unless it takes `ourPlace`, with standard input and output for
+   * its own; these variables are added to our environment, without our secrets. When the signal aborts, everything that it started and that stayed in its group is ended too. Resolves to its exit status; null
    * when a signal ended it, or it could not start.
    */
   run(
     command: string,
     variables: Readonly<Record<string, string>>,
     signal: AbortSignal | undefined,
+    ourPlace = false,
   ): Promise<number | null> {
     if (signal?.aborted) return Promise.resolve(null);
     return new Promise((resolve) => {
       const child = spawn(command, {
         shell: true,
         env: { ...withoutSecrets(process.env), ...variables },
-        stdio: ['ignore', 2, 2],
+        stdio: ourPlace ? 'inherit' : ['ignore', 2, 2],
         detached: process.platform !== 'win32',
       });
       let timer: NodeJS.Timeout | undefined;

@@ -78,6 +78,8 @@ const TEXTS = {
   // What becomes of two hosts that want to connect.
   'nobody-came': ({ server }: { server: string }) =>
     `The other host did not come. Was it given the same code, and does it meet at ${server} too?`,
+  'not-pasted': ({ needed }: { needed: string }) =>
+    `Nothing usable was pasted from the other host. Run the same command there, and paste here ${needed}.`,
   'peer-left': () => 'The other host left before there was a path.',
   'no-hole': ({ reason }: { reason: string }) =>
     `There is no way through these two NATs. ${reason} A relay, a port forwarding on one router, or IPv6 would help.`,

@@ -2,6 +2,7 @@ import { generateCode } from '../../connect/code.ts';
 import type { ConnectionEnd } from '../../connect/connection.ts';
 import type { TimelineEvent } from '../../connect/timeline.ts';
 import { formatEndpoint } from '../../net/address.ts';
+import { toMicroseconds } from '../../net/round.ts';
 import { type Finding, finding } from '../../report/finding.ts';
 import { type Report, startReport } from '../../report/report.ts';
 import { type Context, UsageError, defineCommand } from '../command.ts';
@@ -39,7 +40,7 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
     throw error;
   });
   if (!linked)
-    return finish('partial', { ...nothing(), elapsedMs: env.clock.now() - start, timeline: events }, [
+    return finish('partial', { ...nothing(), elapsedMs: toMicroseconds(env.clock.now() - start), timeline: events }, [
       finding('interrupted'),
     ]);
   if (linked.kind === 'failed') {
@@ -52,7 +53,7 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
     };
     return finish(linked.failure.kind === 'network' ? 'failed' : 'complete', data, [
       ...doubts(events),
-      failureFinding(linked.failure, linked.server),
+      failureFinding(linked.failure, formatEndpoint(linked.server), args),
     ]);
   }
   const { connection, timeline } = linked;

@@ -2,7 +2,9 @@
 import { CodeError, deriveSecret, generateCode, parseCode } from '../../connect/code.ts';
 import { type ConnectResult, connect, connectBy } from '../../connect/connect.ts';
 import { connectSdp } from '../../connect/sdp.ts';
+import { firstAnswering, inTurn } from '../../connect/reach.ts';
 import { ManualSignalling, SharedSecret } from '../../connect/signalling/manual.ts';
+import type { Trouble } from '../../connect/signalling/public-side.ts';
 import type { TimelineEvent } from '../../connect/timeline.ts';
 import { type Endpoint, familyOf, formatEndpoint } from '../../net/address.ts';
 import { NetError } from '../../net/env.ts';
@@ -13,6 +15,7 @@ import { type Context, UsageError } from '../command.ts';
 import type { Lines } from './lines.ts';
 import { type Args, isCheck } from './options.ts';
 import type { ConnectEvent, Purpose } from './use.ts';
+import { troubleInWords } from './words.ts';
 
 /** People paste tokens one after the other. */
 const MANUAL_PLAIN_MS = 300_000;
@@ -40,7 +43,14 @@ async function codeFor(
   }
 }
 
-async function serverFor(args: Args, { env, environment, signal }: Context<ConnectEvent>): Promise<Endpoint> {
+interface Named {
+  /** As it was named, for the other host. */
+  readonly name: string;
+  /** Its addresses, in the order in which they are tried. */
+  readonly endpoints: readonly [Endpoint, ...Endpoint[]];
+}
+
+async function serverFor(args: Args, { env, environment, signal }: Context<ConnectEvent>): Promise<Named> {
   // It may name several; both hosts have to come to the same one.
   const [first] = (environment['NAT_TOOL_SERVER'] ?? '')
     .split(',')
@@ -52,7 +62,7 @@ async function serverFor(args: Args, { env, environment, signal }: Context<Conne
       '--server: where to meet is missing',
       'Run nat-tool serve on any public host and name it with --server, or in NAT_TOOL_SERVER.',
     );
-  const [server] = await discover(name, {
+  const found = await discover(name, {
     transport: 'udp',
     family: args.family,
     resolver: env.resolver,
@@ -60,11 +70,10 @@ async function serverFor(args: Args, { env, environment, signal }: Context<Conne
     random: env.random,
     signal,
   });
+  const [server, ...others] = inTurn(found);
   if (!server) throw new NetError('not-found', `${name.host} has no address`);
-  return server;
+  return { name: formatHostPort(name), endpoints: [server, ...others] };
 }
-
-type Opened = ConnectResult & { readonly server: string };
 
 export async function openByCode(
   args: Args,
@@ -72,19 +81,19 @@ export async function openByCode(
   context: Context<ConnectEvent>,
   lines: Lines,
   onEvent: (event: TimelineEvent) => void,
-): Promise<Opened> {
+): Promise<ConnectResult> {
   const { env, signal } = context;
   const { code, fresh } = await codeFor(args, context, lines);
-  const server = await serverFor(args, context);
+  const { name, endpoints } = await serverFor(args, context);
+  const [server, ...otherwise] = endpoints;
   if (fresh) {
     if (context.form === 'json' && !isCheck(args)) await context.emit({ event: 'code', code });
-    context.note(
-      `On the other host: nat-tool connect ${code} --server ${args.server ? formatHostPort(args.server) : formatEndpoint(server)}`,
-    );
+    context.note(`On the other host: nat-tool connect ${code} --server ${name}`);
   }
   const repair = !args.noRepair && purpose !== 'exec' && purpose !== 'check';
-  const result = await connect(env, {
+  return connect(env, {
     server,
+    otherwise,
     secret: deriveSecret(code),
     port: args.port,
     source: args.source,
@@ -93,7 +102,6 @@ export async function openByCode(
     signal,
     onEvent,
   });
-  return { ...result, server: formatEndpoint(server) };
 }
 
 export async function openManually(
@@ -101,44 +109,48 @@ export async function openManually(
   context: Context<ConnectEvent>,
   lines: Lines,
   onEvent: (event: TimelineEvent) => void,
-): Promise<Opened> {
+): Promise<ConnectResult> {
   const { env, signal, io } = context;
-  const server = await serverFor(args, context);
+  const { endpoints } = await serverFor(args, context);
+  const [first] = endpoints;
+  const server = (endpoints.length > 1 && (await firstAnswering(env, endpoints, args.source, signal))) || first;
+  const common = {
+    server,
+    port: args.port,
+    source: args.source,
+    signal,
+    onEvent,
+  };
+  const trouble = (of: Trouble): void => context.note(troubleInWords(of, formatEndpoint(server)));
   let given = args.code === '-' ? undefined : args.code;
   if (args.sdp) {
     const show = (text: string): void => {
       context.note('Give these lines to the other agent, and paste its lines here, ended by an empty one:');
       void io.stderr.write(text.replaceAll('\r', ''));
     };
-    const opening = connectSdp(env, {
-      server,
+    return connectSdp(env, {
+      ...common,
       family: familyOf(server.address),
-      port: args.port,
-      source: args.source,
       controlling: args.code === undefined,
       waitMs: SDP_MS,
-      signal,
-      onEvent,
+      trouble,
       show,
       read: () => lines.paragraph(),
       complain: (error) => context.note(`These lines cannot be used: ${error.message}.`),
     });
-    return { ...(await opening), server: formatEndpoint(server) };
   }
   const secret = new SharedSecret(env.random);
-  const opening = connectBy(env, {
-    server,
+  return connectBy(env, {
+    ...common,
     secret,
     trusted: false,
-    port: args.port,
-    source: args.source,
     waitMs: args.timeout,
     plainMs: MANUAL_PLAIN_MS,
-    signal,
-    onEvent,
-    makeSignalling: ({ main, member, observed }) =>
+    makeSignalling: ({ main, member, observed, send }) =>
       new ManualSignalling({
         mux: main.mux,
+        send,
+        trouble,
         server,
         member,
         secret,
@@ -158,5 +170,4 @@ export async function openManually(
           context.note(`${error.message[0]?.toUpperCase()}${error.message.slice(1)}. Paste the other host's token:`),
       }),
   });
-  return { ...(await opening), server: formatEndpoint(server) };
 }

@@ -41,7 +41,8 @@ export const options = {
   exec: {
     type: 'string',
     valueName: 'CMD',
-    describe: 'hand the open port to a command, with NAT_TOOL_LOCAL and NAT_TOOL_REMOTE set',
+    describe:
+      'hand the open port to a command, with NAT_TOOL_LOCAL and NAT_TOOL_REMOTE set; standard input and output are its own, but its output goes to standard error with --json, --plain and --short',
   },
   line: { type: 'boolean', describe: 'send each line of standard input as a datagram' },
   timeout: {

@@ -50,7 +50,8 @@ export const nothing = (): ConnectReport => ({
 
 export function sincePeer(timeline: readonly TimelineEvent[]): number | null {
   const peer = timeline.find(({ event }) => event === 'peer');
-  const end = timeline.find(({ event }) => event === 'connected' || event === 'failed');
+  const end =
+    timeline.find(({ event }) => event === 'connected') ?? timeline.findLast(({ event }) => event === 'failed');
   return peer && end ? toMicroseconds(end.atMs - peer.atMs) : null;
 }
 

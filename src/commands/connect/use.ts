@@ -99,7 +99,9 @@ async function handOver(connection: Connection, command: string, context: Contex
   const socket = connection.release();
   const local = formatEndpoint(socket.local);
   socket.mux.socket.close();
-  const status = await context.shell(command, { NAT_TOOL_LOCAL: local, NAT_TOOL_REMOTE: formatEndpoint(remote) });
+  const variables = { NAT_TOOL_LOCAL: local, NAT_TOOL_REMOTE: formatEndpoint(remote) };
+  // Where standard output has a report, it has nothing else.
+  const status = await context.shell(command, variables, context.form === 'text');
   return { sent, received, status };
 }
 

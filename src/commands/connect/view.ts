@@ -6,9 +6,15 @@ import type { Args } from './options.ts';
 import type { ConnectReport } from './report.ts';
 import { pathInWords } from './words.ts';
 
-export function view({ data }: Report<ConnectReport>, { generate }: Args, { verbosity }: Look): Block[] {
-  // A fresh code was all that was wanted, or standard output has had its data.
-  if (generate || (data.path === null && data.timeline.length === 0) || data.sent + data.received > 0) return [];
+export function view({ data }: Report<ConnectReport>, { generate, exec }: Args, { verbosity }: Look): Block[] {
+  // A fresh code was all that was wanted, or standard output has had its data, or that of a command.
+  if (
+    generate ||
+    (exec !== undefined && data.path !== null) ||
+    (data.path === null && data.timeline.length === 0) ||
+    data.sent + data.received > 0
+  )
+    return [];
   if (data.path === null) {
     return [text('No path.', 'bad'), ...(verbosity > 0 ? details(data) : [])];
   }

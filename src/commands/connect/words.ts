@@ -1,16 +1,22 @@
 /** What becomes of a connection, in words. */
 import type { ConnectFailure } from '../../connect/session-api.ts';
 import type { TimelineEvent } from '../../connect/timeline.ts';
+import type { Trouble } from '../../connect/signalling/public-side.ts';
 import type { PathKind } from '../../nat/path.ts';
+import { errorWords } from '../../net/error-words.ts';
 import { type Finding, finding } from '../../report/finding.ts';
 import type { Context } from '../command.ts';
+import type { Args } from './options.ts';
 import type { ConnectEvent } from './use.ts';
 
 export function tell({ event, ...details }: TimelineEvent, context: Context<ConnectEvent>): void {
+  if (event === 'peer' && details['public'] === 0) context.note(withoutPublicSide(details));
   if (event === 'signal' && details['status'] === 'waiting') context.progress('waiting for the other host');
   else if (event === 'peer') context.progress('the other host is there: opening the hole');
   else if (event === 'attempt' && details['strategy'] !== 'plain' && details['strategy'] !== 'low-ttl')
     context.progress(String(details['reason']));
+  else if (event === 'server')
+    context.note(`${String(details['instead'])} is silent; ${String(details['address'])} answers in its place.`);
   else if (event === 'repair') context.note('The path died; looking for a new one.');
   if (context.verbosity > 0)
     context.note(
@@ -20,6 +26,12 @@ export function tell({ event, ...details }: TimelineEvent, context: Context<Conn
         .join(' ')}`,
     );
 }
+
+/** The other host told no public address of its own. */
+const withoutPublicSide = ({ names }: Readonly<Record<string, unknown>>): string =>
+  Number(names) > 0
+    ? 'The lines of the other host hold .local names (mDNS), which mean something on its own network only, and no public address. Browsers write so: give the page a STUN server (iceServers), and paste its lines again once they have a srflx candidate.'
+    : 'The other host tells no public address of its own: it is reached from its own network only. For any other one, it needs a STUN server that answers.';
 
 const PATHS: Readonly<Record<PathKind, string>> = {
   lan: 'directly, on the same network',
@@ -39,10 +51,36 @@ export const doubts = (timeline: readonly TimelineEvent[]): Finding[] =>
       finding('answer-doubted', { server: String(server), doubt: String(doubt), words: String(why) }),
     );
 
-export function failureFinding(failure: ConnectFailure, server: string): Finding {
+/** Why the public side is unknown, and what follows from that, before the line to paste is shown. */
+export function troubleInWords(trouble: Trouble, server: string): string {
+  const why = ((): string => {
+    switch (trouble.kind) {
+      case 'silent':
+        return `${server} does not answer`;
+      case 'network':
+        return `asking ${server} failed, ${errorWords(trouble.error)}`;
+      case 'useless':
+        return `the answer of ${server} names no address that can be ours`;
+      case 'refused':
+        return `${server} answered with error ${trouble.code}${trouble.reason && ` (${trouble.reason})`}`;
+    }
+  })();
+  return `The public side is unknown: ${why}. What follows holds addresses of this network only, and serves a host on the same network; for any other one, name a STUN server that answers with --server.`;
+}
+
+/** How people bring the news of the other host. */
+export type ByHand = Pick<Args, 'manual' | 'sdp'>;
+
+const PASTED = {
+  token: 'its token, one line that begins with nt1.',
+  lines: 'its lines, a=ice-ufrag, a=ice-pwd and a=candidate',
+};
+
+export function failureFinding(failure: ConnectFailure, server: string, { manual, sdp }: ByHand): Finding {
+  const pasted = manual ? PASTED[sdp ? 'lines' : 'token'] : undefined;
   switch (failure.kind) {
     case 'nobody-came':
-      return finding('nobody-came', { server });
+      return pasted ? finding('not-pasted', { needed: pasted }) : finding('nobody-came', { server });
     case 'peer-left':
       return finding('peer-left');
     case 'hopeless':
@@ -54,7 +92,7 @@ export function failureFinding(failure: ConnectFailure, server: string): Finding
     case 'signal':
       switch (failure.status) {
         case 'given-up':
-          return finding('nobody-came', { server });
+          return finding('not-pasted', { needed: pasted ?? PASTED.token });
         case 'full':
           return finding('code-taken');
         case 'used':

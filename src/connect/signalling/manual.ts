@@ -1,13 +1,13 @@
 /** Signalling by two tokens that people paste over any chat. The chat is trusted: whoever reads both tokens can read the data. */
 import { Waits } from '../../net/wait.ts';
-import { type Endpoint, sameEndpoint } from '../../net/address.ts';
+import type { Endpoint } from '../../net/address.ts';
 import type { Clock, Random } from '../../net/env.ts';
-import { exchange } from '../../stun/exchange.ts';
-import { alternatesOf, encodeBinding } from '../../stun/binding.ts';
-import { mappedAddress } from '../../stun/message.ts';
+import type { Resender } from '../../net/resend.ts';
+import { encodeBinding } from '../../stun/binding.ts';
+import type { Credentials } from '../../stun/client.ts';
 import type { StunMux } from '../../stun/mux.ts';
-import { briskSchedule } from '../../net/schedule.ts';
 import { deriveSecret, type Secret } from '../code.ts';
+import { askPublicSide, type Trouble } from './public-side.ts';
 import { formatToken, parseToken, SHARE_BYTES, TokenError } from './token.ts';
 import type { Observed, Signalling, SignallingListener } from './signalling.ts';
 
@@ -39,13 +39,17 @@ export class SharedSecret implements Secret {
 
 export interface ManualSignallingOptions {
   readonly mux: StunMux;
+  readonly send: Resender['send'];
   /** Any STUN server, for the public side of the socket. */
   readonly server: Endpoint;
+  readonly credentials?: Credentials | undefined;
   readonly member: Uint8Array;
   readonly secret: SharedSecret;
   readonly clock: Clock;
   readonly random: Random;
-  readonly observed: (seen: Observed) => void;
+  readonly observed: (seen: Observed) => boolean;
+  /** The token will have no public side in it, and why; before {@link show}. */
+  readonly trouble: (trouble: Trouble) => void;
   /** Shows our token, once. */
   readonly show: (token: string) => void;
   /** The peer's token, again and again until one is right; undefined: there will be none. */
@@ -64,6 +68,7 @@ export class ManualSignalling implements Signalling {
   #listener: SignallingListener | undefined;
   #payload: Uint8Array | undefined;
   #shown = false;
+  #told = false;
   #closed = false;
   #cancel: () => void;
   #cancelKeep: () => void = () => {};
@@ -75,8 +80,8 @@ export class ManualSignalling implements Signalling {
 
   subscribe(listener: SignallingListener): void {
     this.#listener = listener;
-    this.#ask().catch(() => {
-      // Ended.
+    this.#ask().catch((error: unknown) => {
+      if (!this.#closed) throw error;
     });
   }
 
@@ -97,6 +102,7 @@ export class ManualSignalling implements Signalling {
     if (this.#shown || this.#closed || !this.#payload) return;
     this.#shown = true;
     this.#cancel();
+    this.#doubt({ kind: 'silent' });
     this.#listener?.status('waiting');
     show(formatToken({ member, share: secret.share, payload: this.#payload }));
     this.#keep();
@@ -124,30 +130,28 @@ export class ManualSignalling implements Signalling {
   }
 
   async #ask(): Promise<void> {
-    const { mux, server, clock, random, observed } = this.#options;
-    const transactionId = random.bytes(12);
-    const outcome = await this.#waits.run((signal) =>
-      exchange(mux, {
-        to: server,
-        acceptFrom: (from) => sameEndpoint(from, server),
-        schedule: briskSchedule(SHOW_AFTER_MS),
-        shoot: () => ({ transactionId, bytes: encodeBinding('request', transactionId) }),
-        freshIds: false,
-        judge: () => 'accept',
-        clock,
-        signal,
-      }),
+    const { mux, observed } = this.#options;
+    const side = await this.#waits.run((signal) =>
+      askPublicSide(mux, { ...this.#options, waitMs: SHOW_AFTER_MS }, signal),
     );
-    if (outcome.kind !== 'reply') return;
-    const { message } = outcome.reply;
-    const mapped = message.class === 'success' ? mappedAddress(message) : undefined;
-    if (mapped) observed({ mapped, alternates: alternatesOf(message, server), rttMs: outcome.rttMs });
+    if (side.kind === 'observed') this.#told = observed(side.observed);
+    if (this.#told) return;
+    this.#doubt(side.kind === 'observed' ? { kind: 'useless' } : side);
+    // Nothing is left to wait for.
+    this.#show();
+  }
+
+  /** Once, as long as the public side is unknown. */
+  #doubt(trouble: Trouble): void {
+    if (this.#told || this.#closed) return;
+    this.#told = true;
+    this.#options.trouble(trouble);
   }
 
   #keep(): void {
-    const { mux, server, clock, random } = this.#options;
+    const { send, server, clock, random } = this.#options;
     this.#cancelKeep = clock.after(KEEP_MS, () => {
-      mux.send(encodeBinding('request', random.bytes(12)), server).catch(() => {});
+      send(encodeBinding('request', random.bytes(12)), server);
       this.#keep();
     });
   }

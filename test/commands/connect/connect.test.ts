@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseCode } from '../../../src/connect/code.ts';
+import { withFaults } from '../../../src/lab/faults.ts';
 import { Lab, type LabOptions } from '../../../src/lab/topology.ts';
 import { formatEndpoint, sameEndpoint } from '../../../src/net/address.ts';
 import { parseEndpoint } from '../../../src/net/host-port.ts';
@@ -187,6 +188,37 @@ describe('nat-tool connect', () => {
     ]);
   });
 
+  it.each([
+    [[], true],
+    [['--json'], false],
+    [['--plain'], false],
+    [['--short'], false],
+  ])('a command has standard input and output for its own, unless a report goes there: %j', async (words, its) => {
+    const code = await aFreshCode();
+    const given: boolean[] = [];
+    const side: Side = {
+      words: [code, ...SERVER, '--exec', 'x', ...words],
+      shell: async (_command, _variables, _signal, ourPlace) => {
+        given.push(ourPlace);
+        return 0;
+      },
+    };
+    const [a] = await both(side, side);
+    expect([given, a.status, a.stdout === '']).toEqual([[its, its], 0, its]);
+  });
+
+  it.each([
+    ['an interrupt', (): RunOptions => ({ signal: AbortSignal.abort(new DOMException('stop', 'AbortError')) })],
+    ['nobody', (): RunOptions => ({})],
+  ])('tells its times to the microsecond: %s', async (_, options) => {
+    const lab = new Lab({ patienceMs: 5000, rttMs: 1 / 3 });
+    const result = await lab.run((env) =>
+      run(['connect', '--check', '--json', '-w', '1.23456789', ...SERVER], { env, ...options() }),
+    );
+    const { elapsedMs } = json(result).data;
+    expect(String(elapsedMs)).toMatch(/^\d+(\.\d{1,3})?$/);
+  });
+
   /** Standard input that says what it is told, when it is told. */
   const typed = () => {
     const said: string[] = [];
@@ -210,6 +242,7 @@ describe('nat-tool connect', () => {
     pick: RegExp,
     options: LabOptions,
     hint: string | 'own' = '',
+    each: readonly (readonly string[])[] = [[], []],
   ): Promise<RunResult[]> {
     const lab = new Lab({ patienceMs: 5000, ...options });
     return lab.run(async (env) => {
@@ -238,8 +271,8 @@ describe('nat-tool connect', () => {
         });
       };
       return Promise.all([
-        side(env, a.input, a.say, b.say, ['--json']),
-        side(lab.host('C2'), b.input, b.say, a.say, ['--json']),
+        side(env, a.input, a.say, b.say, ['--json', ...(each[0] ?? [])]),
+        side(lab.host('C2'), b.input, b.say, a.say, ['--json', ...(each[1] ?? [])]),
       ]);
     });
   }
@@ -307,6 +340,113 @@ describe('nat-tool connect', () => {
       [0, 'direct'],
     ]);
     expect(both[0]?.stderr).toContain('those are our own lines');
+  });
+
+  it.each([
+    ['dead-first-address', '40.30.20.10:3478', '40.30.20.99:3478'],
+    ['dead-ipv6', '40.30.20.10:3478', '[2001:db8:40::99]:3478'],
+  ] as const)('%s: takes the next address of the server within a second', async (fault, there, dead) => {
+    const code = await aFreshCode();
+    const side: Side = { words: [code, '--check', '--json', ...SERVER] };
+    const clean = await both(side, side, {});
+    const found = await both(side, side, withFaults({ nat: 'port-restricted-cone' }, [fault]));
+    for (const [i, each] of found.entries()) {
+      expect([each.status, json(each).data['path']]).toEqual([0, 'direct']);
+      const [with_, without] = [each, clean[i] as RunResult].map((of) => Number(json(of).data['elapsedMs']));
+      expect((with_ as number) - (without as number)).toBeLessThanOrEqual(1_000);
+    }
+    // Where the name leads to a dead address first, that is said.
+    const names = found.map(({ stderr }) => stderr.includes(`${dead} is silent; ${there} answers in its place.`));
+    expect(names).toEqual(fault === 'dead-ipv6' ? [false, false] : [true, true]);
+  });
+
+  it('takes IPv4 where the name leads to a dead IPv6 address first', async () => {
+    const code = await aFreshCode();
+    const side: Side = { words: [code, '--check', '--json', '--server', 'both.example.net'] };
+    const found = await both(side, side, {
+      ipv6: 'open',
+      names: { 'both.example.net': ['2001:db8:40::99', '40.30.20.10'] },
+    });
+    for (const each of found) {
+      expect([each.status, Number(json(each).data['elapsedMs']) < 1_100]).toEqual([0, true]);
+      expect(each.stderr).toContain('[2001:db8:40::99]:3478 is silent; 40.30.20.10:3478 answers in its place.');
+    }
+  });
+
+  it.each([
+    ['silent', { state: 'dead' }, '40.30.20.10:3478 does not answer'],
+    ['answers with errors', { faults: ['error'] }, '40.30.20.10:3478 answered with error 500'],
+    ['says what cannot be true', { faults: ['lie-private'] }, 'names no address that can be ours'],
+    ['says nothing', { faults: ['no-mapped-address'] }, 'names no address that can be ours'],
+  ] as const)('says before the line to paste that the server %s', async (_, spec, why) => {
+    for (const [words, pick] of [
+      [[], /nt1\.\S+(?=\n)/],
+      [['--sdp'], /a=ice-ufrag[\s\S]*end-of-candidates/],
+    ] as const) {
+      const lab = new Lab({
+        patienceMs: 5000,
+        servers: [{ name: 'stun.example.net', addresses: ['40.30.20.10'], ...spec }],
+      });
+      const { stderr, status, stdout } = await lab.run((env) =>
+        run(['connect', '--manual', '--check', '--json', ...words, ...SERVER], { env, stdin: '' }),
+      );
+      const [told, shown] = [stderr.indexOf(why), stderr.search(pick)];
+      expect([told >= 0, shown > told, status]).toEqual([true, true, 1]);
+      expect(stderr).toContain('serves a host on the same network');
+      // And nothing was pasted.
+      expect(json({ stdout } as RunResult).findings.map(({ kind }) => kind)).toContain('not-pasted');
+    }
+  });
+
+  it.each([
+    ['nothing', [], '', 'one line that begins with nt1.'],
+    ['garbage', [], 'hello there\n', 'one line that begins with nt1.'],
+    ['nothing', ['--sdp'], '', 'a=candidate'],
+    ['garbage', ['--sdp'], 'hello there\n\n', 'a=candidate'],
+  ])('says what is needed where %s is pasted (%j)', async (_, words, stdin, needed) => {
+    const lab = new Lab({ patienceMs: 5000 });
+    const result = await lab.run((env) => run(['connect', '--manual', '--check', ...words, ...SERVER], { env, stdin }));
+    expect(result.status).toBe(1);
+    expect(result.stderr).toContain('Nothing usable was pasted from the other host.');
+    expect(result.stderr).toContain(needed);
+    expect(result.stderr).not.toContain('same code');
+    if (stdin !== '') expect(result.stderr).toMatch(words.length > 0 ? /cannot be used/ : /A token begins with nt1\./);
+  });
+
+  it('says what .local names are worth', async () => {
+    const lab = new Lab({ patienceMs: 5000, limitMs: 1_000_000 });
+    const pasted = [
+      'a=ice-ufrag:abcd',
+      'a=ice-pwd:abcdefghijklmnopqrstuv',
+      'a=candidate:1 1 udp 2113937151 4f2e1b7c-0000-4000-8000-000000000000.local 51234 typ host',
+      'a=end-of-candidates',
+      '',
+      '',
+    ].join('\n');
+    const { stderr, status } = await lab.run((env) =>
+      run(['connect', '--manual', '--sdp', '--check', ...SERVER], { env, stdin: pasted }),
+    );
+    expect(status).toBe(1);
+    expect(stderr).toContain('The lines of the other host hold .local names (mDNS)');
+  });
+
+  it('says that the other host told no public address', async () => {
+    const both = await byHand(
+      [],
+      /nt1\.\S+(?=\n)/,
+      {
+        nat: 'full-cone',
+        second: { nat: 'full-cone' },
+        limitMs: 1_000_000,
+      },
+      '',
+      [
+        ['--server', '40.30.20.10'],
+        ['--server', '40.30.20.99'],
+      ],
+    );
+    expect(both[0]?.stderr).toContain('The other host tells no public address of its own');
+    expect(both[1]?.stderr).not.toContain('The other host tells no public address of its own');
   });
 
   it('says why two symmetric NATs cannot', async () => {

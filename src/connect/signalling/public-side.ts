@@ -1,0 +1,54 @@
+/** The public side of a socket by any STUN server, for those who carry it to the peer by hand: or why it is unknown. */
+import type { Endpoint } from '../../net/address.ts';
+import type { Clock, NetError, Random } from '../../net/env.ts';
+import { briskSchedule } from '../../net/schedule.ts';
+import { alternatesOf } from '../../stun/binding.ts';
+import type { StunChannel } from '../../stun/channel.ts';
+import { type Credentials, transact } from '../../stun/client.ts';
+import { mappedAddress } from '../../stun/message.ts';
+import type { Observed } from './signalling.ts';
+
+/** Why a server did not tell. */
+export type Trouble =
+  | { readonly kind: 'silent' }
+  | { readonly kind: 'network'; readonly error: NetError }
+  /** An answer that has no address in it, or none that it can have seen. */
+  | { readonly kind: 'useless' }
+  | { readonly kind: 'refused'; readonly code: number; readonly reason: string };
+
+export interface AskOptions {
+  readonly server: Endpoint;
+  readonly credentials?: Credentials | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** For how long it is asked. */
+  readonly waitMs: number;
+}
+
+export type PublicSide = { readonly kind: 'observed'; readonly observed: Observed } | Trouble;
+
+/** Rejects with the signal's reason only. */
+export async function askPublicSide(
+  channel: StunChannel,
+  { server, credentials, clock, random, waitMs }: AskOptions,
+  signal: AbortSignal,
+): Promise<PublicSide> {
+  const schedule = briskSchedule(waitMs);
+  const outcome = await transact(channel, {}, { to: server, schedule, credentials, clock, random, signal });
+  switch (outcome.kind) {
+    case 'answered': {
+      const mapped = mappedAddress(outcome.message);
+      if (!mapped) return { kind: 'useless' };
+      const alternates = alternatesOf(outcome.message, server);
+      return { kind: 'observed', observed: { mapped, alternates, rttMs: outcome.rttMs } };
+    }
+    case 'error-answer':
+      return { kind: 'refused', code: outcome.code, reason: outcome.reason };
+    case 'network-error':
+      return { kind: 'network', error: outcome.error };
+    case 'timeout':
+      return { kind: 'silent' };
+    default:
+      return { kind: 'useless' };
+  }
+}
