@@ -7,6 +7,7 @@ import { type Report, startReport } from '../../report/report.ts';
 import { StunMux } from '../../stun/mux.ts';
 import { checkFamily } from '../arguments.ts';
 import { type Context, UsageError, defineCommand } from '../command.ts';
+import { credentialsOf } from '../credentials.ts';
 import { datagramsOf } from '../datagrams/input.ts';
 import { type DatagramEvent, DatagramOutput, datagramLine, mannerOf } from '../datagrams/output.ts';
 import { EchoGuard } from './echo.ts';
@@ -26,6 +27,7 @@ async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Li
   if (args.hex && args.raw) throw new UsageError('--hex and --raw exclude each other');
   checkFamily('--stun', args.stun ? [args.stun] : [], args);
   checkFamily('--punch', args.punch ? [args.punch] : [], args);
+  const credentials = credentialsOf(context.environment);
   const finish = startReport(env.clock, 'nat-tool/listen@1');
   const manner = mannerOf(context.form, context.io.stdoutIsTTY, args);
   const sockets = await open(env, args, args.port ?? args.localPort ?? 0, signal);
@@ -37,7 +39,7 @@ async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Li
   };
   const echo = args.echo ? new EchoGuard(env.random) : undefined;
   const listener = new Listener({ ...args, echo }, output, tell as (event: ListenEvent) => void, env.clock.now());
-  const publicSide = new PublicSide(context, args, tell);
+  const publicSide = new PublicSide(context, { ...args, credentials }, tell);
   const findings: Finding[] = [];
   const stop = new AbortController();
   const all = AbortSignal.any([signal, stop.signal]);

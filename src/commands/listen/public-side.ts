@@ -8,6 +8,7 @@ import type { Ground } from '../../nat/evidence.ts';
 import { type Vantage, type WatchOptions, watchPublicSide } from '../../probe/punch/hole-keeping.ts';
 import { type Finding, finding } from '../../report/finding.ts';
 import { ForwardingTable } from '../../report/forwarding.ts';
+import type { Credentials } from '../../stun/client.ts';
 import { discover } from '../../stun/discovery.ts';
 import type { StunMux } from '../../stun/mux.ts';
 import type { StunServerName } from '../../stun/uri.ts';
@@ -19,11 +20,13 @@ import { pick } from './sockets.ts';
 
 type Muxes = ReadonlyMap<UdpSocket, StunMux>;
 
+type Settings = Pick<Args, 'keepalive' | 'family' | 'local'> & { readonly credentials: Credentials | undefined };
+
 export class PublicSide {
   readonly table = new ForwardingTable();
   latest: string | null = null;
   readonly #context: Pick<Context, 'env' | 'note'>;
-  readonly #args: Pick<Args, 'keepalive' | 'family' | 'local'>;
+  readonly #args: Settings;
   readonly #tell: (event: Extract<ListenEvent, { event: 'public' | 'held' }>) => void;
   readonly #doubts = new Map<string, Finding>();
   /** ms */
@@ -31,7 +34,7 @@ export class PublicSide {
 
   constructor(
     context: Pick<Context, 'env' | 'note'>,
-    args: Pick<Args, 'keepalive' | 'family' | 'local'>,
+    args: Settings,
     tell: (event: Extract<ListenEvent, { event: 'public' | 'held' }>) => void,
   ) {
     this.#context = context;
@@ -42,7 +45,7 @@ export class PublicSide {
   /** Rejects with NetError where there is no way to the server, or the signal's reason. */
   async watch(server: StunServerName, muxes: Muxes, signal: AbortSignal): Promise<void> {
     const { env, note } = this.#context;
-    const { keepalive } = this.#args;
+    const { keepalive, credentials } = this.#args;
     const vantages = await this.#vantages(server, muxes, signal);
     let complained = false;
     await watchPublicSide(
@@ -52,6 +55,7 @@ export class PublicSide {
         everyMs: keepalive ?? DEFAULT_KEEPALIVE_MS,
         adapts: keepalive === undefined,
         ground: this.#ground(vantages, signal),
+        credentials,
         heard: (sight) => {
           complained = false;
           this.#heard(sight);

@@ -10,6 +10,7 @@ import { type Finding, finding } from '../../report/finding.ts';
 import type { StunServerName } from '../../stun/uri.ts';
 import { parseStun } from '../arguments.ts';
 import { type Context, UsageError } from '../command.ts';
+import { credentialsOf } from '../credentials.ts';
 import type { Args } from './options.ts';
 
 const STUN_TIMEOUT_MS = 2500;
@@ -69,6 +70,7 @@ export async function learn(
     port,
     {
       servers,
+      credentials: credentialsOf(environment),
       timeoutMs: STUN_TIMEOUT_MS,
       course: local === undefined ? undefined : { local, remote },
       // On the way to a host next door there are none but servers next door.

@@ -3,7 +3,8 @@ import { type Endpoint, formatEndpoint, sameEndpoint } from '../../net/address.t
 import { type Datagram, type Env, ignoreNetError, type UdpSocket } from '../../net/env.ts';
 import { errorWords } from '../../net/error-words.ts';
 import { sleep } from '../../net/wait.ts';
-import { transact } from '../../stun/client.ts';
+import { errorAnswerWords } from '../../report/login.ts';
+import { type Credentials, transact } from '../../stun/client.ts';
 import { mappedAddress } from '../../stun/message.ts';
 import type { Reply, StunMux } from '../../stun/mux.ts';
 import { briskSchedule } from '../../net/schedule.ts';
@@ -31,6 +32,8 @@ export interface WatchOptions {
   readonly adapts: boolean;
   /** What may count. */
   readonly ground: Ground | Promise<Ground>;
+  /** For servers that want them. */
+  readonly credentials?: Credentials | undefined;
   readonly heard: (sight: Vantage & { readonly mapped: Endpoint; readonly recollection: Recollection }) => void;
   /** Nothing of use was told; `doubted`: it was told and does not count. */
   readonly failed: (
@@ -75,16 +78,16 @@ export async function watchPublicSide(
 async function ask(
   { clock, random }: Pick<Env, 'clock' | 'random'>,
   vantage: Vantage,
-  { ground, failed }: WatchOptions,
+  { ground, credentials, failed }: WatchOptions,
   signal: AbortSignal,
 ): Promise<Look> {
   const { mux, remote } = vantage;
   const server = formatEndpoint(remote);
   const schedule = briskSchedule(STUN_TIMEOUT_MS);
-  const outcome = await transact(mux, {}, { to: remote, schedule, clock, random, signal });
+  const outcome = await transact(mux, {}, { to: remote, schedule, credentials, clock, random, signal });
   const fail = (why: string) => ({ fail: () => failed(why) });
   if (outcome.kind === 'network-error') return fail(errorWords(outcome.error));
-  if (outcome.kind === 'error-answer') return fail(`${server} answered with error ${outcome.code}`);
+  if (outcome.kind === 'error-answer') return fail(`${server} answered with ${errorAnswerWords(outcome, credentials)}`);
   const told = outcome.kind === 'answered' ? mappedAddress(outcome.message) : undefined;
   if (!told) return fail(`no answer from ${server}`);
   const mapped = plain(told);

@@ -9,8 +9,9 @@ import { interleaved, staggered } from '../../net/stagger.ts';
 import { Gate, type Scope, scope, TimeoutError } from '../../net/wait.ts';
 import { doubtOf, pathsOf, plain, type Sighting, type Weighed, weigh } from '../../nat/evidence.ts';
 import type { MappingVerdict } from '../../nat/mapping.ts';
+import { errorAnswerWords } from '../../report/login.ts';
 import { alternateAddress } from '../../stun/binding.ts';
-import { transact } from '../../stun/client.ts';
+import { type Credentials, transact } from '../../stun/client.ts';
 import { discover } from '../../stun/discovery.ts';
 import { mappedAddress } from '../../stun/message.ts';
 import { formatStunServer, type StunServerName } from '../../stun/uri.ts';
@@ -55,6 +56,8 @@ export interface MappedAddressOptions {
   readonly course?: Course | undefined;
   /** Servers inside one's own network count too. */
   readonly local?: boolean | undefined;
+  /** For servers that want them. */
+  readonly credentials?: Credentials | undefined;
 }
 
 type AskEnv = Pick<Env, 'clock' | 'random' | 'udp' | 'resolver'>;
@@ -178,16 +181,17 @@ class Inquiry {
     signal: AbortSignal,
   ): Promise<{ readonly remote: Endpoint; readonly other: Endpoint | undefined } | undefined> {
     const { clock, random } = this.#env;
+    const { credentials } = this.#options;
     const failed = (error: string): undefined => this.#view(server, remote, { error });
     let release = (): void => {};
     try {
       const way = await this.#port.towards(remote, signal);
       release = way.release;
       const schedule = briskSchedule(this.#options.timeoutMs);
-      const outcome = await transact(way.mux, {}, { to: remote, schedule, clock, random, signal });
+      const outcome = await transact(way.mux, {}, { to: remote, schedule, credentials, clock, random, signal });
       if (outcome.kind === 'network-error') return failed(errorWords(outcome.error));
       if (outcome.kind !== 'answered')
-        return failed(outcome.kind === 'error-answer' ? `error ${outcome.code}` : 'no answer');
+        return failed(outcome.kind === 'error-answer' ? errorAnswerWords(outcome, credentials) : 'no answer');
       const told = mappedAddress(outcome.message);
       if (!told) return failed('the answer holds no address');
       const mapped = plain(told);
