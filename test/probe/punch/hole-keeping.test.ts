@@ -40,7 +40,7 @@ describe('the public side of a listener', () => {
   it('may be refused, or not told', async () => {
     const error = attribute('ERROR-CODE', { code: 500, reason: 'no' });
     expect(new Set(await watched(({ transactionId }) => encodeBinding('error', transactionId, [error])))).toEqual(
-      new Set(['51.0.0.1:3478 answered with error 500']),
+      new Set(['51.0.0.1:3478 answered with error 500 (no)']),
     );
     const lie = attribute('XOR-MAPPED-ADDRESS', { address: '10.0.0.7', port: 1 });
     expect(new Set(await watched(({ transactionId }) => encodeBinding('success', transactionId, [lie])))).toEqual(
