@@ -214,10 +214,14 @@ function optionValue(name: string, spec: OptionSpec, { options }: Words): unknow
   return text === undefined ? undefined : convert(text);
 }
 
+const isNumber = (word: string): boolean => /^\d+(?:\.\d+)?$/.test(word);
+
 /** Whether a word can be meant as the value of an option that may stand without one. */
 function canBeValue(spec: OptionSpec, word: string | undefined): boolean {
   try {
     if (word === undefined) return false;
+    // A number out of its range is still meant as one.
+    if (isNumber(word) && isNumber(spec.bare ?? '')) return true;
     convertText(spec, word, '');
     return true;
   } catch (error) {

@@ -12,10 +12,10 @@ import { type Change, type Series, sendUntil } from './series.ts';
 import type { Probes, ProbeSocket } from './probes.ts';
 
 /** Spacing of the sends. Losses come in bursts, so they must not all leave at once. */
-const ROUND_MS = 30;
-/** What remains after the last send for an answer to arrive, at least. */
-const LEAST_WINDOW_MS = 200;
-const MOST_JITTER_MS = 300;
+const ROUND_MS = 25;
+/** How much later than the round trip the answer to the last send may come: jitter, and a server that is slower at this. Those to the sends before it have had longer. */
+const LEAST_SLACK_MS = 100;
+const MOST_SLACK_MS = 300;
 /** How long the first answer is waited for, once everything has been sent. */
 const SLOWEST_PATH_MS = 1000;
 
@@ -81,10 +81,10 @@ async function listenFor(
   return 'inconclusive';
 }
 
-/** How long after the last send an answer may come, ms: three round trips, or as much jitter as three tenths of a second. */
+/** How long after the last send an answer may come, ms: the round trip, and as much again and again as the round trips seen so far differ, within bounds. */
 function answerWindow(probes: Probes): number {
   const rtt = probes.roundTripMs();
-  return Math.max(Math.min(3 * rtt, rtt + MOST_JITTER_MS), LEAST_WINDOW_MS);
+  return rtt + Math.min(Math.max(2 * rtt, 4 * probes.spreadMs(), LEAST_SLACK_MS), MOST_SLACK_MS);
 }
 
 /**

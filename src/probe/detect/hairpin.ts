@@ -19,7 +19,7 @@ export type Hairpin = 'yes' | 'no' | 'unknown';
 /** `refused`: the NAT itself answered that nobody listens there; `silent`: nothing came round. */
 export type HairpinOutcome = 'heard' | 'refused' | 'silent';
 
-const ROUND_MS = 12;
+const ROUND_MS = 8;
 /** A hairpinned packet turns at the NAT, so it takes less time than one round trip to the server. */
 const LEAST_WINDOW_MS = 60;
 

@@ -187,6 +187,14 @@ export class Probes {
     );
   }
 
+  /** How far the round trips differ that are known exactly, ms; 0 until there are two. */
+  spreadMs(): number {
+    const exact = this.series.flatMap((each) =>
+      each.sent === 1 && each.replies.length === 1 ? (each.rttMs ?? []) : [],
+    );
+    return exact.length < 2 ? 0 : Math.max(...exact) - Math.min(...exact);
+  }
+
   /**
    * Exchanges that a working path answers, of the tests that got an answer at all: the measure of loss. Series whose last send may
    * still be on its way do not count: on a slow path they would look like loss.
