@@ -1,21 +1,42 @@
-/** A trace as the steps of a ladder diagram, with the NAT's table whenever it changed. Pure. */
+/** A trace as the steps of a ladder diagram, with what changed in the NATs' tables. Pure. */
 import { formatEndpoint } from '../net/address.ts';
 import { decode, looksLikeStun, METHOD, StunFormatError } from '../stun/message.ts';
 import type { NatRow } from './nat-table.ts';
 import type { Packet } from './packet.ts';
+import type { Row } from './topology.ts';
 import type { Loss, TraceEvent } from './trace.ts';
 
-/** As the renderer's ladder takes them. */
+/** One thing that happened, at an instant of virtual time. */
 export type Step =
+  /** A packet sets out from one node to the next; hops of one packet share its `id`. With `lost` it does not arrive, for that reason. */
   | {
       readonly kind: 'packet';
+      readonly id: number;
       readonly from: string;
       readonly to: string;
-      readonly label: string;
+      readonly src: string;
+      readonly dst: string;
+      readonly content: string;
       readonly atMs: number;
-      readonly lost?: boolean;
+      readonly lost?: string;
     }
-  | { readonly kind: 'remark'; readonly text: string; readonly atMs?: number };
+  /** A NAT's table changed. */
+  | {
+      readonly kind: 'table';
+      readonly at: string;
+      readonly added: readonly Row[];
+      readonly gone: readonly Row[];
+      readonly atMs: number;
+    }
+  /** What became of packet `id` at a node; `dropped`: it goes no further; `refused`: the host says so by ICMP. */
+  | {
+      readonly kind: 'remark';
+      readonly id: number;
+      readonly text: string;
+      readonly dropped: boolean;
+      readonly refused: boolean;
+      readonly atMs: number;
+    };
 
 export interface Diagram {
   /** From the inside to the outside. */
@@ -35,9 +56,6 @@ const REASONS: Readonly<Record<Loss, string>> = {
   'no-port': 'no public port is left',
 };
 
-/** Rows up to which a table is shown whole after each change. */
-const WHOLE_TABLE = 4;
-
 /** Where each stands from left to right: inside hosts, their routers, the internet, the other site mirrored. */
 const PLACES = ['A', 'Ab', 'N', 'CGN', 'S', 'B', 'CGN2', 'N2', 'C2b', 'C2'];
 
@@ -46,85 +64,77 @@ const placeOf = (name: string): number => {
   return at >= 0 ? at : PLACES.indexOf('S') + 0.5;
 };
 
-export function diagram(trace: readonly TraceEvent[]): Diagram {
+/** Names of hosts and routers from left to right. */
+export const inPlace = (names: readonly string[]): string[] => [...names].sort((a, b) => placeOf(a) - placeOf(b));
+
+/** Each NAT's table as it was last drawn, by the NAT's name. */
+export type Drawn = Map<string, readonly Row[]>;
+
+/** `drawn` is brought up to date, so that a trace can be drawn piece by piece. */
+export function diagram(trace: readonly TraceEvent[], drawn: Drawn = new Map()): Diagram {
   const names = new Set<string>();
   const steps: Step[] = [];
-  const tables = new Map<string, readonly string[]>();
-  const remarkTable = (at: string, table: readonly NatRow[], atMs: number): void => {
-    const before = tables.get(at) ?? [];
-    const rows = table.map(rowText);
-    const fresh = rows.filter((row) => !before.includes(row));
-    const gone = before.filter((row) => !rows.includes(row));
-    if (!fresh.length && !gone.length) return;
-    tables.set(at, rows);
-    const remark = (text: string): void => void steps.push({ kind: 'remark', text });
-    // A long table would hide the ladder: then only what changed.
-    const whole = rows.length <= WHOLE_TABLE;
-    steps.push({
-      kind: 'remark',
-      atMs,
-      text:
-        rows.length === 0
-          ? `${at} now holds nothing`
-          : whole
-            ? `${at} now holds:`
-            : `${at} now holds ${rows.length} rows; ${fresh.length ? 'new:' : 'gone:'}`,
-    });
-    for (const row of whole ? rows : fresh.length ? fresh : gone) remark(`    ${row}`);
+  const compare = (at: string, table: readonly NatRow[], atMs: number): void => {
+    const before = drawn.get(at) ?? [];
+    const rows = table.map(rowOf);
+    const added = rows.filter((row) => !before.some((each) => sameRow(each, row)));
+    const gone = before.filter((row) => !rows.some((each) => sameRow(each, row)));
+    drawn.set(at, rows);
+    if (added.length > 0 || gone.length > 0) steps.push({ kind: 'table', at, added, gone, atMs });
   };
+  const remark = ({ kind, atMs, packet }: Extract<TraceEvent, { packet: Packet }>, text: string): void =>
+    void steps.push({
+      kind: 'remark',
+      id: packet.id,
+      text,
+      dropped: kind === 'dropped',
+      refused: kind === 'delivered',
+      atMs,
+    });
   for (const event of inOrder(trace)) {
     switch (event.kind) {
       case 'hop': {
-        names.add(event.from).add(event.to);
-        const why = event.loss ? `: ${REASONS[event.loss]}` : '';
+        const { from, to, atMs, loss, packet } = event;
+        names.add(from).add(to);
         steps.push({
           kind: 'packet',
-          from: event.from,
-          to: event.to,
-          atMs: event.atMs,
-          label: `${labelOf(event.packet)}${why}`,
-          ...(event.loss && { lost: true }),
+          id: packet.id,
+          from,
+          to,
+          src: formatEndpoint(packet.src),
+          dst: formatEndpoint(packet.dst),
+          content: contentOf(packet.payload),
+          atMs,
+          ...(loss && { lost: REASONS[loss] }),
         });
         break;
       }
       case 'translated':
-        if (event.hairpin)
-          steps.push({
-            kind: 'remark',
-            atMs: event.atMs,
-            text: `${event.at} turns it round to ${formatEndpoint(event.after.dst)}`,
-          });
-        remarkTable(event.at, event.table, event.atMs);
+        if (event.hairpin) remark(event, `${event.at} turns it round to ${formatEndpoint(event.after.dst)}`);
+        compare(event.at, event.table, event.atMs);
         break;
       case 'dropped':
-        steps.push({ kind: 'remark', atMs: event.atMs, text: `${event.at} drops it: ${REASONS[event.loss]}` });
-        remarkTable(event.at, event.table, event.atMs);
+        remark(event, `${event.at} drops it: ${REASONS[event.loss]}`);
+        compare(event.at, event.table, event.atMs);
         break;
       case 'delivered':
-        if (event.refused)
-          steps.push({
-            kind: 'remark',
-            atMs: event.atMs,
-            text: `${event.at} has nobody on port ${event.packet.dst.port}`,
-          });
+        if (event.refused) remark(event, `${event.at} has nobody on port ${event.packet.dst.port}`);
         break;
     }
   }
-  return { participants: [...names].sort((a, b) => placeOf(a) - placeOf(b)), steps };
+  return { participants: inPlace([...names]), steps };
 }
 
 /** Hops show when they set out; a lossless trace is in that order already. */
 const inOrder = (trace: readonly TraceEvent[]): readonly TraceEvent[] => [...trace].sort((a, b) => a.atMs - b.atMs);
 
-const rowText = (row: NatRow): string =>
-  [row.private, row.public, row.remote]
-    .map((endpoint) => formatEndpoint(endpoint).padEnd(21))
-    .join(' | ')
-    .trimEnd();
+const rowOf = (row: NatRow): Row => ({
+  private: formatEndpoint(row.private),
+  public: formatEndpoint(row.public),
+  remote: formatEndpoint(row.remote),
+});
 
-function labelOf({ src, dst, payload }: Packet): string {
-  return `${formatEndpoint(src)} → ${formatEndpoint(dst)} ${contentOf(payload)}`;
-}
+const sameRow = (a: Row, b: Row): boolean => a.private === b.private && a.public === b.public && a.remote === b.remote;
 
 const METHODS = new Map<number, string>(Object.entries(METHOD).map(([name, number]) => [number, name]));
 

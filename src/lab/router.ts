@@ -27,6 +27,7 @@ export interface RouterOptions {
 /** A box between two segments, with one NAT (or firewall) for each transport and family. */
 export class Router implements NetNode {
   readonly name: string;
+  readonly outsideAddresses: readonly string[];
   readonly #network: Network;
   readonly #inside: Segment;
   readonly #outside: Segment;
@@ -37,6 +38,7 @@ export class Router implements NetNode {
 
   constructor(network: Network, name: string, options: RouterOptions) {
     this.name = name;
+    this.outsideAddresses = options.outsideAddresses;
     this.#network = network;
     this.#inside = options.inside;
     this.#outside = options.outside;

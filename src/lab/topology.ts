@@ -171,6 +171,18 @@ export class Lab {
     return [...this.#ground.routers.keys()];
   }
 
+  /** Addresses of the hosts, and the outside ones of the routers, by name. */
+  get addresses(): Readonly<Record<string, readonly string[]>> {
+    const own = this.hosts.map((name) => {
+      const addresses = this.host(name).interfaces();
+      return [name, addresses.filter(({ internal }) => !internal).map(({ address }) => address)] as const;
+    });
+    return Object.fromEntries([
+      ...own,
+      ...[...this.#ground.routers].map(([name, { outsideAddresses }]) => [name, outsideAddresses] as const),
+    ]);
+  }
+
   /** How the internet knows the first site and, where there is one, the second: the first outside address. */
   get outsides(): Readonly<Record<string, string>> {
     return {

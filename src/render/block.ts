@@ -13,12 +13,12 @@ export interface Column {
   readonly wrap?: boolean;
 }
 
-/** One step of a ladder diagram: a packet between two of its participants, or a remark across all of them. */
+/** One step of a ladder diagram: a packet on its way along some of its participants, or a remark. */
 export type LadderStep =
   | {
       readonly kind: 'packet';
-      readonly from: string;
-      readonly to: string;
+      /** Two participants at least, in the order in which it passes them. */
+      readonly path: readonly string[];
       readonly label: string;
       readonly atMs?: number;
       /** It does not arrive: lost, filtered, or dropped. */

@@ -18,7 +18,9 @@ export async function renderText(blocks: readonly Block[], theme: Theme, columns
     const part = await renderBlock(theme.unicode ? block : inAscii(block), theme, columns);
     if (part === '') continue;
     const previous = blocks[i - 1];
-    const apart = parts.length > 0 && previous?.kind !== 'heading' && block.kind !== 'raw';
+    const joined =
+      previous?.kind === 'heading' || block.kind === 'raw' || (previous?.kind === 'raw' && block.kind === 'ladder');
+    const apart = parts.length > 0 && !joined;
     parts.push((apart ? '\n' : '') + (part.endsWith('\n') ? part : `${part}\n`));
   }
   return parts.join('');

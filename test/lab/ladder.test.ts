@@ -14,9 +14,16 @@ const said = async (nat: string, to = { address: '40.30.20.10', port: 3478 }, tt
   const { participants, steps } = diagram(lab.trace);
   return {
     participants,
-    lines: steps.map((step) =>
-      step.kind === 'packet' ? `${step.from}>${step.to}${step.lost ? ' ✗' : ''} ${step.label}` : step.text,
-    ),
+    lines: steps.map((step) => {
+      switch (step.kind) {
+        case 'packet':
+          return `${step.from}>${step.to} ${step.src} → ${step.dst} ${step.content}${step.lost ? ` ✗ ${step.lost}` : ''}`;
+        case 'table':
+          return [...step.added, ...step.gone].map((row) => `${step.at}: ${Object.values(row).join(' | ')}`).join();
+        case 'remark':
+          return step.text;
+      }
+    }),
   };
 };
 
@@ -26,8 +33,7 @@ describe('the ladder', () => {
       participants: ['A', 'N', 'B'],
       lines: [
         'A>N 192.168.1.3:42301 → 50.60.70.80:9 3 bytes',
-        'N now holds:',
-        '    192.168.1.3:42301     | 12.13.14.15:24604     | 50.60.70.80:9',
+        'N: 192.168.1.3:42301 | 12.13.14.15:24604 | 50.60.70.80:9',
         'N>B 12.13.14.15:24604 → 50.60.70.80:9 3 bytes',
         'B has nobody on port 9',
         'B>N 50.60.70.80:9 → 12.13.14.15:24604 ICMP port unreachable',
@@ -43,8 +49,8 @@ describe('the ladder', () => {
       await socket.send(Uint8Array.of(1), { address: '50.60.70.80', port: 9 });
       socket.close();
     });
-    expect(diagram(lab.trace).steps.flatMap((step) => (step.kind === 'packet' ? [step.label] : []))[0]).toMatch(
-      / 1 byte$/,
+    expect(diagram(lab.trace).steps.flatMap((step) => (step.kind === 'packet' ? [step.content] : []))[0]).toMatch(
+      /^1 byte$/,
     );
   });
 
@@ -58,7 +64,7 @@ describe('the ladder', () => {
       'N drops it: UDP does not pass here',
     ]);
     expect((await said('full-cone', undefined, 3)).lines.at(-1)).toBe(
-      'N>S ✗ 12.13.14.15:24604 → 40.30.20.10:3478 3 bytes: its time to live is over',
+      'N>S 12.13.14.15:24604 → 40.30.20.10:3478 3 bytes ✗ its time to live is over',
     );
     expect((await said('full-cone', { address: '9.9.9.9', port: 9 })).lines.at(-1)).toContain(
       'nobody has that address',

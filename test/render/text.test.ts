@@ -166,24 +166,29 @@ describe('ladders', () => {
   const block = ladder(
     ['A', 'NAT', 'S'],
     [
-      { kind: 'packet', from: 'A', to: 'NAT', label: 'Binding', atMs: 0 },
-      { kind: 'packet', from: 'NAT', to: 'S', label: 'Binding', atMs: 10 },
+      { kind: 'packet', path: ['A', 'NAT'], label: 'Binding', atMs: 0 },
+      { kind: 'packet', path: ['NAT', 'S'], label: 'Binding', atMs: 10 },
       { kind: 'remark', text: 'the NAT made a mapping' },
-      { kind: 'packet', from: 'S', to: 'NAT', label: 'Success', atMs: 20.25, lost: true },
+      { kind: 'packet', path: ['S', 'NAT'], label: 'Success', atMs: 20.25, lost: true },
     ],
   );
 
   it('draw who sent what to whom', async () => {
     expect(await show([block])).toBe(
       [
-        '         A           NAT           S',
-        ' 0.0 ms  │─ Binding ─▶│            │',
-        '10.0 ms  │            │─ Binding ─▶│',
-        '         the NAT made a mapping',
-        '20.3 ms  │            │✗ Success ──│',
+        '  ms  A         NAT       S',
+        ' 0.0  │────────▶│         │  Binding',
+        '10.0  │         │────────▶│  Binding',
+        '      the NAT made a mapping',
+        '20.3  │         │✗────────│  Success',
         '',
       ].join('\n'),
     );
+  });
+
+  it('draw the whole way of a packet', async () => {
+    const way = ladder(['A', 'NAT', 'S'], [{ kind: 'packet', path: ['S', 'NAT', 'A'], label: 'Success', lost: true }]);
+    expect(await show([way])).toBe(['A         NAT       S', '│✗────────│◀────────│  Success', ''].join('\n'));
   });
 
   it('keep to ASCII where the terminal cannot do more', async () => {
@@ -193,16 +198,19 @@ describe('ladders', () => {
   it('fit the terminal, labels whole', async () => {
     const long = ladder(
       ['A', 'B', 'C', 'D'],
-      [{ kind: 'packet', from: 'B', to: 'A', label: 'a label that is too long', atMs: 1 }],
+      [{ kind: 'packet', path: ['B', 'A'], label: `${'x'.repeat(44)} a label that is too long`, atMs: 1 }],
     );
-    expect(await show([long], 60)).toBe(
-      [
-        '        A                B                C                D',
-        '        a label that is too long',
-        '1.0 ms  │◀───────────────│                │                │',
-        '',
-      ].join('\n'),
-    );
+    const lines = [
+      ' ms  A  B  C  D',
+      `1.0  │◀─│  │  │  ${'x'.repeat(44)}`,
+      '     │  │  │  │  a label that is too long',
+      '',
+    ];
+    for (const columns of [60, 62]) expect(await show([long], columns)).toBe(lines.join('\n'));
+    for (const columns of [80, 120, undefined])
+      expect(Math.max(...(await show([long], columns)).split('\n').map(({ length }) => length))).toBeLessThanOrEqual(
+        80,
+      );
   });
 });
 
@@ -241,8 +249,8 @@ describe('where the terminal has ASCII only', () => {
     ladder(
       ['A', 'B'],
       [
-        { kind: 'packet', from: 'A', to: 'B', label: '1.2.3.4 → 5.6.7.8' },
-        { kind: 'packet', from: 'B', to: 'A', label: 'x', lost: true },
+        { kind: 'packet', path: ['A', 'B'], label: '1.2.3.4 → 5.6.7.8' },
+        { kind: 'packet', path: ['B', 'A'], label: 'x', lost: true },
         { kind: 'remark', text: 'a → b' },
       ],
     ),

@@ -41,10 +41,18 @@ export interface PairRun {
   readonly reason: string | null;
 }
 
+/** Of hosts, and outside ones of NATs, by name. */
+export type Addresses = Readonly<Record<string, readonly string[]>>;
+
+/** `--trace`. */
+export interface Trace extends Diagram {
+  readonly addresses: Addresses;
+}
+
 export interface One {
   readonly kind: 'one';
   readonly runs: readonly [LabRun];
-  readonly trace: Diagram | null;
+  readonly trace: Trace | null;
 }
 
 /** `--all`: behind every NAT in turn. */
@@ -72,6 +80,7 @@ export interface ScriptStep {
 }
 
 export interface Played {
+  readonly addresses: Addresses;
   readonly steps: readonly ScriptStep[];
   /** What each NAT holds at the end. */
   readonly tables: readonly { readonly router: string; readonly rows: readonly Row[] }[];
@@ -88,7 +97,7 @@ export interface Pair {
   readonly kind: 'pair';
   readonly runs: readonly [LabRun, LabRun];
   readonly pairs: readonly [PairRun];
-  readonly trace: Diagram | null;
+  readonly trace: Trace | null;
 }
 
 export interface Matrix {

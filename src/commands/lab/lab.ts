@@ -58,7 +58,7 @@ function view({ data }: Report<LabData>, args: Args): readonly Block[] {
     case 'all':
       return viewAll(data);
     case 'script':
-      return viewScript(data.script);
+      return viewScript(data.script, args);
     case 'pair':
       return viewPair(data, args);
     case 'matrix':

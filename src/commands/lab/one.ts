@@ -1,11 +1,12 @@
 /** `lab COMMAND`: one command on host A. */
 import { diagram } from '../../lab/ladder.ts';
 import { createLab, DEFAULT_SERVER, type Lab, type LabOptions } from '../../lab/topology.ts';
-import { type Block, heading, ladder } from '../../render/block.ts';
+import { type Block, heading } from '../../render/block.ts';
 import type { Context } from '../command.ts';
 import type { LabRun, One } from './data.ts';
 import { inside, networkOf } from './network.ts';
 import { type Args, OWN_WORDS } from './options.ts';
+import { legend, packetLadder } from './packets.ts';
 
 interface Chunk {
   readonly stream: 'stdout' | 'stderr';
@@ -59,12 +60,14 @@ export async function playOne(args: Args, context: Context): Promise<One> {
   for (const { stream, text } of output)
     if (stream === 'stderr' || context.form === 'text') await context.io[stream].write(text);
   if (args.trace && context.form === 'text' && run.stdout !== '') await context.io.stdout.write('\n');
-  return { kind: 'one', runs: [run], trace: args.trace ? diagram(lab.trace) : null };
+  return { kind: 'one', runs: [run], trace: args.trace ? { ...diagram(lab.trace), addresses: lab.addresses } : null };
 }
 
 /** What the command printed has been printed. */
 export const viewTrace = (trace: One['trace']): Block[] =>
-  trace && trace.steps.length > 0 ? [heading('What happened'), ladder(trace.participants, trace.steps)] : [];
+  trace && trace.steps.length > 0
+    ? [heading('What happened'), legend(trace.addresses, [trace]), packetLadder(trace, trace.addresses)]
+    : [];
 
 /** For `--plain`. */
 export const plainRun = (run: LabRun): [string, string][] => [

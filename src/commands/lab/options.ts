@@ -112,7 +112,7 @@ export const options = {
   },
   ipv6: { type: 'boolean', describe: 'IPv6 too, behind a firewall with the same filter' },
   offline: { type: 'boolean', describe: 'A has no network' },
-  trace: { type: 'boolean', describe: "also draw every packet, with the NAT's table whenever it changes" },
+  trace: { type: 'boolean', describe: 'also draw every packet, public sides in brackets, and every change of a table' },
   script: {
     type: 'string',
     valueName: 'FILE',

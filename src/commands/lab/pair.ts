@@ -107,7 +107,7 @@ export async function playPair(args: Args, context: Context): Promise<Pair> {
     kind: 'pair',
     runs: [runOf('A', both.a), runOf('C2', both.c2)],
     pairs: [pairRunOf(args.nat, nat2, both)],
-    trace: args.trace ? diagram(lab.trace) : null,
+    trace: args.trace ? { ...diagram(lab.trace), addresses: lab.addresses } : null,
   };
 }
 

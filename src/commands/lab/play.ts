@@ -1,5 +1,5 @@
 /** Plays a script: commands on several hosts of one simulated network, step by step, with what each did to packets and tables. */
-import { type Diagram, diagram } from '../../lab/ladder.ts';
+import { type Diagram, type Drawn, diagram } from '../../lab/ladder.ts';
 import { createLab, type Lab } from '../../lab/topology.ts';
 import { TUTORIAL } from '../../lab/tutorial.ts';
 import { familyOf, isAddress } from '../../net/address.ts';
@@ -51,6 +51,7 @@ async function play(
   const output: Output[] = [];
   const programs: Program[] = [];
   const known = new Map<string, string>(Object.entries(addressesOf(lab)));
+  const drawn: Drawn = new Map();
   let seen = 0;
   for (const line of lines) {
     if ((line.kind === 'run' || line.kind === 'stop') && !lab.hosts.includes(line.host))
@@ -136,7 +137,7 @@ async function play(
             host,
             status,
             output: output.splice(0),
-            diagram: since(startedAt, diagram(lab.trace.slice(seen))),
+            diagram: since(startedAt, diagram(lab.trace.slice(seen), drawn)),
           });
           seen = lab.trace.length;
         }
@@ -155,15 +156,19 @@ async function play(
       host: null,
       status: null,
       output: output.splice(0),
-      diagram: diagram(lab.trace.slice(seen)),
+      diagram: diagram(lab.trace.slice(seen), drawn),
     });
-  return { steps, tables: lab.routers.map((router) => ({ router, rows: lab.table(router) })) };
+  return {
+    addresses: lab.addresses,
+    steps,
+    tables: lab.routers.map((router) => ({ router, rows: lab.table(router) })),
+  };
 }
 
 /** Times from the beginning of the step. */
 const since = (startedAt: number, { participants, steps }: Diagram): Diagram => ({
   participants,
-  steps: steps.map((step) => (step.atMs === undefined ? step : { ...step, atMs: step.atMs - startedAt })),
+  steps: steps.map((step) => ({ ...step, atMs: step.atMs - startedAt })),
 });
 
 async function* one(input: string): AsyncGenerator<Uint8Array> {
@@ -202,13 +207,14 @@ function publicSide({ data }: Report): string | undefined {
   if (typeof data !== 'object' || data === null) return undefined;
   if ('public' in data && typeof data.public === 'string') return data.public;
   // Behind a symmetric NAT this is not what the remote end will see, but it is all that there is to tell it.
-  if ('stun' in data && Array.isArray(data.stun))
-    return (
-      (data.stun as { mapped?: string | null }[]).find(({ mapped }) => typeof mapped === 'string')?.mapped ?? undefined
-    );
+  if ('stun' in data && Array.isArray(data.stun)) return firstMapped(data.stun);
+  if ('results' in data && Array.isArray(data.results)) return firstMapped(data.results);
   if ('address' in data && typeof data.address === 'string' && isAddress(data.address)) {
     if (!('port' in data) || typeof data.port !== 'number') return undefined;
     return familyOf(data.address) === 6 ? `[${data.address}]:${data.port}` : `${data.address}:${data.port}`;
   }
   return undefined;
 }
+
+const firstMapped = (results: readonly { readonly mapped?: string | null }[]): string | undefined =>
+  results.find(({ mapped }) => typeof mapped === 'string')?.mapped ?? undefined;

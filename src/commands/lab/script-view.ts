@@ -1,10 +1,19 @@
 /** A play for people: what was done, what it printed, and the packets with the tables. */
-import { type Block, forwardingGrid, heading, ladder, raw, text } from '../../render/block.ts';
+import { type Block, forwardingGrid, heading, raw, text } from '../../render/block.ts';
 import { visible, visibleOutput } from '../../render/words.ts';
 import type { Output, Played } from './data.ts';
+import type { Args } from './options.ts';
+import { legend, packetLadder, withoutQuestions } from './packets.ts';
 
-export function viewScript({ steps, tables }: Played): Block[] {
-  const blocks: Block[] = [];
+/** The tutorial shows once how a server is asked, and ends with its last packet; a script of one's own shows everything, and what the NATs hold. */
+export function viewScript({ steps, tables, addresses }: Played, { script }: Pick<Args, 'script'>): Block[] {
+  const blocks: Block[] = [
+    legend(
+      addresses,
+      steps.map(({ diagram }) => diagram),
+    ),
+  ];
+  let asked = false;
   for (const step of steps) {
     if (step.kind === 'title') blocks.push(heading(step.text));
     else if (step.kind === 'say') blocks.push(text(step.text));
@@ -15,13 +24,17 @@ export function viewScript({ steps, tables }: Played): Block[] {
         command +
         step.output.map((each) => labelled(each, step.kind === 'run' ? step.host : null)).join('') +
         (step.status ? `[exit status ${step.status}]\n` : '');
-      if (shown !== '') blocks.push(raw(`${blocks.at(-1)?.kind === 'raw' ? '' : '\n'}${shown}\n`));
-      if (step.diagram.steps.length > 0) blocks.push(ladder(step.diagram.participants, step.diagram.steps));
+      if (shown !== '') blocks.push(raw(shown));
+      const brief = withoutQuestions(step.diagram, addresses);
+      const diagram = asked && script === undefined ? brief : step.diagram;
+      asked ||= brief.steps.length < step.diagram.steps.length;
+      if (diagram.steps.length > 0) blocks.push(packetLadder(diagram, addresses));
     }
   }
-  for (const { router, rows } of tables) {
-    blocks.push(heading(`${router} at the end`), rows.length > 0 ? forwardingGrid(rows) : text('nothing'));
-  }
+  if (script === undefined) return blocks;
+  const rows = tables.flatMap(({ router, rows: held }) => held.map((row) => ({ ...row, router })));
+  blocks.push(heading('What the NATs hold at the end'));
+  blocks.push(rows.length > 0 ? forwardingGrid(rows, [{ title: 'NAT', of: ({ router }) => router }]) : text('nothing'));
   return blocks;
 }
 

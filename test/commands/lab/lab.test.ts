@@ -68,9 +68,9 @@ describe('nat-tool lab', () => {
 
   it('draws the ladder', async () => {
     const { stdout } = await run(['lab', '--trace', 'probe'], { commands });
-    expect(stdout).toContain('192.168.1.3:42301 → 40.30.20.10:3478');
-    expect(stdout).toContain('12.13.14.15:24604 → 40.30.20.10:3478');
-    expect(stdout).toMatch(/N now holds:\n.*192\.168\.1\.3:42301 +\| 12\.13\.14\.15:24604 +\| 40\.30\.20\.10:3478/);
+    expect(stdout).toContain('A=192.168.1.3, N=12.13.14.15, S=40.30.20.10');
+    expect(stdout).toContain('│────────▶│────────▶│  A:42301 (N:24604) → S:3478 1 byte');
+    expect(stdout).toMatch(/N adds {2}A:42301 \| N:24604 \| S:3478/);
   });
 
   it('tries every NAT, truth beside verdict', async () => {
