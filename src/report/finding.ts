@@ -67,7 +67,13 @@ const TEXTS = {
   'symmetric-punch': ({ remote, seen }: { remote: string; seen: readonly string[] }) =>
     `This NAT is symmetric: the same local port has another public side for each destination (${list(seen)}), so what it will be towards ${remote} cannot be told beforehand, and a plain punch cannot be promised. It works when the other side accepts packets from any port: a public host, or one behind a full or restricted cone NAT. Towards a port-restricted cone it takes port prediction, towards another symmetric NAT a relay.`,
   'no-peer-answer': ({ remote, sent }: { remote: string; sent: number }) =>
-    `${sent} packet${sent === 1 ? '' : 's'} went out and nothing came back from ${remote}. Either the other side has not sent yet (run the command shown there while this one waits), or its public side is another than ${remote}, as behind a symmetric NAT.`,
+    `${sent} packet${sent === 1 ? '' : 's'} went out and nothing came back from ${remote}. Either the other side has not sent yet (run the command shown there while this one waits), or its public side is another than ${remote}, as behind a symmetric NAT. Or its router answers what comes in before its own host has sent, and then holds that flow for half a minute, as an unfirewalled Linux router does: wait so long, run this with --ttl 2, and then the other side.`,
+  'punch-refused': ({ remote }: { remote: string }) =>
+    `${remote} refused (ICMP port unreachable): no program listens there, or a router answered whose own host had not sent yet. Such a router then holds the flow for half a minute: wait so long, run this with --ttl 2, and then the other side.`,
+  'echo-server': ({ remote }: { remote: string }) =>
+    `${remote} is a UDP echo server: our own datagram came back unchanged. Packets pass both ways; nobody there punches.`,
+  'sends-refused': ({ error, sent }: { error: string; sent: number }) =>
+    `Sending stopped after ${sent} packet${sent === 1 ? '' : 's'}: for a second nothing could be sent (${error}).`,
   'port-shared': ({ local }: { local: string }) =>
     `Another program holds ${local} too, and hears what arrives there. To leave it everything, this one does not wait for an answer; --timeout makes it wait, and then answers from the remote end come here.`,
   'others-ignored': ({ count, first }: { count: number; first: string }) =>

@@ -92,6 +92,7 @@ async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Li
         remote,
         args.keepalive ?? DEFAULT_KEEPALIVE_MS,
         (rttMs) => tell({ event: 'open', remote: formatEndpoint(remote), rttMs }),
+        listener.probes,
         all,
       );
     }

@@ -24,6 +24,8 @@ export type ListenEvent =
   | { readonly event: 'held'; readonly everyMs: number; readonly kept: boolean }
   /** A probe of the other side's `punch` came in and was answered. */
   | { readonly event: 'punched'; readonly from: string }
+  /** Our own probe came back unchanged. */
+  | { readonly event: 'echo'; readonly remote: string }
   /** Our own probe was answered: the hole is open both ways. */
   | { readonly event: 'open'; readonly remote: string; readonly rttMs: number };
 
@@ -48,6 +50,8 @@ export interface ListenerOptions {
 export class Listener {
   readonly tallies = new Map<string, Tally & { readonly endpoint: Endpoint }>();
   readonly punched = new Set<string>();
+  /** IDs of our own probes. */
+  readonly probes = new Set<string>();
   readonly done = deferred<void>();
   datagrams = 0;
   bytes = 0;
@@ -61,6 +65,7 @@ export class Listener {
   readonly #tell: (event: ListenEvent) => void;
   readonly #everyone: boolean;
   #first: Endpoint | undefined;
+  #echoes = false;
   #tally: (Tally & { readonly endpoint: Endpoint }) | undefined;
 
   constructor(options: ListenerOptions, output: DatagramOutput, tell: (event: ListenEvent) => void, now: number) {
@@ -102,7 +107,11 @@ export class Listener {
   }
 
   #takePunch(socket: UdpSocket, datagram: Datagram): boolean {
-    const punch = answerPunch(socket, datagram, 'listen');
+    const punch = answerPunch(socket, datagram, 'listen', this.probes);
+    if (punch === 'echo') {
+      if (!this.#echoes) this.#tell({ event: 'echo', remote: formatEndpoint(datagram.from) });
+      this.#echoes = true;
+    }
     if (punch === 'request') {
       const name = formatEndpoint(datagram.from);
       if (!this.punched.has(name) && this.punched.size < MOST_SENDERS) {

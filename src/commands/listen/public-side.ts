@@ -137,7 +137,10 @@ export class PublicSide {
       });
     this.latest = text;
     if (recollection.kind === 'forgotten')
-      this.#forgotten = { withinMs: recollection.withinMs, heldMs: this.#forgotten?.heldMs ?? null };
+      this.#forgotten = {
+        withinMs: Math.min(recollection.withinMs, this.#forgotten?.withinMs ?? recollection.withinMs),
+        heldMs: this.#forgotten?.heldMs ?? null,
+      };
     if (recollection.kind === 'held' && this.#forgotten) {
       this.#forgotten = { ...this.#forgotten, heldMs: recollection.silenceMs };
       this.#tell({ event: 'held', everyMs: recollection.silenceMs, kept: this.#args.keepalive === undefined });

@@ -49,6 +49,8 @@ export function inWords(event: Exclude<ListenEvent, DatagramEvent>): string {
     }
     case 'punched':
       return `a punch of ${event.from} came in and was answered`;
+    case 'echo':
+      return `open both ways with ${event.remote}, which is a UDP echo server: our own datagram came back unchanged`;
     case 'open':
       return `open both ways with ${event.remote}, ${event.rttMs.toFixed(1)} ms`;
   }

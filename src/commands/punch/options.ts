@@ -34,7 +34,8 @@ export const options = {
     alias: 't',
     valueName: 'HOPS',
     parse: parseWhole(1, 255),
-    describe: "time to live of the packets, to let them die past one's own NAT",
+    describe:
+      "time to live of all packets, to let them die past one's own NAT; when left out, only the first one dies there, and only while the other side is waited for",
   },
   data: {
     type: 'string',

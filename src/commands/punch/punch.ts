@@ -2,13 +2,14 @@ import { type Endpoint, familyOf, formatEndpoint } from '../../net/address.ts';
 import { NetError } from '../../net/env.ts';
 import { LocalPort } from '../../probe/punch/local-port.ts';
 import type { MappedAddress } from '../../probe/punch/mapped-address.ts';
-import { type Punched, keepOpen, punch } from '../../probe/punch/punch.ts';
-import { finding } from '../../report/finding.ts';
+import { type Punched, punch } from '../../probe/punch/punch.ts';
+import { type Finding, finding } from '../../report/finding.ts';
 import { type Report, startReport } from '../../report/report.ts';
 import { checkFamily } from '../arguments.ts';
 import { type Context, UsageError, defineCommand } from '../command.ts';
 import { largestDatagram, sized } from '../datagrams/payload.ts';
 import { resolveRemote } from '../datagrams/remote.ts';
+import { Keeping } from './keeping.ts';
 import { type Knowledge, learn } from './knowledge.ts';
 import { type Args, options, positionals } from './options.ts';
 import { announce } from './other-side.ts';
@@ -48,6 +49,7 @@ async function run(args: Args, context: Context): Promise<Report<PunchReport>> {
   let knowledge: Knowledge | undefined;
   let settle = async (): Promise<MappedAddress | undefined> => undefined;
   let punched: Punched | undefined;
+  let forgotten: Finding | undefined;
   try {
     context.progress('asking STUN servers for the public side of the port');
     const learnt = await learn(context, port, args, remote, signal);
@@ -68,18 +70,10 @@ async function run(args: Args, context: Context): Promise<Report<PunchReport>> {
         signal,
       );
     // The hole is there for whoever comes later, answered or not.
-    if (args.keepalive !== undefined && !signal.aborted && punched?.failure?.kind !== 'unreachable') {
-      const to = punched?.peer?.address ?? remote;
-      context.note(`keeping the hole to ${formatEndpoint(to)} open; interrupt to stop`);
+    if (args.keepalive !== undefined && !signal.aborted && punched && !isStuck(punched)) {
       context.progress('keeping the hole open');
-      const heard = new Set<string>();
-      const onHeard = (from: Endpoint): void => {
-        const name = formatEndpoint(from);
-        if (!heard.has(name)) context.note(`a punch of ${name} came in and was answered`);
-        heard.add(name);
-      };
-      const kept = await keepOpen(env, port, to, { everyMs: args.keepalive, payload, ttl: args.ttl, onHeard }, signal);
-      if (punched) punched = { ...punched, sent: punched.sent + kept, heard: punched.heard || heard.size > 0 };
+      const keeping = new Keeping(context, punched.peer?.address ?? remote, args.keepalive);
+      ({ punched, forgotten } = await keeping.run(port, punched, { payload, ttl: args.ttl }, signal));
     }
   } catch (error) {
     if (!signal.aborted) throw worded(error, remote);
@@ -87,12 +81,15 @@ async function run(args: Args, context: Context): Promise<Report<PunchReport>> {
     const side = await settle().finally(() => port.close());
     if (knowledge && side) knowledge = { ...knowledge, side };
   }
-  if (punched?.failure && punched.sent > 0 && !punched.peer && !punched.heard && punched.failure.kind !== 'refused')
-    throw worded(punched.failure, remote);
+  if (punched?.failure && isStuck(punched) && punched.sent === 0) throw worded(punched.failure, remote);
   const { data, findings } = conclude(remote, port, knowledge, punched, waitMs, args);
+  if (forgotten) findings.push(forgotten);
   if (signal.aborted) findings.push(finding('interrupted'));
-  return finish(signal.aborted ? 'partial' : 'complete', data, findings);
+  return finish(signal.aborted || (punched && isStuck(punched)) ? 'partial' : 'complete', data, findings);
 }
+
+/** Nothing could be sent any more. */
+const isStuck = ({ failure }: Punched): boolean => failure !== undefined && failure.kind !== 'refused';
 
 function worded(error: unknown, remote: Endpoint): unknown {
   if (error instanceof NetError && error.kind === 'unreachable')
@@ -106,6 +103,7 @@ export default defineCommand({
   description: [
     'Sends packets from a local port to a remote end, so that the NAT lets in what comes from there. First it asks STUN servers, from that same port, what its public side is, shows the row of the forwarding table, and prints the command for the other side.',
     "When both hosts punch at each other, each answers the other's packets, and both report that the hole is open both ways, with the round-trip time; nat-tool listen answers too. Exit status 1 says that nothing came back.",
+    "While the other side is waited for, the first packet dies past one's own NAT: it opens that one, and cannot come to the other side's router too early, which some answer and so lose the flow. The row towards the remote end is assumed until that end tells what it sees, and marked so.",
     'While another program, such as nat-tool listen or nc -u -l, holds the port, it is shared: nothing is waited for, so that whatever comes in reaches that program.',
     'Behind a symmetric NAT the public side is another one for each destination: that is said before the first packet, with what can work.',
   ],

@@ -2,11 +2,12 @@
 import { doubtInWords, doubtOf, plain, type Sighting } from '../../nat/evidence.ts';
 import type { Mapping } from '../../nat/mapping.ts';
 import { type Endpoint, formatEndpoint, sameEndpoint, scopeOf } from '../../net/address.ts';
+import { errorWords } from '../../net/error-words.ts';
 import { WELL_KNOWN } from '../../net/nat64.ts';
 import { toMicroseconds } from '../../net/round.ts';
 import type { LocalPort } from '../../probe/punch/local-port.ts';
 import type { ServerView } from '../../probe/punch/mapped-address.ts';
-import type { Punched } from '../../probe/punch/punch.ts';
+import type { Peer, Punched } from '../../probe/punch/punch.ts';
 import { type Finding, finding } from '../../report/finding.ts';
 import { type ForwardingRow, ForwardingTable } from '../../report/forwarding.ts';
 import { type Knowledge, warnings } from './knowledge.ts';
@@ -30,7 +31,13 @@ export interface PunchReport {
   readonly hole: Hole;
   readonly sent: number;
   readonly received: number;
-  readonly peer: { readonly address: string; readonly rttMs: number; readonly seenAs: string | null } | null;
+  readonly peer: {
+    readonly address: string;
+    readonly rttMs: number;
+    readonly seenAs: string | null;
+    /** `echo`: our own datagram came back unchanged; `other`: some STUN server, or with a payload of one's own anybody. */
+    readonly kind: Peer['speaker'];
+  } | null;
   /** Another program holds the port too. */
   readonly shared: boolean;
   /** Commands for the other side; null where nothing certain can be said. */
@@ -103,7 +110,13 @@ export function conclude(
   findings.push(...doubts);
   if (port.shared && waitMs === 0 && args.count === undefined)
     findings.push(finding('port-shared', { local: `UDP port ${port.port}` }));
-  if (punched?.failure?.kind === 'refused') findings.push(finding('refused', { remote: formatEndpoint(remote) }));
+  if (punched?.peer?.speaker === 'echo')
+    findings.push(finding('echo-server', { remote: formatEndpoint(punched.peer.address) }));
+  const answered = hole === 'open' || hole === 'inbound';
+  if (punched?.failure && punched.failure.kind !== 'refused')
+    findings.push(finding('sends-refused', { error: errorWords(punched.failure), sent: punched.sent }));
+  if (punched?.failure?.kind === 'refused' && !answered)
+    findings.push(finding('punch-refused', { remote: formatEndpoint(remote) }));
   else if (hole === 'none' && punched)
     findings.push(finding('no-peer-answer', { remote: formatEndpoint(remote), sent: punched.sent }));
   const data: PunchReport = {
@@ -120,6 +133,7 @@ export function conclude(
           address: formatEndpoint(punched.peer.address),
           rttMs: toMicroseconds(punched.peer.rttMs),
           seenAs: punched.peer.seenAs ? formatEndpoint(punched.peer.seenAs) : null,
+          kind: punched.peer.speaker,
         }
       : null,
     shared: port.shared,

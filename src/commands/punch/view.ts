@@ -10,7 +10,7 @@ function sentence({ hole, peer, remote, sent }: PunchReport): string {
   switch (hole) {
     case 'open':
       return peer
-        ? `Open both ways: ${peer.address} answers in ${peer.rttMs.toFixed(1)} ms${peer.address === remote ? '' : `, from another port than ${remote}`}.`
+        ? `Open both ways: ${peer.address} ${peer.kind === 'echo' ? 'sends back what it gets, as an echo server does,' : 'answers'} in ${peer.rttMs.toFixed(1)} ms${peer.address === remote ? '' : `, from another port than ${remote}`}.`
         : `Open both ways: ${remote} has heard our answer.`;
     case 'inbound':
       return `Packets from ${remote} arrive here, but none of ours was answered.`;

@@ -2,6 +2,8 @@
  * What can open a hole between two NATs, from what both sides measured: one pure judgement, which the session acts on
  * and `pair` prints. Both sides come to the same one, each from its own side.
  */
+export { LOW_TTL } from '../../nat/low-ttl.ts';
+
 import { isPortFiltered, isSymmetric, type Profile } from '../../nat/profile.ts';
 
 /** Packets a second that one side sends at most while it tries. */
@@ -10,11 +12,6 @@ export const MOST_PER_SECOND = 280;
 const HARD_MS = 13_000;
 /** What a birthday may take. */
 const BIRTHDAY_MS = 10_000;
-/**
- * Hops of a packet that shall open our own NAT and die before the peer's: some routers answer what comes in before
- * anything went out, and that flow is then lost to them. A carrier's NAT may lie further away, so never all go so near.
- */
-export const LOW_TTL = 2;
 /** Ports that NATs give out at random: 1024 to 65535. */
 export const ALL_PORTS = 64_512;
 const BIRTHDAY_SOCKETS = 256;

@@ -5,7 +5,7 @@ import { errorWords } from '../../net/error-words.ts';
 import { sleep } from '../../net/wait.ts';
 import { errorAnswerWords } from '../../report/login.ts';
 import { type Credentials, transact } from '../../stun/client.ts';
-import { mappedAddress } from '../../stun/message.ts';
+import { mappedAddress, transactionKey } from '../../stun/message.ts';
 import type { Reply, StunMux } from '../../stun/mux.ts';
 import { briskSchedule } from '../../net/schedule.ts';
 import { staggered } from '../../net/stagger.ts';
@@ -97,13 +97,14 @@ async function ask(
   return { fail: () => failed(`what ${server} says does not count: ${words}`, { remote, doubt, words }) };
 }
 
-/** Probes the remote end until it answers, then keeps the hole open; rejects with the signal's reason. */
+/** Probes the remote end until it answers, then keeps the hole open; `own` gets the IDs of the probes. Rejects with the signal's reason. */
 export async function punchFrom(
   env: Env,
   mux: StunMux,
   remote: Endpoint,
   everyMs: number,
   opened: (rttMs: number) => void,
+  own: Set<string>,
   signal: AbortSignal,
 ): Promise<void> {
   let answered = false;
@@ -112,6 +113,7 @@ export async function punchFrom(
     const id = env.random.bytes(12);
     if (answered) return punchIndication(id, 'listen');
     const sentAt = env.clock.now();
+    own.add(transactionKey(id));
     const hear = ({ from, at }: Reply): void => {
       if (answered || !sameEndpoint(from, remote)) return;
       answered = true;
@@ -132,13 +134,15 @@ export async function punchFrom(
   }
 }
 
-/** Answers a probe of the other side. What it was, or undefined for a payload. */
+/** Answers a probe of the other side. What it was, or undefined for a payload; `echo`: one of our `own`, by its ID, which came back. */
 export function answerPunch(
   socket: UdpSocket,
   { data, from }: Datagram,
   speaker: Speaker,
-): PunchPacket['kind'] | undefined {
+  own?: ReadonlySet<string>,
+): PunchPacket['kind'] | 'echo' | undefined {
   const packet = readPunch(data);
+  if (packet && own?.has(transactionKey(packet.message.transactionId))) return 'echo';
   if (packet?.kind === 'request') socket.send(punchAnswer(packet.message, from, speaker), from).catch(ignoreNetError);
   return packet?.kind;
 }

@@ -1,11 +1,12 @@
 /** Opens a hole from a local port to a remote end, and, when the other side punches too, finds out whether packets pass both ways. */
 import { type Endpoint, sameEndpoint } from '../../net/address.ts';
-import { type Datagram, type Env, ignoreNetError, type NetError, onNetError } from '../../net/env.ts';
+import { type Datagram, type Env, ignoreNetError, NetError } from '../../net/env.ts';
+import { Refusals, RETRY_MS } from '../../net/refusals.ts';
 import { Gate, scope, sleep } from '../../net/wait.ts';
-import { type Decoded, mappedAddress } from '../../stun/message.ts';
+import { LOW_TTL } from '../../nat/low-ttl.ts';
+import { type Decoded, mappedAddress, transactionKey } from '../../stun/message.ts';
 import type { StunMux } from '../../stun/mux.ts';
 import type { LocalPort, Way } from './local-port.ts';
-import { answerPunch } from './hole-keeping.ts';
 import { answeredBy, punchAnswer, punchIndication, punchRequest, readPunch } from './packet.ts';
 
 export interface PunchOptions {
@@ -13,14 +14,15 @@ export interface PunchOptions {
   /** Packets to send to each target; as long as it waits when absent, but at least one. */
   readonly count?: number | undefined;
   readonly intervalMs: number;
-  /** Time to live of the packets that open the hole; the system's when absent. */
+  /**
+   * Time to live of the packets that open the hole. When absent the system's; but where the other side is waited for, the first packet has
+   * {@link LOW_TTL}: it opens our own NAT, and the other one's cannot refuse what never came there.
+   */
   readonly ttl?: number | undefined;
   /** What to send in place of probes, which are what the other side recognises. */
   readonly payload?: Uint8Array | undefined;
   /** How long the other side is waited for, ms; 0 sends and goes. */
   readonly waitMs: number;
-  /** When the first packet has left. */
-  readonly onSent?: (() => void) | undefined;
 }
 
 export interface Peer {
@@ -29,12 +31,14 @@ export interface Peer {
   readonly rttMs: number;
   /** How our packets look there; undefined with a payload of one's own. */
   readonly seenAs: Endpoint | undefined;
-  readonly speaker: 'punch' | 'listen' | 'other';
+  /** `echo`: our own datagram came back unchanged. */
+  readonly speaker: 'punch' | 'listen' | 'echo' | 'other';
 }
 
 export interface Punched {
   /** As it appears on the routed interface. */
   readonly local: Endpoint;
+  /** Packets that the system took. */
   readonly sent: number;
   /** Datagrams from the remote address, of whatever kind. */
   readonly received: number;
@@ -44,7 +48,7 @@ export interface Punched {
   readonly heard: boolean;
   /** It has told us that our answer arrived. */
   readonly confirmed: boolean;
-  /** The system refused to send, or ICMP came back. */
+  /** ICMP port unreachable came back, or, as the end of it, for a second nothing could be sent. */
   readonly failure: NetError | undefined;
 }
 
@@ -77,13 +81,19 @@ class Punching {
   readonly #targets: Endpoint[];
   readonly #releases: (() => void)[] = [];
   readonly #sending: Promise<void>[] = [];
+  readonly #refusals: Refusals;
+  /** When the probes left, by their IDs. */
+  readonly #probes = new Map<string, number>();
+  #signal: AbortSignal | undefined;
   #sent = 0;
-  #firstSentAt = 0;
+  #lastSentAt = 0;
   #received = 0;
   #peer: Peer | undefined;
   #heard = false;
   #confirmed = false;
-  #failure: NetError | undefined;
+  /** ICMP port unreachable: there may be somebody later. */
+  #refused: NetError | undefined;
+  #fatal: NetError | undefined;
 
   constructor(env: Pick<Env, 'clock' | 'random'>, way: Way, options: PunchOptions) {
     this.#env = env;
@@ -91,6 +101,7 @@ class Punching {
     this.#mux = way.mux;
     this.#options = options;
     this.#gate = new Gate(env.clock);
+    this.#refusals = new Refusals(env.clock);
     this.#targets = [options.remote];
   }
 
@@ -98,20 +109,14 @@ class Punching {
     const { waitMs } = this.#options;
     const mux = this.#mux;
     mux.onOther = (datagram) => this.#hear(datagram);
-    this.#releases.push(mux.watch((error) => this.#fail(error)));
+    this.#releases.push(mux.watch((error) => this.#fail(error, false)));
     const bounds = scope(this.#env.clock, signal, waitMs > 0 ? waitMs : undefined);
+    this.#signal = bounds.signal;
     try {
       const sending = this.#send(bounds.signal);
       sending.catch(() => {});
       if (waitMs > 0) {
-        if (
-          await this.#gate.wait(
-            () => this.#peer !== undefined || this.#failure?.kind === 'unreachable',
-            waitMs,
-            bounds.signal,
-          )
-        )
-          await this.#linger(signal);
+        if (await this.#gate.wait(() => this.#isOver(), waitMs, bounds.signal)) await this.#linger(signal);
       } else await sending;
     } catch (error) {
       if (!bounds.signal.aborted) throw error;
@@ -128,50 +133,78 @@ class Punching {
       peer: this.#peer,
       heard: this.#heard,
       confirmed: this.#confirmed,
-      failure: this.#failure,
+      failure: this.#fatal ?? this.#refused,
     };
   }
 
+  #isOver(): boolean {
+    return this.#peer !== undefined || this.#fatal !== undefined;
+  }
+
   async #send(signal: AbortSignal): Promise<void> {
-    const { count = this.#options.waitMs > 0 ? Number.POSITIVE_INFINITY : 1, intervalMs, ttl } = this.#options;
-    for (let i = 0; i < count && !this.#peer && this.#failure?.kind !== 'unreachable'; i++) {
+    const { count, intervalMs, waitMs } = this.#options;
+    const most = count ?? (waitMs > 0 ? Number.POSITIVE_INFINITY : 1);
+    const quiet = this.#options.ttl ?? (waitMs > 0 && count === undefined ? LOW_TTL : undefined);
+    for (let i = 0; i < most && !this.#isOver(); i++) {
       if (i > 0) await sleep(this.#env.clock, intervalMs, signal);
-      if (this.#peer) return;
-      for (const target of this.#targets) this.#probe(target, ttl);
+      if (this.#isOver()) return;
+      for (const target of this.#targets) this.#probe(target, i === 0 ? quiet : this.#options.ttl);
     }
     await Promise.all(this.#sending);
   }
 
   #probe(to: Endpoint, ttl?: number): void {
     const { clock, random } = this.#env;
-    const at = clock.now();
-    if (this.#sent === 0) this.#firstSentAt = at;
-    this.#sent++;
     let data = this.#options.payload;
+    let left = (): void => {};
     if (!data) {
       const id = random.bytes(12);
+      const key = transactionKey(id);
       data = punchRequest(id);
+      this.#probes.set(key, clock.now());
+      left = () => void this.#probes.set(key, this.#lastSentAt);
       this.#releases.push(
-        this.#mux.expect(id, ({ message, from, at: arrived }) => this.#answered(message, from, to, arrived - at)),
+        this.#mux.expect(id, ({ message, from, at }) =>
+          this.#answered(message, from, to, at - (this.#probes.get(key) ?? at)),
+        ),
       );
     }
-    this.#out(data, to, ttl);
-    if (this.#sent === 1) this.#options.onSent?.();
+    this.#sending.push(this.#persist(data, to, ttl, left));
   }
 
-  #out(data: Uint8Array, to: Endpoint, ttl?: number): void {
-    this.#sending.push(
-      this.#mux.socket.send(data, to, { ttl }).catch(
-        onNetError((error) => {
-          if (error.kind !== 'closed') this.#fail(error);
-        }),
-      ),
-    );
+  /** Until the system has taken it: a refused send is an event, and no end. */
+  async #persist(data: Uint8Array, to: Endpoint, ttl: number | undefined, left: () => void): Promise<void> {
+    const { clock } = this.#env;
+    const signal = this.#signal as AbortSignal;
+    for (;;) {
+      this.#lastSentAt = clock.now();
+      left();
+      try {
+        await this.#mux.socket.send(data, to, { ttl });
+        this.#sent++;
+        return this.#refusals.sent();
+      } catch (error) {
+        if (!(error instanceof NetError)) throw error;
+        if (error.kind === 'closed' || this.#fail(error, true)) return;
+      }
+      try {
+        await sleep(clock, RETRY_MS, signal);
+      } catch {
+        return;
+      }
+    }
   }
 
-  #fail(error: NetError): void {
-    this.#failure ??= error;
+  #out(data: Uint8Array, to: Endpoint): void {
+    this.#sending.push(this.#mux.socket.send(data, to).catch(ignoreNetError));
+  }
+
+  /** Whether that is the end. */
+  #fail(error: NetError, ours: boolean): boolean {
+    if (error.kind === 'refused') this.#refused ??= error;
+    else if (this.#refusals.isFinal(error, ours)) this.#fatal ??= error;
     this.#gate.notify();
+    return this.#fatal !== undefined;
   }
 
   #answered(message: Decoded, from: Endpoint, to: Endpoint, rttMs: number): void {
@@ -190,16 +223,23 @@ class Punching {
   #hear({ data, from, at }: Datagram): void {
     if (from.address !== this.#options.remote.address) return;
     this.#received++;
+    const { payload } = this.#options;
     const packet = readPunch(data);
     if (!packet) {
       // With a payload of one's own whatever comes back is the answer.
-      if (this.#options.payload)
-        this.#succeed({ address: from, rttMs: at - this.#firstSentAt, seenAs: undefined, speaker: 'other' });
+      if (!payload) return;
+      const speaker = sameBytes(data, payload) ? 'echo' : 'other';
+      this.#succeed({ address: from, rttMs: at - this.#lastSentAt, seenAs: undefined, speaker });
       return;
     }
     if (packet.kind === 'indication') {
       this.#confirmed = true;
       this.#gate.notify();
+      return;
+    }
+    const sentAt = this.#probes.get(transactionKey(packet.message.transactionId));
+    if (sentAt !== undefined) {
+      this.#succeed({ address: from, rttMs: at - sentAt, seenAs: undefined, speaker: 'echo' });
       return;
     }
     this.#heard = true;
@@ -209,7 +249,7 @@ class Punching {
       if (!this.#targets.some((target) => sameEndpoint(target, from)) && this.#targets.length < MOST_TARGETS)
         this.#targets.push(from);
       // Its packet came in, so now ours will: no need to wait for the next turn, nor for a low time to live.
-      if (!this.#options.payload) this.#probe(from);
+      if (!payload) this.#probe(from);
     }
   }
 
@@ -220,42 +260,5 @@ class Punching {
   }
 }
 
-export interface KeepOptions {
-  readonly everyMs: number;
-  readonly payload?: Uint8Array | undefined;
-  readonly ttl?: number | undefined;
-  /** A probe of the other side came in and was answered. Not on a shared port, where the other program hears it. */
-  readonly onHeard?: ((from: Endpoint) => void) | undefined;
-}
-
-/** Keeps a hole open until the signal aborts: one small packet every so often. Resolves to the packets sent. */
-export async function keepOpen(
-  env: Pick<Env, 'clock' | 'random'>,
-  port: LocalPort,
-  to: Endpoint,
-  options: KeepOptions,
-  signal: AbortSignal,
-): Promise<number> {
-  const answer = ({ mux }: Way): void => {
-    mux.onOther = (datagram) => {
-      if (answerPunch(mux.socket, datagram, 'punch') === 'request') options.onHeard?.(datagram.from);
-    };
-  };
-  let sent = 0;
-  if (!port.shared) answer(await port.towards(to, signal));
-  for (;;) {
-    try {
-      await sleep(env.clock, options.everyMs, signal);
-      // A shared port is held only while sending.
-      const way = await port.towards(to, signal);
-      const { socket } = way.mux;
-      const data = options.payload ?? punchIndication(env.random.bytes(12));
-      await socket.send(data, to, { ttl: options.ttl }).catch(ignoreNetError);
-      sent++;
-      way.release();
-    } catch (error) {
-      if (signal.aborted) return sent;
-      ignoreNetError(error);
-    }
-  }
-}
+const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((byte, i) => byte === b[i]);

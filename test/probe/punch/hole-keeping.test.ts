@@ -56,6 +56,7 @@ describe('a hole kept for a remote end', () => {
     const kinds: (string | undefined)[] = [];
     const from: Endpoint[] = [];
     let rttMs: number | undefined;
+    const own = new Set<string>();
     const [remote, other] = [lab.addHost('R', [SERVER.address]), lab.addHost('M', ['66.0.0.1'])];
     await lab.run(async (env, signal) => {
       const ends = [
@@ -74,7 +75,7 @@ describe('a hole kept for a remote end', () => {
       });
       const socket = await env.udp.open({ family: 4 });
       const bounds = scope(env.clock, signal, 5_000);
-      await punchFrom(env, new StunMux(socket), SERVER, 1000, (ms) => (rttMs = ms), bounds.signal).catch(() => {});
+      await punchFrom(env, new StunMux(socket), SERVER, 1000, (ms) => (rttMs = ms), own, bounds.signal).catch(() => {});
       bounds.end();
       for (const each of [socket, ...ends]) each.close();
     });
@@ -82,5 +83,6 @@ describe('a hole kept for a remote end', () => {
     expect(kinds.length).toBeGreaterThan(4);
     expect(new Set(kinds.slice(3))).toEqual(new Set(['indication']));
     expect(rttMs).toBeGreaterThan(0);
+    expect(own.size).toBe(3);
   });
 });

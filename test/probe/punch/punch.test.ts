@@ -3,6 +3,7 @@ import { createLab } from '../../../src/lab/topology.ts';
 import type { Endpoint } from '../../../src/net/address.ts';
 import type { UdpSocket } from '../../../src/net/env.ts';
 import { LocalPort } from '../../../src/probe/punch/local-port.ts';
+import { sleep } from '../../../src/net/wait.ts';
 import { punchAnswer, punchIndication, punchRequest, readPunch } from '../../../src/probe/punch/packet.ts';
 import { punch, type PunchOptions } from '../../../src/probe/punch/punch.ts';
 
@@ -34,6 +35,8 @@ async function punched(
     const port = await LocalPort.open(env, { family: 4 }, signal);
     const result = await punch(env, port, { remote: REMOTE, intervalMs: 100, waitMs: 1000, ...options }, signal);
     port.close();
+    // What is on its way yet arrives.
+    await sleep(env.clock, 100);
     for (const socket of Object.values(scene) as UdpSocket[]) socket.close();
     return result;
   });
@@ -85,8 +88,36 @@ describe('punching', () => {
     const payload = new TextEncoder().encode('hello');
     const reply = (by: keyof Scene) => (scene: Scene, data: Uint8Array, from: Endpoint) =>
       void scene[by].send(data, from);
-    expect((await punched(reply('remote'), { payload })).peer).toMatchObject({ address: REMOTE, speaker: 'other' });
+    expect((await punched(reply('remote'), { payload })).peer).toMatchObject({ address: REMOTE, speaker: 'echo' });
+    const other = (scene: Scene, _: Uint8Array, from: Endpoint) => void scene.remote.send(Uint8Array.of(1), from);
+    expect((await punched(other, { payload })).peer).toMatchObject({ address: REMOTE, speaker: 'other' });
     expect((await punched(reply('stranger'), { payload })).peer).toBeUndefined();
+  });
+
+  it('calls an echo server that, and takes its own probe for nobody’s punch', async () => {
+    const heard: string[] = [];
+    const result = await punched((scene, data, from) => {
+      heard.push(readPunch(data)?.kind ?? 'other');
+      void scene.remote.send(data, from);
+    });
+    expect(result).toMatchObject({
+      peer: { address: REMOTE, rttMs: 40, seenAs: undefined, speaker: 'echo' },
+      heard: false,
+    });
+    // Nothing of what came back is answered.
+    expect(heard).toEqual(['request']);
+  });
+
+  it('the first packet dies on the way, but not where nobody is waited for, or as many were asked for', async () => {
+    const arrivedAt = async (options: Partial<PunchOptions>) => {
+      let arrived = 0;
+      const { sent } = await punched(() => arrived++, options);
+      return { sent, arrived };
+    };
+    expect(await arrivedAt({ waitMs: 350 })).toEqual({ sent: 4, arrived: 3 });
+    expect(await arrivedAt({ waitMs: 0 })).toEqual({ sent: 1, arrived: 1 });
+    expect(await arrivedAt({ waitMs: 350, count: 2 })).toEqual({ sent: 2, arrived: 2 });
+    expect(await arrivedAt({ waitMs: 350, ttl: 64 })).toEqual({ sent: 4, arrived: 4 });
   });
 
   it('sends and goes where it need not wait, with a time to live that dies on the way', async () => {
