@@ -1,5 +1,5 @@
 /** NAT64: IPv4 addresses inside IPv6 ones (RFC 6052), and how a host learns its network's prefix (RFC 7050). */
-import { addressBytes, familyOf, formatAddress, inNetwork, inPrefix, type Network } from './address.ts';
+import { addressBytes, type Endpoint, familyOf, formatAddress, inNetwork, inPrefix, type Network } from './address.ts';
 import { NetError, type Resolver } from './env.ts';
 
 /** RFC 6052 §2.1: the prefix that needs no discovery. */
@@ -37,6 +37,12 @@ export function throughNat64(v4: string, { prefix, length }: Network): string {
   bytes.set(prefix.subarray(0, length / 8));
   for (const [i, at] of placesAfter(length).entries()) bytes[at] = inner[i] as number;
   return formatAddress(bytes);
+}
+
+/** How this network reaches what a server at `server` calls its own: behind a NAT64 its IPv4 endpoints lie under the server's own prefix. */
+export function reachedBeside(server: Endpoint, said: Endpoint, prefixes: readonly Network[]): Endpoint {
+  const prefix = familyOf(said.address) === 4 ? prefixes.find((each) => inNetwork(server.address, each)) : undefined;
+  return prefix ? { address: throughNat64(said.address, prefix), port: said.port } : said;
 }
 
 /** The prefixes that AAAA answers for {@link IPV4_ONLY} show (RFC 7050 §3): one of the two known addresses at a place of RFC 6052. */

@@ -1,5 +1,13 @@
 /** From the servers a user names, or the built-in ones, to endpoints of one address family. */
-import { type Endpoint, type Family, familyOf, formatEndpoint, isAddress, sameEndpoint } from '../net/address.ts';
+import {
+  type Endpoint,
+  type Family,
+  familyOf,
+  formatEndpoint,
+  isAddress,
+  sameEndpoint,
+  scopeOf,
+} from '../net/address.ts';
 import { type Env, NetError } from '../net/env.ts';
 import { NET_ERROR_WORDS } from '../net/error-words.ts';
 import { mapBounded, scope, TimeoutError } from '../net/wait.ts';
@@ -67,11 +75,10 @@ export async function findServers(
     stopHurry?.();
     bounds.end();
   });
-  const chosen =
-    family ??
-    (found.some((list) => list.some(({ address }) => familyOf(address) === 4)) || !found.some((list) => list.length > 0)
-      ? 4
-      : 6);
+  const has = (wanted: Family): boolean =>
+    found.some((list) => list.some(({ address }) => familyOf(address) === wanted));
+  // On a network of IPv6 alone the addresses that a DNS64 makes up are the ones that lead somewhere (RFC 6147).
+  const chosen = family ?? (has(6) && (!has(4) || !speaks(env, 4)) ? 6 : 4);
   const endpoints: Endpoint[] = [];
   const byEndpoint = new Map<string, string>();
   const spares = new Map<string, readonly Endpoint[]>();
@@ -92,6 +99,10 @@ export async function findServers(
     findings: anyWillDo && endpoints.length > 0 ? [] : lookupFindings(failures, env),
   };
 }
+
+/** Whether an interface of this host has an address of the family that leads beyond its link. */
+const speaks = (env: Pick<Env, 'interfaces'>, family: Family): boolean =>
+  env.interfaces().some((each) => !each.internal && each.family === family && scopeOf(each.address) !== 'link-local');
 
 export interface LookupFailure {
   readonly host: string;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { addressBytes, formatAddress, type Network } from '../../src/net/address.ts';
-import { embeddedV4, prefixesIn, throughNat64, WELL_KNOWN } from '../../src/net/nat64.ts';
+import { embeddedV4, prefixesIn, reachedBeside, throughNat64, WELL_KNOWN } from '../../src/net/nat64.ts';
 
 const network = (prefix: string, length: number): Network => ({ prefix: addressBytes(prefix) as Uint8Array, length });
 
@@ -63,5 +63,20 @@ describe('the prefix of a network, from the AAAA answers for ipv4only.arpa', () 
     expect(
       prefixesIn([throughNat64('192.0.0.170', WELL_KNOWN), throughNat64('192.0.0.171', network('2001:db8::', 32))]),
     ).toHaveLength(2);
+  });
+});
+
+describe('what a server calls its own', () => {
+  const server = { address: throughNat64('40.30.20.10', WELL_KNOWN), port: 3478 };
+  it('is reached under the prefix by which the server is', () => {
+    const other = { address: '40.30.20.11', port: 3479 };
+    expect(reachedBeside(server, other, [WELL_KNOWN])).toEqual({
+      address: throughNat64('40.30.20.11', WELL_KNOWN),
+      port: 3479,
+    });
+    expect(reachedBeside(server, other, [])).toBe(other);
+    expect(reachedBeside({ address: '2001:db8::1', port: 1 }, other, [WELL_KNOWN])).toBe(other);
+    const six = { address: '2001:db8::2', port: 3479 };
+    expect(reachedBeside(server, six, [WELL_KNOWN])).toBe(six);
   });
 });

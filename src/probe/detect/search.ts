@@ -1,7 +1,7 @@
 /** Finding servers that answer, the most useful first, and telling a dead server from a blocked network. */
-import { type Endpoint, familyOf, inNetwork } from '../../net/address.ts';
+import type { Endpoint } from '../../net/address.ts';
 import { NetError } from '../../net/env.ts';
-import { throughNat64 } from '../../net/nat64.ts';
+import { reachedBeside } from '../../net/nat64.ts';
 import type { Ground } from '../../nat/evidence.ts';
 import { STAGGER_MS } from '../../net/stagger.ts';
 import type { Attribute } from '../../stun/attributes.ts';
@@ -140,8 +140,7 @@ export async function watchRefusal(probes: Probes, binding: Series, signal: Abor
 /** Another endpoint of the answering server, with the same IP perhaps: then it tells of ports alone. Behind a NAT64 (RFC 6146) it is reached under the server's own prefix. */
 export function usableOther({ answer, to }: Series, { nat64 = [] }: Ground = {}): Endpoint | undefined {
   const said = answer && otherAddress(answer.message);
-  const prefix = said && familyOf(said.address) === 4 ? nat64.find((each) => inNetwork(to.address, each)) : undefined;
-  const other = said && prefix ? { address: throughNat64(said.address, prefix), port: said.port } : said;
+  const other = said && reachedBeside(to, said, nat64);
   return other && isPlausibleOther(to, other) ? other : undefined;
 }
 

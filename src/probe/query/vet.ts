@@ -2,6 +2,7 @@
 import { type Endpoint, familyOf, formatEndpoint, sameEndpoint } from '../../net/address.ts';
 import { type Env, NetError } from '../../net/env.ts';
 import { errorWords } from '../../net/error-words.ts';
+import { findPrefixes, reachedBeside } from '../../net/nat64.ts';
 import { scope } from '../../net/wait.ts';
 import { errorAnswerWords } from '../../report/login.ts';
 import { type Attribute, attribute } from '../../stun/attributes.ts';
@@ -47,7 +48,7 @@ export interface VetOptions {
 
 /** Three round trips with a server that honours everything. Rejects with the signal's reason. */
 export async function vet(
-  env: Pick<Env, 'udp' | 'clock' | 'random'>,
+  env: Pick<Env, 'udp' | 'clock' | 'random' | 'resolver'>,
   server: Endpoint,
   options: VetOptions,
   signal: AbortSignal,
@@ -91,8 +92,10 @@ export async function vet(
       return unknown(`It answered a plain Binding request with ${errorAnswerWords(plain, credentials)}.`);
     if (plain.kind !== 'answered') return unknown('It did not answer a plain Binding request.');
     const manner = plain.needsChangeRequest ? PLAIN_OF_2003 : [];
-    const other = otherAddress(plain.message);
-    if (!other) return no('It names no OTHER-ADDRESS.', undefined);
+    const said = otherAddress(plain.message);
+    if (!said) return no('It names no OTHER-ADDRESS.', undefined);
+    const translated = familyOf(said.address) === 4 && familyOf(server.address) === 6;
+    const other = translated ? reachedBeside(server, said, await findPrefixes(env.resolver, signal)) : said;
     if (other.address === server.address)
       return no('Its OTHER-ADDRESS has the same IP address; RFC 5780 needs another.', other);
     if (familyOf(other.address) !== familyOf(server.address))

@@ -419,3 +419,14 @@ describe('vetting', () => {
     }
   });
 });
+
+describe('behind a NAT64', () => {
+  it('the IPv4 side of a server is right, and its other address is reached under the same prefix', async () => {
+    const { result } = await ask('stun.example.net', { nat64: true, nat: 'port-restricted-cone' }, { vet: true });
+    expect(result).toMatchObject({
+      address: '[64:ff9b::281e:140a]:3478',
+      mapped: expect.stringContaining('12.13.14.15:'),
+      vetting: { rfc5780: 'yes' },
+    });
+  });
+});
