@@ -1,16 +1,8 @@
 /** Help texts. Pure, from the same data as parser, man pages and completion. */
 import type { Command, OptionSpec, Options } from '../commands/command.ts';
+import { exitStatuses } from './exit-status.ts';
 import { indented, wrap } from '../render/words.ts';
-import {
-  GLOBAL_OPTIONS,
-  exitStatuses,
-  positionalUsage,
-  shown,
-  spellings,
-  takesValue,
-  usageLine,
-  valueName,
-} from './options.ts';
+import { GLOBAL_OPTIONS, positionalUsage, shown, spellings, takesValue, usageLine, valueName } from './options.ts';
 
 /** Help is set for reading: never wider than this. */
 const WIDEST = 100;

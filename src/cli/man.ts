@@ -2,7 +2,8 @@
 import type { Command, OptionSpec, Options } from '../commands/command.ts';
 import { wrap } from '../render/words.ts';
 import { TOOL_EXAMPLES, suffix } from './help.ts';
-import { GLOBAL_OPTIONS, exitStatuses, kebab, shown, spellings, takesValue, valueName } from './options.ts';
+import { exitStatuses } from './exit-status.ts';
+import { GLOBAL_OPTIONS, kebab, shown, spellings, takesValue, valueName } from './options.ts';
 
 /** The day of the last change to the pages' form; mdoc wants one, and the build's own day would differ each time. */
 const DATE = 'November 23, 2026';
