@@ -1,5 +1,6 @@
 import { familyOf, formatEndpoint } from '../../net/address.ts';
 import { NetError, type UdpSocket } from '../../net/env.ts';
+import { errorWords } from '../../net/error-words.ts';
 import { Gate } from '../../net/wait.ts';
 import { answerPunch } from '../../probe/punch/hole-keeping.ts';
 import { type Block, note } from '../../render/block.ts';
@@ -79,7 +80,7 @@ async function run(args: Args, context: Context<DatagramEvent>): Promise<Report<
       throw new NetError('unreachable', `there is no route to ${remote.address}`, error.code, error);
     throw error;
   }
-  const sender = new Sender(socket);
+  const sender = new Sender(socket, env.clock);
   const output = new DatagramOutput(
     context,
     mannerOf(context.form, context.io.stdoutIsTTY, { raw: false, hex: false }),
@@ -105,7 +106,7 @@ async function run(args: Args, context: Context<DatagramEvent>): Promise<Report<
     },
     error: (error) => {
       if (error.kind === 'refused') refused = true;
-      sender.failure ??= error;
+      sender.hear(error);
       gate.notify();
     },
   });
@@ -126,20 +127,24 @@ async function run(args: Args, context: Context<DatagramEvent>): Promise<Report<
     if (!signal.aborted) throw error;
     interrupted = true;
   } finally {
+    sender.stop();
     socket.close();
     await sender.settled();
     await output.end();
   }
-  refused ||= sender.failure?.kind === 'refused';
-  if (sender.failure && !refused) {
-    if (sender.failure.kind === 'too-big')
+  const failure = sender.failure ?? (replies === 0 ? sender.lastWord : undefined);
+  refused ||= failure?.kind === 'refused';
+  // What went out before is no less sent.
+  const stopped = !refused && sender.failure?.kind !== 'too-big' && sender.datagrams > 0 ? sender.failure : undefined;
+  if (failure && !refused && !stopped) {
+    if (failure.kind === 'too-big')
       throw new NetError(
         'too-big',
         `a datagram to ${formatEndpoint(remote)} is larger than the path allows`,
-        sender.failure.code,
-        sender.failure,
+        failure.code,
+        failure,
       );
-    throw sender.failure;
+    throw failure;
   }
   const data: Sent = {
     local: formatEndpoint(socket.local),
@@ -153,8 +158,9 @@ async function run(args: Args, context: Context<DatagramEvent>): Promise<Report<
   if (refused) findings.push(finding('refused', { remote: data.remote }));
   else if (args.timeout !== undefined && replies === 0 && !interrupted && sender.datagrams > 0)
     findings.push(finding('no-reply', { remote: data.remote }));
+  if (stopped) findings.push(finding('sends-refused', { error: errorWords(stopped), sent: sender.datagrams }));
   if (interrupted) findings.push(finding('interrupted'));
-  return finish(interrupted ? 'partial' : 'complete', data, findings);
+  return finish(interrupted || stopped ? 'partial' : 'complete', data, findings);
 }
 
 /** Standard output is for replies. */
@@ -212,6 +218,10 @@ export default defineCommand({
   short: () => '',
   line: (event, _args, { theme }) => datagramLine(event, theme),
   streams: ({ timeout }) => timeout !== undefined,
-  exitStatus: ({ data }, { timeout }) =>
-    data.refused || (timeout !== undefined && data.datagrams > 0 && data.replies === 0) ? 1 : 0,
+  exitStatus: ({ data, findings }, { timeout }) =>
+    data.refused ||
+    findings.some(({ kind }) => kind === 'sends-refused') ||
+    (timeout !== undefined && data.datagrams > 0 && data.replies === 0)
+      ? 1
+      : 0,
 });

@@ -1,39 +1,82 @@
 /** The sending side of `send`. */
-import { NetError, type UdpSocket } from '../../net/env.ts';
-import { type Deferred, deferred, itemsUntilAborted, sleep } from '../../net/wait.ts';
+import { type Clock, NetError, type UdpSocket } from '../../net/env.ts';
+import { Refusals, RETRY_MS } from '../../net/refusals.ts';
+import { type Deferred, deferred, itemsUntilAborted, sleep, untilAborted } from '../../net/wait.ts';
 import type { Context } from '../command.ts';
 import type { DatagramEvent } from '../datagrams/output.ts';
 
 /** Datagrams handed to the system before the first is known to have been taken. */
 const AT_ONCE = 256;
 
-/** Counts what goes out, and stops at the first failure. */
+/** Counts what goes out. A refused send is an event: it is tried again, and the end only where for a second nothing could be sent. */
 export class Sender {
   datagrams = 0;
   bytes = 0;
   failure: NetError | undefined;
   readonly #socket: UdpSocket;
+  readonly #clock: Clock;
+  readonly #refusals: Refusals;
+  readonly #retries = new Set<() => void>();
   #inFlight = 0;
   #waiter: Deferred<void> | undefined;
+  /** What the network told last, and how many had gone out by then. */
+  #told: { readonly error: NetError; readonly after: number } | undefined;
 
-  constructor(socket: UdpSocket) {
+  constructor(socket: UdpSocket, clock: Clock) {
     this.#socket = socket;
+    this.#clock = clock;
+    this.#refusals = new Refusals(clock);
   }
 
   post(data: Uint8Array): void {
     this.#inFlight++;
+    this.#send(data);
+  }
+
+  #send(data: Uint8Array): void {
     this.#socket.send(data).then(
       () => {
         this.datagrams++;
         this.bytes += data.length;
+        this.#refusals.sent();
         this.#landed();
       },
       (error: unknown) => {
         if (!(error instanceof NetError)) throw error;
-        if (error.kind !== 'closed') this.failure ??= error;
-        this.#landed();
+        if (error.kind !== 'closed' && !this.failure && this.#refusals.isFinal(error, true)) this.failure = error;
+        if (error.kind === 'closed' || this.failure) return this.#landed();
+        const cancel = this.#clock.after(RETRY_MS, () => {
+          this.#retries.delete(cancel);
+          this.#send(data);
+        });
+        this.#retries.add(cancel);
       },
     );
+  }
+
+  /** The network told of an error (ICMP). Final where nothing listens there. */
+  hear(error: NetError): void {
+    if (error.kind === 'refused' || this.#refusals.isFinal(error, false)) this.failure ??= error;
+    this.#told = { error, after: this.datagrams };
+  }
+
+  /** What the network told last, where nothing has been sent since. */
+  get lastWord(): NetError | undefined {
+    return this.#told?.after === this.datagrams ? this.#told.error : undefined;
+  }
+
+  /** Something waits to be tried again: no time to hand over more. */
+  get isHeldUp(): boolean {
+    return this.#retries.size > 0;
+  }
+
+  /** Tries nothing again. */
+  stop(): void {
+    for (const cancel of this.#retries) {
+      cancel();
+      this.#landed();
+    }
+    this.#retries.clear();
   }
 
   get inFlight(): number {
@@ -70,8 +113,8 @@ export async function sendAll(
       if (sender.failure) return;
       sender.post(data);
       posted++;
-      if (sender.inFlight >= AT_ONCE) await sender.settled();
+      if (sender.inFlight >= AT_ONCE || sender.isHeldUp) await untilAborted(sender.settled(), signal);
     }
   }
-  await sender.settled();
+  await untilAborted(sender.settled(), signal);
 }
