@@ -2,6 +2,7 @@ import { NAT_KINDS } from '../../lab/nat-spec.ts';
 import { NAT_MODIFIERS } from '../../lab/nat-text.ts';
 import { describeFaults } from '../../lab/faults.ts';
 import type { Block } from '../../render/block.ts';
+import { finding } from '../../report/finding.ts';
 import { type Report, startReport } from '../../report/report.ts';
 import { type Context, defineCommand, type ExitStatus, UsageError } from '../command.ts';
 import { playAll, viewAll } from './all.ts';
@@ -48,7 +49,7 @@ async function run(written: Args, context: Context): Promise<Report<LabData>> {
   const play = PLAYS[kindOf(args)];
   const finish = startReport(context.env.clock, 'nat-tool/lab@2');
   const data = await play(args, context);
-  return finish(data.kind === 'script' && context.signal.aborted ? 'partial' : 'complete', data);
+  return context.signal.aborted ? finish('partial', data, [finding('interrupted')]) : finish('complete', data);
 }
 
 function view({ data }: Report<LabData>, args: Args): readonly Block[] {

@@ -1,6 +1,7 @@
 /** `lab matrix`: `connect` between every two NATs. */
 import type { LabOptions } from '../../lab/topology.ts';
-import { type Block, type Cell, grid, text } from '../../render/block.ts';
+import { least, most } from '../../net/extremes.ts';
+import { type Block, type Cell, fields, grid, text, type Tone } from '../../render/block.ts';
 import type { Context } from '../command.ts';
 import type { ConnectReport } from '../connect/report.ts';
 import type { Matrix, PairRun } from './data.ts';
@@ -8,19 +9,19 @@ import { inside, networkOf } from './network.ts';
 import type { Args } from './options.ts';
 import { connectBoth, pairRunOf } from './pair.ts';
 
-/** Short names, for the matrix's columns. */
+/** Short names, for the matrix's rows. */
 export const MATRIX_NATS: readonly (readonly [name: string, nat: string])[] = [
   ['open', 'none'],
   ['firewall', 'firewall'],
   ['full', 'full-cone'],
   ['restricted', 'restricted-cone'],
-  ['port-restr.', 'port-restricted-cone'],
+  ['port-restricted', 'port-restricted-cone'],
   ['linux', 'linux'],
   ['cgnat', 'cgnat'],
-  ['sym seq', 'symmetric,ports=sequential'],
-  ['sym block', 'symmetric,ports=block:512'],
-  ['sym random', 'symmetric,ports=random'],
-  ['sym rnd ei', 'symmetric,ports=random,filtering=ei'],
+  ['symmetric seq.', 'symmetric,ports=sequential'],
+  ['symmetric block', 'symmetric,ports=block:512'],
+  ['symmetric random', 'symmetric,ports=random'],
+  ['same, open filter', 'symmetric,ports=random,filtering=ei'],
 ];
 
 export const playMatrix = async (args: Args, context: Context): Promise<Matrix> => ({
@@ -28,47 +29,61 @@ export const playMatrix = async (args: Args, context: Context): Promise<Matrix> 
   pairs: await inside(() => everyPair(networkOf(args), context), 'connect'),
 });
 
-/** Every pair once. */
+/** Every pair once; when interrupted, those that have been tried. */
 async function everyPair(options: LabOptions, context: Context): Promise<PairRun[]> {
   const runs: PairRun[] = [];
-  for (const [i, [name, nat]] of MATRIX_NATS.entries()) {
-    for (const [name2, nat2] of MATRIX_NATS.slice(i)) {
-      context.progress(`${name} and ${name2}`);
-      runs.push(pairRunOf(nat, nat2, await connectBoth({ ...options, nat, nat2 }, ['--check', '--json'], context)));
-      context.signal.throwIfAborted();
-    }
+  const pairs = MATRIX_NATS.flatMap((one, i) => MATRIX_NATS.slice(i).map((other) => [one, other] as const));
+  for (const [i, [[name, nat], [name2, nat2]]] of pairs.entries()) {
+    context.progress(`${name} and ${name2}, ${i + 1} of ${pairs.length}`);
+    const both = await connectBoth({ ...options, nat, nat2 }, ['--check', '--json'], context);
+    if (context.signal.aborted) break;
+    runs.push(pairRunOf(nat, nat2, both));
   }
   return runs;
 }
 
-const SHORT: Readonly<Record<NonNullable<ConnectReport['path']>, string>> = {
-  lan: 'lan',
-  direct: 'direct',
-  predicted: 'predict',
-  birthday: 'birthday',
-  relay: 'relay',
-};
+const LETTERS: readonly {
+  readonly path: ConnectReport['path'];
+  readonly letter: string;
+  readonly words: string;
+  readonly tone: Tone;
+}[] = [
+  { path: 'lan', letter: 'L', words: 'on one network', tone: 'good' },
+  { path: 'direct', letter: 'D', words: 'direct', tone: 'good' },
+  { path: 'predicted', letter: 'P', words: 'direct, by a predicted port', tone: 'warn' },
+  { path: 'birthday', letter: 'B', words: 'direct, by many probes', tone: 'warn' },
+  { path: 'relay', letter: 'R', words: 'by a relay', tone: 'warn' },
+  { path: null, letter: '-', words: 'none', tone: 'bad' },
+];
 
+const nameOf = (i: number): string => String.fromCharCode('a'.charCodeAt(0) + i);
+
+const inSeconds = (ms: number): string => (ms / 1000).toFixed(ms < 1000 ? 2 : 1);
+
+/** One letter a pair, so that all fit one screen; the times are in the legend, each in `--plain` and `--json`. */
 export function viewMatrix({ pairs: runs }: Matrix): Block[] {
   const cell = (nat: string, nat2: string): Cell => {
     const run = runs.find(
       (each) => (each.nat === nat && each.nat2 === nat2) || (each.nat === nat2 && each.nat2 === nat),
     );
-    if (!run) return '';
-    const seconds = (run.elapsedMs / 1000).toFixed(run.elapsedMs < 1000 ? 2 : 1);
-    if (!run.path) return { text: `none ${seconds}`, tone: 'bad' };
-    return {
-      text: `${SHORT[run.path]} ${seconds}`,
-      tone: run.path === 'direct' || run.path === 'lan' ? 'good' : 'warn',
-    };
+    const letter = run && LETTERS.find(({ path }) => path === run.path);
+    return letter ? { text: letter.letter, tone: letter.tone } : '';
   };
+  const legend = LETTERS.flatMap(({ path, letter, words, tone }) => {
+    const times = runs.filter((run) => run.path === path).map(({ elapsedMs }) => elapsedMs);
+    if (times.length === 0) return [];
+    const [soonest, latest] = [inSeconds(least(times)), inSeconds(most(times))];
+    const span = soonest === latest ? soonest : `${soonest} to ${latest}`;
+    return [
+      [letter, { text: `${words}: ${times.length} pair${times.length === 1 ? '' : 's'}, ${span} s`, tone }] as const,
+    ];
+  });
   return [
     grid(
-      ['', ...MATRIX_NATS.map(([name]) => name)],
-      MATRIX_NATS.map(([name, nat], i) => [name, ...MATRIX_NATS.map(([, nat2], j) => (j < i ? '' : cell(nat, nat2)))]),
+      ['NAT', ...MATRIX_NATS.map((_, i) => nameOf(i))],
+      MATRIX_NATS.map(([name, nat], i) => [`${nameOf(i)} ${name}`, ...MATRIX_NATS.map(([, nat2]) => cell(nat, nat2))]),
     ),
-    text(
-      'The path that two hosts behind these NATs find, and the seconds from the second one\'s start to data both ways; "none": the seconds until it is said that there is none.',
-    ),
+    fields(legend),
+    text("Seconds from the second host's start to data both ways, or until it is said that there is no path."),
   ];
 }

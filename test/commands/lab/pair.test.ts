@@ -68,6 +68,11 @@ describe('nat-tool lab connect', () => {
       ['symmetric,ports=random', 'symmetric,ports=random'],
       ['symmetric,ports=random', 'symmetric,ports=random,filtering=ei'],
     ]);
-    expect((await run(['lab', 'matrix'], { env })).stdout).toContain('direct 0.10');
+    const { stdout: screen } = await run(['lab', 'matrix', '--no-color'], { env, columns: 80 });
+    expect(screen).toContain('| b firewall          | D | D | D | D | D | D | D | P | B | B | B |\n');
+    expect(screen).toContain('D  direct: 41 pairs, 0.10 to 0.12 s\n');
+    const lines = screen.trimEnd().split('\n');
+    expect(lines.length).toBeLessThan(24);
+    expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(80);
   });
 });
