@@ -27,11 +27,11 @@ export interface Sealing {
   readonly attributes: readonly Attribute[];
   /** Without `key` the request is not authenticated. */
   readonly seal: Seal;
-  /** `discard`: treat the answer as if it had never come. */
-  judge(answer: Decoded): 'accept' | 'discard';
+  /** False: treat the answer as if it had never come. */
+  accepts(answer: Decoded): boolean;
 }
 
-const UNSEALED: Sealing = { attributes: [], seal: {}, judge: () => 'accept' };
+const UNSEALED: Sealing = { attributes: [], seal: {}, accepts: () => true };
 
 /** How to send the first request. Throws CredentialError. */
 export function firstSealing(credentials: Credentials | undefined): Sealing {
@@ -44,7 +44,7 @@ export function firstSealing(credentials: Credentials | undefined): Sealing {
     attributes: [attribute('USERNAME', credentials.username)],
     // Not knowing which of the two the server understands, a client sends both (§9.1.2).
     seal: { key, sha1: true, sha256: true },
-    judge: (answer) => (checkIntegrity(answer, key) === 'valid' ? 'accept' : 'discard'),
+    accepts: (answer) => checkIntegrity(answer, key) === 'valid',
   };
 }
 
@@ -72,12 +72,12 @@ export function challengedSealing(credentials: Credentials | undefined, challeng
         : []),
     ],
     seal: chosen ? { key, sha256: true } : { key, sha1: true },
-    judge: (answer) => {
+    accepts: (answer) => {
       const verdict = checkIntegrity(answer, key);
-      if (verdict !== 'absent') return verdict === 'valid' ? 'accept' : 'discard';
+      if (verdict !== 'absent') return verdict === 'valid';
       // A server that does not accept our key, or has forgotten it, has none to seal with.
       const code = get(answer, 'ERROR-CODE')?.code;
-      return answer.class === 'error' && (code === 401 || code === 438) ? 'accept' : 'discard';
+      return answer.class === 'error' && (code === 401 || code === 438);
     },
   };
 }

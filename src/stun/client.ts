@@ -126,7 +126,7 @@ export async function transact(
               shoot: () => shoot({ ...question, attributes: PLAIN_OF_2003 }, sealing, options.random),
             }
           : undefined,
-      judge: sealing.judge,
+      accepts: sealing.accepts,
       clock,
       signal,
     });
@@ -186,7 +186,7 @@ function trustedAlternate(
 ): Endpoint | undefined {
   const alternate = get(message, 'ALTERNATE-SERVER');
   if (!alternate || familyOf(alternate.address) !== familyOf(to.address)) return undefined;
-  // `judge` has accepted it, so with a key it was sealed.
+  // The sealing has accepted it, so with a key it was sealed.
   return credentials && !sealing.seal.key ? undefined : alternate;
 }
 

@@ -23,8 +23,8 @@ export interface ExchangeOptions {
   readonly freshIds: boolean;
   /** Another way to put the same question, tried once where nothing has come for so long, ms. Only a success answers it: who does not understand this way may still answer the other. */
   readonly otherwise?: { readonly afterMs: number; readonly shoot: () => Shot } | undefined;
-  /** `discard`: as if it had never come. */
-  readonly judge: (message: Decoded) => 'accept' | 'discard';
+  /** False: as if it had never come. */
+  readonly accepts: (message: Decoded) => boolean;
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
@@ -68,7 +68,7 @@ interface Round {
 
 /** One request, sent by the schedule until an answer is accepted. Rejects only with the signal's reason. */
 export async function exchange(channel: StunChannel, options: ExchangeOptions): Promise<Exchanged> {
-  const { to, clock, signal, judge } = options;
+  const { to, clock, signal, accepts } = options;
   signal.throwIfAborted();
   const ending = deferred<Ending>();
   const wrongSources: Endpoint[] = [];
@@ -96,7 +96,7 @@ export async function exchange(channel: StunChannel, options: ExchangeOptions): 
     // Two answers in one TCP segment are one answer.
     if (over) return;
     received++;
-    if (judge(reply.message) === 'accept') {
+    if (accepts(reply.message)) {
       over = true;
       const possible = sentAt.filter((at) => at <= reply.at);
       const last = possible[possible.length - 1] ?? reply.at;

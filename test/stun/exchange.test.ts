@@ -25,7 +25,7 @@ async function run(script: (arrived: Arrived) => void, options: Partial<Exchange
         return { transactionId, bytes: encodeBinding('request', transactionId) };
       },
       freshIds: false,
-      judge: () => 'accept',
+      accepts: () => true,
       clock: scene.clock,
       signal: new AbortController().signal,
       ...options,
@@ -67,13 +67,13 @@ describe('an exchange', () => {
   });
 
   it('waits for a better answer than a discarded one, and says so where none came', async () => {
-    const judge = (accepted: number): ExchangeOptions['judge'] => {
+    const best = (accepted: number): ExchangeOptions['accepts'] => {
       let seen = 0;
-      return () => (++seen === accepted ? 'accept' : 'discard');
+      return () => ++seen === accepted;
     };
     const twice = (arrived: Arrived) => arrived.reply(success(arrived), 10);
-    expect((await run(twice, { judge: judge(2) })).exchanged).toMatchObject({ kind: 'reply', received: 2 });
-    expect((await run(twice, { judge: judge(9) })).exchanged).toMatchObject({ kind: 'integrity-violated' });
+    expect((await run(twice, { accepts: best(2) })).exchanged).toMatchObject({ kind: 'reply', received: 2 });
+    expect((await run(twice, { accepts: best(9) })).exchanged).toMatchObject({ kind: 'integrity-violated' });
   });
 
   it('ends with an error of the socket, of sending, or with the reason of its signal', async () => {
@@ -88,7 +88,7 @@ describe('an exchange', () => {
         schedule: singleSend(1000),
         shoot: () => ({ transactionId: new Uint8Array(12), bytes: encodeBinding('request', new Uint8Array(12)) }),
         freshIds: false,
-        judge: () => 'accept',
+        accepts: () => true,
         clock: scene.clock,
         signal,
       });
