@@ -64,7 +64,7 @@ export interface Conclusion {
  */
 export function conclude(m: BehaviourFacts): Conclusion {
   const bindings = m.probes.series.filter(
-    (each) => each.role.kind === 'mapping' && each.role.number === 1 && each.begun,
+    (each) => each.purpose.kind === 'mapping' && each.purpose.number === 1 && each.begun,
   );
   const judgement = judge(m);
   const { verdict } = judgement;
@@ -170,7 +170,7 @@ function tableOf(m: BehaviourFacts, { trusts }: Judgement): ForwardingRow[] {
   const table = new ForwardingTable();
   for (const { local, remote, mapped } of m.probes.observations().filter(trusts)) table.add(local, mapped, remote);
   for (const series of m.probes.series) {
-    if (series.role.kind !== 'filtering') continue;
+    if (series.purpose.kind !== 'filtering') continue;
     for (const { message, from } of series.replies) {
       const said = mappedAddress(message);
       const mapped = said && plain(said);

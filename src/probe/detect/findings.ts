@@ -175,7 +175,7 @@ function filteringFindings(
   const outcomes = [test.otherAddress, test.otherPort];
   if (outcomes.includes('rejected')) {
     const rejected = m.probes.series.find(
-      (each) => each.role.kind === 'filtering' && sameEndpoint(each.to, test.server) && each.errorAnswer,
+      (each) => each.purpose.kind === 'filtering' && sameEndpoint(each.to, test.server) && each.errorAnswer,
     );
     return [finding('change-request-rejected', { server, code: rejected?.errorAnswer?.code ?? 0 })];
   }

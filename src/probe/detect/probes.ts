@@ -8,7 +8,7 @@ import { mappedAddress } from '../../stun/message.ts';
 import { StunMux } from '../../stun/mux.ts';
 import { type Doubt, doubtOf, type Ground, plain, type Sighting } from '../../nat/evidence.ts';
 import type { Doubted } from '../testimony.ts';
-import { isLossSample, type Role, Series } from './series.ts';
+import { isLossSample, type Purpose, Series } from './series.ts';
 
 export interface ProbeSocket {
   readonly mux: StunMux;
@@ -112,7 +112,7 @@ export class Probes {
 
   /** `server`: as it was asked first, where `to` is another endpoint of it. */
   begin(
-    role: Role,
+    purpose: Purpose,
     socket: ProbeSocket,
     to: Endpoint,
     { attributes = [], server }: { readonly attributes?: readonly Attribute[]; readonly server?: Endpoint } = {},
@@ -121,7 +121,7 @@ export class Probes {
     const owner = formatEndpoint(server ?? to);
     const asWanted = this.#wantsChange(owner) && !attributes.some(({ name }) => name === 'CHANGE-REQUEST');
     const series = new Series({
-      role,
+      purpose,
       mux: socket.mux,
       local: this.#localTowards(to, socket.mux.socket.local),
       to,
@@ -137,7 +137,7 @@ export class Probes {
 
   /** Whether the server was seen to answer only requests with a CHANGE-REQUEST. */
   #wantsChange(server: string): boolean {
-    const own = this.series.filter((each) => each.role.kind === 'mapping' && formatEndpoint(each.server) === server);
+    const own = this.series.filter((each) => each.purpose.kind === 'mapping' && formatEndpoint(each.server) === server);
     return own.some((each) => each.answer && each.hasChange) && !own.some((each) => each.answer && !each.hasChange);
   }
 

@@ -30,7 +30,7 @@ export interface Change {
 }
 
 /** What a series is sent for. */
-export type Role =
+export type Purpose =
   /** From the one mapping socket; the first of them to each server asked, the others to its alternates. */
   | { readonly kind: 'mapping'; readonly number: 1 | 2 | 3 | 4 }
   | { readonly kind: 'allocation' }
@@ -41,28 +41,28 @@ export type Role =
   | { readonly kind: 'control'; readonly change: Change };
 
 /** As the evidence names it. */
-export function roleName(role: Role): string {
-  switch (role.kind) {
+export function purposeName(purpose: Purpose): string {
+  switch (purpose.kind) {
     case 'mapping':
-      return `mapping-${role.number}`;
+      return `mapping-${purpose.number}`;
     case 'allocation':
       return 'allocation';
     case 'baseline':
-      return `filtering-${changeName(role.change)}-baseline`;
+      return `filtering-${changeName(purpose.change)}-baseline`;
     case 'filtering':
     case 'control':
-      return `${role.kind}-${changeName(role.change)}`;
+      return `${purpose.kind}-${changeName(purpose.change)}`;
   }
 }
 
 const changeName = ({ ip }: Change): string => (ip ? 'ip-port' : 'port');
 
 /** Exchanges that nothing but loss can leave unanswered. */
-export const isLossSample = ({ role: { kind } }: Series): boolean =>
+export const isLossSample = ({ purpose: { kind } }: Series): boolean =>
   kind === 'mapping' || kind === 'allocation' || kind === 'baseline';
 
 export interface SeriesOptions {
-  readonly role: Role;
+  readonly purpose: Purpose;
   readonly mux: StunMux;
   /** How this socket appears on the routed interface, for the evidence. */
   readonly local: Endpoint;
@@ -77,7 +77,7 @@ export interface SeriesOptions {
 }
 
 export class Series {
-  readonly role: Role;
+  readonly purpose: Purpose;
   readonly local: Endpoint;
   readonly to: Endpoint;
   /** Whose endpoint `to` is: the server as it was asked first. */
@@ -98,8 +98,8 @@ export class Series {
   #cancelRetry: () => void = () => {};
   #over = false;
 
-  constructor({ role, mux, local, to, server, attributes = [], clock, random, gate }: SeriesOptions) {
-    this.role = role;
+  constructor({ purpose, mux, local, to, server, attributes = [], clock, random, gate }: SeriesOptions) {
+    this.purpose = purpose;
     this.server = server ?? to;
     this.hasChange = attributes.some(({ name }) => name === 'CHANGE-REQUEST');
     this.#refusals = new Refusals(clock);
@@ -217,7 +217,7 @@ export class Series {
   evidence(pathMs: number): Evidence {
     const rtt = this.#rttNear(pathMs);
     return {
-      test: roleName(this.role),
+      test: purposeName(this.purpose),
       from: formatEndpoint(this.local),
       to: formatEndpoint(this.to),
       sent: this.sent,

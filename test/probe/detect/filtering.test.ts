@@ -47,7 +47,7 @@ describe('a filtering test', () => {
 
   it('sends enough that loss does not explain silence', async () => {
     const { probes } = await tested({ nat: 'port-restricted-cone' }, IP_PORT);
-    const test = probes.series.find(({ role }) => role.kind === 'filtering');
+    const test = probes.series.find(({ purpose }) => purpose.kind === 'filtering');
     expect(test?.sent).toBeGreaterThanOrEqual(7);
     expect(test?.verdict).toBe('no answer came through');
   });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { NetError } from '../../../src/net/env.ts';
 import { Gate } from '../../../src/net/wait.ts';
-import { type Role, roleName, sendUntil, Series, settled } from '../../../src/probe/detect/series.ts';
+import { type Purpose, purposeName, sendUntil, Series, settled } from '../../../src/probe/detect/series.ts';
 import { attribute } from '../../../src/stun/attributes.ts';
 import { encodeBinding } from '../../../src/stun/binding.ts';
 import { type Arrived, CLIENT, SERVER, stage } from '../../stun/scripted.ts';
@@ -13,7 +13,7 @@ const mapped = ({ request }: Arrived) =>
 async function sent(script: (arrived: Arrived) => void, gaps: readonly number[], until = settled) {
   const { world, clock, mux, socket } = stage(script);
   const series = new Series({
-    role: { kind: 'allocation' },
+    purpose: { kind: 'allocation' },
     mux,
     local: CLIENT,
     to: SERVER,
@@ -80,17 +80,17 @@ describe('a series', () => {
     expect(series.evidence(0)).toMatchObject({ sent: 0, verdict: 'refused' });
   });
 
-  it('is named after its role', () => {
+  it('is named after its purpose', () => {
     const ip = { ip: true, port: true };
     const port = { ip: false, port: true };
-    const roles: readonly Role[] = [
+    const purposes: readonly Purpose[] = [
       { kind: 'mapping', number: 3 },
       { kind: 'allocation' },
       { kind: 'baseline', change: ip },
       { kind: 'filtering', change: port },
       { kind: 'control', change: ip },
     ];
-    expect(roles.map(roleName)).toEqual([
+    expect(purposes.map(purposeName)).toEqual([
       'mapping-3',
       'allocation',
       'filtering-ip-port-baseline',
