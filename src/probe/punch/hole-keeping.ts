@@ -9,6 +9,7 @@ import { mappedAddress, transactionKey } from '../../stun/message.ts';
 import type { Reply, StunMux } from '../../stun/mux.ts';
 import { briskSchedule } from '../../net/schedule.ts';
 import { staggered } from '../../net/stagger.ts';
+import { LOW_TTL } from '../../nat/low-ttl.ts';
 import { type Doubt, doubtInWords, doubtOf, type Ground, plain } from '../../nat/evidence.ts';
 import { type Recollection, Remembrance } from './remembrance.ts';
 import { type PunchPacket, punchAnswer, punchIndication, punchRequest, readPunch, type Speaker } from './packet.ts';
@@ -126,7 +127,8 @@ export async function punchFrom(
   };
   try {
     for (let i = 0; ; i++) {
-      await mux.send(probe(), remote).catch(ignoreNetError);
+      // As in `punch`: the first one opens our own NAT, and comes to no router too early.
+      await mux.socket.send(probe(), remote, i === 0 ? { ttl: LOW_TTL } : {}).catch(ignoreNetError);
       await sleep(env.clock, answered || i >= MOST_PUNCHES ? everyMs : PUNCH_EVERY_MS, signal);
     }
   } finally {

@@ -30,6 +30,19 @@ describe('two Linux routers that answer what comes in early', () => {
     },
   );
 
+  it('listen --punch does as punch does', async () => {
+    const lab = createLab({ rttMs: 2, nat: 'linux', second: { nat: 'linux' }, patienceMs: 1000 });
+    await play(lab, async (on, later) => {
+      const stop = new AbortController();
+      const listening = tell(on('A'), ['listen', '-p', '12001', '--punch', `${N2}:12003`], { signal: stop.signal });
+      await later(100);
+      const { status } = await tell(on('C2'), ['punch', '-p', '12003', ...STUN, N, '12001']);
+      expect(status).toBe(0);
+      stop.abort();
+      expect((await listening).report.data).toMatchObject({ punched: [`${N2}:12003`] });
+    });
+  });
+
   it('at full time to live from the first packet on they lose, which is what the low one is for', async () => {
     for (const { status } of await punchedAt(1, 100, 1, ['--ttl', '64'])) expect(status).toBe(1);
   });

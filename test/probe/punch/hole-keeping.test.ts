@@ -83,6 +83,7 @@ describe('a hole kept for a remote end', () => {
     expect(kinds.length).toBeGreaterThan(4);
     expect(new Set(kinds.slice(3))).toEqual(new Set(['indication']));
     expect(rttMs).toBeGreaterThan(0);
-    expect(own.size).toBe(3);
+    // The first dies on the way.
+    expect(own.size).toBe(4);
   });
 });
