@@ -5,6 +5,7 @@ import type { Waits } from '../net/wait.ts';
 import type { Profile } from '../nat/profile.ts';
 import { OwnDescription } from './signalling/own-description.ts';
 import type { Observed, Signalling } from './signalling/signalling.ts';
+import { Clocks } from './traversal/clocks.ts';
 import type { Gathered } from './traversal/gather.ts';
 import { Profiler } from './traversal/measure.ts';
 import type { Testimony } from './traversal/testimony.ts';
@@ -30,13 +31,16 @@ export interface OwnSideOptions {
 export class OwnSide {
   readonly description: OwnDescription;
   readonly profiler: Profiler;
+  readonly clocks = new Clocks();
   readonly #options: OwnSideOptions;
   #rttMs = 0;
 
   constructor(options: OwnSideOptions) {
     const { env, gathered, waits, server, trusted, testimony, key, late, note } = options;
     this.#options = options;
-    this.description = new OwnDescription(key);
+    // Who carries the news by hand is no measure of time.
+    const reading = () => ({ now: env.clock.now(), least: this.clocks.least });
+    this.description = new OwnDescription(key, trusted ? reading : undefined);
     this.description.note({ hosts: gathered.endpoints });
     for (const host of gathered.endpoints) note('candidate', { type: 'host', address: formatEndpoint(host) });
     this.profiler = new Profiler({

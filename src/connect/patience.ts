@@ -16,6 +16,8 @@ export interface PatienceOptions {
 
 /** What the plain way has at least, however late it turns out that there is no other. */
 const LEAST_HOPE_MS = 500;
+/** Where no port has to be guessed there is a path by then, unless something was lost or came too early. */
+const SLOW_MS = 600;
 
 export class Patience {
   readonly #options: PatienceOptions;
@@ -39,7 +41,7 @@ export class Patience {
     if (!judgement || found) return;
     const reason = reasonOf(judgement, 'this side', 'the peer');
     note('judged', { kind: judgement.kind, reason, ...('odds' in judgement && { odds: judgement.odds }) });
-    if (judgement.kind === 'direct' || judgement.kind === 'unknown') return;
+    if (judgement.kind === 'direct' || judgement.kind === 'unknown') return hard.meetAtOnceAfter(SLOW_MS + 4 * rttMs);
     if (judgement.kind === 'hopeless') {
       // As long as the plain way was given a chance, there is nothing to wait for.
       const left = this.#metAt + usualMs('hopeless') - clock.now();

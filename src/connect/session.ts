@@ -111,7 +111,8 @@ class Session implements SignallingListener {
       main,
       profiler: this.#own.profiler,
       mine: () => this.#own.description.current,
-      announce: (aim) => this.#own.description.update({ aim }),
+      announce: (part) => this.#own.description.update(part),
+      clocks: trusted ? this.#own.clocks : undefined,
       note,
       broken: (error) => this.#outcome.reject(error),
     });
@@ -183,6 +184,7 @@ class Session implements SignallingListener {
     if (!description || sameBytes(member, this.#member)) return this.#note('refused', { what: 'description' });
     const observed = seen && this.#testimony.peers(seen);
     const peer = known ?? this.#meet(reader, description, observed);
+    if (description.clocks) this.#own.clocks.heard(description.clocks, this.#env.clock.now());
     peer.update(description, observed);
     if (!known) this.#reception.meet(peer);
     this.#hard.peer(peer, this.#own.rttMs);

@@ -78,9 +78,11 @@ export class Router implements NetNode {
     const packet = side === 'inside' ? this.#towardsV4(arrived) : arrived;
     const { payload } = packet;
     if (side === 'inside' && this.#own.has(packet.dst.address)) return this.#refuse(packet, this.#inside);
-    if (packet.ttl <= 1) return this.#drop(packet, 'ttl-expired');
+    const expired = packet.ttl <= 1;
+    const nat = payload.protocol === 'icmp' ? undefined : this.nat(payload.protocol, familyOf(packet.dst.address));
+    // Time to live is for what is passed on: what comes to the router's own address comes to its own stack, or to a mapping, all the same.
+    if (expired && !(side === 'outside' && nat?.parts.translate)) return this.#drop(packet, 'ttl-expired');
     if (payload.protocol === 'icmp') return this.#forwardError(packet, payload.about, side);
-    const nat = this.nat(payload.protocol, familyOf(packet.dst.address));
     if (!nat) return this.#drop(packet, 'no-route');
     for (const action of nat.handle(
       { side, src: packet.src, dst: packet.dst, data: payload.data },
@@ -89,6 +91,10 @@ export class Router implements NetNode {
       if (action.kind === 'drop') {
         this.#drop(packet, action.reason);
         if (action.answered) this.#refuse(packet, from);
+        continue;
+      }
+      if (expired) {
+        this.#drop(packet, 'ttl-expired');
         continue;
       }
       const { dst, to, created, hairpin } = action;

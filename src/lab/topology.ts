@@ -26,6 +26,8 @@ export interface LabOptions {
   /** Between any two points of the internet, both ways; 40 when absent. LANs take no time. */
   readonly rttMs?: number | undefined;
   readonly jitterMs?: number | undefined;
+  /** Routers between two points of the internet; 8 when absent, none where NATs are neighbours. */
+  readonly hops?: number | undefined;
   /** Of each crossing of the internet, one way, 0–1. */
   readonly loss?: number | undefined;
   readonly reorder?: number | undefined;
@@ -68,7 +70,6 @@ export interface Row {
   readonly remote: string;
 }
 
-/** Routers between two points of the internet. */
 const INTERNET_HOPS = 8;
 
 /** A simulated network, made by {@link createLab}. */
@@ -94,7 +95,7 @@ export class Lab {
       loss: options.loss ?? 0,
       reorder: options.reorder ?? 0,
       duplicate: options.duplicate ?? 0,
-      hops: INTERNET_HOPS,
+      hops: options.hops ?? INTERNET_HOPS,
     };
     const zone: Zone = {
       hosts: new Map(Object.entries(options.names ?? {})),

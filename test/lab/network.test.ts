@@ -3,6 +3,26 @@ import { createLab, type LabOptions } from '../../src/lab/topology.ts';
 import { sleep } from '../../src/net/wait.ts';
 import { ask, B, bytes, echo, open } from './talk.ts';
 
+it('a packet for a router’s own address needs no time to live there', async () => {
+  const lab = createLab({ nat: 'linux', rttMs: 2, hops: 0 });
+  const port = await lab.run(async (env) => {
+    const a = await env.udp.open({ family: 4, port: 7000 });
+    const b = await lab.host('B').udp.open({ family: 4, port: 9 });
+    let seen = 0;
+    b.listen({ datagram: ({ from }) => (seen = from.port) });
+    // It comes before there is an entry, and takes the port.
+    await b.send(bytes('early'), { address: '12.13.14.15', port: 7000 }, { ttl: 1 });
+    await sleep(env.clock, 10);
+    await a.send(bytes('late'), { address: '50.60.70.80', port: 9 });
+    await sleep(env.clock, 10);
+    a.close();
+    b.close();
+    return seen;
+  });
+  expect(port).not.toBe(7000);
+  expect(port).toBeGreaterThan(0);
+});
+
 describe('time to live', () => {
   const reach = async (ttl: number) => {
     const lab = createLab({ trace: true });

@@ -1,5 +1,6 @@
 /** What a peer tells of itself through the signalling, sealed: candidates, its NAT, and the ports it aims at. Always the whole state. */
 import { type Endpoint, formatEndpoint } from '../../net/address.ts';
+import { toMicroseconds } from '../../net/round.ts';
 import { parseEndpoint } from '../../net/host-port.ts';
 import type { AllocationPattern, PortAllocation } from '../../nat/allocation.ts';
 import { MOST_PAYLOAD } from '../../rendezvous/protocol.ts';
@@ -16,6 +17,16 @@ export interface Aim {
   readonly count: number;
 }
 
+/** Ports of one side that have sent to nobody but the server, for one instant. */
+export interface Fresh {
+  /** Grows with each attempt. */
+  readonly round: number;
+  /** When their first packet leaves, by the clock of the side that says so; the next ones each a little later. Undefined: the other side says. */
+  readonly at: number | undefined;
+  readonly address: string;
+  readonly ports: readonly number[];
+}
+
 export interface Description {
   /** Of the main socket, on its own interfaces. */
   readonly hosts: readonly Endpoint[];
@@ -26,10 +37,24 @@ export interface Description {
   /** Once it is measured. */
   readonly profile: Profile | undefined;
   readonly aim: Aim | undefined;
+  readonly fresh?: Fresh | undefined;
+  readonly clocks?: ClockReading | undefined;
+}
+
+/** Of the side that tells it, milliseconds. */
+export interface ClockReading {
+  /** Its clock when it told this. */
+  readonly now: number;
+  /** The least that its clock was ahead of the reader's in what it heard of it, the time on the way included; undefined before it heard. */
+  readonly least: number | undefined;
 }
 
 const MOST_HOSTS = 8;
 const MOST_AIMED = 64;
+/** Ports of one instant. */
+export const MOST_FRESH = 8;
+/** A year. */
+const MOST_MS = 3.2e10;
 
 const DEPENDENCES = {
   ei: 'endpoint-independent',
@@ -42,7 +67,7 @@ const PATTERNS: readonly AllocationPattern[] = ['preserving', 'sequential', 'ran
 type Short = keyof typeof DEPENDENCES;
 const short = (word: string): string => Object.entries(DEPENDENCES).find(([, long]) => long === word)?.[0] ?? 'unknown';
 
-export function encodeDescription({ hosts, reflexive, late, profile, aim }: Description): Uint8Array {
+export function encodeDescription({ hosts, reflexive, late, profile, aim, fresh, clocks }: Description): Uint8Array {
   const { allocation } = profile ?? {};
   const bytes = new TextEncoder().encode(
     JSON.stringify({
@@ -56,7 +81,19 @@ export function encodeDescription({ hosts, reflexive, late, profile, aim }: Desc
         p: [allocation?.pattern, allocation?.step ?? 0, ...(allocation?.range ?? [])],
         c: profile.complete,
       }),
-      ...(aim && { a: [aim.round, aim.address, aim.from, aim.step, aim.count] }),
+      ...(clocks && {
+        t: [toMicroseconds(clocks.now), ...(clocks.least === undefined ? [] : [toMicroseconds(clocks.least)])],
+      }),
+      // Ports that are met at one instant need no aim.
+      ...(fresh && {
+        n: [
+          fresh.round,
+          fresh.at === undefined ? null : toMicroseconds(fresh.at),
+          fresh.address,
+          ...fresh.ports.slice(0, MOST_FRESH),
+        ],
+      }),
+      ...(aim && !fresh && { a: [aim.round, aim.address, aim.from, aim.step, aim.count] }),
     }),
   );
   if (bytes.length + ENVELOPE_OVERHEAD > MOST_PAYLOAD) throw new RangeError('a description does not fit');
@@ -81,6 +118,8 @@ export function decodeDescription(bytes: Uint8Array): Description | undefined {
     late: typeof value['l'] === 'string' ? usable(value['l']) : undefined,
     profile: readProfile(value),
     aim: readAim(value['a']),
+    fresh: readFresh(value['n']),
+    clocks: readClocks(value['t']),
   };
 }
 
@@ -146,6 +185,24 @@ function readAim(value: unknown): Aim | undefined {
     return undefined;
   return usable(formatEndpoint({ address, port: from })) && { round, address, from, step: step || 0, count };
 }
+
+function readFresh(value: unknown): Fresh | undefined {
+  if (!Array.isArray(value)) return undefined;
+  const [round, at, address, ...ports] = value as unknown[];
+  const isPort = (port: unknown): port is number => isWhole(port, 1, 65_535);
+  if (!isWhole(round, 1, 1000) || !(at === null || isTime(at)) || typeof address !== 'string') return undefined;
+  if (ports.length > MOST_FRESH || !ports.every(isPort) || !usable(formatEndpoint({ address, port: 1 })))
+    return undefined;
+  return { round, at: at ?? undefined, address, ports };
+}
+
+function readClocks(value: unknown): ClockReading | undefined {
+  if (!Array.isArray(value)) return undefined;
+  const [now, least] = value as unknown[];
+  return isTime(now) && (least === undefined || isTime(least)) ? { now, least } : undefined;
+}
+
+const isTime = (value: unknown): value is number => typeof value === 'number' && Math.abs(value) <= MOST_MS;
 
 const isWhole = (value: unknown, least: number, most: number): value is number =>
   Number.isInteger(value) && (value as number) >= least && (value as number) <= most;

@@ -1,16 +1,18 @@
 /** What we tell the peer of ourselves: it grows while we measure, and each change goes out at once, sealed. */
 import { Sealer } from '../channel/envelope.ts';
-import { type Description, encodeDescription } from './description.ts';
+import { type ClockReading, type Description, encodeDescription } from './description.ts';
 import type { Signalling } from './signalling.ts';
 
 export class OwnDescription {
   readonly #sealer: Sealer;
+  readonly #reading: () => ClockReading | undefined;
   #signalling: Signalling | undefined;
   #current: Description = { hosts: [], reflexive: [], late: undefined, profile: undefined, aim: undefined };
 
-  /** `key`: of this member's descriptions, 32 bytes; no other sealer may have it. */
-  constructor(key: Uint8Array) {
+  /** `key`: of this member's descriptions, 32 bytes; no other sealer may have it. `reading`: of the clock, at each publishing. */
+  constructor(key: Uint8Array, reading: () => ClockReading | undefined = () => undefined) {
     this.#sealer = new Sealer(key);
+    this.#reading = reading;
   }
 
   get current(): Description {
@@ -39,6 +41,9 @@ export class OwnDescription {
 
   #publish(): void {
     const settled = this.#current.profile?.complete ?? false;
-    this.#signalling?.publish(this.#sealer.seal(0, encodeDescription(this.#current)), settled);
+    this.#signalling?.publish(
+      this.#sealer.seal(0, encodeDescription({ ...this.#current, clocks: this.#reading() })),
+      settled,
+    );
   }
 }

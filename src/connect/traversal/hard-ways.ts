@@ -6,7 +6,9 @@ import { Gate, Waits } from '../../net/wait.ts';
 import type { IceEvent, PairView } from '../../ice/agent.ts';
 import { attempt, type Means } from './attempts.ts';
 import { isNear } from './candidates.ts';
-import type { Aim, Description } from '../signalling/description.ts';
+import type { Aim, Description, Fresh } from '../signalling/description.ts';
+import type { Clocks } from './clocks.ts';
+import { type FreshMeans, meetAtOnce } from './fresh-ports.ts';
 import type { Governor } from './governor.ts';
 import type { Profiler } from './measure.ts';
 import { isSymmetric } from '../../nat/profile.ts';
@@ -32,7 +34,9 @@ export interface HardWaysOptions {
   readonly profiler: Profiler;
   /** Our side, as it is now. */
   readonly mine: () => Description;
-  readonly announce: (aim: Aim) => void;
+  readonly announce: (part: Pick<Description, 'aim'> | Pick<Description, 'fresh'>) => void;
+  /** Where news takes no longer than packets do. */
+  readonly clocks: Clocks | undefined;
   readonly note: (event: string, details?: Readonly<Record<string, unknown>>) => void;
   /** For what should not have happened. */
   readonly broken: (error: unknown) => void;
@@ -139,13 +143,53 @@ export class HardWays {
       });
   }
 
+  /** Where both NATs let plain packets through and there is no path after so many milliseconds, something came too early. */
+  meetAtOnceAfter(ms: number): void {
+    const { clock, clocks, note, broken } = this.#options;
+    if (!clocks) return;
+    const cancel = clock.after(ms, () => {
+      this.#shots.delete(cancel);
+      const peer = this.#peer;
+      if (!peer || this.#waits.ended) return;
+      note('attempt', {
+        strategy: 'at-once',
+        reason:
+          'A router may have answered what came too early: both sides send at one instant, from ports that nobody has sent to.',
+      });
+      this.#waits
+        .run((signal) => meetAtOnce(this.#freshMeans(peer, clocks, signal)))
+        .catch((error: unknown) => {
+          if (!this.#waits.ended && !(error instanceof NetError)) broken(error);
+        });
+    });
+    this.#shots.add(cancel);
+  }
+
+  #freshMeans(peer: Opposite, clocks: Clocks, signal: AbortSignal): FreshMeans {
+    return {
+      ...this.#means(peer, signal),
+      first: peer.first === 'a',
+      announce: (fresh) => this.#options.announce({ fresh }),
+      peers: async (round, ms) => {
+        const fresh = (): Fresh | undefined => {
+          const { fresh: told } = peer.description;
+          return told && told.round >= round && isSeenAt(peer, told.address) ? told : undefined;
+        };
+        await this.#gate.wait(() => fresh() !== undefined, ms, signal);
+        return fresh();
+      },
+      ours: (at) => clocks.ours(at),
+      newsMs: () => clocks.newsMs ?? 0,
+    };
+  }
+
   #means(peer: Opposite, signal: AbortSignal): Means {
     const { clock, random, governor, sockets, main, profiler, announce, note } = this.#options;
     return {
       clock,
       random,
       signal,
-      announce,
+      announce: (aim) => announce({ aim }),
       note,
       main: main.id,
       open: () => sockets.open(this.#waits),
@@ -160,15 +204,12 @@ export class HardWays {
       sample: (socket) => profiler.sample(socket),
       usedPorts: () => profiler.usedPorts(),
       peerAim: async (round) => {
-        // Only where the peer is seen: it must not have us send to others.
-        const seenAt = (address: string): boolean =>
-          (peer.observed ? [peer.observed] : peer.description.reflexive).some((each) => each.address === address);
-        const ready = (): boolean => {
-          const { aim } = peer.description;
-          return aim !== undefined && aim.round >= round && seenAt(aim.address);
+        const aim = (): Aim | undefined => {
+          const { aim: told } = peer.description;
+          return told && told.round >= round && isSeenAt(peer, told.address) ? told : undefined;
         };
-        while (!(await this.#gate.wait(ready, 60_000, signal)));
-        return peer.description.aim as Aim;
+        while (!(await this.#gate.wait(() => aim() !== undefined, 60_000, signal)));
+        return aim() as Aim;
       },
     };
   }
@@ -208,3 +249,7 @@ export class HardWays {
     return (isSymmetric(mine) || mine.complete) && (isSymmetric(theirs) || theirs.complete);
   }
 }
+
+/** Only there we send by the peer's word: it must not have us send to others. */
+const isSeenAt = ({ observed, description }: Opposite, address: string): boolean =>
+  (observed ? [observed] : description.reflexive).some((each) => each.address === address);

@@ -35,6 +35,52 @@ describe('a description', () => {
     }
   });
 
+  it('tells ports for one instant in the place of an aim, and its clock', () => {
+    const fresh = { round: 2, at: 1234.567, address: '12.13.14.15', ports: [1, 65_535] };
+    const clocks = { now: 99.5, least: -3.25 };
+    expect(decodeDescription(encodeDescription({ ...FULL, fresh, clocks }))).toEqual({
+      ...FULL,
+      aim: undefined,
+      fresh,
+      clocks,
+    });
+    const waiting = { ...EMPTY, fresh: { ...fresh, at: undefined }, clocks: { now: 1, least: undefined } };
+    expect(decodeDescription(encodeDescription(waiting))).toEqual(waiting);
+  });
+
+  it('fits, however much there is to tell', () => {
+    const long = (port: number) => ({
+      address: `2001:db8:1234:5678:9abc:def0:1234:${1000 + port}`,
+      port: 65_000 + port,
+    });
+    const ports = Array.from({ length: 20 }, (_, i) => 60_000 + i);
+    const clocks = { now: 123456789012.123, least: -123456789012.123 };
+    const most: Description = {
+      ...FULL,
+      hosts: Array.from({ length: 20 }, (_, i) => long(i)),
+      reflexive: [long(1), long(2)],
+      late: long(3),
+      fresh: { round: 1000, at: 1234567890.123, address: long(1).address, ports },
+      clocks,
+    };
+    expect(decodeDescription(encodeDescription(most))?.fresh?.ports).toEqual(ports.slice(0, 8));
+  });
+
+  it.each([
+    [{ n: [0, null, '1.2.3.4', 1] }],
+    [{ n: [1, 'now', '1.2.3.4', 1] }],
+    [{ n: [1, 1e300, '1.2.3.4', 1] }],
+    [{ n: [1, null, 'host', 1] }],
+    [{ n: [1, null, '1.2.3.4', 0] }],
+    [{ n: [1, null, '1.2.3.4', ...Array.from({ length: 9 }, () => 7)] }],
+    [{ n: 7, t: 7 }],
+    [{ t: [] }],
+    [{ t: [1, 'x'] }],
+    [{ t: [1e300] }],
+  ])('leaves out an instant or a clock that cannot be right: %j', (wrong) => {
+    expect(json({ ...bare, ...wrong })).toEqual(EMPTY);
+  });
+
   it('tells eight hosts and two public sides at most, and is heard with no more', () => {
     const many = Array.from({ length: 20 }, (_, i) => endpoint(i));
     const told = decodeDescription(encodeDescription({ ...EMPTY, hosts: many, reflexive: many }));

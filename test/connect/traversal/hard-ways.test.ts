@@ -41,6 +41,7 @@ function probes(observed: Endpoint | undefined, reflexive: readonly Endpoint[], 
       profiler: {} as Profiler,
       mine: () => ({ ...EMPTY, hosts: [SELF], profile: profile('endpoint-independent') }),
       announce: () => {},
+      clocks: undefined,
       note: () => {},
       broken: (error) => {
         throw error;
