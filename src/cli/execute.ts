@@ -190,6 +190,10 @@ async function runCommand(command: Command, args: AnyArgs, globals: Globals, hos
   }
 }
 
+/** What an `invoke`d command starts would run on this machine, in its time, whatever world the command itself is in. */
+const noShell: NonNullable<Host['shell']> = () =>
+  Promise.reject(new UsageError('no program runs in the simulated network, so --exec cannot start one'));
+
 /** Runs a command line with its output collected; it looks as it would here, but for the spinner. */
 async function invoke(argv: readonly string[], options: InvokeOptions, host: Host, theme: Theme): Promise<Invocation> {
   const collected = { stdout: '', stderr: '' };
@@ -211,6 +215,7 @@ async function invoke(argv: readonly string[], options: InvokeOptions, host: Hos
     signal: options.signal ?? host.signal,
     environment: { ...host.environment, ...options.environment },
     onUsr2: () => () => {},
+    shell: noShell,
     io: {
       ...host.io,
       stdin: options.stdin ?? nothing(),

@@ -32,6 +32,17 @@ const probe = defineCommand({
 const commands = listOf(lab, probe);
 
 describe('nat-tool lab', () => {
+  it('starts no program of this machine, from a script neither', async () => {
+    const started: string[] = [];
+    const shell = async (command: string): Promise<number> => started.push(command);
+    const files = { 'a.lab': 'A$ nat-tool public-ip --exec id\n' };
+    const once = await run(['lab', 'public-ip', '--exec', 'id'], { shell });
+    const script = await run(['lab', '--script', 'a.lab'], { shell, files });
+    expect({ status: once.status, started }).toEqual({ status: 2, started: [] });
+    expect(once.stderr).toContain('no program runs in the simulated network');
+    expect(script.stdout).toContain('no program runs in the simulated network');
+  });
+
   it("prints the tutorial's table and type, and nothing on standard error", async () => {
     const { status, stdout, stderr } = await run(['lab', 'detect']);
     expect(status).toBe(0);
