@@ -1,5 +1,6 @@
 /** Sends that the system refuses: an event each, and an end only when nothing else happens any more. */
-import type { Clock, NetError } from './env.ts';
+import { type Clock, NetError } from './env.ts';
+import { sleep } from './wait.ts';
 
 /** What was refused is tried again so soon, ms: nothing of it went out. */
 export const RETRY_MS = 25;
@@ -32,5 +33,26 @@ export class Refusals {
   /** The last error, where nothing has gone well since. */
   get error(): NetError | undefined {
     return this.#trouble?.error;
+  }
+}
+
+/**
+ * Sends until the system has taken it. Undefined when it has; otherwise the error that was the end of it: that of a closed socket, or one for
+ * which `isFinal` holds. Rejects with the signal's reason.
+ */
+export async function sendPersistently(
+  clock: Clock,
+  send: () => Promise<void>,
+  isFinal: (error: NetError) => boolean,
+  signal: AbortSignal,
+): Promise<NetError | undefined> {
+  for (;;) {
+    try {
+      return void (await send());
+    } catch (error) {
+      if (!(error instanceof NetError)) throw error;
+      if (error.kind === 'closed' || isFinal(error)) return error;
+    }
+    await sleep(clock, RETRY_MS, signal);
   }
 }

@@ -1,5 +1,7 @@
 import { formatEndpoint } from '../../net/address.ts';
-import { NetError, type UdpSocket, ignoreNetError } from '../../net/env.ts';
+import { NetError, type UdpSocket } from '../../net/env.ts';
+import { errorWords } from '../../net/error-words.ts';
+import { Refusals, sendPersistently } from '../../net/refusals.ts';
 import { sleep } from '../../net/wait.ts';
 import { punchFrom } from '../../probe/punch/hole-keeping.ts';
 import { type Finding, finding } from '../../report/finding.ts';
@@ -99,10 +101,17 @@ async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Li
 
     /** Standard input to the last sender, once there is one. */
     async function feed(): Promise<void> {
+      const refusals = new Refusals(env.clock);
       for await (const batch of datagramsOf(context.io.stdin, { by: 'arrival' }, LARGEST_REPLY)) {
         const to = listener.last;
         if (all.aborted || !to) return;
-        for (const data of batch) await to.socket.send(data, to.from).catch(ignoreNetError);
+        for (const data of batch) {
+          const send = () => to.socket.send(data, to.from);
+          const failure = await sendPersistently(env.clock, send, (error) => refusals.isFinal(error, true), all);
+          if (!failure) refusals.sent();
+          else if (failure.kind !== 'closed')
+            context.note(`nat-tool listen: could not be sent to ${formatEndpoint(to.from)}: ${errorWords(failure)}`);
+        }
       }
     }
 

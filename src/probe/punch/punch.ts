@@ -1,7 +1,7 @@
 /** Opens a hole from a local port to a remote end, and, when the other side punches too, finds out whether packets pass both ways. */
 import { type Endpoint, sameEndpoint } from '../../net/address.ts';
-import { type Datagram, type Env, ignoreNetError, NetError } from '../../net/env.ts';
-import { Refusals, RETRY_MS } from '../../net/refusals.ts';
+import { type Datagram, type Env, ignoreNetError, type NetError } from '../../net/env.ts';
+import { Refusals, sendPersistently } from '../../net/refusals.ts';
 import { Gate, scope, sleep } from '../../net/wait.ts';
 import { LOW_TTL } from '../../nat/low-ttl.ts';
 import { type Decoded, mappedAddress, transactionKey } from '../../stun/message.ts';
@@ -176,22 +176,17 @@ class Punching {
   async #persist(data: Uint8Array, to: Endpoint, ttl: number | undefined, left: () => void): Promise<void> {
     const { clock } = this.#env;
     const signal = this.#signal as AbortSignal;
-    for (;;) {
+    const send = (): Promise<void> => {
       this.#lastSentAt = clock.now();
       left();
-      try {
-        await this.#mux.socket.send(data, to, { ttl });
-        this.#sent++;
-        return this.#refusals.sent();
-      } catch (error) {
-        if (!(error instanceof NetError)) throw error;
-        if (error.kind === 'closed' || this.#fail(error, true)) return;
-      }
-      try {
-        await sleep(clock, RETRY_MS, signal);
-      } catch {
-        return;
-      }
+      return this.#mux.socket.send(data, to, { ttl });
+    };
+    try {
+      if (await sendPersistently(clock, send, (error) => this.#fail(error, true), signal)) return;
+      this.#sent++;
+      this.#refusals.sent();
+    } catch (error) {
+      if (!signal.aborted) throw error;
     }
   }
 

@@ -143,3 +143,29 @@ describe('the server', () => {
     }
   });
 });
+
+describe('what is typed into listen', () => {
+  it('goes out though the system refuses every other datagram', async () => {
+    const lab = createLab({ nat: 'none', refusedSends: { every: 2 }, patienceMs: 1000 });
+    await play(lab, async (on, later) => {
+      const stop = new AbortController();
+      const typed = (async function* () {
+        for (const word of ['a', 'b', 'c', 'd']) {
+          yield new TextEncoder().encode(word);
+          await later(50);
+        }
+      })();
+      const listening = run(['listen', '-p', '12001'], { env: on('A'), signal: stop.signal, stdin: typed });
+      await later(1);
+      const heard: string[] = [];
+      const remote = await on('B').udp.open({ family: 4, port: 12003 });
+      remote.listen({ datagram: ({ data }) => void heard.push(new TextDecoder().decode(data)) });
+      await remote.send(Uint8Array.of(1), { address: '12.13.14.15', port: 12001 });
+      await later(1_000);
+      expect(heard.join('')).toBe('abcd');
+      stop.abort();
+      await listening;
+      remote.close();
+    });
+  });
+});
