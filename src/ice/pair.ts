@@ -1,5 +1,5 @@
 /** A candidate pair, the unit of all checking. */
-import { type Endpoint, familyOf } from '../net/address.ts';
+import { anyAddress, type Endpoint, familyOf } from '../net/address.ts';
 import type { PairState, PairView, Role, SocketId } from './api.ts';
 import { type Candidate, candidatePriority, pairPriority } from './candidate.ts';
 
@@ -57,7 +57,7 @@ export const unknownBase = (family: 4 | 6): Candidate => ({
   component: 1,
   transport: 'udp',
   priority: candidatePriority('prflx', 0),
-  endpoint: { address: family === 4 ? '0.0.0.0' : '::', port: 0 },
+  endpoint: { address: anyAddress(family), port: 0 },
   type: 'prflx',
 });
 

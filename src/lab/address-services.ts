@@ -1,14 +1,16 @@
 /** Services that tell who asks: name servers and web pages, as `public-ip` knows them from the internet. */
+import { familyOf } from '../net/address.ts';
 import { decodeQuery, encodeResponse } from '../net/dns/message.ts';
-import type { Env } from '../net/env.ts';
+import { type Env, ignoreNetError } from '../net/env.ts';
 
 /** A name server on port 53 that answers every A, AAAA and TXT question with the asker's address, or with `lie`. */
 export async function startNameService(env: Env, address: string, lie?: string): Promise<void> {
-  const socket = await env.udp.open({ family: address.includes(':') ? 6 : 4, address, port: 53 });
+  const socket = await env.udp.open({ family: familyOf(address), address, port: 53 });
   socket.listen({
     datagram: ({ data, from }) => {
       const query = decodeQuery(data);
-      if (query) void socket.send(encodeResponse(query.id, query.question, [lie ?? from.address]), from);
+      if (!query) return;
+      socket.send(encodeResponse(query.id, query.question, [lie ?? from.address]), from).catch(ignoreNetError);
     },
   });
 }
@@ -28,6 +30,6 @@ export async function startWebService(env: Env, address: string, port: number, r
       }
     };
     // A client that goes away is no concern of the server's.
-    answer().catch(() => {});
+    answer().catch(ignoreNetError);
   });
 }

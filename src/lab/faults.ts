@@ -2,6 +2,7 @@
  * Everything that may be wrong in a simulated network, by name, as `lab --fault` takes it: the faults of the server S, and those of
  * the network around it.
  */
+import { familyOf } from '../net/address.ts';
 import { describeServerFaults, SERVER_FAULTS, type ServerFault } from './server-faults.ts';
 import { DEFAULT_SERVER, type LabOptions, SERVER_ADDRESSES_6, type ServerSpec } from './topology.ts';
 
@@ -50,7 +51,7 @@ const NETWORK_FAULTS = {
     in: (options) =>
       withServer({ ...options, ipv6: options.ipv6 || true }, (first) => ({
         ...first,
-        addresses: first.addresses.filter((address) => !address.includes(':')),
+        addresses: first.addresses.filter((address) => familyOf(address) === 4),
         deadAddresses: ['2001:db8:40::99'],
       })),
   },

@@ -1,4 +1,5 @@
 /** What the parts of a simulated network are built on: the internet, and the hosts and routers by name. */
+import { familyOf } from '../net/address.ts';
 import type { Env } from '../net/env.ts';
 import { HostSystem } from './env.ts';
 import { Host, type HostAddress, type HostOptions } from './host.ts';
@@ -55,6 +56,6 @@ export class Ground {
   }
 
   wan(address: string): HostAddress {
-    return { address, segment: this.internet, interface: 'eth0', prefixLength: address.includes(':') ? 64 : 24 };
+    return { address, segment: this.internet, interface: 'eth0', prefixLength: familyOf(address) === 6 ? 64 : 24 };
   }
 }

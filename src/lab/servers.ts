@@ -68,7 +68,7 @@ export function addServer(ground: Ground, spec: ServerSpec, name: string): void 
   else ground.addPublicHost(name, addresses);
   if (state === 'closed') return;
   for (const family of [4, 6] as const) {
-    const [first, second] = addresses.filter((address) => address.includes(':') === (family === 6));
+    const [first, second] = addresses.filter((address) => familyOf(address) === family);
     if (first === undefined) continue;
     const endpoints: Partial<Record<Role, Endpoint>> =
       second === undefined

@@ -1,5 +1,5 @@
 /** Servers that name a public side which the client does not have, as met in the wild. */
-import { addressBytes, type Endpoint, familyOf, formatAddress } from '../../net/address.ts';
+import { addressBytes, anyAddress, type Endpoint, familyOf, formatAddress } from '../../net/address.ts';
 import { attribute } from '../../stun/attributes.ts';
 import { eachAnswer, type FaultKind } from './answer.ts';
 
@@ -44,7 +44,7 @@ export const LIES = {
   },
   'lie-zero': {
     about: 'says 0.0.0.0:0',
-    ...says(({ address }) => ({ address: familyOf(address) === 4 ? '0.0.0.0' : '::', port: 0 })),
+    ...says(({ address }) => ({ address: anyAddress(familyOf(address)), port: 0 })),
   },
   'lie-port': {
     about: 'says the right address with port 0',

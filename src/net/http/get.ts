@@ -20,10 +20,13 @@ interface GetOptions {
   readonly signal: AbortSignal;
 }
 
+/** Its name, or its literal address without brackets. */
+export const hostOf = ({ hostname }: URL): string => hostname.replace(/^\[|\]$/g, '');
+
 /** From the first of the name's addresses that answers. Rejects with NetError, HttpFormatError, or the signal's reason. */
 export async function httpGet(env: GetEnv, url: URL, options: GetOptions): Promise<HttpAnswer> {
   const { family, signal } = options;
-  const host = url.hostname.replace(/^\[|\]$/g, '');
+  const host = hostOf(url);
   const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port);
   const addresses = interleaved(await env.resolver.addresses(host, family, signal), familyOf);
   if (addresses.length === 0) throw new NetError('not-found', `${host} has no IPv${family} address`);

@@ -1,5 +1,7 @@
 /** Who is asked for the public address: built-in services by method and, in the same shape, those that the user names. */
 import { canonicalAddress, type Family, familyOf, unmappedV4 } from '../../net/address.ts';
+import { formatHostPort } from '../../net/host-port.ts';
+import { hostOf } from '../../net/http/get.ts';
 import type { StunServerName } from '../../stun/uri.ts';
 import { BUILT_IN_SERVERS } from '../servers.ts';
 
@@ -32,10 +34,8 @@ export type Source = StunSource | DnsSource | HttpsSource;
 /** As the report names it. */
 export function sourceName(source: Source): string {
   switch (source.method) {
-    case 'stun': {
-      const { host, port } = source.server;
-      return port === undefined ? host : `${host.includes(':') ? `[${host}]` : host}:${port}`;
-    }
+    case 'stun':
+      return formatHostPort(source.server);
     case 'dns':
       return `${source.name}@${source.host}${source.port === 53 ? '' : `:${source.port}`}`;
     case 'https':
@@ -82,11 +82,7 @@ const BUILT_IN: Readonly<Record<Method, () => readonly Source[]>> = {
 /** False where the source is a literal address of the other family. */
 export function mayServe(source: Source, family: Family): boolean {
   const host =
-    source.method === 'stun'
-      ? source.server.host
-      : source.method === 'dns'
-        ? source.host
-        : source.url.hostname.replace(/^\[|\]$/g, '');
+    source.method === 'stun' ? source.server.host : source.method === 'dns' ? source.host : hostOf(source.url);
   const literal = canonicalAddress(host);
   return literal === undefined || familyOf(literal) === family;
 }

@@ -1,5 +1,5 @@
 /** One local UDP port, held alone or beside another program that holds it too. */
-import { type Endpoint, type Family, formatEndpoint, isAnyAddress } from '../../net/address.ts';
+import { anyAddress, type Endpoint, type Family, formatEndpoint, isAnyAddress } from '../../net/address.ts';
 import { type Env, NetError, type UdpSocket } from '../../net/env.ts';
 import { routedAddress } from '../../net/route.ts';
 import { StunMux } from '../../stun/mux.ts';
@@ -101,6 +101,6 @@ export class LocalPort {
   }
 
   toString(): string {
-    return formatEndpoint({ address: this.#address ?? (this.family === 4 ? '0.0.0.0' : '::'), port: this.port });
+    return formatEndpoint({ address: this.#address ?? anyAddress(this.family), port: this.port });
   }
 }

@@ -1,4 +1,4 @@
-import type { Endpoint } from '../../net/address.ts';
+import { type Endpoint, familyOf } from '../../net/address.ts';
 import {
   ignoreNetError,
   type SendOptions,
@@ -39,7 +39,7 @@ export class WatchfulSocket implements UdpSocket {
     if (this.#beside || this.#closed) return;
     const { address, port } = this.local;
     try {
-      const beside = await this.#udp.open({ family: address.includes(':') ? 6 : 4, address, port, reuse: true });
+      const beside = await this.#udp.open({ family: familyOf(address), address, port, reuse: true });
       if (this.#closed || this.#beside) return beside.close();
       this.#beside = beside;
       this.#overhear();
