@@ -2,7 +2,7 @@
  * NAT behaviour discovery (RFC 5780), all tests in parallel on separate sockets. What is known at each moment is a pure function of
  * what was sent and heard (`conclude.ts`), so that an interrupted measurement still says what it learnt.
  */
-import { type Endpoint, type Family, formatEndpoint, type Network, sameEndpoint } from '../../net/address.ts';
+import { type Endpoint, type Family, formatEndpoint, type Network } from '../../net/address.ts';
 import { NetError } from '../../net/env.ts';
 import { WELL_KNOWN } from '../../net/nat64.ts';
 import { Refusals, RETRY_MS } from '../../net/refusals.ts';
@@ -10,13 +10,13 @@ import { scope, sleep, TimeoutError } from '../../net/wait.ts';
 import { changeControl, type FilteringOutcome, filteringTest } from './filtering.ts';
 import { filteringOf, type BehaviourFacts, type ServerTest } from './facts.ts';
 import { judge } from './judgement.ts';
+import { hearBothSides, nearPort, testMapping } from './mapping.ts';
 import { compareOnMoreSockets, sample, sampleAndHairpin, SAMPLES_AT_ONCE } from './sampling.ts';
 import { best, CHOICE_GRACE_MS, searchServers, turnsOf, usableOther, watchRefusal } from './search.ts';
-import { type Change, isLossSample, type Series, sendUntil, settled } from './series.ts';
+import { type Change, isLossSample, type Series, settled } from './series.ts';
 import { type ProbeEnv, Probes, type ProbeSocket } from './probes.ts';
 
 const LAST_ANSWERS_MS = 30;
-const NEAR_PORT_MS = 80;
 
 /** Of {@link measureBehaviour}. */
 export interface BehaviourOptions {
@@ -138,7 +138,7 @@ class BehaviourTest {
           this.#testServers(x, bindings, early && filtering && { test: early, filtering }),
           sampleAndHairpin(this.#m, first, samples, this.#signal),
         ]);
-        await this.#hearBothSides(x, bindings);
+        await hearBothSides(this.#m, x, bindings, this.#signal);
         await compareOnMoreSockets(this.#m, this.#signal);
         // The table is of all flows: those opened last are given the time to be answered.
         await probes.gate.wait(
@@ -224,7 +224,8 @@ class BehaviourTest {
       tested.add(binding);
       // What was begun before it was known how this server is reached is of no use where it is reached otherwise.
       const begun = early && binding === bindings[0] ? early : undefined;
-      const other = usableOther(binding, probes.ground) ?? (begun && (await this.#nearPort(x, binding)));
+      const other =
+        usableOther(binding, probes.ground) ?? (begun && (await nearPort(this.#m, x, binding, this.#signal)));
       if (!other) {
         if (!begun) continue;
         // An answer from elsewhere would come with the first one; without OTHER-ADDRESS silence says nothing, so nothing is waited for.
@@ -239,60 +240,10 @@ class BehaviourTest {
       }
       const test = begun?.test ?? this.#beginTest(binding.to);
       const filtering = begun?.filtering ?? (await this.#startFiltering(test, this.#signal));
-      await this.#testMapping(x, binding, other);
+      await testMapping(this.#m, x, binding, other, this.#signal);
       await this.#control(x, test, other, filtering);
       if (filteringOf(test) !== 'unknown') return;
     }
-  }
-
-  /** A server on one address may answer on the next port too, as our own does: that tells whether the NAT goes by the port. */
-  async #nearPort(x: ProbeSocket, { to, server }: Series): Promise<Endpoint | undefined> {
-    if (to.port === 65_535) return undefined;
-    const near = { address: to.address, port: to.port + 1 };
-    const { probes } = this.#m;
-    const series = probes.begin({ kind: 'mapping', number: 4 }, x, near, { server });
-    const gaps = [60, 60, Math.max(NEAR_PORT_MS, 2 * probes.roundTripMs())];
-    await sendUntil(series, gaps, () => settled(series), this.#signal);
-    return probes.believes(series) ? near : undefined;
-  }
-
-  /** Where servers contradict each other, the second addresses of those that were not tested are asked too: one server must not outweigh another because it had its turn first. */
-  async #hearBothSides(x: ProbeSocket, bindings: readonly Series[]): Promise<void> {
-    const { odd, disputed } = judge(this.#m);
-    if (odd.length === 0 && !disputed) return;
-    const { probes } = this.#m;
-    const heard = new Set(
-      probes
-        .observations(x)
-        .filter(({ remote, server }) => formatEndpoint(remote) !== server)
-        .map(({ server }) => server),
-    );
-    await Promise.all(
-      bindings.map((binding) => {
-        const other = probes.believes(binding) ? usableOther(binding, probes.ground) : undefined;
-        return other && !heard.has(formatEndpoint(binding.server)) ? this.#testMapping(x, binding, other) : undefined;
-      }),
-    );
-  }
-
-  /** RFC 5780 §4.3, tests II and III, and the fourth combination, all at once. */
-  async #testMapping(x: ProbeSocket, { to: server, server: owner }: Series, other: Endpoint): Promise<void> {
-    const remotes = [
-      { number: 2, to: other },
-      { number: 3, to: { address: other.address, port: server.port } },
-      { number: 4, to: { address: server.address, port: other.port } },
-    ] as const;
-    const gap = Math.max(40, 1.5 * this.#m.probes.roundTripMs());
-    const gaps = [1, 1, 1, 1, 1.5, 1.5, 2, 2, 3, 3].map((factor) => factor * gap);
-    const fresh = remotes.filter(
-      ({ to }, i) => !sameEndpoint(to, server) && remotes.findIndex((each) => sameEndpoint(each.to, to)) === i,
-    );
-    await Promise.all(
-      fresh.map(({ number, to }) => {
-        const series = this.#m.probes.begin({ kind: 'mapping', number }, x, to, { server: owner });
-        return sendUntil(series, gaps, () => settled(series), this.#signal);
-      }),
-    );
   }
 
   /** Proves that the server honours the changes, as long as their tests have not been answered. */
