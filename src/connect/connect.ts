@@ -101,7 +101,7 @@ export async function connect(env: Env, options: ConnectOptions): Promise<Connec
 }
 
 /** What a session needs to know of the way by which the two tell each other of themselves. */
-type Way = Pick<SessionOptions, 'trusted' | 'makeSignalling' | 'plainMs'>;
+type Way = Pick<SessionOptions, 'credentials' | 'trusted' | 'makeSignalling' | 'plainMs'>;
 
 /** The same with any signalling; it carries news once, so that nothing is repaired. */
 export async function connectBy(env: Env, options: Common & Way): Promise<ConnectResult> {

@@ -2,6 +2,7 @@
 import { type Endpoint, formatEndpoint } from '../net/address.ts';
 import { type Env, NetError } from '../net/env.ts';
 import type { Waits } from '../net/wait.ts';
+import type { Credentials } from '../stun/client.ts';
 import type { Profile } from '../nat/profile.ts';
 import { OwnDescription } from './signalling/own-description.ts';
 import type { Observed, Signalling } from './signalling/signalling.ts';
@@ -16,6 +17,7 @@ export interface OwnSideOptions {
   readonly gathered: Gathered;
   readonly waits: Waits;
   readonly server: Endpoint;
+  readonly credentials: Credentials | undefined;
   /** The server is a nat-tool server: it tells the peer itself where it sees us. */
   readonly trusted: boolean;
   readonly testimony: Testimony;
@@ -36,7 +38,7 @@ export class OwnSide {
   #rttMs = 0;
 
   constructor(options: OwnSideOptions) {
-    const { env, gathered, waits, server, trusted, testimony, key, late, note } = options;
+    const { env, gathered, waits, server, credentials, trusted, testimony, key, late, note } = options;
     this.#options = options;
     // Who carries the news by hand is no measure of time.
     const reading = () => ({ now: env.clock.now(), least: this.clocks.least });
@@ -49,6 +51,7 @@ export class OwnSide {
       sockets: gathered.sockets,
       main: gathered.main,
       server,
+      credentials,
       trusted,
       testimony,
       waits,

@@ -2,6 +2,7 @@
 import type { Endpoint, Family } from '../net/address.ts';
 import type { NetError } from '../net/env.ts';
 import type { Resender } from '../net/resend.ts';
+import type { Credentials } from '../stun/client.ts';
 import type { PairView } from '../ice/agent.ts';
 import type { Bearer } from './connection.ts';
 import type { Secret } from './code.ts';
@@ -37,6 +38,8 @@ export interface SessionOptions {
   readonly source?: string | undefined;
   /** Asked for mappings. */
   readonly server: Endpoint;
+  /** For a server that wants them. */
+  readonly credentials?: Credentials | undefined;
   /** It is a nat-tool server. */
   readonly trusted: boolean;
   readonly secret: Secret;

@@ -76,7 +76,7 @@ class Session implements SignallingListener {
 
   constructor(env: Env, options: SessionOptions, member: Uint8Array, waits: Waits, gathered: Gathered) {
     const { clock, random } = env;
-    const { server, trusted, secret, makeSignalling } = options;
+    const { server, credentials, trusted, secret, makeSignalling } = options;
     const { main, sockets, governor } = gathered;
     this.#env = env;
     this.#options = options;
@@ -93,6 +93,7 @@ class Session implements SignallingListener {
       gathered,
       waits,
       server,
+      credentials,
       trusted,
       testimony: this.#testimony,
       key: secret.descriptionKey(member),

@@ -11,6 +11,7 @@ import { NetError } from '../../net/env.ts';
 import { formatHostPort } from '../../net/host-port.ts';
 import { discover } from '../../stun/discovery.ts';
 import { parseStun } from '../arguments.ts';
+import { credentialsOf } from '../credentials.ts';
 import { type Context, UsageError } from '../command.ts';
 import type { Lines } from './lines.ts';
 import { type Args, isCheck } from './options.ts';
@@ -114,6 +115,7 @@ export async function openManually(
   const { endpoints } = await serverFor(args, context);
   const [first] = endpoints;
   const server = (endpoints.length > 1 && (await firstAnswering(env, endpoints, args.source, signal))) || first;
+  const credentials = credentialsOf(context.environment);
   const common = {
     server,
     port: args.port,
@@ -121,7 +123,7 @@ export async function openManually(
     signal,
     onEvent,
   };
-  const trouble = (of: Trouble): void => context.note(troubleInWords(of, formatEndpoint(server)));
+  const trouble = (of: Trouble): void => context.note(troubleInWords(of, formatEndpoint(server), credentials));
   let given = args.code === '-' ? undefined : args.code;
   if (args.sdp) {
     const show = (text: string): void => {
@@ -130,6 +132,7 @@ export async function openManually(
     };
     return connectSdp(env, {
       ...common,
+      credentials,
       family: familyOf(server.address),
       controlling: args.code === undefined,
       waitMs: SDP_MS,
@@ -142,6 +145,7 @@ export async function openManually(
   const secret = new SharedSecret(env.random);
   return connectBy(env, {
     ...common,
+    credentials,
     secret,
     trusted: false,
     waitMs: args.timeout,
@@ -151,6 +155,7 @@ export async function openManually(
         mux: main.mux,
         send,
         trouble,
+        credentials,
         server,
         member,
         secret,

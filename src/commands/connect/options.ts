@@ -31,7 +31,7 @@ export const options = {
   manual: {
     type: 'boolean',
     describe:
-      "without a server of one's own: each host prints a token, to be pasted on the other one; --server is then any STUN server",
+      "without a server of one's own: each host prints a token, to be pasted on the other one; --server is then any STUN server, with NAT_TOOL_USERNAME and NAT_TOOL_PASSWORD where it wants them",
   },
   sdp: {
     type: 'boolean',

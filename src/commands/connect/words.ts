@@ -5,6 +5,8 @@ import type { Trouble } from '../../connect/signalling/public-side.ts';
 import type { PathKind } from '../../nat/path.ts';
 import { errorWords } from '../../net/error-words.ts';
 import { type Finding, finding } from '../../report/finding.ts';
+import { errorAnswerWords } from '../../report/login.ts';
+import type { Credentials } from '../../stun/client.ts';
 import type { Context } from '../command.ts';
 import type { Args } from './options.ts';
 import type { ConnectEvent } from './use.ts';
@@ -52,7 +54,7 @@ export const doubts = (timeline: readonly TimelineEvent[]): Finding[] =>
     );
 
 /** Why the public side is unknown, and what follows from that, before the line to paste is shown. */
-export function troubleInWords(trouble: Trouble, server: string): string {
+export function troubleInWords(trouble: Trouble, server: string, credentials: Credentials | undefined): string {
   const why = ((): string => {
     switch (trouble.kind) {
       case 'silent':
@@ -62,7 +64,7 @@ export function troubleInWords(trouble: Trouble, server: string): string {
       case 'useless':
         return `the answer of ${server} names no address that can be ours`;
       case 'refused':
-        return `${server} answered with error ${trouble.code}${trouble.reason && ` (${trouble.reason})`}`;
+        return `${server} answered with ${errorAnswerWords(trouble, credentials)}`;
     }
   })();
   return `The public side is unknown: ${why}. What follows holds addresses of this network only, and serves a host on the same network; for any other one, name a STUN server that answers with --server.`;

@@ -9,7 +9,7 @@ import { classifyFiltering, type Passage } from '../../nat/filtering.ts';
 import { classifyAllocation, type PortAllocation } from '../../nat/allocation.ts';
 import { type Attribute, attribute } from '../../stun/attributes.ts';
 import { alternatesOf, encodeBinding } from '../../stun/binding.ts';
-import { transact } from '../../stun/client.ts';
+import { type Credentials, transact } from '../../stun/client.ts';
 import { type Decoded, mappedAddress } from '../../stun/message.ts';
 import type { Schedule } from '../../net/schedule.ts';
 import { type Sighting, weigh } from '../../nat/evidence.ts';
@@ -24,6 +24,7 @@ export interface ProfilerOptions {
   readonly sockets: Sockets;
   readonly main: Socket;
   readonly server: Endpoint;
+  readonly credentials?: Credentials | undefined;
   /** The server is one of ours: its silence to a CHANGE-REQUEST is the NAT's doing. */
   readonly trusted: boolean;
   readonly testimony: Testimony;
@@ -194,13 +195,13 @@ export class Profiler {
     schedule = this.#askSchedule,
     isFlow = true,
   ): Promise<Answer | undefined> {
-    const { random, clock, waits, testimony } = this.#options;
+    const { random, clock, waits, testimony, credentials } = this.#options;
     const flow: { socket: Socket; mapped: Endpoint | undefined } = { socket, mapped: undefined };
     if (isFlow) this.#flows.push(flow);
     // An answer from elsewhere is what a CHANGE-REQUEST asks for.
     const acceptFrom = attributes.length > 0 ? () => true : undefined;
     const outcome = await waits.run((signal) =>
-      transact(socket.mux, { attributes }, { to, acceptFrom, schedule, clock, random, signal }),
+      transact(socket.mux, { attributes }, { to, acceptFrom, schedule, credentials, clock, random, signal }),
     );
     if (!('message' in outcome)) return undefined;
     const { message, from } = outcome;

@@ -8,7 +8,7 @@ import { changedRole } from '../../stun/server.ts';
 import { type AnswerFault, type FaultKind, refuse } from './answer.ts';
 
 /** Whom `wants-login` answers. */
-const LOGIN = { username: 'alice', password: 'secret', realm: 'lab' } as const;
+export const LOGIN = { username: 'alice', password: 'secret', realm: 'lab' } as const;
 const NONCE = 'once';
 const KEY = longTermKey(LOGIN.username, LOGIN.realm, LOGIN.password, 'MD5');
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseCode } from '../../../src/connect/code.ts';
+import { LOGIN } from '../../../src/lab/faults/referrals.ts';
 import { withFaults } from '../../../src/lab/faults.ts';
 import { Lab, type LabOptions } from '../../../src/lab/topology.ts';
 import { formatEndpoint, sameEndpoint } from '../../../src/net/address.ts';
@@ -243,6 +244,7 @@ describe('nat-tool connect', () => {
     options: LabOptions,
     hint: string | 'own' = '',
     each: readonly (readonly string[])[] = [[], []],
+    environment: Readonly<Record<string, string>> = {},
   ): Promise<RunResult[]> {
     const lab = new Lab({ patienceMs: 5000, ...options });
     return lab.run(async (env) => {
@@ -258,6 +260,7 @@ describe('nat-tool connect', () => {
         let passed = false;
         return run(['connect', '--manual', '--check', ...words, ...extra], {
           env: at,
+          environment,
           stdin: input,
           onStderr: (text) => {
             shown += text;
@@ -429,6 +432,42 @@ describe('nat-tool connect', () => {
     expect(status).toBe(1);
     expect(stderr).toContain('The lines of the other host hold .local names (mDNS)');
   });
+
+  it.each([
+    [[] as string[], /nt1\.\S+(?=\n)/],
+    [['--sdp'], /a=ice-ufrag[\s\S]*end-of-candidates/],
+  ] as const)(
+    'gives a STUN server the credentials that it wants, and says where they belong: %j',
+    async (words, pick) => {
+      const options = {
+        nat: 'full-cone',
+        second: { nat: 'port-restricted-cone' },
+        limitMs: 1_000_000,
+        servers: [
+          { name: 'stun.example.net', addresses: ['40.30.20.10', '40.30.20.11'], faults: ['wants-login' as const] },
+        ],
+      };
+      const environment = { NAT_TOOL_USERNAME: LOGIN.username, NAT_TOOL_PASSWORD: LOGIN.password };
+      const both = await byHand([...SERVER, ...words], pick, options, '', [[], []], environment);
+      expect(both.map((each) => [each.status, json(each).data['path']])).toEqual([
+        [0, 'direct'],
+        [0, 'direct'],
+      ]);
+      const lab = new Lab({ patienceMs: 5000, ...options });
+      for (const [own, said] of [
+        [{}, 'it wants a user name and password (NAT_TOOL_USERNAME and NAT_TOOL_PASSWORD)'],
+        [
+          { ...environment, NAT_TOOL_PASSWORD: 'wrong' },
+          'it does not take the user name and password in NAT_TOOL_USERNAME',
+        ],
+      ] as const) {
+        const { stderr } = await lab.run((env) =>
+          run(['connect', '--manual', '--check', ...words, ...SERVER], { env, stdin: '', environment: own }),
+        );
+        expect([stderr.includes(said), stderr.indexOf(said) < stderr.search(pick)]).toEqual([true, true]);
+      }
+    },
+  );
 
   it('says that the other host told no public address', async () => {
     const both = await byHand(
