@@ -24,8 +24,8 @@ export async function explain(error: unknown, who: string, verbose: boolean, hos
     await stderr.write(
       `${who}: ${visible(error.message)}\n${verbose && error.code ? `  ${error.kind} (${error.code})\n` : ''}`,
     );
-    // An address that this host does not have is a wrong argument.
-    return error.kind === 'not-available' ? 2 : 1;
+    // An address that this host does not have is a wrong argument, and so is a port that is taken.
+    return error.kind === 'not-available' || error.kind === 'in-use' ? 2 : 1;
   }
   const message = error instanceof Error ? error.message : String(error);
   const stack = verbose && error instanceof Error ? `${visibleOutput(error.stack ?? '')}\n` : '';

@@ -1,10 +1,10 @@
-/** Local addresses that the command line names. */
+/** Local addresses and ports that the command line names. */
 import { type AnyArgs, type Command, UsageError } from '../commands/command.ts';
 import { familyOf, scopeOf } from '../net/address.ts';
 import { type Env, NetError } from '../net/env.ts';
 import { kebab } from './options.ts';
 
-/** A local address that cannot be used is a wrong argument, whatever the command would make of the failure. */
+/** A local address or port that cannot be used is a wrong argument, whatever the command would make of the failure. */
 export async function checkLocalAddresses(
   command: Command,
   args: AnyArgs,
@@ -12,9 +12,11 @@ export async function checkLocalAddresses(
   signal: AbortSignal,
 ): Promise<void> {
   for (const [name, { means }] of Object.entries(command.options)) {
-    const address: unknown = args[name];
-    if (means === 'local-address' && typeof address === 'string')
-      await checkLocalAddress(`--${kebab(name)}`, address, args['family'], env, signal);
+    const value: unknown = args[name];
+    if (means === 'local-address' && typeof value === 'string')
+      await checkLocalAddress(`--${kebab(name)}`, value, args['family'], env, signal);
+    if (means === 'free-port' && typeof value === 'number' && value > 0)
+      await checkFreePort(`--${kebab(name)}`, value, args, env, signal);
   }
 }
 
@@ -34,6 +36,25 @@ async function checkLocalAddress(
     if (error instanceof NetError && error.kind === 'not-available')
       throw new UsageError(`${option}: ${source} is not an address of this host`);
     // Whatever else is wrong the command will meet again, and say in its own words.
+    if (!(error instanceof NetError)) throw error;
+  }
+}
+
+async function checkFreePort(
+  option: string,
+  port: number,
+  args: AnyArgs,
+  env: Env,
+  signal: AbortSignal,
+): Promise<void> {
+  const source: unknown = args['source'];
+  const address = typeof source === 'string' ? source : undefined;
+  const family = address === undefined ? ((args['family'] as unknown) === 6 ? 6 : 4) : familyOf(address);
+  try {
+    (await env.udp.open({ family, port, ...(address !== undefined && { address }) }, signal)).close();
+  } catch (error) {
+    if (error instanceof NetError && error.kind === 'in-use')
+      throw new UsageError(`${option}: UDP port ${port} is in use by another program`);
     if (!(error instanceof NetError)) throw error;
   }
 }

@@ -22,8 +22,8 @@ interface Valued {
   readonly suggestions?: readonly string[];
   /** Several values with commas between them; `parse` takes them all at once. */
   readonly list?: boolean;
-  /** What the value stands for, where that is more than text: a file to read, an address of this host (which must be one). */
-  readonly means?: 'file' | 'local-address';
+  /** What the value stands for, where that is more than text: a file to read, an address of this host (which must be one), a UDP port of it (which must be free). */
+  readonly means?: 'file' | 'local-address' | 'free-port';
 }
 
 export interface OptionSpec extends Valued {

@@ -6,7 +6,7 @@ export type CommandList = Readonly<Record<string, () => Promise<Command>>>;
 const load = (module: Promise<{ readonly default: Command }>): Promise<Command> => module.then((each) => each.default);
 
 export const COMMANDS: CommandList = {
-  detect: () => load(import('./detect.ts')),
+  detect: () => load(import('./detect/detect.ts')),
   stun: () => load(import('./stun/stun.ts')),
   'public-ip': () => load(import('./public-ip/public-ip.ts')),
   listen: () => load(import('./listen/listen.ts')),

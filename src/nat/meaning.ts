@@ -25,28 +25,28 @@ const MEANINGS: Readonly<Record<NatType, Meaning>> = {
     cone: false,
   },
   'full-cone': {
-    words: 'full cone NAT (endpoint-independent mapping and filtering)',
+    words: 'full cone NAT',
     advice:
       'Whoever knows the public side can send to it; a direct path works with every peer, symmetric NATs included.',
     direct: true,
     cone: true,
   },
   'restricted-cone': {
-    words: 'restricted cone NAT (endpoint-independent mapping, address-dependent filtering)',
+    words: 'restricted cone NAT',
     advice:
       "Hole punching works with every peer, symmetric NATs included: one packet to the peer's address opens the way for all its ports.",
     direct: true,
     cone: true,
   },
   'port-restricted-cone': {
-    words: 'port-restricted cone NAT (endpoint-independent mapping, address- and port-dependent filtering)',
+    words: 'port-restricted cone NAT',
     advice:
       'Hole punching works with every peer except one behind a symmetric NAT; that one needs port prediction or a relay.',
     direct: true,
     cone: true,
   },
   symmetric: {
-    words: 'symmetric NAT (a new public side for each destination)',
+    words: 'symmetric NAT',
     advice:
       'Hole punching works with open hosts, full and restricted cones; with a port-restricted cone it needs port prediction, with another symmetric NAT usually a relay.',
     direct: false,

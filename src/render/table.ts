@@ -68,7 +68,7 @@ function paintLines(lines: readonly string[], cell: Cell | undefined, theme: The
 
 /** Takes the excess from the widest breakable columns; undefined when they cannot give enough and stay readable. */
 function shrink(columns: readonly Column[], widths: readonly number[], excess: number): number[] | undefined {
-  const least = 16;
+  const least = 10;
   const result = [...widths];
   for (let left = excess; left > 0; left--) {
     let pick = -1;

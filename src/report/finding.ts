@@ -10,6 +10,9 @@ const TEXTS = {
   interrupted: () => 'Interrupted: this is what was learnt until then.',
   'out-of-time': () => 'The time ran out: this is what was learnt until then. Give more with --timeout.',
 
+  'not-expected': ({ type, expected }: { type: string; expected: readonly string[] }) =>
+    `Not as expected: the type is ${type}, and --expect wants ${list(expected)}.`,
+
   // What the network does.
   'no-answer': ({ servers }: { servers: readonly string[] }) =>
     `No answer over UDP from ${list(servers)}. Silence alone does not tell a blocked network from a dead server: try another server, or one that also answers over TCP.`,

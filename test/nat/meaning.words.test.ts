@@ -4,7 +4,7 @@ import { advice, isExpected, meaningOf } from '../../src/nat/meaning.ts';
 describe('the meaning of a verdict', () => {
   it('is that of its type', () => {
     expect(meaningOf({ type: 'full-cone', mapping: 'endpoint-independent' })).toMatchObject({
-      words: 'full cone NAT (endpoint-independent mapping and filtering)',
+      words: 'full cone NAT',
       advice: advice('full-cone'),
     });
   });

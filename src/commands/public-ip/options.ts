@@ -84,7 +84,7 @@ export const options = {
       'run this by the shell on each change, with the addresses in NAT_TOOL_ADDRESS and NAT_TOOL_PREVIOUS; implies --watch',
   },
   family: FAMILY,
-  port: { ...PORT, describe: 'local port of the STUN queries' },
+  port: { ...PORT, means: 'free-port', describe: 'local port of the STUN queries' },
   source: SOURCE,
   timeout: { ...TIMEOUT, default: '5' },
 } as const;

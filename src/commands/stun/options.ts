@@ -51,7 +51,7 @@ export const options = {
     describe: 'how NAT_TOOL_USERNAME and NAT_TOOL_PASSWORD are meant',
   },
   family: FAMILY,
-  port: PORT,
+  port: { ...PORT, means: 'free-port' },
   source: SOURCE,
   timeout: { ...TIMEOUT, default: '3' },
 } as const;
