@@ -188,7 +188,7 @@ describe('failures', () => {
     });
 
   it.each([
-    ['in-use', 1],
+    ['in-use', 2],
     ['denied', 1],
     ['unreachable', 1],
     ['not-available', 2],

@@ -588,7 +588,7 @@ describe('listen', () => {
       const first = listener(on('A'), [], signal);
       await later(1);
       const second = await run(['listen', '-p', '12001'], { env: on('A') });
-      expect(second).toMatchObject({ status: 1, stdout: '' });
+      expect(second).toMatchObject({ status: 2, stdout: '' });
       expect(second.stderr).toContain('UDP port 12001 is in use by another program');
       expect((await run(['listen', '-p', '12001', '--reuse', '-w', '1', '-q'], { env: on('A') })).status).toBe(1);
       interrupt();
