@@ -41,7 +41,7 @@ export async function startStunService(env: Env, options: StunServiceOptions): P
   // As `serve` has it; a server with faults is an old one, without.
   const rendezvous =
     faults.length === 0
-      ? startRendezvous(env, { endpoints, send: (answer) => post(sockets.get(answer.viaRole), answer) })
+      ? startRendezvous(env).at({ endpoints, send: (answer) => post(sockets.get(answer.viaRole), answer) })
       : undefined;
   const answersTo = (request: StunRequest, bad: readonly AnswerFault[], transport: 'udp' | 'tcp'): StunAnswer[] => {
     const right = respond(server, { ...request, transport });

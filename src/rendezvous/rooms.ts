@@ -3,6 +3,7 @@
  * answers go first, then the names of used rooms: a flood from forged sources costs those who are real nothing.
  */
 import { type Endpoint, sameEndpoint } from '../net/address.ts';
+import type { ServerSockets } from '../stun/listener.ts';
 import type { Role } from '../stun/server.ts';
 import { REFRESH_MS, type Register } from './protocol.ts';
 
@@ -13,11 +14,18 @@ const PAIRED_MS = 60_000;
 /** For so long a used room's name can't be used again. */
 const USED_MS = 600_000;
 
+/** Where a packet arrived: which socket of which STUN server of this host. */
+export interface Spot {
+  readonly role: Role;
+  /** Their endpoints are told to members, so that they can classify their mapping. */
+  readonly sockets: ServerSockets;
+}
+
 export interface Member {
   readonly id: string;
   readonly bytes: Uint8Array;
   endpoint: Endpoint;
-  viaRole: Role;
+  spot: Spot;
   sequence: number;
   payload: Uint8Array;
   /** The peer's payload that it holds. */
@@ -38,7 +46,7 @@ export interface Room {
   pairedAt: number | undefined;
 }
 
-export function enter(room: Room, who: Pick<Member, 'id' | 'bytes' | 'endpoint' | 'viaRole'>): Member {
+export function enter(room: Room, who: Pick<Member, 'id' | 'bytes' | 'endpoint' | 'spot'>): Member {
   const member: Member = {
     ...who,
     sequence: 0,
@@ -60,14 +68,14 @@ export function update(
   member: Member,
   {
     from,
-    role,
+    spot,
     register,
     confirmed,
     bytes,
     now,
   }: {
     readonly from: Endpoint;
-    readonly role: Role;
+    readonly spot: Spot;
     readonly register: Register;
     readonly confirmed: boolean;
     readonly bytes: number;
@@ -80,7 +88,7 @@ export function update(
   // What was received from elsewhere earns nothing here.
   member.credit = (moved ? 0 : member.credit) + bytes;
   member.endpoint = from;
-  member.viaRole = role;
+  member.spot = spot;
   member.seenAt = now;
   member.confirmed ||= confirmed;
   member.heard = Math.max(member.heard, register.heard);

@@ -6,7 +6,7 @@
  * not shown that it hears the answers, so that a flood from forged sources costs those who are real nothing.
  */
 import { createHmac } from 'node:crypto';
-import type { Endpoint } from '../net/address.ts';
+import { anyAddress, type Endpoint, familyOf, scopeOf } from '../net/address.ts';
 import type { Machine } from '../net/machine.ts';
 import type { Random } from '../net/env.ts';
 import { type RateLimit, SourceLimiter } from '../net/rate-limit.ts';
@@ -14,7 +14,7 @@ import { attribute } from '../stun/attributes.ts';
 import { encodeBinding, reflexive } from '../stun/binding.ts';
 import { type Decoded, METHOD, transactionKey, tryDecode } from '../stun/message.ts';
 import type { Role } from '../stun/server.ts';
-import { enter, type Member, type Room, Rooms, update } from './rooms.ts';
+import { enter, type Member, type Room, Rooms, type Spot, update } from './rooms.ts';
 import {
   COOKIE_BYTES,
   decodeRegister,
@@ -25,8 +25,6 @@ import {
 } from './protocol.ts';
 
 export interface RendezvousOptions {
-  /** As in the STUN server beside it: told to members, so that they can classify their mapping. */
-  readonly endpoints: Readonly<Partial<Record<Role, Endpoint>>>;
   /** Packets of each source; {@link DEFAULT_RENDEZVOUS_LIMIT} when absent. */
   readonly limit?: RateLimit | undefined;
   /** Most rooms, open and used ones together; 20,000 when absent. A room takes up to 3 KiB. */
@@ -41,14 +39,14 @@ const DEFAULT_RENDEZVOUS_LIMIT: RateLimit = { perSecond: 50, burst: 200 };
 const PUSH_WAITS_MS: readonly number[] = [60, 120, 240, 480, 960];
 
 export interface RendezvousEvent {
-  readonly role: Role;
+  readonly spot: Spot;
   readonly from: Endpoint;
   readonly data: Uint8Array;
 }
 
 export interface RendezvousAction {
   readonly kind: 'send';
-  readonly viaRole: Role;
+  readonly spot: Spot;
   readonly to: Endpoint;
   readonly data: Uint8Array;
 }
@@ -132,7 +130,7 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
   }
 
   #register(
-    { role, from, data }: RendezvousEvent,
+    { spot, from, data }: RendezvousEvent,
     request: Decoded,
     register: Register,
     now: number,
@@ -142,7 +140,7 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
     const cookie = this.#cookieOf(from);
     const confirmed = cookie.every((byte, i) => byte === register.cookie[i]);
     const refuse = (status: RoomStatus): RendezvousAction[] => [
-      this.#answer(role, from, request, { status, stored: 0, cookie, alternates: [], peer: undefined }),
+      this.#answer(spot, from, request, { status, stored: 0, cookie, alternates: [], peer: undefined }),
     ];
     const known = this.#rooms.find(name, now);
     if (known === 'used') return refuse('used');
@@ -153,9 +151,9 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
     if (!member) {
       if (register.bye) return refuse('left');
       if (room.members.length >= 2) return refuse('full');
-      member = enter(room, { id, bytes: register.member, endpoint: from, viaRole: role });
+      member = enter(room, { id, bytes: register.member, endpoint: from, spot });
     }
-    const news = update(member, { from, role, register, confirmed, bytes: data.length, now });
+    const news = update(member, { from, spot, register, confirmed, bytes: data.length, now });
     const peer = room.members.find((each) => each !== member);
     if (peer && room.pairedAt === undefined) {
       room.pairedAt = now;
@@ -175,9 +173,9 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
   /** The answer tells of the peer unless the member holds that already; as in a push, within what was received. */
   #answerMember(room: Room, member: Member, request: Decoded, cookie: Uint8Array): RendezvousAction {
     const state = this.#stateFor(room, member, cookie);
-    let action = this.#answer(member.viaRole, member.endpoint, request, state);
+    let action = this.#answer(member.spot, member.endpoint, request, state);
     if (action.data.length > member.credit)
-      action = this.#answer(member.viaRole, member.endpoint, request, { ...state, alternates: [], peer: undefined });
+      action = this.#answer(member.spot, member.endpoint, request, { ...state, alternates: [], peer: undefined });
     member.credit = Math.max(0, member.credit - action.data.length);
     return action;
   }
@@ -193,7 +191,7 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
       status,
       stored: member.sequence,
       cookie,
-      alternates: alternatesOf(this.#options.endpoints, member.viaRole),
+      alternates: alternatesOf(member.spot),
       peer: told,
     };
   }
@@ -216,15 +214,15 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
     if (data.length > member.credit) return [];
     member.credit -= data.length;
     this.counters.pushed++;
-    return [{ kind: 'send', viaRole: member.viaRole, to: member.endpoint, data }];
+    return [{ kind: 'send', spot: member.spot, to: member.endpoint, data }];
   }
 
-  #answer(viaRole: Role, to: Endpoint, { transactionId }: Decoded, state: RoomState): RendezvousAction {
+  #answer(spot: Spot, to: Endpoint, { transactionId }: Decoded, state: RoomState): RendezvousAction {
     const data = encodeBinding('success', transactionId, [
       attribute('XOR-MAPPED-ADDRESS', reflexive(to)),
       encodeState(state),
     ]);
-    return { kind: 'send', viaRole, to, data };
+    return { kind: 'send', spot, to, data };
   }
 
   #cookieOf({ address, port }: Endpoint): Uint8Array {
@@ -232,9 +230,14 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
   }
 }
 
-/** A wildcard address means: the address where you asked. */
-function alternatesOf(endpoints: RendezvousOptions['endpoints'], role: Role): Endpoint[] {
+/** A wildcard address means: the address where you asked. A server behind a NAT of its own knows no better. */
+function alternatesOf({ role, sockets: { endpoints } }: Spot): Endpoint[] {
+  const asked = endpoints[role]?.address;
+  const told = ({ address, port }: Endpoint): Endpoint =>
+    address === asked && scopeOf(address) !== 'public'
+      ? { address: anyAddress(familyOf(address)), port }
+      : { address, port };
   return (Object.entries(endpoints) as [Role, Endpoint][])
     .filter(([each]) => each !== role)
-    .map(([, endpoint]) => endpoint);
+    .map(([, endpoint]) => told(endpoint));
 }

@@ -1,28 +1,38 @@
-/** Runs the rendezvous machine on the sockets of a STUN server. */
+/** Runs the rendezvous machine on the sockets of the STUN servers of one host. */
 import { drive } from '../net/machine.ts';
 import type { Env } from '../net/env.ts';
 import type { Protocol, ServerSockets } from '../stun/listener.ts';
+import { type Role, ROLES } from '../stun/server.ts';
+import type { Spot } from './rooms.ts';
 import { looksLikeRegister } from './protocol.ts';
-import { type RendezvousCounters, type RendezvousOptions, RendezvousServer } from './server.ts';
+import { type RendezvousAction, type RendezvousCounters, type RendezvousOptions, RendezvousServer } from './server.ts';
 
-export interface RendezvousService extends Protocol {
+export interface RendezvousService {
   readonly counters: Readonly<RendezvousCounters>;
+  /** On these sockets too: whoever comes by any of them meets those who come by others. */
+  at(sockets: ServerSockets): Protocol;
+  close(): void;
 }
 
 /** `failed` hears of errors of ours at a deadline; those while a packet is handled go to whoever handed it over. */
 export function startRendezvous(
   env: Pick<Env, 'clock' | 'random'>,
-  { endpoints, send }: ServerSockets,
   options: Pick<RendezvousOptions, 'limit' | 'rooms'> & { readonly failed?: (error: unknown) => void } = {},
 ): RendezvousService {
   const { failed, ...limits } = options;
-  const machine = new RendezvousServer({ ...limits, endpoints, random: env.random });
-  const driver = drive(machine, env.clock, ({ viaRole, to, data }) => send({ viaRole, to, data }), failed);
+  const machine = new RendezvousServer({ ...limits, random: env.random });
+  const carry = ({ spot: { role, sockets }, to, data }: RendezvousAction) => sockets.send({ viaRole: role, to, data });
+  const driver = drive(machine, env.clock, carry, failed);
   return {
-    accept: ({ role, from, data }) => {
-      if (!looksLikeRegister(data)) return false;
-      driver.feed({ role, from, data });
-      return true;
+    at: (sockets) => {
+      const spots = Object.fromEntries(ROLES.map((role) => [role, { role, sockets }])) as Record<Role, Spot>;
+      return {
+        accept: ({ role, from, data }) => {
+          if (!looksLikeRegister(data)) return false;
+          driver.feed({ spot: spots[role], from, data });
+          return true;
+        },
+      };
     },
     counters: machine.counters,
     close: () => driver.stop(),

@@ -71,10 +71,6 @@ export class Connections<Stream extends Closable> {
     takeOut(this.#networks, held.network, held);
   }
 
-  closeAll(): void {
-    for (const stream of [...this.#held.keys()]) stream.close();
-  }
-
   #place(held: Held<Stream>): void {
     putIn(this.#sources, held.source, held);
     putIn(this.#networks, held.network, held);

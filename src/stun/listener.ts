@@ -1,12 +1,19 @@
 /** The server on real, or simulated, sockets: a thin loop that carries datagrams and streams to the responder and its answers back. */
 import { type Endpoint, familyOf } from '../net/address.ts';
-import { type ByteStream, type Env, ignoreNetError, NetError, type TcpListener, type UdpSocket } from '../net/env.ts';
+import {
+  type ByteStream,
+  type Env,
+  ignoreNetError,
+  NetError,
+  type Random,
+  type TcpListener,
+  type UdpSocket,
+} from '../net/env.ts';
 import type { RateLimit } from '../net/rate-limit.ts';
 import { Connections } from './connections.ts';
 import { Deframer } from './framing.ts';
 import { StunFormatError } from './message.ts';
 import {
-  type Counters,
   createStunServer,
   respond,
   type Role,
@@ -14,6 +21,7 @@ import {
   type ServerPacket,
   type StunServer,
 } from './server.ts';
+import { type Counters, createServerState, type ServerState } from './server-state.ts';
 
 export interface ListenOptions {
   /** One address, or two of one family for RFC 5780; the wildcard address only alone. */
@@ -28,6 +36,8 @@ export interface ListenOptions {
   readonly tcp: boolean;
   readonly software?: string | undefined;
   readonly limit?: RateLimit | undefined;
+  /** What it shares with servers on other addresses; one of its own, with `limit`, when absent. */
+  readonly state?: ListenState | undefined;
   /** Other protocols on the same UDP sockets, such as the rendezvous: each is started once those are open. */
   readonly protocols?: readonly ((sockets: ServerSockets) => Protocol)[] | undefined;
   /** Hears of errors of ours while a packet was handled; the server goes on without it. */
@@ -47,8 +57,20 @@ export interface ServerSockets {
 export interface Protocol {
   /** Takes what is its own (true) before the STUN server sees it. The first of several that does has it. */
   accept(packet: ServerPacket): boolean;
-  close(): void;
 }
+
+/** What servers of one host have in common: counters, rate limits, and the connections that they hold together. */
+export interface ListenState extends ServerState {
+  readonly streams: Connections<ByteStream>;
+  /** TCP connections accepted so far. */
+  connections: number;
+}
+
+export const createListenState = (random: Random, limit?: RateLimit): ListenState => ({
+  ...createServerState(random, limit),
+  streams: new Connections<ByteStream>(),
+  connections: 0,
+});
 
 export interface Listening {
   readonly endpoints: Readonly<Partial<Record<Role, Endpoint>>>;
@@ -73,22 +95,21 @@ export async function listen(
 ): Promise<Listening> {
   const sockets = new Map<Role, UdpSocket>();
   const listeners: TcpListener[] = [];
-  const streams = new Connections<ByteStream>();
-  let connections = 0;
+  const state = options.state ?? createListenState(env.random, options.limit);
+  const streams = new Set<ByteStream>();
   let closed = false;
-  const protocols: Protocol[] = [];
   const close = () => {
     closed = true;
-    for (const protocol of protocols) protocol.close();
     for (const socket of sockets.values()) socket.close();
     for (const listener of listeners) listener.close();
-    streams.closeAll();
+    for (const stream of streams) stream.close();
   };
 
   const serveStream = async (server: StunServer, role: Role, stream: ByteStream): Promise<void> => {
     if (closed) return stream.close();
-    connections++;
-    streams.add(stream, stream.remote.address);
+    state.connections++;
+    streams.add(stream);
+    state.streams.add(stream, stream.remote.address);
     let cancel = () => {};
     const rearm = () => {
       cancel();
@@ -100,7 +121,7 @@ export async function listen(
       for await (const chunk of stream) {
         for (const data of deframer.push(chunk)) {
           rearm();
-          streams.active(stream);
+          state.streams.active(stream);
           const packet = { role, from: stream.remote, data, now: env.clock.now(), transport: 'tcp' } as const;
           const answer = respond(server, packet);
           options.observe?.(packet, answer);
@@ -115,7 +136,8 @@ export async function listen(
       }
     } finally {
       cancel();
-      streams.remove(stream);
+      streams.delete(stream);
+      state.streams.remove(stream);
       stream.close();
     }
   };
@@ -127,8 +149,8 @@ export async function listen(
     const server = createStunServer({
       endpoints,
       software: options.software,
-      limit: options.limit,
       random: env.random,
+      state,
     });
     if (options.tcp) {
       for (const [role, endpoint] of Object.entries(endpoints) as [Role, Endpoint][]) {
@@ -139,14 +161,14 @@ export async function listen(
     }
     const send = (answer: ServerAnswer) =>
       sockets.get(answer.viaRole)?.send(answer.data, answer.to).catch(ignoreNetError);
-    for (const begin of options.protocols ?? []) protocols.push(begin({ endpoints, send }));
+    const protocols = (options.protocols ?? []).map((begin) => begin({ endpoints, send }));
     for (const [role, socket] of sockets) answerOn(role, socket, sockets, server, options, protocols);
     return {
       endpoints,
       tcp: listeners.map(({ local }) => local),
-      counters: server.counters,
+      counters: state.counters,
       get connections() {
-        return connections;
+        return state.connections;
       },
       close,
     };

@@ -4,13 +4,14 @@
  *
  * Towards a source that a forged packet could name (UDP) it never sends more than it received, except the plain answer.
  */
-import { type Endpoint, isAnyAddress, v4Number } from '../net/address.ts';
+import { type Endpoint, isAnyAddress, scopeOf, v4Number } from '../net/address.ts';
 import type { Random } from '../net/env.ts';
-import { type RateLimit, SourceLimiter } from '../net/rate-limit.ts';
+import type { RateLimit } from '../net/rate-limit.ts';
 import { type Attribute, type AttributeName, ATTRIBUTES, attribute } from './attributes.ts';
 import { encodeBinding, reflexive } from './binding.ts';
 import { checkFingerprint } from './integrity.ts';
 import { attributeLength, encodedLength, get, MOST_BYTES, tryDecode, unknownRequired } from './message.ts';
+import { createServerState, type ServerState } from './server-state.ts';
 import { utf8Length } from './text.ts';
 
 /** A socket of the server: which of its two addresses, and which of its two ports. */
@@ -26,56 +27,22 @@ export function changedRole(role: Role, changeIp: boolean, changePort: boolean):
 
 /** Of {@link createStunServer}. */
 export interface ServerOptions {
-  /** The sockets there are and how clients see them. With all four roles it does RFC 5780; with both ports of one address it honours a change of port. A wildcard address is never told to clients. */
+  /** The sockets there are and how clients see them. With all four roles it does RFC 5780; with both ports of one address it honours a change of port. Clients are never told a wildcard address, nor, of a server on one address, one that is not public: behind a NAT of its own it knows no better. */
   readonly endpoints: Readonly<Partial<Record<Role, Endpoint>>>;
   /** Sent over TCP, and over UDP where the request was at least as long as the answer with it. */
   readonly software?: string | undefined;
   /** Of each source; {@link DEFAULT_LIMIT} when absent. */
   readonly limit?: RateLimit | undefined;
   readonly random: Random;
+  /** What it shares with servers on other addresses, so that a limit is one limit; a fresh one when absent, and `limit` counts only then. */
+  readonly state?: ServerState | undefined;
 }
 
-/** Generous enough for a household of browsers behind one address, or a detection run. */
-export const DEFAULT_LIMIT: RateLimit = { perSecond: 100, burst: 400 };
-
-/** RESPONSE-PORT aims an answer at a port that did not ask for it, so it gets a narrower allowance. */
-const RESPONSE_PORT_LIMIT: RateLimit = { perSecond: 5, burst: 100 };
-
-/** What happened so far; each datagram adds to `received` and to exactly one of the others. */
-export interface Counters {
-  received: number;
-  /** Success answers. */
-  answered: number;
-  /** 4xx answers. */
-  refused: number;
-  /** Over the rate limit, dropped. */
-  limited: number;
-  /** A Binding request that does not parse, dropped. */
-  malformed: number;
-  /** No Binding request at all, dropped. */
-  ignored: number;
-  /** Dropped because of an error of ours. */
-  failed: number;
-}
-
-export const noCounts = (): Counters => ({
-  received: 0,
-  answered: 0,
-  refused: 0,
-  limited: 0,
-  malformed: 0,
-  ignored: 0,
-  failed: 0,
-});
-
-/** A server: its settings, prepared, and its state, which is counters and rate limits. */
-export interface StunServer {
+/** A server: its settings, prepared, and its state. */
+export interface StunServer extends ServerState {
   readonly endpoints: Readonly<Partial<Record<Role, Endpoint>>>;
   readonly behaviour: boolean;
   readonly software: Attribute | undefined;
-  readonly counters: Counters;
-  readonly limiter: SourceLimiter;
-  readonly responsePortLimiter: SourceLimiter;
   /** The plain answer of each role to an IPv4 source, with zeros where transaction and source go. */
   readonly templates: ReadonlyMap<Role, Uint8Array>;
 }
@@ -100,17 +67,12 @@ export interface ServerAnswer {
 
 /** A STUN server as a value, for {@link respond}. Throws StunFormatError for a `software` that does not fit its attribute. */
 export function createStunServer(options: ServerOptions): StunServer {
-  const { endpoints, software, limit = DEFAULT_LIMIT, random } = options;
+  const { endpoints, software, limit, random } = options;
   const server: StunServer = {
+    ...(options.state ?? createServerState(random, limit)),
     endpoints,
     behaviour: ROLES.every((role) => endpoints[role]),
     software: software === undefined ? undefined : checked(attribute('SOFTWARE', software)),
-    counters: noCounts(),
-    limiter: new SourceLimiter(limit, random),
-    responsePortLimiter: new SourceLimiter(
-      limit.perSecond === Number.POSITIVE_INFINITY ? limit : RESPONSE_PORT_LIMIT,
-      random,
-    ),
     templates: new Map(),
   };
   const blank = { address: '0.0.0.0', port: 0 };
@@ -263,8 +225,8 @@ function respondFully(server: StunServer, packet: ServerPacket): ServerAnswer | 
 /** XOR-MAPPED-ADDRESS and MAPPED-ADDRESS come first: {@link fill} relies on it. */
 function plainAttributes(server: StunServer, role: Role, viaRole: Role, from: Endpoint): Attribute[] {
   const mapped = reflexive(from);
-  const origin = told(server.endpoints[viaRole]);
-  const other = server.behaviour ? told(server.endpoints[changedRole(role, true, true)]) : undefined;
+  const origin = told(server, viaRole);
+  const other = server.behaviour ? told(server, changedRole(role, true, true)) : undefined;
   return [
     attribute('XOR-MAPPED-ADDRESS', mapped),
     attribute('MAPPED-ADDRESS', mapped),
@@ -275,8 +237,8 @@ function plainAttributes(server: StunServer, role: Role, viaRole: Role, from: En
 
 /** RFC 3489 §11.2. Without a second address there is nothing true to say in CHANGED-ADDRESS. */
 function classicAttributes(server: StunServer, role: Role, viaRole: Role, from: Endpoint): Attribute[] {
-  const source = told(server.endpoints[viaRole]);
-  const changed = server.behaviour ? told(server.endpoints[changedRole(role, true, true)]) : undefined;
+  const source = told(server, viaRole);
+  const changed = server.behaviour ? told(server, changedRole(role, true, true)) : undefined;
   return [
     attribute('MAPPED-ADDRESS', reflexive(from)),
     ...(source ? [attribute('SOURCE-ADDRESS', source)] : []),
@@ -299,8 +261,11 @@ function evened(of: Attribute): Attribute {
   }
 }
 
-const told = (endpoint: Endpoint | undefined): Endpoint | undefined =>
-  endpoint && !isAnyAddress(endpoint.address) ? endpoint : undefined;
+function told({ endpoints, behaviour }: StunServer, role: Role): Endpoint | undefined {
+  const endpoint = endpoints[role];
+  if (!endpoint || isAnyAddress(endpoint.address)) return undefined;
+  return behaviour || scopeOf(endpoint.address) === 'public' ? endpoint : undefined;
+}
 
 const hasCookie = (data: Uint8Array): boolean =>
   data[4] === 0x21 && data[5] === 0x12 && data[6] === 0xa4 && data[7] === 0x42;

@@ -5,7 +5,7 @@ import { seededRandom } from '../../src/lab/random.ts';
 import type { Endpoint } from '../../src/net/address.ts';
 import { attribute } from '../../src/stun/attributes.ts';
 import { type Decoded, decode, encode, type Message, METHOD } from '../../src/stun/message.ts';
-import { A, B, bytes, C, Desk, endpoints, one, text, two } from './wire.ts';
+import { A, B, bytes, C, Desk, endpoints, one, spot, text, two } from './wire.ts';
 
 const SERVER = endpoints.A1P1;
 const COOKIE = bytes(8, 0xcc);
@@ -339,7 +339,7 @@ describe('a rendezvous client', () => {
         if (action.kind === 'peer')
           heard.push(`${side === a ? 'a' : 'b'}: ${new TextDecoder().decode(action.peer.payload)}`);
         if (action.kind !== 'send') continue;
-        const answers = desk.server.handle({ role: 'A1P1', from: from.get(side) ?? C, data: action.data }, 0);
+        const answers = desk.server.handle({ spot: spot(), from: from.get(side) ?? C, data: action.data }, 0);
         for (const { to, data } of answers) {
           const target = to.port === A.port && to.address === A.address ? a : b;
           const event = { kind: 'message', message: decode(data), from: SERVER, at: 0 } as const;

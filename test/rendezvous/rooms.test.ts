@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { enter, type Member, type Room, Rooms, update } from '../../src/rendezvous/rooms.ts';
-import { A, B, one, register, text, two } from './wire.ts';
+import { A, B, one, register, spot, text, two } from './wire.ts';
 
 const forgotten: string[] = [];
 const roomsOf = (most: number): Rooms => {
@@ -10,7 +10,7 @@ const roomsOf = (most: number): Rooms => {
 const create = (rooms: Rooms, name: string, over: Partial<Member> = {}): Room => {
   const room = rooms.create(name, over.confirmed ?? false);
   if (!room) throw new Error('no room');
-  Object.assign(enter(room, { id: 'one', bytes: one, endpoint: A, viaRole: 'A1P1' }), over);
+  Object.assign(enter(room, { id: 'one', bytes: one, endpoint: A, spot: spot() }), over);
   rooms.touch(room);
   return room;
 };
@@ -33,7 +33,7 @@ describe('rooms', () => {
     create(rooms, 'old', { confirmed: true });
     create(rooms, 'older');
     const room = create(rooms, 'young', { seenAt: 1000 });
-    enter(room, { id: 'two', bytes: two, endpoint: B, viaRole: 'A1P1' }).seenAt = 2000;
+    enter(room, { id: 'two', bytes: two, endpoint: B, spot: spot() }).seenAt = 2000;
     rooms.expire(15_000);
     expect([...forgotten].sort()).toEqual(['old', 'older']);
     rooms.expire(16_999);
@@ -83,7 +83,7 @@ describe('rooms', () => {
   it('take in an unconfirmed member without a better claim than before, and a confirmed one with it', () => {
     const rooms = roomsOf(2);
     const room = create(rooms, 'a');
-    enter(room, { id: 'two', bytes: two, endpoint: B, viaRole: 'A1P1' }).confirmed = true;
+    enter(room, { id: 'two', bytes: two, endpoint: B, spot: spot() }).confirmed = true;
     rooms.touch(room);
     create(rooms, 'b');
     create(rooms, 'c');
@@ -93,17 +93,17 @@ describe('rooms', () => {
 
 describe('a member', () => {
   const member = (): Member =>
-    enter({ name: '', members: [], pairedAt: undefined }, { id: '', bytes: one, endpoint: A, viaRole: 'A1P1' });
+    enter({ name: '', members: [], pairedAt: undefined }, { id: '', bytes: one, endpoint: A, spot: spot() });
   const tell = (of: Member, over: Partial<Parameters<typeof update>[1]> = {}): boolean =>
-    update(of, { from: A, role: 'A1P1', register: register(), confirmed: false, bytes: 100, now: 1, ...over });
+    update(of, { from: A, spot: spot(), register: register(), confirmed: false, bytes: 100, now: 1, ...over });
 
   it('earns what it sends, from one address', () => {
     const of = member();
     tell(of);
     tell(of);
     expect(of).toMatchObject({ credit: 200, seenAt: 1, endpoint: A });
-    tell(of, { from: { ...A, port: 1 }, bytes: 7, role: 'A2P1', now: 2 });
-    expect(of).toMatchObject({ credit: 7, seenAt: 2, endpoint: { ...A, port: 1 }, viaRole: 'A2P1' });
+    tell(of, { from: { ...A, port: 1 }, bytes: 7, spot: spot('A2P1'), now: 2 });
+    expect(of).toMatchObject({ credit: 7, seenAt: 2, endpoint: { ...A, port: 1 }, spot: { role: 'A2P1' } });
   });
 
   it('has news when its payload, its place or its mind has changed', () => {

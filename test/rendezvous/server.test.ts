@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { RENDEZVOUS_TYPE } from '../../src/rendezvous/protocol.ts';
 import type { RendezvousAction } from '../../src/rendezvous/server.ts';
 import { type Decoded, encode, mappedAddress, METHOD } from '../../src/stun/message.ts';
-import { A, B, bytes, C, Desk, endpoints, one, packet, read, register, text, three, two } from './wire.ts';
+import { A, B, bytes, C, Desk, endpoints, one, packet, read, register, spot, text, three, two } from './wire.ts';
 
 describe('the rendezvous server', () => {
   it('answers each register as STUN, and tells both at the same instant where it saw the other', () => {
@@ -132,7 +132,7 @@ describe('the rendezvous server', () => {
           for (const { from, member, size, wait, ...rest } of steps) {
             const data = packet(register({ ...rest, member: bytes(16, member), payload: bytes(size, 0) }));
             balance.set(from.address, (balance.get(from.address) ?? 0) + data.length);
-            book(server.handle({ role: 'A1P1', from, data }, now));
+            book(server.handle({ spot: spot(), from, data }, now));
             for (let at = server.wakeAt(); at !== undefined && at <= now + wait; at = server.wakeAt())
               book(server.wake(at));
             now += wait;
@@ -154,7 +154,7 @@ describe('the rendezvous server', () => {
         address: `${1 + (i % 200)}.${(i >> 3) & 255}.${(i >> 9) & 255}.${i & 255}`,
         port: 1024 + (i % 60_000),
       };
-      desk.server.handle({ role: 'A1P1', from, data: packet(register({ room, member: two })) }, i / 100);
+      desk.server.handle({ spot: spot(), from, data: packet(register({ room, member: two })) }, i / 100);
     }
     expect(desk.server.size).toBeLessThanOrEqual(1000);
     expect(desk.send(B, { member: two }, 1001)).toMatchObject([{ to: B, state: { status: 'paired' } }, { to: A }]);
@@ -179,7 +179,7 @@ describe('the rendezvous server', () => {
         attributes: [{ name: undefined, type: RENDEZVOUS_TYPE, value: bytes(20, 1) }],
       }),
     ]) {
-      expect(server.handle({ role: 'A1P1', from: A, data }, 0)).toEqual([]);
+      expect(server.handle({ spot: spot(), from: A, data }, 0)).toEqual([]);
     }
     expect(server.counters.malformed).toBe(3);
   });
@@ -270,7 +270,7 @@ describe('the rendezvous server', () => {
 
   it('answers by the role that was asked, and names the others', () => {
     const desk = new Desk();
-    const [asked] = read(desk.server.handle({ role: 'A2P1', from: A, data: packet(register()) }, 0));
+    const [asked] = read(desk.server.handle({ spot: spot('A2P1'), from: A, data: packet(register()) }, 0));
     expect(asked).toMatchObject({
       viaRole: 'A2P1',
       state: { alternates: [endpoints.A1P1, endpoints.A1P2, endpoints.A2P2] },
@@ -293,7 +293,7 @@ describe('the rendezvous server', () => {
     desk.send(A, {});
     desk.send(B, { member: two });
     desk.send(C, { member: three });
-    desk.server.handle({ role: 'A1P1', from: C, data: bytes(3, 0) }, 0);
+    desk.server.handle({ spot: spot(), from: C, data: bytes(3, 0) }, 0);
     expect(desk.server.counters).toEqual({
       received: 4,
       answered: 3,
@@ -316,7 +316,7 @@ describe('the rendezvous server', () => {
     ] as const) {
       const other = data.slice();
       [other[0], other[1]] = [high, low];
-      expect(server.handle({ role: 'A1P1', from: A, data: other }, 0)).toEqual([]);
+      expect(server.handle({ spot: spot(), from: A, data: other }, 0)).toEqual([]);
     }
     expect(server.counters.malformed).toBe(3);
   });

@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { createLab } from '../../src/lab/topology.ts';
+import { formatEndpoint } from '../../src/net/address.ts';
 import type { Env } from '../../src/net/env.ts';
 import { sleep } from '../../src/net/wait.ts';
 import { startRendezvous } from '../../src/rendezvous/service.ts';
 import { encodeBinding } from '../../src/stun/binding.ts';
 import { listen } from '../../src/stun/listener.ts';
 import { decode, mappedAddress } from '../../src/stun/message.ts';
-import { packet, read, register, two } from './wire.ts';
+import { packet, read, register, spot, two } from './wire.ts';
 
 const AT = { address: '40.30.20.60', port: 3478 };
 const plainRequest = encodeBinding('request', new Uint8Array(12));
@@ -31,10 +32,14 @@ function withService<T>(
         ports: [3478, 3479],
         nextPort: true,
         tcp: false,
-        protocols: [(sockets) => (service = startRendezvous(host, sockets))],
+        protocols: [(sockets) => (service = startRendezvous(host)).at(sockets)],
       },
       signal,
     );
+    const close = (): void => {
+      service?.close();
+      server.close();
+    };
     const socket = await env.udp.open({ family: 4 });
     const heard: Uint8Array[] = [];
     socket.listen({ datagram: ({ data }) => heard.push(data) });
@@ -48,17 +53,17 @@ function withService<T>(
           return heard[0];
         },
         env,
-        { host, close: () => server.close(), counters: service?.counters ?? { answered: -1 } },
+        { host, close, counters: service?.counters ?? { answered: -1 } },
       );
     } finally {
       socket.close();
-      server.close();
+      close();
     }
   });
 }
 
 const stateIn = (data: Uint8Array | undefined) =>
-  read(data ? [{ kind: 'send', viaRole: 'A1P1', to: AT, data }] : [])[0]?.state;
+  read(data ? [{ kind: 'send', spot: spot(), to: AT, data }] : [])[0]?.state;
 
 describe('the rendezvous beside a STUN server', () => {
   it('takes registers, and leaves plain requests to STUN', async () => {
@@ -105,7 +110,7 @@ describe('the rendezvous beside a STUN server', () => {
           ports: [3478, 3479],
           nextPort: true,
           tcp: false,
-          protocols: [(sockets) => startRendezvous(host, sockets)],
+          protocols: [(sockets) => startRendezvous(host).at(sockets)],
         },
         signal,
       );
@@ -120,18 +125,48 @@ describe('the rendezvous beside a STUN server', () => {
     expect(alternates).toEqual([]);
   });
 
+  it('has two meet who came by different addresses, and names the next port of a private one as that of where they asked', async () => {
+    const lab = createLab();
+    const host = lab.addHost('T', [AT.address]);
+    await lab.run(async () => {
+      const sent: string[] = [];
+      const service = startRendezvous(host);
+      const at = (address: string) => {
+        const pair = { A1P1: { address, port: 3478 }, A1P2: { address, port: 3479 } };
+        return service.at({
+          endpoints: pair,
+          send: ({ to, data, viaRole }) => {
+            const { state } = read([{ kind: 'send', spot: spot(), to, data }])[0] ?? {};
+            sent.push(`${address} ${viaRole} ${to.address} ${state?.status} ${state?.alternates.map(formatEndpoint)}`);
+          },
+        });
+      };
+      const [public_, private_] = [at('40.30.20.60'), at('10.0.0.5')];
+      const from = (address: string) => ({ role: 'A1P1', from: { address, port: 1 }, now: 0 }) as const;
+      public_.accept({ ...from('1.1.1.1'), data: packet(register()) });
+      private_.accept({ ...from('2.2.2.2'), data: packet(register({ member: two })) });
+      expect(sent).toEqual([
+        '40.30.20.60 A1P1 1.1.1.1 waiting 40.30.20.60:3479',
+        '10.0.0.5 A1P1 2.2.2.2 paired 0.0.0.0:3479',
+        '40.30.20.60 A1P1 1.1.1.1 paired 40.30.20.60:3479',
+      ]);
+      service.close();
+    });
+  });
+
   it('ends at once what it has just begun, and tells again only while it runs', async () => {
     const lab = createLab();
     const host = lab.addHost('T', [AT.address]);
     // The lab fails where a socket or a timer is left.
     await lab.run(async (env) => {
       const sent: string[] = [];
-      const service = startRendezvous(host, { endpoints: { A1P1: AT }, send: ({ to }) => sent.push(to.address) });
+      const service = startRendezvous(host);
+      const desk = service.at({ endpoints: { A1P1: AT }, send: ({ to }) => sent.push(to.address) });
       const tell = (address: string, over = {}): boolean =>
-        service.accept({ role: 'A1P1', from: { address, port: 1 }, data: packet(register(over)), now: 0 });
+        desk.accept({ role: 'A1P1', from: { address, port: 1 }, data: packet(register(over)), now: 0 });
       expect(tell('1.1.1.1')).toBe(true);
       expect(tell('2.2.2.2', { member: two })).toBe(true);
-      expect(service.accept({ role: 'A1P1', from: AT, data: plainRequest, now: 0 })).toBe(false);
+      expect(desk.accept({ role: 'A1P1', from: AT, data: plainRequest, now: 0 })).toBe(false);
       expect(sent).toEqual(['1.1.1.1', '2.2.2.2', '1.1.1.1']);
       service.close();
       await sleep(env.clock, 1000);

@@ -1,8 +1,11 @@
 /** Registers and answers as they go over the wire, and a server to send them to. */
 import { decodeState, encodeRegister, type Register, type RoomState } from '../../src/rendezvous/protocol.ts';
 import { type RendezvousAction, type RendezvousOptions, RendezvousServer } from '../../src/rendezvous/server.ts';
+import type { Spot } from '../../src/rendezvous/rooms.ts';
 import { seededRandom } from '../../src/lab/random.ts';
 import type { Endpoint } from '../../src/net/address.ts';
+import type { ServerSockets } from '../../src/stun/listener.ts';
+import type { Role } from '../../src/stun/server.ts';
 import { type Decoded, decode, encode, METHOD } from '../../src/stun/message.ts';
 
 const random = seededRandom(1, 'rendezvous');
@@ -39,6 +42,12 @@ export const packet = (of: Register): Uint8Array =>
     attributes: [encodeRegister(of)],
   });
 
+/** A socket of a server on these endpoints; what it sends goes nowhere. */
+export const spot = (role: Role = 'A1P1', at: ServerSockets['endpoints'] = endpoints): Spot => ({
+  role,
+  sockets: { endpoints: at, send: () => {} },
+});
+
 export interface Told {
   readonly to: Endpoint;
   readonly viaRole: string;
@@ -48,7 +57,7 @@ export interface Told {
 }
 
 export const read = (actions: readonly RendezvousAction[]): Told[] =>
-  actions.map(({ to, viaRole, data }) => {
+  actions.map(({ to, spot: { role: viaRole }, data }) => {
     const message = decode(data);
     const state = decodeState(message);
     if (!state) throw new Error('an answer without a state');
@@ -58,10 +67,10 @@ export const read = (actions: readonly RendezvousAction[]): Told[] =>
 export class Desk {
   readonly server: RendezvousServer;
   constructor(options: Partial<RendezvousOptions> = {}) {
-    this.server = new RendezvousServer({ endpoints, random: seededRandom(2, 'server'), ...options });
+    this.server = new RendezvousServer({ random: seededRandom(2, 'server'), ...options });
   }
   send(from: Endpoint, of: Partial<Register>, now = 0): Told[] {
-    return read(this.server.handle({ role: 'A1P1', from, data: packet(register(of)) }, now));
+    return read(this.server.handle({ spot: spot(), from, data: packet(register(of)) }, now));
   }
   /** Has shown that it hears us. */
   confirm(from: Endpoint, of: Partial<Register>, now = 0): void {

@@ -121,6 +121,17 @@ describe('a plain Binding request', () => {
     expect(get(answered(server, { data: request() }).message, 'RESPONSE-ORIGIN')).toBeUndefined();
   });
 
+  it('is not told a private address of a server that has no other: behind a NAT it knows no better', () => {
+    const address = '10.0.0.5';
+    const one = createStunServer({ endpoints: { A1P1: { address, port: 3478 } }, random });
+    expect(get(answered(one, { data: request() }).message, 'RESPONSE-ORIGIN')).toBeUndefined();
+    const four = Object.fromEntries(
+      ROLES.map((role, i) => [role, { address: `10.0.0.${i < 2 ? 5 : 6}`, port: 3478 + (i % 2) }]),
+    );
+    const { message } = answered(createStunServer({ endpoints: four, random }), { data: request() });
+    expect(get(message, 'RESPONSE-ORIGIN')).toEqual({ address, port: 3478 });
+  });
+
   it('is answered over IPv6, without the zone, and to an IPv4-mapped source as IPv4', () => {
     const server = createStunServer({ endpoints: { A1P1: { address: '2001:db8::1', port: 3478 } }, random });
     const mapped = (address: string) =>

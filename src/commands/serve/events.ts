@@ -1,7 +1,9 @@
 /** What a running server has to say. */
-import type { RendezvousService } from '../../rendezvous/service.ts';
+import { type Endpoint, formatEndpoint } from '../../net/address.ts';
 import type { Listening } from '../../stun/listener.ts';
-import { type Counters, type Role, noCounts } from '../../stun/server.ts';
+import type { Role } from '../../stun/server.ts';
+import type { Counters } from '../../stun/server-state.ts';
+import type { Serving } from './servers.ts';
 
 export interface Tallies extends Counters {
   readonly connections: number;
@@ -10,13 +12,17 @@ export interface Tallies extends Counters {
   readonly meetings: number;
 }
 
+interface Socket {
+  readonly transport: 'udp' | 'tcp';
+  readonly address: string;
+  /** Over TCP null. */
+  readonly role: Role | null;
+}
+
 export type ServeEvent =
-  | {
-      readonly event: 'listening';
-      readonly transport: 'udp' | 'tcp';
-      readonly address: string;
-      readonly role: Role | null;
-    }
+  | ({ readonly event: 'listening' } & Socket)
+  /** Its address is no more one of this host. */
+  | ({ readonly event: 'closed' } & Socket)
   | {
       readonly event: 'request';
       readonly from: string;
@@ -27,18 +33,22 @@ export type ServeEvent =
   | ({ readonly event: 'counters' } & Tallies)
   | { readonly event: 'stopped' };
 
-export function tally(running: readonly Listening[], rendezvous: readonly RendezvousService[]): Tallies {
-  const sum = { ...noCounts(), connections: 0, registers: 0, meetings: 0 };
-  for (const { counters, connections } of running) {
-    for (const name of Object.keys(noCounts()) as (keyof Counters)[]) sum[name] += counters[name];
-    sum.connections += connections;
-  }
-  for (const { counters } of rendezvous) {
-    sum.registers += counters.received;
-    sum.meetings += counters.paired;
-  }
-  return sum;
-}
+export const tally = ({ state, rendezvous }: Pick<Serving, 'state' | 'rendezvous'>): Tallies => ({
+  ...state.counters,
+  connections: state.connections,
+  registers: rendezvous.counters.received,
+  meetings: rendezvous.counters.paired,
+});
+
+/** Every socket of a server. */
+export const socketsOf = ({ endpoints, tcp }: Listening): Socket[] => [
+  ...(Object.entries(endpoints) as [Role, Endpoint][]).map(([role, endpoint]) => ({
+    transport: 'udp' as const,
+    address: formatEndpoint(endpoint),
+    role,
+  })),
+  ...tcp.map((endpoint) => ({ transport: 'tcp' as const, address: formatEndpoint(endpoint), role: null })),
+];
 
 const inWords = ({
   received,
@@ -65,6 +75,8 @@ export function line(event: ServeEvent): string | undefined {
   switch (event.event) {
     case 'listening':
       return `listening on ${event.transport} ${event.address}${event.role === null ? '' : ROLE_WORDS[event.role]}`;
+    case 'closed':
+      return `no longer on ${event.transport} ${event.address}`;
     case 'request':
       return `${event.transport} ${event.from} asked ${event.role}: ${event.answeredFrom === null ? 'no answer' : `answered from ${event.answeredFrom}`}`;
     case 'counters':

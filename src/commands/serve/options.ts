@@ -1,6 +1,6 @@
 /** The arguments of `serve`. */
 import { visible } from '../../render/words.ts';
-import { DEFAULT_LIMIT } from '../../stun/server.ts';
+import { DEFAULT_LIMIT } from '../../stun/server-state.ts';
 import { FAMILY, parseAddress, parseLocalPort, parseWhole } from '../arguments.ts';
 import { type ArgsOf, UsageError } from '../command.ts';
 

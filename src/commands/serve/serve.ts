@@ -1,13 +1,12 @@
 import { formatEndpoint } from '../../net/address.ts';
+import { errorWords } from '../../net/error-words.ts';
 import { type Block, fields } from '../../render/block.ts';
-import type { RendezvousService } from '../../rendezvous/service.ts';
 import { startReport } from '../../report/report.ts';
-import type { ListenOptions } from '../../stun/listener.ts';
-import type { Role } from '../../stun/server.ts';
+import type { Listening, ListenOptions } from '../../stun/listener.ts';
 import { type Context, defineCommand } from '../command.ts';
-import { type ServeEvent, type Tallies, line, tally } from './events.ts';
+import { type ServeEvent, type Tallies, line, socketsOf, tally } from './events.ts';
 import { type Args, options } from './options.ts';
-import { start } from './servers.ts';
+import { type Hooks, start } from './servers.ts';
 
 /** Requests that may wait to be shown under -v; those beyond are answered and counted, but not shown: a slow reader of standard output must not fill the memory. */
 const MOST_WAITING = 10_000;
@@ -38,7 +37,6 @@ async function run(args: Args, context: Context<ServeEvent>) {
             .finally(() => waiting--);
         }
       : undefined;
-  const rendezvous: RendezvousService[] = [];
   let failures = 0;
   const failed = (error: unknown): void => {
     if (failures++ === 0)
@@ -46,33 +44,34 @@ async function run(args: Args, context: Context<ServeEvent>) {
         `nat-tool serve: internal error at a packet, which was dropped: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
       );
   };
-  const running = await start(env, args, observe, failed, rendezvous, signal);
+  const tell = async (event: 'listening' | 'closed', server: Listening): Promise<void> => {
+    for (const socket of socketsOf(server)) await context.emit({ event, ...socket });
+  };
+  const hooks: Hooks = {
+    observe,
+    failed,
+    opened: (server) => void tell('listening', server),
+    closed: (server) => void tell('closed', server),
+    refused: (address, error) =>
+      context.note(`nat-tool serve: ${address} is new here, and cannot be served on: ${errorWords(error)}; trying on`),
+  };
+  const serving = await start(env, args, hooks, signal);
   try {
-    const listening: string[] = [];
-    for (const each of running) {
-      for (const [role, endpoint] of Object.entries(each.endpoints) as [Role, { address: string; port: number }][]) {
-        listening.push(`udp ${formatEndpoint(endpoint)}`);
-        await context.emit({ event: 'listening', transport: 'udp', address: formatEndpoint(endpoint), role });
-      }
-      for (const endpoint of each.tcp) {
-        listening.push(`tcp ${formatEndpoint(endpoint)}`);
-        await context.emit({ event: 'listening', transport: 'tcp', address: formatEndpoint(endpoint), role: null });
-      }
-    }
-    context.onUsr2(() => void context.emit({ event: 'counters', ...tally(running, rendezvous) }));
+    for (const server of serving.running) await tell('listening', server);
+    context.onUsr2(() => void context.emit({ event: 'counters', ...tally(serving) }));
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       else signal.addEventListener('abort', () => resolve(), { once: true });
     });
     await context.emit({ event: 'stopped' });
     const data: Served = {
-      listening,
-      rfc5780: running.some((each) => each.endpoints.A2P2),
-      counters: tally(running, rendezvous),
+      listening: serving.running.flatMap(socketsOf).map(({ transport, address }) => `${transport} ${address}`),
+      rfc5780: serving.running.some((each) => each.endpoints.A2P2),
+      counters: tally(serving),
     };
     return close('complete', data);
   } finally {
-    for (const each of running) each.close();
+    serving.close();
   }
 }
 
@@ -94,13 +93,13 @@ export default defineCommand({
       command: 'nat-tool serve --address 192.0.2.1 --port 3478 --rate 20 --json',
       explain: 'A stricter limit, events as JSON lines',
     },
-    { command: 'kill -USR2 $(pidof nat-tool)', explain: 'See the counters of a running server' },
+    { command: 'pkill -USR2 -f "nat-tool serve"', explain: 'See the counters of a running server' },
   ],
   notes: [
     {
       title: 'Several addresses',
       paragraphs: [
-        'On a host with several addresses, name the one to serve on: an answer from a socket bound to all of them may leave from another address than was asked, and clients rightly ignore it.',
+        'Where no address is named, every address of the host has sockets of its own, so that an answer leaves from the address that was asked; clients rightly ignore any other. Every half minute serve looks for addresses that came or went. --address 0.0.0.0 or :: opens one socket for all of a family instead: then the system chooses where an answer leaves from.',
       ],
     },
     {

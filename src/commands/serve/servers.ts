@@ -1,24 +1,30 @@
-/** One server for each group of addresses. */
-import { anyAddress, familyOf, isAnyAddress } from '../../net/address.ts';
+/** The servers of one `serve`: on the addresses that are named, or on every one of this host. */
+import { familyOf, isAnyAddress } from '../../net/address.ts';
 import { type Env, NetError } from '../../net/env.ts';
 import type { RateLimit } from '../../net/rate-limit.ts';
 import { type RendezvousService, startRendezvous } from '../../rendezvous/service.ts';
-import { type ListenOptions, type Listening, type ServerSockets, listen } from '../../stun/listener.ts';
+import {
+  createListenState,
+  type ListenOptions,
+  type Listening,
+  type ListenState,
+  listen,
+} from '../../stun/listener.ts';
 import { UsageError } from '../command.ts';
+import { Everywhere } from './everywhere.ts';
 import type { Args } from './options.ts';
 
-/** The addresses to serve on, as groups that each become one server. */
-function groups({ address, alternate, family }: Args): ListenOptions['addresses'][] {
+/** The addresses that were named; undefined for all that this host has. */
+function named({ address, alternate, family }: Args): ListenOptions['addresses'] | undefined {
   const addresses = alternate === undefined ? address : [...address, alternate];
   const [first, second, ...more] = addresses;
   const foreign = addresses.find((each) => family !== undefined && familyOf(each) !== family);
   if (foreign !== undefined)
     throw new UsageError(`--address: ${foreign} is not an IPv${family} address, as -${family} demands`);
-  if (first === undefined)
-    return (family === undefined ? ([4, 6] as const) : [family]).map((each) => [anyAddress(each)]);
+  if (first === undefined) return undefined;
   if (more.length > 0)
     throw new UsageError('--address: one or two addresses, not more', 'Run a second nat-tool serve for the others.');
-  if (second === undefined) return [[first]];
+  if (second === undefined) return [first];
   if (familyOf(first) !== familyOf(second))
     throw new UsageError(
       '--address: both addresses must be of one family',
@@ -27,61 +33,81 @@ function groups({ address, alternate, family }: Args): ListenOptions['addresses'
   if (first === second) throw new UsageError(`--address: ${first} is given twice; RFC 5780 needs two addresses`);
   if (isAnyAddress(first) || isAnyAddress(second))
     throw new UsageError('--address: with two addresses both must be named, for clients are told them');
-  return [[first, second]];
+  return [first, second];
 }
 
-export async function start(
-  env: Env,
-  args: Args,
-  observe: ListenOptions['observe'],
-  failed: (error: unknown) => void,
-  rendezvous: RendezvousService[],
-  signal: AbortSignal,
-): Promise<Listening[]> {
-  const wanted = groups(args);
-  if (wanted[0]?.[1] !== undefined && args.port === args.alternatePort && args.port !== 0) {
+export interface Hooks {
+  readonly observe: ListenOptions['observe'];
+  readonly failed: (error: unknown) => void;
+  /** Sockets that were opened, or closed, because addresses came or went. */
+  readonly opened: (server: Listening) => void;
+  readonly closed: (server: Listening) => void;
+  readonly refused: (address: string, error: NetError) => void;
+}
+
+/** All that one `serve` runs. */
+export interface Serving {
+  readonly running: readonly Listening[];
+  readonly state: ListenState;
+  readonly rendezvous: RendezvousService;
+  close(): void;
+}
+
+export async function start(env: Env, args: Args, hooks: Hooks, signal: AbortSignal): Promise<Serving> {
+  const addresses = named(args);
+  if (addresses?.[1] !== undefined && args.port === args.alternatePort && args.port !== 0) {
     throw new UsageError(`--alternate-port: must differ from --port ${args.port}`);
   }
   const limit: RateLimit = { perSecond: args.rate === 0 ? Number.POSITIVE_INFINITY : args.rate, burst: args.burst };
-  const running: Listening[] = [];
-  const meeting = (sockets: ServerSockets): RendezvousService => {
-    const service = startRendezvous(env, sockets, { failed });
-    rendezvous.push(service);
-    return service;
+  const state = createListenState(env.random, limit);
+  const rendezvous = startRendezvous(env, { failed: hooks.failed });
+  let { port } = args;
+  const open = async (at: ListenOptions['addresses']): Promise<Listening> => {
+    const options: ListenOptions = {
+      addresses: at,
+      ports: [port, args.alternatePort],
+      nextPort: true,
+      tcp: !args.udpOnly,
+      software: args.software || undefined,
+      state,
+      observe: hooks.observe,
+      failed: hooks.failed,
+      protocols: [rendezvous.at],
+    };
+    try {
+      const server = await listen(env, options, signal);
+      // The system has chosen: the other addresses have the same one.
+      port = server.endpoints.A1P1?.port ?? port;
+      return server;
+    } catch (error) {
+      throw error instanceof NetError ? inContext(error, at, { ...args, port }) : error;
+    }
   };
   try {
-    for (const addresses of wanted) {
-      try {
-        running.push(
-          await listen(
-            env,
-            {
-              addresses,
-              ports: [args.port, args.alternatePort],
-              nextPort: true,
-              tcp: !args.udpOnly,
-              software: args.software || undefined,
-              limit,
-              observe,
-              failed,
-              protocols: [meeting],
-            },
-            signal,
-          ),
-        );
-      } catch (error) {
-        // A host without IPv6 serves IPv4, unless IPv6 was asked for.
-        if (!(error instanceof NetError)) throw error;
-        const spare = running.length > 0 && args.address.length === 0;
-        if (!(spare && (error.kind === 'not-available' || error.kind === 'other')))
-          throw inContext(error, addresses, args);
-      }
+    if (addresses) {
+      const server = await open(addresses);
+      const close = (): void => {
+        rendezvous.close();
+        server.close();
+      };
+      return { running: [server], state, rendezvous, close };
     }
+    const everywhere = await Everywhere.start(env, { ...hooks, family: args.family, open: (each) => open([each]) });
+    return {
+      get running() {
+        return everywhere.running;
+      },
+      state,
+      rendezvous,
+      close: () => {
+        rendezvous.close();
+        everywhere.close();
+      },
+    };
   } catch (error) {
-    for (const each of running) each.close();
+    rendezvous.close();
     throw error;
   }
-  return running;
 }
 
 /** The same error, said in the words of the command line. */
