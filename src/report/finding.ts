@@ -55,7 +55,7 @@ const TEXTS = {
   'captive-portal': () =>
     'Something answers in the place of web servers and name servers: this network wants you to sign in first (a captive portal). Open any page in a browser, sign in, and try again.',
   'address-unconfirmed': ({ address }: { address: string }) =>
-    `Only plain DNS told ${address}, and anybody on the way can forge that: nobody else answered. --via dns takes it all the same.`,
+    `Only plain DNS or HTTP told ${address}, and anybody on the way can forge that: nobody else answered. --via dns takes the answer of DNS all the same, --url that of a page.`,
   'sources-failed': ({ sources, error }: { sources: readonly string[]; error: string }) =>
     `No address from ${list(sources)}: ${error}.`,
   'public-side-unknown': ({ reason }: { reason: string }) => `The public side of this port is unknown: ${reason}.`,

@@ -48,7 +48,7 @@ export default defineCommand({
   summary: 'print the public address of this host',
   description: [
     "Asks by three methods at once: STUN, DNS (name servers that answer with the address of the asker) and web pages. The answer that most independent sources agree on is the answer. What is no public address is none. When they disagree, something stands between: a name server that answers in another's place, a proxy, a VPN that carries only part of the traffic.",
-    'With --short, and when standard output is no terminal, the address alone is printed as soon as a web server with a valid certificate has told it, or two independent sources agree. Plain DNS alone, which anybody on the way can forge, is enough only where nothing else was asked.',
+    'With --short, and when standard output is no terminal, the address alone is printed as soon as a web server with a valid certificate has told it, or two independent sources agree. Plain DNS and HTTP alone, which anybody on the way can forge, are enough only where nothing else was asked.',
     'When servers are named, only they are asked. Without -4 or -6 both families are tried, and IPv4 is printed where there is one.',
   ],
   positionals: {},

@@ -1,6 +1,6 @@
 /**
  * Which of several answers is the public address. Anybody on the way can answer plain DNS and plain HTTP in another's place, so all
- * of those together are one witness, and DNS is never the only one where others were asked; each STUN server is one, and each web server
+ * of those together are one witness, and never the only one where others were asked; each STUN server is one, and each web server
  * whose certificate was verified. Pure.
  */
 import { type Family, familyOf } from '../../net/address.ts';
@@ -55,10 +55,10 @@ export const headline = <T extends Testimony>(answers: readonly T[], family: Fam
 export const isSettled = (answers: readonly Testimony[], family: Family): boolean =>
   camps(answers, family).some(({ witnesses, authenticated }) => authenticated || witnesses.size >= 2);
 
-/** Whether nobody but plain DNS names the headline's address. */
-export function restsOnDns(answers: readonly Testimony[], family: Family): boolean {
+/** Whether nobody but plain DNS and plain HTTP names the headline's address. */
+export function restsOnPlain(answers: readonly Testimony[], family: Family): boolean {
   const best = headline(answers, family);
-  return best !== undefined && answers.every(({ method, address }) => method === 'dns' || address !== best.address);
+  return best !== undefined && answers.every((each) => isPlain(each) || each.address !== best.address);
 }
 
 /** Whether all answers of each family name the same address. */

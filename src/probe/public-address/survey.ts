@@ -5,7 +5,7 @@ import { errorWords } from '../../net/error-words.ts';
 import { Gate, scope, Waits } from '../../net/wait.ts';
 import { ForwardingTable } from '../../report/forwarding.ts';
 import type { Credentials } from '../../stun/client.ts';
-import { headline, isPlain, isSettled, restsOnDns } from './agreement.ts';
+import { headline, isPlain, isSettled, restsOnPlain } from './agreement.ts';
 import { type AskEnv, ask, isFailure, NoAddress } from './ask.ts';
 import { type Method, type Source, sourceName } from './sources.ts';
 
@@ -27,7 +27,7 @@ export interface SurveyOptions {
   readonly timeoutMs: number;
   /** For STUN servers that want them. */
   readonly credentials?: Credentials | undefined;
-  /** An authenticated answer, or two that agree, are enough; plain DNS alone is not, where more was asked. */
+  /** An authenticated answer, or two that agree, are enough; plain DNS and HTTP alone are not, where more was asked. */
   readonly quick: boolean;
   readonly onAnswer?: ((answer: Answer) => void) | undefined;
 }
@@ -54,11 +54,11 @@ export interface Survey {
   readonly failures: readonly Failure[];
   readonly table: ForwardingTable;
   readonly interrupted: boolean;
-  /** The address for a single answer: IPv4 before IPv6. Undefined too where a quick survey heard nothing but plain DNS. */
+  /** The address for a single answer: IPv4 before IPv6. Undefined too where a quick survey heard nothing but plain DNS and HTTP. */
   readonly best: Answer | undefined;
   readonly ipv4: string | undefined;
   readonly ipv6: string | undefined;
-  /** Nobody but plain DNS told the address, though more was asked. */
+  /** Nobody but plain DNS and HTTP told the address, though more was asked. */
   readonly unconfirmed: boolean;
   /** Something answers in the place of the web servers. */
   readonly portal: boolean;
@@ -148,9 +148,9 @@ export async function surveyPublicAddress(env: AskEnv, options: SurveyOptions, s
     if (has(6) && !has(4)) await gate.wait(() => has(4) || !pending.get(4), IPV4_FIRST_MS, bounds.signal);
     if (options.quick) {
       const family = has(4) ? 4 : 6;
-      // Plain DNS alone is not enough: the others are waited for as long as it takes.
+      // Plain DNS and HTTP alone are not enough: the others are waited for as long as it takes.
       await gate.wait(
-        () => settled(family) || !restsOnDns(answers, family) || finished(),
+        () => settled(family) || !restsOnPlain(answers, family) || finished(),
         options.timeoutMs,
         bounds.signal,
       );
@@ -165,8 +165,10 @@ export async function surveyPublicAddress(env: AskEnv, options: SurveyOptions, s
   }
   const [ipv4, ipv6] = [headline(answers, 4), headline(answers, 6)];
   const family = ipv4 ? 4 : 6;
-  const wider = options.plans.some(({ methods }) => methods.some(({ method }) => method !== 'dns'));
-  const unconfirmed = wider && restsOnDns(answers, family);
+  const wider = options.plans.some(({ methods }) =>
+    methods.some(({ method, sources }) => sources.some((each) => !isPlain({ method, source: sourceName(each) }))),
+  );
+  const unconfirmed = wider && restsOnPlain(answers, family);
   return {
     answers,
     failures,

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { agree, headline, isSettled, restsOnDns, type Testimony } from '../../../src/probe/public-address/agreement.ts';
+import {
+  agree,
+  headline,
+  isSettled,
+  restsOnPlain,
+  type Testimony,
+} from '../../../src/probe/public-address/agreement.ts';
 
 const [OURS, FALSE] = ['12.13.14.15', '66.66.66.66'];
 const by = (method: Testimony['method'], source: string, address: string): Testimony => ({ method, source, address });
@@ -46,10 +52,12 @@ describe('what is enough', () => {
     expect(isSettled(answers, 4)).toBe(enough);
   });
 
-  it('tells when nobody but DNS names the address', () => {
-    expect(restsOnDns([dns(OURS), dns(OURS, 'y@41.0.0.2')], 4)).toBe(true);
-    expect(restsOnDns([dns(FALSE), stun(OURS)], 4)).toBe(false);
-    expect(restsOnDns([dns(OURS), http(OURS)], 4)).toBe(false);
-    expect(restsOnDns([], 4)).toBe(false);
+  it('tells when nobody but plain DNS and HTTP names the address', () => {
+    expect(restsOnPlain([dns(OURS), dns(OURS, 'y@41.0.0.2')], 4)).toBe(true);
+    expect(restsOnPlain([dns(FALSE), stun(OURS)], 4)).toBe(false);
+    expect(restsOnPlain([dns(OURS), http(OURS)], 4)).toBe(true);
+    expect(restsOnPlain([http(OURS)], 4)).toBe(true);
+    expect(restsOnPlain([http(OURS), web(OURS)], 4)).toBe(false);
+    expect(restsOnPlain([], 4)).toBe(false);
   });
 });
