@@ -9,7 +9,7 @@ import type { Observed, Signalling } from './signalling/signalling.ts';
 import { Clocks } from './traversal/clocks.ts';
 import type { Gathered } from './traversal/gather.ts';
 import { Profiler } from './traversal/measure.ts';
-import type { Testimony } from './traversal/testimony.ts';
+import { Testimony } from './traversal/testimony.ts';
 import type { Socket } from './traversal/sockets.ts';
 
 export interface OwnSideOptions {
@@ -20,7 +20,6 @@ export interface OwnSideOptions {
   readonly credentials: Credentials | undefined;
   /** The server is a nat-tool server: it tells the peer itself where it sees us. */
   readonly trusted: boolean;
-  readonly testimony: Testimony;
   /** Seals our descriptions. */
   readonly key: Uint8Array;
   /** The profile is known, or known better. */
@@ -34,11 +33,13 @@ export class OwnSide {
   readonly description: OwnDescription;
   readonly profiler: Profiler;
   readonly clocks = new Clocks();
+  readonly testimony: Testimony;
   readonly #options: OwnSideOptions;
   #rttMs = 0;
 
   constructor(options: OwnSideOptions) {
-    const { env, gathered, waits, server, credentials, trusted, testimony, key, late, note } = options;
+    const { env, gathered, waits, server, credentials, trusted, key, late, note } = options;
+    this.testimony = new Testimony(server, note);
     this.#options = options;
     // Who carries the news by hand is no measure of time.
     const reading = () => ({ now: env.clock.now(), least: this.clocks.least });
@@ -53,7 +54,7 @@ export class OwnSide {
       server,
       credentials,
       trusted,
-      testimony,
+      testimony: this.testimony,
       waits,
       early: (profile) => this.#measured(profile),
       late: (socket, mapped) => {
@@ -81,15 +82,15 @@ export class OwnSide {
 
   /** Where the server sees the main socket; false where that cannot be true. */
   observed({ mapped: said, alternates, rttMs }: Observed): boolean {
-    const { testimony, trusted, note } = this.#options;
-    const mapped = testimony.ours(said);
+    const { trusted, note } = this.#options;
+    const mapped = this.testimony.ours(said);
     if (mapped && this.description.current.reflexive.length === 0) {
       note('candidate', { type: 'srflx', address: formatEndpoint(mapped), rttMs });
       if (trusted) this.description.note({ reflexive: [mapped] });
       else this.description.update({ reflexive: [mapped] });
     }
     this.#rttMs = rttMs;
-    this.profiler.sighted({ mapped, alternates: testimony.alternates(alternates) }, rttMs);
+    this.profiler.sighted({ mapped, alternates: this.testimony.alternates(alternates) }, rttMs);
     return mapped !== undefined;
   }
 

@@ -1,15 +1,18 @@
 /** The other side, as a session knows it: what it said of itself, the ICE agent that checks it, and the channel sealed with its keys. */
-import { type Endpoint, scopeOf } from '../net/address.ts';
+import { type Endpoint, familyOf, scopeOf } from '../net/address.ts';
 import type { Clock, Random } from '../net/env.ts';
 import { type Driver, drive } from '../net/machine.ts';
 import { BRISK_PACING, type IceAction, IceAgent, type IceEvent } from '../ice/agent.ts';
 import { Channel, type ChannelOptions } from './channel/channel.ts';
 import { Opener } from './channel/envelope.ts';
 import type { Secret } from './code.ts';
+import { eventOf } from './ice-events.ts';
 import { decodeDescription, type Description } from './signalling/description.ts';
 import type { PeerNews } from './signalling/signalling.ts';
-import { candidatesOf } from './traversal/candidates.ts';
+import { candidate, candidatesOf } from './traversal/candidates.ts';
+import type { Gathered } from './traversal/gather.ts';
 import type { Opposite } from './traversal/hard-ways.ts';
+import type { Sockets } from './traversal/sockets.ts';
 import type { Side } from './traversal/strategy.ts';
 
 export interface PeerOptions extends Pick<ChannelOptions, 'transmit' | 'word' | 'told' | 'heard' | 'bye'> {
@@ -18,7 +21,10 @@ export interface PeerOptions extends Pick<ChannelOptions, 'transmit' | 'word' | 
   readonly secret: Secret;
   /** We. */
   readonly member: Uint8Array;
-  readonly perform: (action: IceAction) => void;
+  readonly send: Sockets['send'];
+  readonly note: (...event: NonNullable<ReturnType<typeof eventOf>>) => void;
+  /** What the agent found, or lost. */
+  readonly found: (action: Exclude<IceAction, { kind: 'send' | 'log' }>) => void;
 }
 
 /** Reads what a member says of itself. */
@@ -49,7 +55,7 @@ export class Peer implements Opposite {
 
   /** Nothing is sent before {@link begin}. */
   constructor(options: PeerOptions, reader: Reader, description: Description, observed: Endpoint | undefined) {
-    const { clock, random, secret, member, perform } = options;
+    const { clock, random, secret, member } = options;
     const theirs = reader.member;
     this.reader = reader;
     this.description = description;
@@ -67,7 +73,7 @@ export class Peer implements Opposite {
       // Two symmetric NATs can talk only so, and only a peer of our own is asked to.
       anyReturnPath: true,
     });
-    this.agent = drive(this.ice, clock, perform);
+    this.agent = drive(this.ice, clock, (action) => this.#perform(action, options));
     this.channel = new Channel({
       ...options,
       sendKey: secret.dataKey(member, theirs),
@@ -80,6 +86,21 @@ export class Peer implements Opposite {
     return this.observed ?? this.description.reflexive[0];
   }
 
+  #perform(action: IceAction, { send, note, found }: PeerOptions): void {
+    switch (action.kind) {
+      case 'send': {
+        const { socket, to, data, ttl } = action;
+        return send(socket, data, to, () => this.agent.feed({ kind: 'send-failed', socket, to }), ttl);
+      }
+      case 'log': {
+        const event = eventOf(action.entry);
+        return event && note(...event);
+      }
+      default:
+        return found(action);
+    }
+  }
+
   /** How many public addresses of it are known. */
   get publicSides(): number {
     const { hosts, reflexive } = this.description;
@@ -87,8 +108,13 @@ export class Peer implements Opposite {
     return new Set(all.filter((address) => scopeOf(address) === 'public')).size;
   }
 
-  /** Checks begin. */
-  begin(secret: Secret): void {
+  /** Checks begin, from our main socket and that of the second family. */
+  begin(secret: Secret, { main, six, endpoints }: Pick<Gathered, 'main' | 'six' | 'endpoints'>): void {
+    const [first = { address: '0.0.0.0', port: 0 }] = endpoints;
+    this.agent.feed({ kind: 'local-candidate', socket: main.id, candidate: candidate('host', first, 1) });
+    const sixth = endpoints.find(({ address }) => familyOf(address) === 6);
+    if (six && sixth)
+      this.agent.feed({ kind: 'local-candidate', socket: six.id, candidate: candidate('host', sixth, 2) });
     this.agent.feed({ kind: 'remote-credentials', ...secret.iceOf(this.reader.member) });
   }
 

@@ -6,14 +6,14 @@
  * client) is a machine of its own; the session only carries what each of them hears and says to where it belongs, on virtual or real
  * time. All that it waits for by the clock stands in `deadlines.ts`.
  */
-import { type Endpoint, familyOf, formatEndpoint } from '../net/address.ts';
+import { type Endpoint, formatEndpoint } from '../net/address.ts';
 import { type Env, NetError } from '../net/env.ts';
-import { deferred, Waits } from '../net/wait.ts';
+import { sameBytes } from '../net/bytes.ts';
+import { deferred, untilAborted, Waits } from '../net/wait.ts';
 import type { IceAction, PairView } from '../ice/agent.ts';
 import { MEMBER_BYTES } from '../rendezvous/protocol.ts';
-import type { Bearer, ConnectionEnd, Path } from './connection.ts';
 import { type Deadline, Deadlines } from './deadlines.ts';
-import { eventOf } from './ice-events.ts';
+import { type Ending, HeldPath } from './held-path.ts';
 import { OwnSide } from './own-side.ts';
 import { Patience } from './patience.ts';
 import { Peer, Reader } from './peer.ts';
@@ -26,12 +26,10 @@ import {
   type SignallingListener,
   type SignallingStatus,
 } from './signalling/signalling.ts';
-import { candidate } from './traversal/candidates.ts';
 import { type Gathered, gather } from './traversal/gather.ts';
 import { HardWays, type HardWaysOptions } from './traversal/hard-ways.ts';
 import { PathInUse } from './traversal/path-in-use.ts';
 import type { Socket } from './traversal/sockets.ts';
-import { Testimony } from './traversal/testimony.ts';
 
 /** Rejects with the signal's reason. */
 export async function establish(env: Env, options: SessionOptions): Promise<Established> {
@@ -54,20 +52,19 @@ export async function establish(env: Env, options: SessionOptions): Promise<Esta
   }
 }
 
-class Session implements SignallingListener {
+class Session implements SignallingListener, Ending {
   readonly #env: Env;
   readonly #options: SessionOptions;
   readonly #member: Uint8Array;
   readonly #waits: Waits;
   readonly #gathered: Gathered;
   readonly #own: OwnSide;
-  readonly #testimony: Testimony;
   readonly #hard: HardWays;
   readonly #signalling: Signalling;
   readonly #path: PathInUse;
+  readonly #held: HeldPath;
   readonly #deadlines: Deadlines;
   readonly #outcome = deferred<ConnectFailure | 'connected'>();
-  readonly #ended = deferred<ConnectionEnd>();
   readonly #reception: Reception;
   #peer: Peer | undefined;
   readonly #patience: Patience;
@@ -87,7 +84,6 @@ class Session implements SignallingListener {
     this.#outcome.promise.catch(() => {});
     this.#deadlines = new Deadlines(clock, (name) => this.#due(name));
     const note: HardWaysOptions['note'] = (event, details) => this.#note(event, details);
-    this.#testimony = new Testimony(server, note);
     this.#own = new OwnSide({
       env,
       gathered,
@@ -95,7 +91,6 @@ class Session implements SignallingListener {
       server,
       credentials,
       trusted,
-      testimony: this.#testimony,
       key: secret.descriptionKey(member),
       measured: () => {
         this.#decide();
@@ -117,51 +112,41 @@ class Session implements SignallingListener {
       note,
       broken: (error) => this.#outcome.reject(error),
     });
-    this.#patience = new Patience({
-      clock,
-      deadlines: this.#deadlines,
-      hard: this.#hard,
-      plainMs: options.plainMs,
-      note,
-    });
     this.#path = new PathInUse((pair) => this.#hard.kindOf(pair));
+    const [path, hard, deadlines] = [this.#path, this.#hard, this.#deadlines];
+    this.#patience = new Patience({ clock, deadlines, hard, plainMs: options.plainMs, note });
+    this.#held = new HeldPath({ path, sockets, deadlines, hard, profiler: this.#own.profiler, note });
     this.#signalling = makeSignalling({
       main,
       member,
       observed: (seen) => this.#own.observed(seen),
       send: (...datagram) => sockets.send(main.id, ...datagram),
     });
-    this.#reception = new Reception({ signalling: this.#signalling, hard: this.#hard, governor, path: this.#path });
+    this.#reception = new Reception({ signalling: this.#signalling, hard, governor, path });
   }
 
   async run(): Promise<Established> {
     const { timeline, waitMs, signal } = this.#options;
-    const abort = (): void => this.#outcome.reject(signal.reason);
     signal.throwIfAborted();
-    signal.addEventListener('abort', abort, { once: true });
-    try {
-      this.#signalling.subscribe(this);
-      this.#own.begin(this.#signalling).catch((error: unknown) => this.#outcome.reject(error));
-      this.#deadlines.set('nobody-came', waitMs);
-      const outcome = await this.#outcome.promise;
-      if (outcome === 'connected') return { kind: 'connected', bearer: this.#bearer() };
-      timeline.add('failed', { why: outcome.kind, ...('reason' in outcome && { reason: outcome.reason }) });
-      const pairs = this.#peer?.ice.pairs() ?? [];
-      this.close();
-      return { kind: 'failed', failure: outcome, pairs };
-    } finally {
-      signal.removeEventListener('abort', abort);
-    }
+    this.#signalling.subscribe(this);
+    this.#own.begin(this.#signalling).catch((error: unknown) => this.#outcome.reject(error));
+    this.#deadlines.set('nobody-came', waitMs);
+    const outcome = await untilAborted(this.#outcome.promise, signal);
+    if (outcome === 'connected') return { kind: 'connected', bearer: this.#held.bearer(this.#peer as Peer, this) };
+    timeline.add('failed', { why: outcome.kind, ...('reason' in outcome && { reason: outcome.reason }) });
+    const pairs = this.#peer?.ice.pairs() ?? [];
+    this.close();
+    return { kind: 'failed', failure: outcome, pairs };
   }
 
   close(): void {
     if (this.#closed) return;
     this.#peer?.channel.close();
-    this.#free(undefined);
+    this.free();
   }
 
   /** Ends all that runs, and every socket but one. */
-  #free(kept: Socket | undefined): void {
+  free(kept?: Socket): void {
     this.#closed = true;
     this.#deadlines.stop();
     this.#own.description.stop();
@@ -170,7 +155,7 @@ class Session implements SignallingListener {
     this.#hard.end();
     this.#waits.end();
     this.#gathered.sockets.closeAll(kept);
-    this.#ended.resolve('closed');
+    this.#held.end('closed');
   }
 
   /* ---- the peer ---- */
@@ -183,7 +168,7 @@ class Session implements SignallingListener {
     const reader = known?.reader ?? new Reader(this.#options.secret, member);
     const description = reader.read(payload);
     if (!description || sameBytes(member, this.#member)) return this.#note('refused', { what: 'description' });
-    const observed = seen && this.#testimony.peers(seen);
+    const observed = seen && this.#own.testimony.peers(seen);
     const peer = known ?? this.#meet(reader, description, observed);
     if (description.clocks) this.#own.clocks.heard(description.clocks, this.#env.clock.now());
     peer.update(description, observed);
@@ -206,19 +191,20 @@ class Session implements SignallingListener {
   #meet(reader: Reader, description: Peer['description'], observed: Endpoint | undefined): Peer {
     const { clock, random } = this.#env;
     const { secret } = this.#options;
-    const { main, six, endpoints } = this.#gathered;
     const peer = new Peer(
       {
         clock,
         random,
         secret,
         member: this.#member,
-        perform: (action) => this.#perform(action),
-        transmit: (packet) => this.#transmit(packet),
+        send: (...datagram) => this.#gathered.sockets.send(...datagram),
+        note: (...event) => this.#note(...event),
+        found: (action) => this.#found(action),
+        transmit: (packet) => this.#held.transmit(packet),
         word: () => this.#path.word,
         told: (word) => this.#path.told(word),
         heard: () => this.#connectedIfSo(),
-        bye: () => (this.#connected ? this.#ended.resolve('bye') : this.#fail({ kind: 'peer-left' })),
+        bye: () => (this.#connected ? this.#held.end('bye') : this.#fail({ kind: 'peer-left' })),
       },
       reader,
       description,
@@ -231,12 +217,7 @@ class Session implements SignallingListener {
       ...(!this.#options.trusted && { public: peer.publicSides }),
     });
     this.#note('attempt', { strategy: 'plain', reason: 'All candidates of both sides, at once and always.' });
-    const [first = { address: '0.0.0.0', port: 0 }] = endpoints;
-    peer.agent.feed({ kind: 'local-candidate', socket: main.id, candidate: candidate('host', first, 1) });
-    const sixth = endpoints.find(({ address }) => familyOf(address) === 6);
-    if (six && sixth)
-      peer.agent.feed({ kind: 'local-candidate', socket: six.id, candidate: candidate('host', sixth, 2) });
-    peer.begin(secret);
+    peer.begin(secret, this.#gathered);
     this.#patience.met();
     this.#deadlines.set('nudge');
     return peer;
@@ -248,19 +229,8 @@ class Session implements SignallingListener {
     if (!this.#closed) this.#reception.heard(socket, datagram, message);
   }
 
-  #transmit(packet: Uint8Array): boolean {
-    const path = this.#path.current;
-    if (path) this.#gathered.sockets.send(path.socket.id, packet, path.remote);
-    return path !== undefined;
-  }
-
-  #perform(action: IceAction): void {
+  #found(action: IceAction): void {
     switch (action.kind) {
-      case 'send': {
-        const { socket, to, data, ttl } = action;
-        const failed = (): void => this.#peer?.agent.feed({ kind: 'send-failed', socket, to });
-        return this.#gathered.sockets.send(socket, data, to, failed, ttl);
-      }
       case 'valid':
         if (!this.#path.current) this.#take(action.pair, action.rttMs);
         return;
@@ -271,28 +241,15 @@ class Session implements SignallingListener {
         return this.#note('selected', { local: from, remote: to });
       }
       case 'consent-lost':
-        return this.#lost(action.pair.remote.endpoint);
-      case 'failed':
-        return;
-      case 'log': {
-        const event = eventOf(action.entry);
-        if (event) this.#note(...event);
-      }
+        return this.#held.lost();
+      default:
     }
   }
 
   /* ---- what comes of it ---- */
 
   #take(pair: PairView, rttMs: number | undefined): void {
-    const socket = this.#gathered.sockets.get(pair.socket);
-    if (!socket) return;
-    const renamed = this.#path.take(pair, socket, rttMs);
-    const { kind, remote } = this.#path.current as Path;
-    const [from, to] = [formatEndpoint(socket.local), formatEndpoint(remote)];
-    this.#note('path', { path: kind, local: from, remote: to, rttMs: rttMs ?? null });
-    this.#hard.end();
-    this.#peer?.channel.start();
-    if (renamed) this.#peer?.channel.retell();
+    if (this.#peer) this.#held.take(pair, rttMs, this.#peer);
     this.#connectedIfSo();
   }
 
@@ -306,46 +263,6 @@ class Session implements SignallingListener {
     this.#deadlines.set('tidy');
     this.#deadlines.set('selected');
     this.#outcome.resolve('connected');
-  }
-
-  #lost(remote: Endpoint | undefined): void {
-    this.#note('lost', { remote: remote && formatEndpoint(remote) });
-    this.#ended.resolve('lost');
-  }
-
-  /** Closes every socket that the path does not need. */
-  #tidy(): void {
-    this.#signalling.close();
-    const path = this.#path.current;
-    if (!path) return;
-    for (const socket of this.#gathered.sockets.closeOthers(path.socket))
-      this.#peer?.agent.feed({ kind: 'socket-closed', socket });
-    if (this.#hard.judgement?.kind === 'crossed') this.#keepMapping();
-  }
-
-  #keepMapping(): void {
-    if (this.#path.current) this.#own.profiler.touch(this.#path.current.socket);
-    this.#deadlines.set('keep-mapping');
-  }
-
-  #bearer(): Bearer {
-    const { channel, ice } = this.#peer as Peer;
-    const path = (): Path => {
-      const known = this.#path.current as Path;
-      return { ...known, rttMs: channel.stats.rttMs ?? ice.selected?.rttMs ?? known.rttMs };
-    };
-    return {
-      channel,
-      ended: this.#ended.promise,
-      path,
-      pairs: () => ice.pairs(),
-      close: () => this.close(),
-      release: () => {
-        const { socket } = path();
-        this.#free(socket);
-        return socket;
-      },
-    };
   }
 
   #fail(failure: ConnectFailure): void {
@@ -372,19 +289,12 @@ class Session implements SignallingListener {
         return this.#deadlines.set('nudge');
       }
       case 'tidy':
-        return this.#tidy();
-      case 'selected':
-        if (!this.#peer?.ice.selected) this.#lost(this.#path.current?.remote);
-        return;
-      case 'keep-mapping':
-        return this.#keepMapping();
+        this.#signalling.close();
     }
+    if (this.#peer) this.#held.due(name, this.#peer);
   }
 
   #note(event: string, details?: Readonly<Record<string, unknown>>): void {
     this.#options.timeline.add(event, details);
   }
 }
-
-const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length && a.every((byte, i) => byte === b[i]);

@@ -6,6 +6,7 @@
  * registers by their transaction ID, and pushes by the cookie, which only the server and whoever hears our address can know.
  */
 import { type Endpoint, isAnyAddress, sameEndpoint } from '../net/address.ts';
+import { sameBytes } from '../net/bytes.ts';
 import type { Random } from '../net/env.ts';
 import type { Machine } from '../net/machine.ts';
 import { encodeBinding } from '../stun/binding.ts';
@@ -186,7 +187,7 @@ export class RendezvousClient implements Machine<ClientEvent, ClientAction> {
 
   #isCookie(cookie: Uint8Array): boolean {
     const known = this.#cookie;
-    return known !== undefined && cookie.every((byte, i) => byte === known[i]);
+    return known !== undefined && sameBytes(cookie, known);
   }
 
   /** A wildcard address means: the address where we asked. */

@@ -5,6 +5,7 @@
  * bytes than it received from there, keeps at most a fixed number of rooms, and lets go first of those whose member has
  * not shown that it hears the answers, so that a flood from forged sources costs those who are real nothing.
  */
+import { sameBytes } from '../net/bytes.ts';
 import { createHmac } from 'node:crypto';
 import { anyAddress, type Endpoint, familyOf, scopeOf } from '../net/address.ts';
 import type { Machine } from '../net/machine.ts';
@@ -138,7 +139,7 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
     const name = transactionKey(register.room);
     const id = transactionKey(register.member);
     const cookie = this.#cookieOf(from);
-    const confirmed = cookie.every((byte, i) => byte === register.cookie[i]);
+    const confirmed = sameBytes(cookie, register.cookie);
     const refuse = (status: RoomStatus): RendezvousAction[] => [
       this.#answer(spot, from, request, { status, stored: 0, cookie, alternates: [], peer: undefined }),
     ];
