@@ -25,7 +25,7 @@ export interface Counters {
   failed: number;
 }
 
-export const noCounts = (): Counters => ({
+const noCounts = (): Counters => ({
   received: 0,
   answered: 0,
   refused: 0,
