@@ -11,8 +11,9 @@ export interface RawMessage {
   readonly bytes: Uint8Array;
 }
 
-const SHA1 = ATTRIBUTES['MESSAGE-INTEGRITY'].type;
-const SHA256 = ATTRIBUTES['MESSAGE-INTEGRITY-SHA256'].type;
+const NAMES = { sha1: 'MESSAGE-INTEGRITY', sha256: 'MESSAGE-INTEGRITY-SHA256' } as const;
+const SHA1 = ATTRIBUTES[NAMES.sha1].type;
+const SHA256 = ATTRIBUTES[NAMES.sha256].type;
 const FINGERPRINT = ATTRIBUTES.FINGERPRINT.type;
 const FINGERPRINT_MASK = 0x5354554e;
 
@@ -60,10 +61,17 @@ export function fingerprint(bytes: Uint8Array, at: number): number {
 
 function check(bytes: Uint8Array, at: number, algorithm: 'sha1' | 'sha256', key: Uint8Array): Verdict {
   const length = readU16(bytes, at + 2);
-  const value = bytes.subarray(at + ATTRIBUTE_HEADER, at + ATTRIBUTE_HEADER + length);
+  const start = at + ATTRIBUTE_HEADER;
+  const value = ATTRIBUTES[NAMES[algorithm]].codec.read(bytes, start, start + length);
+  // A length that the RFC does not know: an empty value would fit any key.
+  if (!value) return 'invalid';
   const expected = messageHmac(algorithm, key, bytes, at, length).subarray(0, length);
   return value.length === expected.length && timingSafeEqual(value, expected) ? 'valid' : 'invalid';
 }
+
+/** Whether {@link checkIntegrity} would find something to check. */
+export const isSealed = ({ bytes }: RawMessage): boolean =>
+  find(bytes, SHA256) !== undefined || find(bytes, SHA1) !== undefined;
 
 /** Whether the message was sealed with this key. MI-SHA256 decides where it is present, else MI. Constant-time in the key. */
 export function checkIntegrity(message: RawMessage, key: Uint8Array): Verdict {

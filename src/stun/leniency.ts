@@ -3,6 +3,7 @@
  * fill a deprecated attribute with nothing. Only what answers a request of ours is read so, never what is asked of us. Pure.
  */
 import { type Attribute, attributeName, codecOf } from './attributes.ts';
+import { isSealed } from './integrity.ts';
 import { ATTRIBUTE_HEADER, HEADER, padded, readU16 } from './layout.ts';
 import { type Decoded, get, mappedAddress, messageOf } from './message.ts';
 
@@ -15,13 +16,14 @@ export const malformedIn = (message: Decoded): readonly string[] => [
 
 /**
  * A success or error answer that `decode` refuses, if it says anything: a mapped address or an error code. The bytes must begin with a
- * header with the cookie of RFC 8489. Linear; undefined for everything else.
+ * header with the cookie of RFC 8489. Linear; undefined for everything else, and for whatever carries a message integrity: a seal does not
+ * cover what stands behind it, so only a message that keeps the format may be told to be sealed.
  */
 export function decodeAnswer(bytes: Uint8Array): Decoded | undefined {
   if (bytes.length < HEADER || bytes[4] !== 0x21 || bytes[5] !== 0x12 || bytes[6] !== 0xa4 || bytes[7] !== 0x42)
     return undefined;
   const header = messageOf(bytes);
-  if (!header || (header.class !== 'success' && header.class !== 'error')) return undefined;
+  if (!header || (header.class !== 'success' && header.class !== 'error') || isSealed({ bytes })) return undefined;
   const declared = HEADER + readU16(bytes, 2);
   const end = Math.min(declared, bytes.length);
   const read = [walk(bytes, end, true), walk(bytes, end, false)].filter((each) => each !== undefined);

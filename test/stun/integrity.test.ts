@@ -146,6 +146,36 @@ describe('checkFingerprint', () => {
   });
 });
 
+describe('raw bytes that break the format', () => {
+  it('have an invalid check, and not none, where it is empty', () => {
+    const bytes = encode(plain);
+    expect(checkFingerprint({ bytes: append(bytes, '80280000') })).toBe('invalid');
+    for (const empty of ['00080000', '001c0000'])
+      expect(checkIntegrity({ bytes: append(bytes, empty) }, KEY)).toBe('invalid');
+  });
+
+  it('are not sealed by the beginning of a hash', () => {
+    const hash = (algorithm: string, bytes: Uint8Array, length: number) => {
+      const text = bytes.slice();
+      new DataView(text.buffer).setUint16(2, text.length - 20 + 4 + length);
+      return createHmac(algorithm, KEY).update(text).digest().subarray(0, length).toString('hex');
+    };
+    const bytes = encode(plain);
+    expect(checkIntegrity({ bytes: append(bytes, `001c0010 ${hash('sha256', bytes, 16)}`) }, KEY)).toBe('valid');
+    expect(checkIntegrity({ bytes: append(bytes, `001c0004 ${hash('sha256', bytes, 4)}`) }, KEY)).toBe('invalid');
+    expect(checkIntegrity({ bytes: append(bytes, `00080004 ${hash('sha1', bytes, 4)}`) }, KEY)).toBe('invalid');
+  });
+
+  it('have an invalid one, and raise nothing, where its length is wrong', () => {
+    const bytes = encode(plain);
+    expect(checkIntegrity({ bytes: append(bytes, `00080018 ${'00'.repeat(24)}`) }, KEY)).toBe('invalid');
+    expect(checkIntegrity({ bytes: append(bytes, `001c0024 ${'00'.repeat(36)}`) }, KEY)).toBe('invalid');
+    const lying = encode(plain, { fingerprint: true });
+    lying[lying.length - 5] = 8;
+    expect(checkFingerprint({ bytes: lying })).toBe('invalid');
+  });
+});
+
 describe('crc32', () => {
   const digits = new TextEncoder().encode('123456789');
 

@@ -67,6 +67,14 @@ describe('an answer that breaks the format', () => {
     expect(decodeAnswer(noCookie)).toBeUndefined();
   });
 
+  it('is nothing where it carries a seal: nobody sealed what stands behind one, or in an empty one', () => {
+    for (const type of [0x0008, 0x001c]) expect(decodeAnswer(answer([...xor, ...raw(type, [])]))).toBeUndefined();
+    const key = new TextEncoder().encode('secret');
+    const sealed = encode({ class: 'error', method: METHOD.binding, transactionId: ID, attributes: [] }, { key });
+    const behind = answer([...sealed.subarray(20), ...xor, 0, 0, 0, 0], sealed.length - 20 + xor.length);
+    expect(decodeAnswer(behind)).toBeUndefined();
+  });
+
   it('is told of where a value that needs no understanding is malformed', () => {
     const message = decode(answer([...xor, ...raw(0x802c, [0, 0, 0, 0, 0, 0, 0, 0])]));
     expect(malformedIn(message)).toEqual(['OTHER-ADDRESS']);
