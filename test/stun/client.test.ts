@@ -1,9 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { NetError } from '../../src/net/env.ts';
 import { type Attribute, attribute } from '../../src/stun/attributes.ts';
-import { type Credentials, transact, type TransactOptions, type TransactOutcome } from '../../src/stun/client.ts';
+import {
+  type Credentials,
+  type Question,
+  transact,
+  type TransactOptions,
+  type TransactOutcome,
+} from '../../src/stun/client.ts';
 import { CredentialError, encodeNonce, longTermKey, shortTermKey, userHash } from '../../src/stun/credentials.ts';
-import { checkIntegrity } from '../../src/stun/integrity.ts';
+import { checkFingerprint, checkIntegrity } from '../../src/stun/integrity.ts';
 import { type Decoded, encode, get, METHOD, type Seal } from '../../src/stun/message.ts';
 import { briskSchedule, standardSchedule } from '../../src/net/schedule.ts';
 import { type Arrived, CLIENT, SERVER, stage, type Stage } from './scripted.ts';
@@ -24,21 +30,21 @@ interface Run {
   readonly stage: Stage;
 }
 
-async function ask(script: (arrived: Arrived) => void, options: Partial<TransactOptions> = {}): Promise<Run> {
+async function ask(
+  script: (arrived: Arrived) => void,
+  options: Partial<TransactOptions> = {},
+  question: Question = {},
+): Promise<Run> {
   const on = stage(script);
   const outcome = await on.world.run(() =>
-    transact(
-      on.mux,
-      {},
-      {
-        to: SERVER,
-        schedule: standardSchedule(),
-        clock: on.clock,
-        random: on.world.random('client'),
-        signal: new AbortController().signal,
-        ...options,
-      },
-    ),
+    transact(on.mux, question, {
+      to: SERVER,
+      schedule: standardSchedule(),
+      clock: on.clock,
+      random: on.world.random('client'),
+      signal: new AbortController().signal,
+      ...options,
+    }),
   );
   return { outcome, stage: on };
 }
@@ -233,6 +239,31 @@ describe('a server of RFC 3489', () => {
   });
 });
 
+describe('a question', () => {
+  const silent = async (question: Question) =>
+    (await ask(() => {}, { schedule: briskSchedule(3000) }, question)).stage.socket.requests;
+
+  it('that is no plain Binding request is not put in the manner of RFC 3489', async () => {
+    const changes = (requests: readonly Decoded[]) => requests.filter((request) => get(request, 'CHANGE-REQUEST'));
+    expect(changes(await silent({}))).toHaveLength(1);
+    expect(changes(await silent({ attributes: [attribute('SOFTWARE', 'x')] }))).toEqual([]);
+    expect(changes(await silent({ method: METHOD.allocate }))).toEqual([]);
+  });
+
+  it('carries what it was given, and a fingerprint where asked to', async () => {
+    const [plain] = (await silent({ method: METHOD.allocate, attributes: [attribute('SOFTWARE', 'x')] })) as [Decoded];
+    expect([plain.method, plain.attributes]).toEqual([METHOD.allocate, [attribute('SOFTWARE', 'x')]]);
+    const [marked] = (await silent({ fingerprint: true })) as [Decoded];
+    expect(checkFingerprint(marked)).toBe('valid');
+    expect(checkFingerprint((await silent({ fingerprint: false }))[0] as Decoded)).toBe('absent');
+  });
+
+  it('that is answered with an error without a code has code 0', async () => {
+    const { outcome } = await ask((arrived) => arrived.reply(answer('error', arrived.request, [])));
+    expect(outcome).toMatchObject({ kind: 'error-answer', code: 0, reason: '' });
+  });
+});
+
 describe('short-term credentials', () => {
   const credentials: Credentials = { kind: 'short-term', username: 'user', password: 'secret' };
   const key = shortTermKey('secret');
@@ -258,6 +289,20 @@ describe('short-term credentials', () => {
       { credentials },
     );
     expect(outcome).toMatchObject({ kind: 'answered', sent: 2, received: 3 });
+  });
+
+  it('take no answer with an empty seal, which fits any key', async () => {
+    const { outcome } = await ask(
+      (arrived) => {
+        for (const type of [0x08, 0x1c]) {
+          const bytes = Uint8Array.of(...success(arrived), 0, type, 0, 0);
+          new DataView(bytes.buffer).setUint16(2, bytes.length - 20);
+          arrived.reply(bytes, 5);
+        }
+      },
+      { credentials },
+    );
+    expect(outcome).toMatchObject({ kind: 'timeout', received: 0 });
   });
 
   it.each([
@@ -375,6 +420,29 @@ describe('long-term credentials', () => {
     expect(on.socket.requests).toHaveLength(4);
   });
 
+  it('are not sent for another error, whatever comes with it', async () => {
+    const { outcome, stage: on } = await ask(
+      (arrived) => arrived.reply(error(arrived, 400, [realm, attribute('NONCE', 'n')])),
+      { credentials },
+    );
+    expect(outcome).toMatchObject({ kind: 'error-answer', code: 400, sent: 1 });
+    expect(on.socket.requests).toHaveLength(1);
+  });
+
+  it('name a stranger who answered before and after the challenge once', async () => {
+    const liar = { ...SERVER, port: 9 };
+    const another = { ...SERVER, port: 10 };
+    const { outcome } = await ask(
+      (arrived) => {
+        arrived.reply(success(arrived), 5, liar);
+        if (arrived.count === 2) arrived.reply(success(arrived), 6, another);
+        arrived.reply(error(arrived, 401, [realm, attribute('NONCE', 'n')]), 10);
+      },
+      { credentials },
+    );
+    expect(outcome.wrongSources).toEqual([liar, another]);
+  });
+
   it('are not needed by a server that asks for none', async () => {
     const { outcome } = await ask((arrived) => arrived.reply(success(arrived)), { credentials });
     expect(outcome).toMatchObject({ kind: 'answered', sent: 1 });
@@ -474,12 +542,24 @@ describe('300 and ALTERNATE-SERVER', () => {
 
   it('is not followed without end', async () => {
     const outcome = await follow((arrived) => arrived.reply(moved(arrived, { ...other, port: 4000 + arrived.count })));
-    expect(outcome).toMatchObject({ kind: 'error-answer', code: 300, sent: 1 });
+    expect(outcome).toMatchObject({ kind: 'error-answer', code: 300, sent: 1, server: { ...other, port: 4005 } });
   });
 
   it('is not followed into another family', async () => {
     const outcome = await follow((arrived) => arrived.reply(moved(arrived, { address: '2001:db8::1', port: 1 })));
-    expect(outcome).toMatchObject({ kind: 'error-answer', code: 300, sent: 1 });
+    expect(outcome).toMatchObject({ kind: 'error-answer', code: 300, sent: 1, server: SERVER });
+  });
+
+  it('is an error like any other where it names nobody, and names nobody in another error', async () => {
+    const nobody = await follow((arrived) => arrived.reply(error(arrived, 300)));
+    expect(nobody).toMatchObject({ kind: 'error-answer', code: 300, sent: 1, server: SERVER });
+    const named = await follow((arrived) => arrived.reply(error(arrived, 500, [attribute('ALTERNATE-SERVER', other)])));
+    expect(named).toMatchObject({ kind: 'error-answer', code: 500, sent: 1, server: SERVER });
+  });
+
+  it('rejects with what is no error of the network', async () => {
+    const redirect = () => Promise.reject(new TypeError('a bug'));
+    await expect(follow((arrived) => arrived.reply(moved(arrived)), { redirect })).rejects.toThrow('a bug');
   });
 
   it('is ignored where nobody asked for it, as RFC 5780 wants', async () => {
@@ -490,7 +570,7 @@ describe('300 and ALTERNATE-SERVER', () => {
   it('is not believed without a seal by those who have credentials', async () => {
     const credentials: Credentials = { kind: 'long-term', username: 'user', password: 'secret' };
     const outcome = await follow((arrived) => arrived.reply(moved(arrived)), { credentials });
-    expect(outcome).toMatchObject({ kind: 'error-answer', code: 300, sent: 1 });
+    expect(outcome).toMatchObject({ kind: 'error-answer', code: 300, sent: 1, server: SERVER });
   });
 
   it('is believed with a valid seal only', async () => {

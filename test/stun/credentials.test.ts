@@ -6,6 +6,7 @@ import {
   choosePasswordAlgorithm,
   CredentialError,
   encodeNonce,
+  isOpaqueString,
   longTermKey,
   nonceFeatures,
   opaqueString,
@@ -51,6 +52,18 @@ describe('opaqueString', () => {
     ['\u1100', 'disallowed'],
   ])('%j is %s', (text, kind) => {
     expect(kindOf(text)).toBe(kind);
+  });
+
+  it('says which character it is', () => {
+    const refusal = (text: string) => expect(() => opaqueString(text));
+    refusal('a\u0009').toThrow('U+0009 is not allowed in a credential');
+    refusal('a\ufeff').toThrow('U+FEFF is not');
+    refusal('').toThrow('an empty string is no credential');
+    refusal('').toThrow(expect.objectContaining({ name: 'CredentialError' }));
+  });
+
+  it('has a question without an exception beside it', () => {
+    expect([isOpaqueString('realm'), isOpaqueString(''), isOpaqueString('a\u0007')]).toEqual([true, false, false]);
   });
 
   it('changes nothing the second time', () => {
@@ -109,10 +122,16 @@ describe('the nonce cookie', () => {
     expect(nonceFeatures('obMatJos2gAAA')).toEqual({ passwordAlgorithms: false, usernameAnonymity: false });
   });
 
-  it.each(['', 'f//499k954d6OL34oL9FSTvy64sA', 'obMatJos2', 'obMatJos2AA', 'obMatJos2AA=A', 'xobMatJos2AAAC'])(
-    'is not in %j',
-    (nonce) => {
-      expect(nonceFeatures(nonce)).toBeUndefined();
-    },
-  );
+  it.each([
+    '',
+    'f//499k954d6OL34oL9FSTvy64sA',
+    'obMatJos2',
+    'obMatJos2AA',
+    'obMatJos2AA=A',
+    'obMatJos2=AAA',
+    'obMatJos2AAA=',
+    'xobMatJos2AAAC',
+  ])('is not in %j', (nonce) => {
+    expect(nonceFeatures(nonce)).toBeUndefined();
+  });
 });
