@@ -7,13 +7,30 @@ export const NET_ERROR_WORDS = {
   unreachable: 'there is no route to it',
   'in-use': 'the local port is taken by another program',
   'not-available': 'the local address is not one of this host',
-  denied: 'the system does not permit it',
+  denied: 'a firewall of this host, or a lack of rights, does not permit it',
   'not-found': 'the name does not resolve',
   resolver: 'no name server answered',
 } as const satisfies Partial<Record<NetErrorKind, string>>;
 
+/**
+ * Whether there is a route, and something further on refuses: so Linux tells ICMP host unreachable, host prohibited and administratively
+ * prohibited (RFC 1812 §5.2.7.1). A route of its own that is missing has another code.
+ */
+export const isRefusedOnTheWay = ({ kind, code }: Pick<NetError, 'kind' | 'code'>): boolean =>
+  kind === 'unreachable' && code === 'EHOSTUNREACH';
+
+export const ON_THE_WAY_WORDS = 'a firewall or router on the way refused it';
+
+/** An `unreachable` with the name of what could not be reached. */
+export const unreachableWords = (error: Pick<NetError, 'kind' | 'code'>, where: string): string =>
+  isRefusedOnTheWay(error)
+    ? `a firewall or router on the way to ${where} refused (${error.code})`
+    : `there is no route to ${where}`;
+
 /** Without the system's code, which is in the error. Where a name server did answer, its refusal (an error without a code) is the better word. */
-export const errorWords = ({ kind, code, message }: NetError): string =>
-  kind === 'resolver' && code === undefined
-    ? message
-    : ((NET_ERROR_WORDS as Partial<Record<NetErrorKind, string>>)[kind] ?? message);
+export const errorWords = (error: NetError): string => {
+  const { kind, code, message } = error;
+  if (kind === 'resolver' && code === undefined) return message;
+  if (isRefusedOnTheWay(error)) return ON_THE_WAY_WORDS;
+  return (NET_ERROR_WORDS as Partial<Record<NetErrorKind, string>>)[kind] ?? message;
+};

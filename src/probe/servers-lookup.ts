@@ -104,6 +104,10 @@ export async function findServers(
 const speaks = (env: Pick<Env, 'interfaces'>, family: Family): boolean =>
   env.interfaces().some((each) => !each.internal && each.family === family && scopeOf(each.address) !== 'link-local');
 
+/** On no network at all: nothing but loopback. */
+export const isOffNetwork = (env: Pick<Env, 'interfaces'>): boolean =>
+  env.interfaces().every(({ internal }) => internal);
+
 export interface LookupFailure {
   readonly host: string;
   /** False when the name is known not to exist; otherwise nobody could say. */
@@ -113,8 +117,7 @@ export interface LookupFailure {
 
 /** Failures of one kind together; on a machine without a network they all have that one reason. */
 export function lookupFindings(failures: readonly LookupFailure[], env: Pick<Env, 'interfaces'>): Finding[] {
-  if (failures.some(({ exists }) => exists) && env.interfaces().every(({ internal }) => internal))
-    return [finding('no-network')];
+  if (failures.some(({ exists }) => exists) && isOffNetwork(env)) return [finding('no-network')];
   const hosts = (of: readonly LookupFailure[]) => [...new Set(of.map(({ host }) => host))];
   const missing = failures.filter(({ exists }) => !exists);
   const errors = [...new Set(failures.filter(({ exists }) => exists).map(({ error }) => error))];

@@ -2,6 +2,7 @@
  * Remarks a report carries beside its data: why something is unknown, what a server got wrong, what the user should know.
  * One table: a kind is its parameters and its one text, so a kind without words does not compile.
  */
+import { isRefusedOnTheWay } from '../net/error-words.ts';
 import { LOGIN_WORDS, type Login, loginOf } from './login.ts';
 
 const list = (items: readonly string[]): string => items.join(', ');
@@ -19,7 +20,9 @@ const TEXTS = {
   'udp-blocked': ({ server }: { server: string }) =>
     `${server} answered over TCP but never over UDP: something on the way drops UDP.`,
   'network-unreachable': ({ server, code }: { server: string; code: string }) =>
-    `There is no route to ${server}${code && ` (${code})`}: is this machine on a network?`,
+    isRefusedOnTheWay({ kind: 'unreachable', code })
+      ? `A firewall or router on the way refused what was sent to ${server} (ICMP: out of reach, or prohibited).`
+      : `There is no route to ${server}${code && ` (${code})`}: is this machine on a network?`,
   'cannot-send': ({ server, error }: { server: string; error: string }) => `Sending to ${server} failed: ${error}.`,
   'heavy-loss': ({ sent, received }: { sent: number; received: number }) =>
     `Of ${sent} exchanges that should have been answered, ${sent - received} were lost. Tests were repeated until loss could not explain their outcome, or left unknown.`,
@@ -55,7 +58,7 @@ const TEXTS = {
   'captive-portal': () =>
     'Something answers in the place of web servers and name servers: this network wants you to sign in first (a captive portal). Open any page in a browser, sign in, and try again.',
   'address-unconfirmed': ({ address }: { address: string }) =>
-    `Only plain DNS or HTTP told ${address}, and anybody on the way can forge that: nobody else answered. --via dns takes the answer of DNS all the same, --url that of a page.`,
+    `Only plain DNS or HTTP told ${address}, and anybody on the way can forge that: nobody else confirms it. --via dns takes the answer of DNS all the same, --url that of a page.`,
   'sources-failed': ({ sources, error }: { sources: readonly string[]; error: string }) =>
     `No address from ${list(sources)}: ${error}.`,
   'public-side-unknown': ({ reason }: { reason: string }) => `The public side of this port is unknown: ${reason}.`,
@@ -119,13 +122,15 @@ const TEXTS = {
     code,
     reason,
     login = loginOf(code, undefined),
+    to,
   }: {
     server: string;
     code: number;
     reason: string;
     login?: Login | undefined;
+    to?: string | undefined;
   }) =>
-    `${server} answered a Binding request with error ${code}${reason && ` (${reason})`}${login ? `: ${LOGIN_WORDS[login]}` : ''}.`,
+    `${server} answered a Binding request with error ${code}${reason && ` (${reason})`}${login ? `: ${LOGIN_WORDS[login]}` : to === undefined ? '' : `: it redirects to ${to} (ALTERNATE-SERVER). Name that one`}.`,
   redirected: ({ server, to }: { server: string; to: string }) =>
     `${server} redirects to ${to} (ALTERNATE-SERVER): that one was asked.`,
   'redirected-astray': ({ server, to, error }: { server: string; to: string; error: string }) =>

@@ -1,5 +1,7 @@
 /** User name and password for STUN servers that want them (RFC 8489 §9.2), and what is said of one that refuses us. */
+import { formatEndpoint } from '../net/address.ts';
 import type { Credentials } from '../stun/client.ts';
+import { type Decoded, get } from '../stun/message.ts';
 
 /** The environment variables that hold them. */
 export const LOGIN_VARIABLES = { username: 'NAT_TOOL_USERNAME', password: 'NAT_TOOL_PASSWORD' } as const;
@@ -20,9 +22,11 @@ export const LOGIN_WORDS: Readonly<Record<Login, string>> = {
 
 /** An error answer in words. */
 export function errorAnswerWords(
-  { code, reason }: { readonly code: number; readonly reason: string },
+  { code, reason, message }: { readonly code: number; readonly reason: string; readonly message?: Decoded | undefined },
   credentials: Credentials | undefined,
 ): string {
   const login = loginOf(code, credentials);
-  return `error ${code}${reason && ` (${reason})`}${login ? `: ${LOGIN_WORDS[login]}` : ''}`;
+  const elsewhere = code === 300 && message ? get(message, 'ALTERNATE-SERVER') : undefined;
+  const more = login ? LOGIN_WORDS[login] : elsewhere && `it redirects to ${formatEndpoint(elsewhere)}`;
+  return `error ${code}${reason && ` (${reason})`}${more ? `: ${more}` : ''}`;
 }

@@ -1,5 +1,5 @@
 /** A STUN transaction as its user sees it: authentication, redirection and refusals handled, every end of it a datum (RFC 8489 §6). */
-import { type Endpoint, familyOf, formatEndpoint, sameEndpoint } from '../net/address.ts';
+import { type Endpoint, familyOf, formatEndpoint, sameEndpoint, scopeOf } from '../net/address.ts';
 import { type Clock, NetError, type Random } from '../net/env.ts';
 import { type Attribute, attribute } from './attributes.ts';
 import { challengedSealing, type Credentials, firstSealing, type Sealing } from './authentication.ts';
@@ -178,7 +178,10 @@ function shoot({ method = METHOD.binding, attributes = [], fingerprint }: Questi
   return { transactionId, bytes: encode(message, { ...sealing.seal, ...(fingerprint && { fingerprint }) }) };
 }
 
-/** Where a 300 points to, if it may be followed: whoever has credentials follows only an answer sealed with them, and never into another address family (RFC 8489 §10). */
+/**
+ * Where a 300 points to, if it may be followed: whoever has credentials follows only an answer sealed with them, and never into
+ * another address family (RFC 8489 §10). A server on the internet leads to no address that is none, or inside our own network.
+ */
 function trustedAlternate(
   message: Decoded,
   sealing: Sealing,
@@ -186,6 +189,9 @@ function trustedAlternate(
 ): Endpoint | undefined {
   const alternate = get(message, 'ALTERNATE-SERVER');
   if (!alternate || familyOf(alternate.address) !== familyOf(to.address)) return undefined;
+  const scope = scopeOf(alternate.address);
+  if (alternate.port === 0 || scope === 'unspecified' || scope === 'multicast') return undefined;
+  if (scope !== 'public' && scopeOf(to.address) === 'public') return undefined;
   // The sealing has accepted it, so with a key it was sealed.
   return credentials && !sealing.seal.key ? undefined : alternate;
 }

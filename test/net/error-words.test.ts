@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ignoreNetError, NetError, onNetError } from '../../src/net/env.ts';
-import { errorWords } from '../../src/net/error-words.ts';
+import { errorWords, unreachableWords } from '../../src/net/error-words.ts';
 
 describe('words for a network error', () => {
   it('say what it means, not which call failed', () => {
@@ -8,6 +8,17 @@ describe('words for a network error', () => {
       'nothing listens on that port',
     );
     expect(errorWords(new NetError('unreachable', 'send ENETUNREACH', 'ENETUNREACH'))).toBe('there is no route to it');
+  });
+
+  it('tell a refusal further on from a route that is missing here', () => {
+    const prohibited = new NetError('unreachable', 'send EHOSTUNREACH', 'EHOSTUNREACH');
+    expect(errorWords(prohibited)).toBe('a firewall or router on the way refused it');
+    expect(unreachableWords(prohibited, '192.0.2.1')).toBe(
+      'a firewall or router on the way to 192.0.2.1 refused (EHOSTUNREACH)',
+    );
+    expect(unreachableWords(new NetError('unreachable', '', 'ENETUNREACH'), '192.0.2.1')).toBe(
+      'there is no route to 192.0.2.1',
+    );
   });
 
   it('are the error’s own where it says more than its kind', () => {

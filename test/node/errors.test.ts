@@ -31,7 +31,9 @@ describe('an error of the system', () => {
   });
 
   it('keeps its code in the words, and is told in the tool’s own where the system names a call', () => {
-    expect(toNetError(system('EPERM')).message).toBe('the system does not permit it (EPERM)');
+    expect(toNetError(system('EPERM')).message).toBe(
+      'a firewall of this host, or a lack of rights, does not permit it (EPERM)',
+    );
     expect(toNetError(system('EADDRINUSE')).message).toBe('the local port is taken by another program (EADDRINUSE)');
     expect(toNetError(system('ECONNREFUSED')).message).toBe('send ECONNREFUSED 1.2.3.4:5');
   });

@@ -482,6 +482,21 @@ describe('300 and ALTERNATE-SERVER', () => {
     expect(outcome).toMatchObject({ kind: 'answered', from: other, server: other, sent: 1, received: 1 });
   });
 
+  it.each([
+    { address: '0.0.0.0', port: 0 },
+    { address: '192.0.2.9', port: 0 },
+    { address: '0.0.0.0', port: 3478 },
+    { address: '127.0.0.1', port: 22 },
+    { address: '192.168.1.20', port: 3478 },
+    { address: '224.0.0.1', port: 3478 },
+  ])('is not followed to $address:$port', async (to) => {
+    expect(await follow((arrived) => arrived.reply(moved(arrived, to)))).toMatchObject({
+      kind: 'error-answer',
+      code: 300,
+      sent: 1,
+    });
+  });
+
   it('comes with the domain that the certificate is for', async () => {
     const asked: (string | undefined)[] = [];
     const on = stage((arrived) =>

@@ -39,7 +39,7 @@ async function run(args: Args, context: Context<Change>): Promise<Report<PublicI
   return finish(
     data.address !== null ? (result.interrupted ? 'partial' : 'complete') : result.interrupted ? 'partial' : 'failed',
     data,
-    findings(result, data),
+    findings(result, data, env),
   );
 }
 

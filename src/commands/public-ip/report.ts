@@ -1,8 +1,10 @@
 /** What `public-ip` reports. */
 import { familyOf } from '../../net/address.ts';
+import type { Env } from '../../net/env.ts';
 import { toMicroseconds } from '../../net/round.ts';
 import { agree, isAuthenticated } from '../../probe/public-address/agreement.ts';
 import type { Answer, Survey } from '../../probe/public-address/survey.ts';
+import { isOffNetwork } from '../../probe/servers-lookup.ts';
 import { type Finding, finding } from '../../report/finding.ts';
 import type { ForwardingRow } from '../../report/forwarding.ts';
 
@@ -38,7 +40,11 @@ export function conclude({ answers, table, best, ipv4, ipv6 }: Survey, watched =
   };
 }
 
-export function findings({ answers, failures, interrupted, unconfirmed, portal }: Survey, data: PublicIp): Finding[] {
+export function findings(
+  { answers, failures, interrupted, unconfirmed, portal }: Survey,
+  data: PublicIp,
+  env: Pick<Env, 'interfaces'>,
+): Finding[] {
   const found: Finding[] = [];
   if (!data.agree)
     found.push(
@@ -48,6 +54,7 @@ export function findings({ answers, failures, interrupted, unconfirmed, portal }
     );
   if (portal && !answers.some(isAuthenticated)) found.push(finding('captive-portal'));
   if (unconfirmed) found.push(finding('address-unconfirmed', { address: answers[0]?.address ?? '' }));
+  if (answers.length === 0 && failures.length > 0 && isOffNetwork(env)) return [...found, finding('no-network')];
   // A host without IPv6 is nothing to report; a server that failed is.
   const answered = new Set(answers.map(({ address }) => familyOf(address)));
   const byError = new Map<string, Set<string>>();

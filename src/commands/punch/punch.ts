@@ -1,5 +1,6 @@
 import { type Endpoint, familyOf, formatEndpoint } from '../../net/address.ts';
 import { NetError } from '../../net/env.ts';
+import { unreachableWords } from '../../net/error-words.ts';
 import { LocalPort } from '../../probe/punch/local-port.ts';
 import type { MappedAddress } from '../../probe/punch/mapped-address.ts';
 import { type Punched, punch } from '../../probe/punch/punch.ts';
@@ -93,7 +94,7 @@ const isStuck = ({ failure }: Punched): boolean => failure !== undefined && fail
 
 function worded(error: unknown, remote: Endpoint): unknown {
   if (error instanceof NetError && error.kind === 'unreachable')
-    return new NetError('unreachable', `there is no route to ${remote.address}`, error.code, error);
+    return new NetError('unreachable', unreachableWords(error, remote.address), error.code, error);
   return error;
 }
 

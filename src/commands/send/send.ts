@@ -1,6 +1,6 @@
 import { familyOf, formatEndpoint } from '../../net/address.ts';
 import { NetError, type UdpSocket } from '../../net/env.ts';
-import { errorWords } from '../../net/error-words.ts';
+import { errorWords, unreachableWords } from '../../net/error-words.ts';
 import { Gate } from '../../net/wait.ts';
 import { answerPunch } from '../../probe/punch/hole-keeping.ts';
 import { type Block, note } from '../../render/block.ts';
@@ -77,7 +77,7 @@ async function run(args: Args, context: Context<DatagramEvent>): Promise<Report<
         error,
       );
     if (error instanceof NetError && error.kind === 'unreachable')
-      throw new NetError('unreachable', `there is no route to ${remote.address}`, error.code, error);
+      throw new NetError('unreachable', unreachableWords(error, remote.address), error.code, error);
     throw error;
   }
   const sender = new Sender(socket, env.clock);

@@ -1,6 +1,7 @@
 /** What is to be said of servers beside what they said. */
 import type { Endpoint } from '../../net/address.ts';
 import type { Env } from '../../net/env.ts';
+import { ON_THE_WAY_WORDS } from '../../net/error-words.ts';
 import { parseEndpoint } from '../../net/host-port.ts';
 import { doubtInWords, type Sighting, weigh } from '../../nat/evidence.ts';
 import type { QueryResult } from '../../probe/query/query.ts';
@@ -55,7 +56,8 @@ function troubles(result: QueryResult, server: string): Finding[] {
   if (transport === 'udp') {
     if (error === 'timeout') return [finding('no-answer', { servers: [server] })];
     if (error === 'refused') return [finding('server-refused', { server })];
-    if (error === 'unreachable') return [finding('network-unreachable', { server, code: '' })];
+    if (error === 'unreachable' && detail !== ON_THE_WAY_WORDS)
+      return [finding('network-unreachable', { server, code: '' })];
   }
   return [finding('query-failed', { server, transport, error: detail ?? '' })];
 }

@@ -89,8 +89,10 @@ function serverFindings(binding: Series): Finding[] {
     }
   } else if (binding.uselessAnswer)
     findings.push(finding('server-useless', { server, unknownAttributes: unknownRequired(binding.uselessAnswer) }));
-  else if (binding.errorAnswer) findings.push(finding('server-error', { server, ...binding.errorAnswer }));
-  else if (binding.failure?.kind === 'refused') findings.push(finding('server-refused', { server }));
+  else if (binding.errorAnswer) {
+    const { to, ...error } = binding.errorAnswer;
+    findings.push(finding('server-error', { server, ...error, ...(to && { to: formatEndpoint(to) }) }));
+  } else if (binding.failure?.kind === 'refused') findings.push(finding('server-refused', { server }));
   else if (binding.failure) findings.push(failureFinding(server, binding.failure));
   return findings;
 }

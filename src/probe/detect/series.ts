@@ -163,9 +163,12 @@ export class Series {
   }
 
   /** An error answer from where it was asked. */
-  get errorAnswer(): { code: number; reason: string } | undefined {
+  get errorAnswer(): { code: number; reason: string; to?: Endpoint | undefined } | undefined {
     const reply = this.replies.find((each) => each.message.class === 'error' && sameEndpoint(each.from, this.to));
-    return reply && (get(reply.message, 'ERROR-CODE') ?? { code: 0, reason: '' });
+    if (!reply) return undefined;
+    const error = get(reply.message, 'ERROR-CODE') ?? { code: 0, reason: '' };
+    // To be named, not followed: each of these tests is of one server (RFC 5780).
+    return { ...error, ...(error.code === 300 && { to: get(reply.message, 'ALTERNATE-SERVER') }) };
   }
 
   /**

@@ -28,26 +28,34 @@ interface Camp<T> {
   readonly first: T;
   readonly witnesses: ReadonlySet<string>;
   readonly authenticated: boolean;
+  /** Nobody but DNS is in it. */
+  readonly dnsAlone: boolean;
 }
 
 function camps<T extends Testimony>(answers: readonly T[], family: Family): Camp<T>[] {
-  const found = new Map<string, { first: T; witnesses: Set<string>; authenticated: boolean }>();
+  const found = new Map<string, { first: T; witnesses: Set<string>; authenticated: boolean; dnsAlone: boolean }>();
   for (const answer of answers) {
     if (familyOf(answer.address) !== family) continue;
-    const camp = found.get(answer.address) ?? { first: answer, witnesses: new Set<string>(), authenticated: false };
+    const camp = found.get(answer.address) ?? {
+      first: answer,
+      witnesses: new Set(),
+      authenticated: false,
+      dnsAlone: true,
+    };
     camp.witnesses.add(witnessOf(answer));
     camp.authenticated ||= isAuthenticated(answer);
+    camp.dnsAlone &&= answer.method === 'dns';
     found.set(answer.address, camp);
   }
-  const rank = ({ witnesses, authenticated }: Camp<T>): number =>
-    4 * witnesses.size + (authenticated ? 2 : 0) - (isAlone(witnesses) ? 1 : 0);
+  const rank = ({ witnesses, authenticated, dnsAlone }: Camp<T>): number =>
+    8 * witnesses.size + (authenticated ? 4 : 0) - (isAlone(witnesses) ? 2 : 0) - (dnsAlone ? 1 : 0);
   // The sort is stable: among equals the first to come stays first.
   return [...found.values()].sort((a, b) => rank(b) - rank(a));
 }
 
 const isAlone = (witnesses: ReadonlySet<string>): boolean => witnesses.size === 1 && witnesses.has(PLAIN);
 
-/** The answer of the most independent witnesses; among as many, of one that is authenticated, and of plain ones last. */
+/** The answer of the most independent witnesses; among as many, of one that is authenticated, of plain ones after the others, and of DNS alone last. */
 export const headline = <T extends Testimony>(answers: readonly T[], family: Family): T | undefined =>
   camps(answers, family)[0]?.first;
 

@@ -149,14 +149,21 @@ async function askDns(env: AskEnv, { name, type, host, port }: DnsSource, option
 
 async function askWeb(env: AskEnv, { url }: HttpsSource, options: AskOptions): Promise<Heard> {
   const { family, source, signal } = options;
-  const { status, body, remote, rttMs } = await httpGet(env, url, { family, source, signal });
+  const { status, headers, body, remote, rttMs } = await httpGet(env, url, { family, source, signal });
   // 511 is the word of a captive portal for itself (RFC 6585 §6); most redirect to their page.
   if (status !== 200)
     throw new NoAddress(
       `the web server answered with status ${status}`,
-      status === 511 || (status >= 300 && status < 400),
+      status === 511 || (status >= 300 && status < 400 && !staysOn(url, headers.get('location'))),
     );
   const address = addressIn(body);
   if (address === undefined) throw new NoAddress('the answer holds no address', /^\s*</.test(body));
   return { address: await checked(env, address, remote.address, options), port: null, rttMs };
+}
+
+/** A server that leads to another page of its own, as from http: to https:, is no portal. */
+function staysOn(base: URL, location: string | undefined): boolean {
+  return (
+    location !== undefined && URL.canParse(location, base.href) && new URL(location, base).hostname === base.hostname
+  );
 }

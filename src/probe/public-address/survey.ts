@@ -5,7 +5,7 @@ import { errorWords } from '../../net/error-words.ts';
 import { Gate, scope, Waits } from '../../net/wait.ts';
 import { ForwardingTable } from '../../report/forwarding.ts';
 import type { Credentials } from '../../stun/client.ts';
-import { headline, isPlain, isSettled, restsOnPlain } from './agreement.ts';
+import { agree, headline, isPlain, isSettled, restsOnPlain } from './agreement.ts';
 import { type AskEnv, ask, isFailure, NoAddress } from './ask.ts';
 import { type Method, type Source, sourceName } from './sources.ts';
 
@@ -87,6 +87,8 @@ export async function surveyPublicAddress(env: AskEnv, options: SurveyOptions, s
   const has = (family: Family): boolean => answers.some(({ address }) => familyOf(address) === family);
   const finished = (): boolean => ([4, 6] as const).every((family) => !pending.get(family));
   const settled = (family: Family): boolean => !pending.get(family) || isSettled(answers, family);
+  const isDoubtful = (family: Family): boolean =>
+    !settled(family) && (restsOnPlain(answers, family) || !agree(answers));
 
   const attempt = async (source: Source, family: Family): Promise<boolean> => {
     const name = sourceName(source);
@@ -155,7 +157,12 @@ export async function surveyPublicAddress(env: AskEnv, options: SurveyOptions, s
         bounds.signal,
       );
       await gate.wait(() => settled(family), Math.max(CONFIRM_MS, 5 * firstMs()), bounds.signal);
-    } else await gate.wait(finished, Math.max(COMPARE_MS, 5 * firstMs()), bounds.signal);
+      await gate.wait(() => finished() || !isDoubtful(family), options.timeoutMs, bounds.signal);
+    } else {
+      await gate.wait(finished, Math.max(COMPARE_MS, 5 * firstMs()), bounds.signal);
+      // What plain DNS alone told is worth waiting for somebody else, slow as he may be; and so is a dispute.
+      await gate.wait(() => finished() || !isDoubtful(has(4) ? 4 : 6), options.timeoutMs, bounds.signal);
+    }
   } catch (error) {
     if (!bounds.signal.aborted) throw error;
   } finally {

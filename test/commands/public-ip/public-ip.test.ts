@@ -148,7 +148,7 @@ describe('public-ip', () => {
     const { status, report } = await play(lab, (on) => tell(on('A'), ['public-ip']));
     expect(status).toBe(1);
     expect(lab.world.now).toBe(0);
-    expect(report.findings.map(({ text }) => text).join('\n')).toContain('there is no route');
+    expect(report.findings.map(({ kind }) => kind)).toEqual(['no-network']);
   });
 
   it('with no server named it asks built-in ones, one after the other within a method', async () => {
@@ -300,6 +300,29 @@ describe('answers that are no public address', () => {
       tell(on('A'), ['public-ip', '--url', 'http://42.0.0.9/']),
     );
     expect(report.findings.map(({ kind }) => kind)).toContain('captive-portal');
+  });
+
+  it('a server that leads to another page of its own is no portal', async () => {
+    const lab = createLab({ rttMs: 40, patienceMs: 1000 });
+    lab.addHost('L', ['42.0.0.9']);
+    lab.serve('L', (env) =>
+      webServer(
+        env,
+        '42.0.0.9',
+        80,
+        'HTTP/1.1 301 Moved\r\nLocation: https://42.0.0.9/ip\r\nConnection: close\r\n\r\n',
+      ),
+    );
+    const { report } = await play(lab, (on) => tell(on('A'), ['public-ip', '--url', 'http://42.0.0.9/']));
+    expect(report.findings.map(({ kind }) => kind)).toEqual(['sources-failed']);
+  });
+
+  it('a hijacked name server is not believed because the others are slow', async () => {
+    const lab = world({
+      servers: [{ name: 'stun.example.net', addresses: ['40.30.20.10', '40.30.20.11'], faults: ['slow'] }],
+    });
+    const { report } = await play(lab, (on) => tell(on('A'), ['public-ip', '--dns', 'x@41.0.0.2', ...STUN]));
+    expect(report.data).toMatchObject({ address: '12.13.14.15', agree: false });
   });
 
   it('what a captive portal says is never published', async () => {

@@ -20,6 +20,8 @@ describe('the headline', () => {
     ['a hijacked name server first, STUN alone after it', [dns(FALSE), stun(OURS)]],
     ['two hijacked name servers, STUN alone after them', [dns(FALSE), dns(FALSE, 'y@41.0.0.2'), stun(OURS)]],
     ['hijacked DNS and HTTP, HTTPS alone after them', [dns(FALSE), http(FALSE), web(OURS)]],
+    ['a hijacked name server first, plain HTTP alone after it', [dns(FALSE), http(OURS)]],
+    ['two hijacked name servers, plain HTTP alone after them', [dns(FALSE), dns(FALSE, 'y@41.0.0.2'), http(OURS)]],
     ['one STUN server of three that lies, first', [stun(FALSE, 'liar'), stun(OURS, 'a'), stun(OURS, 'b')]],
     ['STUN servers that differ, and a certificate for one', [stun(FALSE, 'liar'), web(OURS)]],
     ['a web proxy beside STUN and DNS that agree', [web(FALSE), stun(OURS), dns(OURS)]],
