@@ -28,11 +28,13 @@ export type Step =
       readonly gone: readonly Row[];
       readonly atMs: number;
     }
-  /** What became of packet `id` at a node; `dropped`: it goes no further; `refused`: the host says so by ICMP. */
+  /** What became of packet `id` at a node; `dropped`: it goes no further; `refused`: the host says so by ICMP; `turnedTo`: where a hairpin sends it. */
   | {
       readonly kind: 'remark';
       readonly id: number;
+      readonly at: string;
       readonly text: string;
+      readonly turnedTo?: string;
       readonly dropped: boolean;
       readonly refused: boolean;
       readonly atMs: number;
@@ -67,6 +69,9 @@ const placeOf = (name: string): number => {
 /** Names of hosts and routers from left to right. */
 export const inPlace = (names: readonly string[]): string[] => [...names].sort((a, b) => placeOf(a) - placeOf(b));
 
+/** What is said of a hairpin. */
+export const turned = (at: string, to: string): string => `${at} turns it round to ${to}`;
+
 /** Each NAT's table as it was last drawn, by the NAT's name. */
 export type Drawn = Map<string, readonly Row[]>;
 
@@ -82,11 +87,17 @@ export function diagram(trace: readonly TraceEvent[], drawn: Drawn = new Map()):
     drawn.set(at, rows);
     if (added.length > 0 || gone.length > 0) steps.push({ kind: 'table', at, added, gone, atMs });
   };
-  const remark = ({ kind, atMs, packet }: Extract<TraceEvent, { packet: Packet }>, text: string): void =>
+  const remark = (
+    { kind, at, atMs, packet }: Exclude<Extract<TraceEvent, { packet: Packet }>, { kind: 'hop' }>,
+    text: string,
+    turnedTo?: string,
+  ): void =>
     void steps.push({
       kind: 'remark',
       id: packet.id,
+      at,
       text,
+      ...(turnedTo !== undefined && { turnedTo }),
       dropped: kind === 'dropped',
       refused: kind === 'delivered',
       atMs,
@@ -110,7 +121,10 @@ export function diagram(trace: readonly TraceEvent[], drawn: Drawn = new Map()):
         break;
       }
       case 'translated':
-        if (event.hairpin) remark(event, `${event.at} turns it round to ${formatEndpoint(event.after.dst)}`);
+        if (event.hairpin) {
+          const to = formatEndpoint(event.after.dst);
+          remark(event, turned(event.at, to), to);
+        }
         compare(event.at, event.table, event.atMs);
         break;
       case 'dropped':

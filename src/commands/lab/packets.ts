@@ -1,13 +1,13 @@
 /** Packets for people: hosts by their names, each packet's whole way in one line, and what repeats itself once. Pure. */
-import { type Diagram, inPlace, type Step } from '../../lab/ladder.ts';
+import { type Diagram, inPlace, type Step, turned } from '../../lab/ladder.ts';
 import type { Row } from '../../lab/topology.ts';
 import { type Block, type LadderStep, ladder, text } from '../../render/block.ts';
 import type { Addresses } from './data.ts';
 
 type Packet = Extract<Step, { kind: 'packet' }>;
 
-/** A line of the ladder. */
-interface Line {
+/** A packet's whole way, or that of several alike. */
+interface Rung {
   readonly atMs: number;
   readonly path: readonly string[];
   /** More than one, here or there, where packets that differ in nothing else were sent at the same instant. */
@@ -17,7 +17,7 @@ interface Line {
   readonly lost: boolean;
 }
 
-type Shown = Line | { readonly atMs: number; readonly texts: readonly string[] };
+type Shown = Rung | { readonly atMs: number; readonly texts: readonly string[] };
 
 /** `S`, `S'` and `S'3` for a host's addresses, with a 6 behind the host's name for IPv6. */
 export function namesOf(addresses: Addresses): Map<string, string> {
@@ -109,15 +109,16 @@ function shown(steps: readonly Step[], names: ReadonlyMap<string, string>): Show
         else {
           const fresh: Way = { hops: [step], dropped: false };
           ways.set(step.id, [...mine, fresh]);
-          order.push(() => lineOf(fresh, names));
+          order.push(() => rungOf(fresh, names));
         }
         break;
       }
       case 'remark': {
         const way = mine.at(-1);
         if (way && step.dropped) way.dropped = true;
+        const { at, atMs, text, turnedTo } = step;
         if (!step.refused)
-          order.push(() => ({ atMs: step.atMs, texts: [step.text.replace(/\S+:\d+$/, (end) => named(end, names))] }));
+          order.push(() => ({ atMs, texts: [turnedTo === undefined ? text : turned(at, named(turnedTo, names))] }));
         break;
       }
       case 'table': {
@@ -162,7 +163,7 @@ function rowTexts(lead: string, rows: readonly Row[], names: ReadonlyMap<string,
 }
 
 /** `A:1 (N:2) → S:3`: in brackets the public side, on the side where it is one. */
-function lineOf({ hops, dropped }: Way, names: ReadonlyMap<string, string>): Line {
+function rungOf({ hops, dropped }: Way, names: ReadonlyMap<string, string>): Rung {
   const [first, last] = [hops[0] as Packet, hops.at(-1) as Packet];
   const [src, seen, aimed, dst] = [first.src, last.src, first.dst, last.dst].map((each) => named(each, names));
   return {
@@ -187,7 +188,7 @@ function together(all: readonly Shown[]): Shown[] {
   return lines;
 }
 
-function joined(a: Line, b: Line): Line | undefined {
+function joined(a: Rung, b: Rung): Rung | undefined {
   if (a.atMs !== b.atMs || a.lost !== b.lost || a.path.join() !== b.path.join()) return undefined;
   const both = {
     sources: union(a.sources, b.sources),
