@@ -207,6 +207,8 @@ async function invoke(argv: readonly string[], options: InvokeOptions, host: Hos
       },
     };
   };
+  // What is loaded only where it is needed: in a simulated world time would run on meanwhile.
+  await import('../render/table.ts');
   const { status, report } = await perform(argv, {
     ...host,
     colour: theme.colour,

@@ -3,6 +3,7 @@ import { withFaults } from '../../lab/faults.ts';
 import { DEFAULT_SERVER, type LabOptions, SERVER_ADDRESSES_6 } from '../../lab/topology.ts';
 import { DeadlockError, LeakError, RunawayError } from '../../lab/world.ts';
 import { BUILT_IN_SERVERS } from '../../probe/servers.ts';
+import type { Context } from '../command.ts';
 import { UsageError } from '../usage-error.ts';
 import type { Args } from './options.ts';
 
@@ -33,6 +34,11 @@ const plainNetworkOf = (args: Args): LabOptions => ({
   names,
   patienceMs: PATIENCE_MS,
 });
+
+/** Loads all that these commands need, before any of them runs: virtual time would run on meanwhile. */
+export async function load(names: Iterable<string>, context: Pick<Context, 'env' | 'invoke'>): Promise<void> {
+  for (const name of new Set(names)) await context.invoke([name, '--help'], { env: context.env });
+}
 
 /** Says whose fault it is when the simulated network stands still, or something is left in it. */
 export async function inside<T>(play: () => Promise<T>, what: string): Promise<T> {

@@ -4,7 +4,7 @@ import { createLab, DEFAULT_SERVER, type Lab, type LabOptions } from '../../lab/
 import { type Block, heading } from '../../render/block.ts';
 import type { Context } from '../command.ts';
 import type { LabRun, One } from './data.ts';
-import { inside, networkOf } from './network.ts';
+import { inside, load, networkOf } from './network.ts';
 import { type Args, OWN_WORDS } from './options.ts';
 import { legend, packetLadder } from './packets.ts';
 
@@ -20,6 +20,7 @@ export async function runOnce(
 ): Promise<{ lab: Lab; run: LabRun; output: readonly Chunk[] }> {
   const output: Chunk[] = [];
   const lab = createLab({ ...options, addressServices: true });
+  await load(command.filter((word) => !word.startsWith('-')).slice(0, 1), context);
   const invocation = await inside(
     () =>
       lab.run(

@@ -9,7 +9,7 @@ import { type Block, type Cell, fields } from '../../render/block.ts';
 import type { Context, Invocation } from '../command.ts';
 import type { ConnectReport } from '../connect/report.ts';
 import type { LabRun, Pair, PairRun } from './data.ts';
-import { inside, networkOf } from './network.ts';
+import { inside, load, networkOf } from './network.ts';
 import { viewTrace } from './one.ts';
 import type { Args } from './options.ts';
 
@@ -33,6 +33,7 @@ export async function connectBoth(
 ): Promise<BothRuns> {
   const { nat2, ...rest } = options;
   const lab = createLab({ ...rest, second: { nat: nat2 } });
+  await load(['connect'], context);
   const environment = {
     NAT_TOOL_SERVER: DEFAULT_SERVER.name,
     NAT_TOOL_CODE: generateCode(seededRandom(options.seed ?? 1, 'code')),

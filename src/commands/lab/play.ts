@@ -9,7 +9,7 @@ import type { Report } from '../../report/report.ts';
 import type { Context, ExitStatus, Invocation } from '../command.ts';
 import { UsageError } from '../usage-error.ts';
 import type { Output, Played, Script, ScriptStep } from './data.ts';
-import { inside, networkOf } from './network.ts';
+import { inside, load, networkOf } from './network.ts';
 import type { Args } from './options.ts';
 import { parseScript, type ScriptLine } from './script.ts';
 
@@ -44,7 +44,7 @@ interface Program {
 async function play(
   lines: readonly ScriptLine[],
   lab: Lab,
-  context: Pick<Context, 'invoke' | 'signal'>,
+  context: Pick<Context, 'env' | 'invoke' | 'signal'>,
   where: string,
 ): Promise<Played> {
   const steps: ScriptStep[] = [];
@@ -97,9 +97,10 @@ async function play(
     }
   };
 
-  // Virtual time would run on while a command is being loaded.
-  for (const name of new Set(lines.flatMap((line) => (line.kind === 'run' ? line.words.slice(0, 1) : []))))
-    await context.invoke([name, '--help'], { env: lab.host('A') });
+  await load(
+    lines.flatMap((line) => (line.kind === 'run' ? line.words.slice(0, 1) : [])),
+    context,
+  );
 
   await lab.run(
     async (env, signal) => {
