@@ -59,6 +59,8 @@ const TEXTS = {
     'Something answers in the place of web servers and name servers: this network wants you to sign in first (a captive portal). Open any page in a browser, sign in, and try again.',
   'address-unconfirmed': ({ address }: { address: string }) =>
     `Only plain DNS or HTTP told ${address}, and anybody on the way can forge that: nobody else confirms it. --via dns takes the answer of DNS all the same, --url that of a page.`,
+  'nobody-told': ({ count, errors }: { count: number; sources: readonly string[]; errors: readonly string[] }) =>
+    `None of the ${count} places asked told the address: ${errors.join('; ')}. Is this machine on a network?`,
   'sources-failed': ({ sources, error }: { sources: readonly string[]; error: string }) =>
     `No address from ${list(sources)}: ${error}.`,
   'public-side-unknown': ({ reason }: { reason: string }) => `The public side of this port is unknown: ${reason}.`,

@@ -117,7 +117,7 @@ async function run(args: Args, context: Context): Promise<Report<Detected>> {
   const deadline = env.clock.now() + args.timeout;
   const left = () => Math.max(1, deadline - env.clock.now());
   const nothing = (batch: readonly StunServerName[]): Detected => ({
-    ...nothingMeasured(batch[0]?.host ?? ''),
+    ...nothingMeasured(batch.length === 1 ? (batch[0]?.host ?? '') : ''),
     ipv6: null,
   });
   for (const [i, batch] of batches.entries()) {

@@ -40,6 +40,9 @@ export function conclude({ answers, table, best, ipv4, ipv6 }: Survey, watched =
   };
 }
 
+/** Failed sources up to which each error is told with its sources. */
+const FEW = 3;
+
 export function findings(
   { answers, failures, interrupted, unconfirmed, portal }: Survey,
   data: PublicIp,
@@ -61,7 +64,10 @@ export function findings(
   for (const { source, family, error } of failures) {
     if (answered.has(family) || answered.size === 0) byError.set(error, (byError.get(error) ?? new Set()).add(source));
   }
-  for (const [error, sources] of byError) found.push(finding('sources-failed', { sources: [...sources], error }));
+  const sources = new Set([...byError.values()].flatMap((each) => [...each]));
+  if (answers.length === 0 && sources.size > FEW)
+    found.push(finding('nobody-told', { count: sources.size, sources: [...sources], errors: [...byError.keys()] }));
+  else for (const [error, some] of byError) found.push(finding('sources-failed', { sources: [...some], error }));
   if (interrupted) found.push(finding('interrupted'));
   return found;
 }

@@ -118,10 +118,13 @@ function many(results: readonly QueryResult[], counted: boolean): Block[] {
 
 export function view(
   { data: { results } }: { readonly data: StunData },
-  { count }: Pick<Args, 'count'>,
+  { count, server, servers }: Pick<Args, 'count' | 'server' | 'servers'>,
   look: Pick<Look, 'terminal'>,
 ): Block[] {
   const [first, ...more] = results;
   if (!first) return [];
+  // Of servers that nobody named, only that they are silent is of interest.
+  if (more.length > 0 && server.length === 0 && servers === undefined && !results.some(({ mapped }) => mapped !== null))
+    return [text(`None of ${results.length} public servers answered.`, 'bad')];
   return more.length === 0 ? single(first, count > 1, look) : many(results, count > 1);
 }
