@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { createLab } from '../../../src/lab/topology.ts';
 import type { BehaviourFacts } from '../../../src/probe/detect/facts.ts';
+import { judge } from '../../../src/probe/detect/judgement.ts';
 import { Probes } from '../../../src/probe/detect/probes.ts';
-import { sample, sampleAndHairpin } from '../../../src/probe/detect/sampling.ts';
+import { compareOnMoreSockets, sample, sampleAndHairpin } from '../../../src/probe/detect/sampling.ts';
 import { sendUntil, settled } from '../../../src/probe/detect/series.ts';
 
 const SERVER = { address: '40.30.20.10', port: 3478 };
@@ -71,5 +72,41 @@ describe('samples of port allocation', () => {
       );
     });
     expect(most).toBe(2);
+  });
+});
+
+describe('a NAT with several public addresses', () => {
+  /** The mapping socket saw two servers; so many samples each saw the first. */
+  const compared = (nat: string, samples: number, { x = true } = {}) =>
+    createLab({ nat, seed: 3 }).run(async (env, signal) => {
+      const probes = new Probes(env, 4, undefined);
+      const facts = factsOf(probes);
+      await probes.route([SERVER], signal);
+      facts.x = await probes.open(signal);
+      for (const to of [SERVER, OTHER]) {
+        const series = probes.begin({ kind: 'mapping', number: 1 }, facts.x, to);
+        await sendUntil(series, [100, 100], () => settled(series), signal);
+      }
+      if (!x) facts.x = undefined;
+      await sample(facts, SERVER, samples, samples, signal);
+      const before = probes.series.length;
+      await compareOnMoreSockets(facts, signal);
+      const more = probes.series.slice(before);
+      probes.close();
+      return { facts, more };
+    });
+
+  it('has further sockets ask what the mapping socket asked, as many as make a verdict', async () => {
+    const { facts, more } = await compared('full-cone,pool=2:arbitrary', 8);
+    expect(judge(facts).pool.size).toBe(2);
+    expect(more.map(({ to }) => to)).toEqual(Array.from({ length: 6 }, () => OTHER));
+    expect(new Set(more.map(({ mux }) => mux)).size).toBe(6);
+    expect(more.every((each) => each.answer && each.purpose.kind === 'allocation')).toBe(true);
+  });
+
+  it('is not asked about where there is one address, no mapping socket, or a verdict already', async () => {
+    expect((await compared('full-cone', 8)).more).toEqual([]);
+    expect((await compared('full-cone,pool=2:arbitrary', 8, { x: false })).more).toEqual([]);
+    expect((await compared('symmetric,pool=2:arbitrary', 8)).more).toEqual([]);
   });
 });
