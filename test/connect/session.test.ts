@@ -6,6 +6,7 @@ import type { PeerNews, SignallingListener } from '../../src/connect/signalling/
 import { connect, connectBy, type ConnectResult } from '../../src/connect/connect.ts';
 import type { Connection, Path } from '../../src/connect/connection.ts';
 import { createLab, type Lab, type LabOptions } from '../../src/lab/topology.ts';
+import type { Endpoint } from '../../src/net/address.ts';
 import { type Env, NetError } from '../../src/net/env.ts';
 import { runPair } from '../matrix/pairs.ts';
 
@@ -89,7 +90,8 @@ describe('paths', () => {
   it('is IPv6 where that is open', async () => {
     const lab = labOf({ nat: 'symmetric,ports=random', second: { nat: 'symmetric,ports=random' }, ipv6: 'open' });
     const paths = await two(lab, (env) => ended(start(lab, env)));
-    for (const path of paths) expect(path?.remote.address).toMatch(/^2001:db8:/);
+    for (const path of paths)
+      for (const { address } of [path?.remote, path?.socket.local] as Endpoint[]) expect(address).toMatch(/^2001:db8:/);
   });
 
   it('survives a router that answers early packets, by those that die before it', async () => {

@@ -49,7 +49,7 @@ async function gatherHosts(
   const addresses = family === 4 ? ownAddresses(env, 6).slice(0, MOST_SIX) : [];
   if (addresses.length === 0) return { endpoints: same, six: undefined };
   try {
-    const six = await sockets.open(waits, { family: 6 });
+    const six = await sockets.open(waits, { family: 6, routed: addresses[0] });
     return {
       endpoints: [...same, ...addresses.map((address) => ({ address, port: six.local.port }))],
       six,

@@ -55,13 +55,13 @@ export class Sockets {
   /** Rejects with NetError, or with the reason of the end. */
   async open(
     waits: Waits,
-    at: { readonly port?: number | undefined; readonly family?: Family; readonly address?: string } = {},
+    at: { readonly port?: number | undefined; readonly family?: Family; readonly routed?: string | undefined } = {},
   ): Promise<Socket> {
     const { env, family, source } = this.#options;
     const id = this.#next++;
     const socket: UdpSocket = await waits.run((signal) =>
       env.udp.open(
-        { family: at.family ?? family, address: at.address ?? source, port: at.port, receiveBuffer: RECEIVE_BUFFER },
+        { family: at.family ?? family, address: source, port: at.port, receiveBuffer: RECEIVE_BUFFER },
         signal,
       ),
     );
@@ -74,7 +74,7 @@ export class Sockets {
     const opened: Socket = {
       id,
       mux,
-      local: withAddress(socket.local, this.#options.routed),
+      local: withAddress(socket.local, at.routed ?? this.#options.routed),
     };
     mux.onOther = (datagram, message) => this.#options.heard(id, datagram, message);
     this.#open.set(id, { socket: opened, sends: new Resender(env.clock, own) });
