@@ -101,7 +101,7 @@ export async function findServers(
 }
 
 /** Whether an interface of this host has an address of the family that leads beyond its link. */
-const speaks = (env: Pick<Env, 'interfaces'>, family: Family): boolean =>
+export const speaks = (env: Pick<Env, 'interfaces'>, family: Family): boolean =>
   env.interfaces().some((each) => !each.internal && each.family === family && scopeOf(each.address) !== 'link-local');
 
 /** On no network at all: nothing but loopback. */

@@ -4,7 +4,11 @@ import type { ForwardingRow } from '../report/forwarding.ts';
 /** How a piece of text should strike the eye; without colour it is the text alone. */
 export type Tone = 'good' | 'bad' | 'warn' | 'dim' | 'strong';
 
-export type Cell = string | { readonly text: string; readonly tone: Tone };
+/** `whole`: a line to copy, which is never broken. */
+export type Cell = string | { readonly text: string; readonly tone: Tone; readonly whole?: boolean };
+
+/** A command line to copy. */
+export const toCopy = (text: string): Cell => ({ text, tone: 'strong', whole: true });
 
 export interface Column {
   readonly title: string;

@@ -91,8 +91,9 @@ function renderFields(
     ) + 2;
   return rows
     .map(([name, value]) => {
-      const { text, tone } = typeof value === 'string' ? { text: value, tone: undefined } : value;
-      const lines = wrap(visible(text), Math.max(20, (columns ?? Number.POSITIVE_INFINITY) - label));
+      const { text, tone, whole } = typeof value === 'string' ? { text: value, tone: undefined, whole: false } : value;
+      const room = whole ? Number.POSITIVE_INFINITY : (columns ?? Number.POSITIVE_INFINITY) - label;
+      const lines = wrap(visible(text), Math.max(20, room));
       return lines
         .map((line, i) =>
           ((i === 0 ? name.padEnd(label) : ' '.repeat(label)) + (tone ? theme.paint(line, tone) : line)).trimEnd(),

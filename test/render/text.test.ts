@@ -1,6 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Block, fields, forwardingGrid, grid, heading, ladder, note, raw, text } from '../../src/render/block.ts';
+import {
+  type Block,
+  fields,
+  forwardingGrid,
+  grid,
+  heading,
+  ladder,
+  note,
+  raw,
+  text,
+  toCopy,
+} from '../../src/render/block.ts';
 import { renderJson } from '../../src/render/json.ts';
 import { flatten, renderPlain } from '../../src/render/plain.ts';
 import { renderNote, renderText } from '../../src/render/text.ts';
@@ -160,6 +171,11 @@ describe('text', () => {
       ),
     );
   });
+});
+
+it('never breaks a line to copy', async () => {
+  const command = `nat-tool punch -p 12003 ${'2001:db8::1 '.repeat(8)}24604`;
+  expect(await show([fields([['Other side', toCopy(command)]])], 40)).toBe(`Other side  ${command}\n`);
 });
 
 describe('ladders', () => {

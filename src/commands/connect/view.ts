@@ -21,10 +21,10 @@ export function view({ data }: Report<ConnectReport>, { generate, exec }: Args, 
   return [
     fields([
       ['Path', { text: pathInWords(data.path), tone: 'good' }],
-      ['Local', data.local ?? ''],
-      ['Public', data.public ?? ''],
+      ['Private side', data.local ?? ''],
+      ['Public side', data.public ?? ''],
       ['Remote', data.remote ?? ''],
-      ['Round trip', data.rttMs === null ? 'unknown' : `${Math.round(data.rttMs * 10) / 10} ms`],
+      ['RTT ms', data.rttMs === null ? 'unknown' : data.rttMs.toFixed(1)],
       ['Time', `${Math.round(data.sincePeerMs ?? data.elapsedMs)} ms after the other host was there`],
     ]),
     ...(verbosity > 0 ? details(data) : []),
@@ -35,13 +35,13 @@ function details({ pairs, timeline }: ConnectReport): Block[] {
   return [
     heading('Pairs'),
     grid(
-      ['Local', 'Remote', 'Type', 'State', { title: 'Round trip', align: 'right' }],
+      ['Private side', 'Remote', 'Type', 'State', { title: 'RTT ms', align: 'right' }],
       pairs.map((each) => [
         each.local,
         each.remote,
         each.type,
         each.nominated ? `${each.state}, chosen` : each.state,
-        each.rttMs === null ? '' : `${Math.round(each.rttMs)} ms`,
+        each.rttMs === null ? '' : each.rttMs.toFixed(1),
       ]),
     ),
     heading('What happened'),

@@ -1,11 +1,11 @@
-import { type Family, familyOf, scopeOf } from '../../net/address.ts';
+import { type Family, familyOf } from '../../net/address.ts';
 import { NetError } from '../../net/env.ts';
 import { findPrefixes } from '../../net/nat64.ts';
 import { scope, Waits } from '../../net/wait.ts';
 import { measureBehaviour } from '../../probe/detect/behaviour.ts';
 import { type Behaviour, type Conclusion, conclude, nothingMeasured } from '../../probe/detect/conclude.ts';
 import { advice, EXPECTABLE, isExpected } from '../../nat/meaning.ts';
-import { findServers } from '../../probe/servers-lookup.ts';
+import { findServers, speaks } from '../../probe/servers-lookup.ts';
 import { defaultServers } from '../../probe/servers.ts';
 import { type Finding, finding } from '../../report/finding.ts';
 import { type Report, startReport } from '../../report/report.ts';
@@ -92,10 +92,7 @@ async function beside(
   context: Context,
   bounds: AbortSignal,
 ): Promise<Behaviour | null> {
-  const hosts = context.env
-    .interfaces()
-    .filter(({ internal, family, address }) => !internal && family === 6 && scopeOf(address) !== 'link-local');
-  if (args.family !== undefined || args.source !== undefined || hosts.length === 0) return null;
+  if (args.family !== undefined || args.source !== undefined || !speaks(context.env, 6)) return null;
   try {
     const measured = await measure(args, batch, 6, left, { env: context.env, progress: () => {} }, bounds);
     return 'data' in measured && measured.data.table.length > 0 ? measured.data : null;

@@ -1,6 +1,7 @@
 /** `lab COMMAND`: one command on host A. */
 import { diagram } from '../../lab/ladder.ts';
 import { createLab, DEFAULT_SERVER, type Lab, type LabOptions } from '../../lab/topology.ts';
+import { toMicroseconds } from '../../net/round.ts';
 import { type Block, heading } from '../../render/block.ts';
 import type { Context } from '../command.ts';
 import type { LabRun, One } from './data.ts';
@@ -47,7 +48,7 @@ export async function runOnce(
       command,
       status,
       stdout,
-      elapsedMs: lab.world.now,
+      elapsedMs: toMicroseconds(lab.world.now),
       table: lab.forwarding(),
       report: report ?? null,
     },

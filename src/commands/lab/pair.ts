@@ -4,6 +4,7 @@ import { diagram } from '../../lab/ladder.ts';
 import { seededRandom } from '../../lab/random.ts';
 import { createLab, DEFAULT_SERVER, type Lab, type LabOptions } from '../../lab/topology.ts';
 import type { Env } from '../../net/env.ts';
+import { toMicroseconds } from '../../net/round.ts';
 import { sleep } from '../../net/wait.ts';
 import { type Block, type Cell, fields } from '../../render/block.ts';
 import type { Context, Invocation } from '../command.ts';
@@ -98,7 +99,7 @@ export async function playPair(args: Args, context: Context): Promise<Pair> {
     command: args.command,
     status,
     stdout,
-    elapsedMs: lab.world.now,
+    elapsedMs: toMicroseconds(lab.world.now),
     table: lab.forwarding(host),
     report: report ?? null,
   });
@@ -123,7 +124,7 @@ function viewBoth(nat: string, nat2: string, a: ConnectReport | undefined, c2: C
   const side = (of: ConnectReport | undefined): Cell =>
     of?.path
       ? {
-          text: `${of.path}: ${of.local ?? ''} (${of.public ?? ''}) to ${of.remote ?? ''}, ${of.rttMs === null ? 'unknown' : `${Math.round(of.rttMs)} ms`}`,
+          text: `${of.path}: ${of.local ?? ''} (${of.public ?? ''}) to ${of.remote ?? ''}, RTT ${of.rttMs === null ? 'unknown' : `${of.rttMs.toFixed(1)} ms`}`,
           tone: 'good',
         }
       : { text: 'no path', tone: 'bad' };

@@ -1,5 +1,5 @@
 /** The report of `punch` for people. */
-import { type Block, fields, forwardingGrid, grid, text } from '../../render/block.ts';
+import { type Block, fields, forwardingGrid, grid, text, toCopy } from '../../render/block.ts';
 import type { Report } from '../../report/report.ts';
 import type { Look } from '../command.ts';
 import type { Args } from './options.ts';
@@ -34,15 +34,15 @@ export function view({ data }: Report<PunchReport>, { remote }: Args, { verbosit
   if (data.otherSide && data.hole !== 'open')
     blocks.push(
       fields([
-        ['Other side', data.otherSide.punch],
-        ['or', `echo hello | ${data.otherSide.send}`],
+        ['Other side', toCopy(data.otherSide.punch)],
+        ['or', toCopy(`echo hello | ${data.otherSide.send}`)],
       ]),
       text(localPortHint(remote)),
     );
   if (verbosity > 0 && data.stun.length > 0) {
     blocks.push(
       grid(
-        ['Server', 'Address', 'Mapped', { title: 'RTT ms', align: 'right' }, 'Error'],
+        ['Server', 'Address', 'Public side', { title: 'RTT ms', align: 'right' }, 'Error'],
         data.stun.map(({ server, address, mapped, rttMs, error }) => [
           server,
           address ?? '',
