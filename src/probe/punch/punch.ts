@@ -1,5 +1,6 @@
 /** Opens a hole from a local port to a remote end, and, when the other side punches too, finds out whether packets pass both ways. */
 import { type Endpoint, sameEndpoint } from '../../net/address.ts';
+import { sameBytes } from '../../net/bytes.ts';
 import { type Datagram, type Env, ignoreNetError, type NetError } from '../../net/env.ts';
 import { Refusals, sendPersistently } from '../../net/refusals.ts';
 import { Gate, scope, sleep } from '../../net/wait.ts';
@@ -254,6 +255,3 @@ class Punching {
     await this.#gate.wait(() => this.#confirmed, LINGER_MS, signal);
   }
 }
-
-const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length && a.every((byte, i) => byte === b[i]);
