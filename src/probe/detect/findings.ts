@@ -118,7 +118,7 @@ function evidenceFindings(m: BehaviourFacts, judgement: Judgement): Finding[] {
   if (paths.length > 1)
     findings.push(
       finding('paths-differ', {
-        paths: paths.map(({ local, servers }) => `${local} to ${servers.join(' and ')}`),
+        paths: paths.map(({ local, remotes }) => `${local} to ${remotes.join(' and ')}`),
         known: verdict.mapping !== 'unknown' || verdict.dependent,
       }),
     );
@@ -163,7 +163,13 @@ function unknownFindings(
     );
   }
   if (verdict.filtering === 'unknown')
-    for (const test of m.tests) findings.push(...filteringFindings(m, test, verdict.dependent, findings));
+    for (const test of m.tests) {
+      // An answer from an address that is reached by another route meets no hole of ours: the server is not to blame.
+      const elsewhere =
+        judgement.paths.length > 1 &&
+        judgement.paths.slice(1).some(({ servers }) => servers.includes(formatEndpoint(test.server)));
+      if (!elsewhere) findings.push(...filteringFindings(m, test, verdict.dependent, findings));
+    }
   return findings;
 }
 

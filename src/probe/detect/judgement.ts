@@ -14,8 +14,12 @@ export interface Judgement extends Weighed {
   readonly trusts: (sighting: Sighting) => boolean;
   /** Whether the server is reached by the path that the verdict is about. */
   readonly onPath: (server: Endpoint) => boolean;
-  /** Local addresses from which the servers were reached, the one that the verdict is about first; more than one: the routes differ. */
-  readonly paths: readonly { readonly local: string; readonly servers: readonly string[] }[];
+  /** Local addresses from which the servers were reached, the one that the verdict is about first; more than one: the routes differ. `remotes` are where the servers were asked, one endpoint an address. */
+  readonly paths: readonly {
+    readonly local: string;
+    readonly servers: readonly string[];
+    readonly remotes: readonly string[];
+  }[];
 }
 
 export function judge({ probes, x, samples, servers }: BehaviourFacts): Judgement {
@@ -42,6 +46,9 @@ export function judge({ probes, x, samples, servers }: BehaviourFacts): Judgemen
     paths: paths.map((path) => ({
       local: (path[0] as Sighting).local.address,
       servers: [...new Set(path.map(({ server }) => server))],
+      remotes: path
+        .filter(({ remote }, at) => path.findIndex((each) => each.remote.address === remote.address) === at)
+        .map(({ remote }) => formatEndpoint(remote)),
     })),
   };
 }

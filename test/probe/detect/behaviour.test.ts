@@ -491,3 +491,13 @@ describe('sends that are refused', () => {
     }
   });
 });
+
+describe('a second address of the server that is reached by another route', () => {
+  it.each(NATS.map((nat) => [nat]))('makes no type wrong: %s', async (nat) => {
+    const found = await measure({ nat, rttMs: 40, splitRoute: { to: ['40.30.20.11'] } });
+    expect(contradictions(found.truth, found)).toEqual([]);
+    expect(kinds(found.findings)).toContain('paths-differ');
+    expect(kinds(found.findings)).not.toContain('change-request-ignored');
+    expect(kinds(found.findings)).not.toContain('address-pooling');
+  });
+});

@@ -122,8 +122,12 @@ describe('routes that differ', () => {
     const { story } = await diverging();
     const { paths, verdict, onPath } = judge(story.facts);
     expect(paths).toEqual([
-      { local: '192.168.1.3', servers: ['51.0.0.1:3478', '51.0.0.2:3478'] },
-      { local: '10.8.0.2', servers: ['51.0.0.3:3478'] },
+      {
+        local: '192.168.1.3',
+        servers: ['51.0.0.1:3478', '51.0.0.2:3478'],
+        remotes: ['51.0.0.1:3478', '51.0.0.2:3478'],
+      },
+      { local: '10.8.0.2', servers: ['51.0.0.3:3478'], remotes: ['51.0.0.3:3478'] },
     ]);
     expect(verdict.mapping).toBe('endpoint-independent');
     expect([A, B, C].map(onPath)).toEqual([true, true, false]);
