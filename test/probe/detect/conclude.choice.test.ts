@@ -75,6 +75,13 @@ describe('the server that a report is about', () => {
     expect(data(story)).toMatchObject({ server: { address: '51.0.0.2:3478' }, filtering: 'unknown' });
   });
 
+  it('is the first that was asked where no statement can be true', () => {
+    const story = new Story([A, B]);
+    story.ask(MAPPING, A);
+    story.ask(MAPPING, B, [saw(at('10.0.0.1', 1), ...named('b'))]);
+    expect(data(story)).toMatchObject({ server: { address: '51.0.0.1:3478', software: null }, public: null });
+  });
+
   it('is one on the path of the verdict, and so are the tests that count', async () => {
     const story = new Story([A, B, C], { routes: { [A.address]: '10.8.0.2' } });
     await story.probes.route([A, B, C], new AbortController().signal);
@@ -214,7 +221,7 @@ describe('the table', () => {
     const mapped = at(PUBLIC.address, 41_000);
     const from = at('51.0.0.9', 3479);
     story.ask({ kind: 'filtering', change }, A, [{ ...saw(mapped), from }], { socket });
-    story.ask({ kind: 'baseline', change }, B, [{ ...saw(mapped), from }], { socket });
+    story.ask({ kind: 'baseline', change }, B, [{ ...saw(mapped), from: at('51.0.0.9', 9) }], { socket });
     expect(data(story).table).toEqual([
       row('51.0.0.1:3478'),
       row('51.0.0.2:3478'),

@@ -292,6 +292,24 @@ describe('the reason for an unknown mapping', () => {
     story.ask(SECOND, at(A.address, 3479), [saw(at(PUBLIC.address, 9))], { socket, server: A });
     expect(told(story)).toMatchObject([{ kind: 'paths-differ', known: true }]);
   });
+
+  it('is none where the first of the paths is known all the same', async () => {
+    const servers = [A, C, at('51.0.0.4'), B];
+    const routes = { [B.address]: '10.8.0.2', '51.0.0.4': '10.8.0.2' };
+    const story = new Story(servers, { routes });
+    await story.probes.route(servers, new AbortController().signal);
+    const socket = story.socket(at('0.0.0.0', 40_000));
+    story.facts.x = socket;
+    for (const to of servers) story.ask(MAPPING, to, [saw(PUBLIC)], { socket });
+    story.test({ otherAddress: 'passed' });
+    expect(bare(story)).toEqual([
+      {
+        kind: 'paths-differ',
+        paths: ['192.168.1.3 to 51.0.0.1:3478 and 51.0.0.3:3478', '10.8.0.2 to 51.0.0.4:3478 and 51.0.0.2:3478'],
+        known: true,
+      },
+    ]);
+  });
 });
 
 describe('the reason for an unknown filtering', () => {
@@ -349,6 +367,11 @@ describe('the reason for an unknown filtering', () => {
     expect(kinds(lacking)).toEqual(['server-lacks-rfc5780']);
     lacking.test({ server: B });
     expect(kinds(lacking)).toEqual(['server-lacks-rfc5780', 'filtering-inconclusive']);
+    // What is said of one server excuses no other.
+    const two = naming(other(sameAddressAgain));
+    two.facts.tests.length = 0;
+    two.test({ server: B, otherAddress: 'silent' });
+    expect(kinds(two)).toEqual(['other-address-same-ip', 'change-request-ignored']);
     lacking.test({ server: C, otherAddress: 'ignored' });
     expect(bare(lacking)[2]).toEqual({ kind: 'change-request-ignored', server: '51.0.0.3:3478' });
   });
@@ -386,6 +409,13 @@ describe('what addresses tell', () => {
       expect(bare(from('192.168.1.3', at(inner, 9), true))).toEqual([{ kind: 'private-public-side', public: inner }]);
     // Neither public nor an inner side: a link of its own.
     expect(told(from('192.168.1.3', at('169.254.1.1', 9), true))).toEqual([]);
+  });
+
+  it('is no further NAT where only a fresh socket was answered', () => {
+    const story = new Story([A], { ground: { local: true } });
+    story.ask(MAPPING, A);
+    story.sample(41_000, [A, at('10.0.0.1', 9)]);
+    expect(kinds(story)).not.toContain('private-public-side');
   });
 
   it('is that the NAT has several', () => {
