@@ -147,6 +147,20 @@ describe('a channel', () => {
     });
   });
 
+  it('knows its pings by number for ever, and counts one as lost after three seconds, not before', async () => {
+    await withPair(async (pair, wait) => {
+      for (const each of [pair.a, pair.b]) each.start();
+      await wait(5_000 * 300);
+      expect(pair.a.stats).toMatchObject({ rttMs: 2 * DELAY_MS, lost: 0 });
+      expect(pair.a.stats.pings).toBeGreaterThan(290);
+      pair.deaf = ({ type }) => type === 'pong';
+      await wait(5_000);
+      expect(pair.a.stats.lost).toBe(0);
+      await wait(50_000);
+      expect(pair.a.stats.lost).toBe(10);
+    });
+  });
+
   it('pings every five seconds, measures the round trip, and counts what is not answered within three', async () => {
     await withPair(async (pair, wait, clock) => {
       const start = clock.now();

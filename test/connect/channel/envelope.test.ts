@@ -43,6 +43,36 @@ describe('an envelope', () => {
     expect(opener.open(packets[2600] as Uint8Array)?.counter).toBe(2600);
   });
 
+  it('opens one after the other for longer than the window is', () => {
+    const [sealer, opener] = [new Sealer(key), new Opener(key)];
+    for (let i = 0; i < 3000; i++) expect(opener.open(sealer.seal(0, new Uint8Array()))?.counter).toBe(i);
+  });
+
+  it('takes what is late and was never seen, whatever stood in its place of the window before', () => {
+    const [sealer, opener] = [new Sealer(key), new Opener(key)];
+    const packets = Array.from({ length: 4096 }, () => sealer.seal(0, new Uint8Array()));
+    const open = (i: number) => opener.open(packets[i] as Uint8Array)?.counter;
+    for (let i = 0; i < 1024; i++) open(i);
+    expect(open(2047)).toBe(2047);
+    for (const late of [1024, 1500, 2046]) expect(open(late)).toBe(late);
+    expect(open(1023)).toBeUndefined();
+    // A jump by more than the window, too.
+    expect(open(4000)).toBe(4000);
+    for (const late of [2977, 3000, 3999]) expect([open(late), open(late)]).toEqual([late, undefined]);
+    expect(open(2976)).toBeUndefined();
+  });
+
+  it('is known by its first byte and its length', () => {
+    const packet = new Sealer(key).seal(0, new Uint8Array());
+    expect([isEnvelope(packet), isEnvelope(packet.subarray(1)), isEnvelope(packet.slice(0, -1))]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    packet[0] = 0xcf;
+    expect(isEnvelope(packet)).toBe(false);
+  });
+
   it('refuses every change of a bit, every cut, and another key', () => {
     const packet = new Sealer(key).seal(3, Uint8Array.of(1, 2, 3));
     for (let bit = 0; bit < packet.length * 8; bit++) {
