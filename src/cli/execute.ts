@@ -17,7 +17,7 @@ import { nearest } from '../net/nearest.ts';
 import { renderJson, renderJsonLine } from '../render/json.ts';
 import { createProgress, noProgress } from '../render/progress.ts';
 import { createTheme, showsProgress, wantsColour, wantsUnicode } from '../render/theme.ts';
-import { typography, visible } from '../render/words.ts';
+import { typography, visible, wrap } from '../render/words.ts';
 import { type Report, startReport } from '../report/report.ts';
 import { explain } from './explain.ts';
 import { likeOurs, ourLine } from './foreign.ts';
@@ -155,8 +155,10 @@ async function runCommand(command: Command, args: AnyArgs, globals: Globals, hos
     io,
     environment: host.environment,
     progress: (text) => progress.show(visible(inLocale(text))),
-    note: (text) => {
-      if (!quiet) void progress.aside(() => io.stderr.write(`${visible(inLocale(text))}\n`));
+    note: (text, toCopy = '') => {
+      if (quiet) return;
+      const lines = wrap(visible(inLocale(text)), io.stderrColumns() ?? Number.POSITIVE_INFINITY).join('\n');
+      void progress.aside(() => io.stderr.write(`${lines}${visible(inLocale(toCopy))}\n`));
     },
     emit: (event) => {
       const line = form === 'json' ? renderJsonLine(event) : lineOf(command, event, args, look);
@@ -209,6 +211,7 @@ async function invoke(argv: readonly string[], options: InvokeOptions, host: Hos
   };
   // What is loaded only where it is needed: in a simulated world time would run on meanwhile.
   await import('../render/table.ts');
+  const narrower = (columns: number | undefined) => columns && Math.max(1, columns - (options.margin ?? 0));
   const { status, report } = await perform(argv, {
     ...host,
     colour: theme.colour,
@@ -224,7 +227,8 @@ async function invoke(argv: readonly string[], options: InvokeOptions, host: Hos
       stdinIsTTY: false,
       stdoutIsTTY: host.io.stdoutIsTTY,
       stderrIsTTY: false,
-      columns: host.io.columns,
+      columns: narrower(host.io.columns),
+      stderrColumns: () => narrower(host.io.stderrColumns()),
       stdout: collector('stdout'),
       stderr: collector('stderr'),
     },

@@ -141,6 +141,8 @@ export interface InvokeOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** Words that whoever runs it would take in place of a command: suggested to those who mistype. */
   readonly alsoKnown?: readonly string[];
+  /** Columns of the terminal that whoever runs it puts before each line. */
+  readonly margin?: number;
   /** Nothing when absent. */
   readonly stdin?: AsyncIterable<Uint8Array>;
   /** Called with each piece of standard output and error as it comes, beside being collected. */
@@ -160,8 +162,8 @@ export interface Context<Event = unknown> {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** What is going on now, one short line; seen on a terminal only, and replaced by the next. */
   progress(text: string): void;
-  /** A line on standard error at once, unless `--quiet`. */
-  note(text: string): void;
+  /** A line on standard error at once, unless `--quiet`; on a terminal it is broken between words, but never in `toCopy`, which ends it. */
+  note(text: string, toCopy?: string): void;
   /** One event of a stream, on standard output at once: a JSON line with `--json`, otherwise the command's `line`. Resolves when written. */
   emit(event: Event): Promise<void>;
   /** Calls `handler` on SIGUSR2 until the command ends; does nothing where there is no such signal. */

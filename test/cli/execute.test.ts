@@ -334,3 +334,15 @@ describe('colour', () => {
     expect(await coloured(['--no-color'], { FORCE_COLOR: '1' }, 80)).toBe(false);
   });
 });
+
+it('breaks notes at the width of the terminal, but never what is to be copied', async () => {
+  const commands = doing(async ({ note }) => {
+    note('a few words that do not fit into the line, and then: ', 'nat-tool punch -p 12003 12.13.14.15 24604');
+    return 'complete';
+  });
+  const { stderr } = await run(['do'], { commands, columns: 30 });
+  expect(stderr).toBe(
+    'a few words that do not fit\ninto the line, and then: nat-tool punch -p 12003 12.13.14.15 24604\nnote: A remark.\n',
+  );
+  expect((await run(['do'], { commands })).stderr.split('\n')).toHaveLength(3);
+});

@@ -89,7 +89,7 @@ export async function openByCode(
   const [server, ...otherwise] = endpoints;
   if (fresh) {
     if (context.form === 'json' && !isCheck(args)) await context.emit({ event: 'code', code });
-    context.note(`On the other host: nat-tool connect ${code} --server ${name}`);
+    context.note('On the other host: ', `nat-tool connect ${code} --server ${name}`);
   }
   const repair = !args.noRepair && purpose !== 'exec' && purpose !== 'check';
   return connect(env, {

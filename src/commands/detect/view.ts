@@ -52,8 +52,8 @@ function next({ type, mapping, portAllocation: { pattern } }: Behaviour): [strin
     type !== 'symmetric'
       ? 'makes a path to another host'
       : pattern === 'sequential'
-        ? 'makes a path to another host, and predicts these ports'
-        : 'makes a path to another host, random ports by many probes';
+        ? 'makes a path, and predicts these ports'
+        : 'makes a path, and meets random ports by many probes';
   return [
     ['Next', `nat-tool connect: ${how}`],
     ['', 'nat-tool pair A.json B.json: will it? From detect --json on both hosts'],

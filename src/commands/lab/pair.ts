@@ -4,9 +4,10 @@ import { diagram } from '../../lab/ladder.ts';
 import { seededRandom } from '../../lab/random.ts';
 import { createLab, DEFAULT_SERVER, type Lab, type LabOptions } from '../../lab/topology.ts';
 import type { Env } from '../../net/env.ts';
+import { least } from '../../net/extremes.ts';
 import { toMicroseconds } from '../../net/round.ts';
 import { sleep } from '../../net/wait.ts';
-import { type Block, type Cell, fields } from '../../render/block.ts';
+import { type Block, fields, forwardingGrid, text } from '../../render/block.ts';
 import type { Context, Invocation } from '../command.ts';
 import type { ConnectReport } from '../connect/report.ts';
 import type { LabRun, Pair, PairRun } from './data.ts';
@@ -16,6 +17,9 @@ import type { Args } from './options.ts';
 
 /** The second host comes so much later, when the first one has been told to wait. */
 const LATER_MS = 1_000;
+
+/** `C2: ` */
+const MARGIN = 4;
 
 export interface BothRuns {
   readonly lab: Lab;
@@ -46,6 +50,7 @@ export async function connectBoth(
           env: at,
           signal,
           environment,
+          margin: MARGIN,
           onOutput: (stream, piece) => onOutput(host, stream, piece),
         });
       const first = one('A', env);
@@ -121,17 +126,34 @@ export function viewPair({ runs, pairs, trace }: Pair, args: Args): Block[] {
 }
 
 function viewBoth(nat: string, nat2: string, a: ConnectReport | undefined, c2: ConnectReport | undefined): Block[] {
-  const side = (of: ConnectReport | undefined): Cell =>
-    of?.path
-      ? {
-          text: `${of.path}: ${of.local ?? ''} (${of.public ?? ''}) to ${of.remote ?? ''}, RTT ${of.rttMs === null ? 'unknown' : `${of.rttMs.toFixed(1)} ms`}`,
-          tone: 'good',
-        }
-      : { text: 'no path', tone: 'bad' };
+  const sides = (['A', 'C2'] as const).flatMap((host) => {
+    const of = host === 'A' ? a : c2;
+    return of?.path
+      ? [
+          {
+            host,
+            path: of.path,
+            private: of.local ?? '',
+            public: of.public ?? '',
+            remote: of.remote ?? '',
+            rttMs: of.rttMs,
+          },
+        ]
+      : [];
+  });
+  const rtts = sides.flatMap(({ rttMs }) => (rttMs === null ? [] : [rttMs]));
   return [
+    ...(sides.length > 0
+      ? [
+          forwardingGrid(sides, [
+            { title: 'Host', of: ({ host }) => host },
+            { title: 'Path', of: ({ path }) => ({ text: path, tone: 'good' }) },
+          ]),
+        ]
+      : [text('No path.', 'bad')]),
     fields([
-      [`A behind ${nat}`, side(a)],
-      [`C2 behind ${nat2}`, side(c2)],
+      ['NATs', `${nat} and ${nat2}`],
+      ...(rtts.length > 0 ? [['RTT ms', least(rtts).toFixed(1)] as const] : []),
       ['Time', c2 ? `${Math.round(c2.elapsedMs)} ms from the second host's start` : 'unknown'],
     ]),
   ];

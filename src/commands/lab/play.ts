@@ -80,6 +80,8 @@ async function play(
     const ended = context.invoke(line.words.map(expand), {
       env,
       signal: AbortSignal.any([parent, stop.signal]),
+      // Of the host's name, where it is not the one whose turn it is.
+      ...(line.background && { margin: line.host.length + 2 }),
       ...(line.stdin !== undefined && { stdin: one(line.stdin) }),
       onOutput: (stream, printed) => void output.push({ host: line.host, stream, text: printed }),
     });

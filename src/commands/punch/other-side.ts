@@ -23,10 +23,10 @@ export function announce(context: Context, knowledge: Knowledge, remote: Endpoin
     if (assumed && side.verdict.mapping === 'unknown')
       context.note(`one server alone saw ${formatEndpoint(expected)}; it is assumed for ${formatEndpoint(remote)} too`);
     const { punch: there, send } = commandsFor(remote, expected);
-    context.note(`the other side: ${there}`);
-    context.note(`or, to send:    echo hello | ${send}`);
+    context.note('the other side: ', there);
+    context.note('or, to send:    ', `echo hello | ${send}`);
     context.note(localPortHint(remote));
   } else if (side.verdict.dependent) {
-    context.note(`the other side, if it accepts packets from any port: nat-tool listen -p ${remote.port}`);
+    context.note('the other side, if it accepts packets from any port: ', `nat-tool listen -p ${remote.port}`);
   }
 }

@@ -51,7 +51,7 @@ describe('the report of detect', () => {
   it.each([
     ['port-restricted-cone', 'nat-tool connect: makes a path to another host nat-tool pair A.json B.json: '],
     ['symmetric,ports=sequential', 'predicts these ports'],
-    ['symmetric,ports=random', 'random ports by many probes'],
+    ['symmetric,ports=random', 'meets random ports by many probes'],
   ])('behind %s says what next', async (nat, words) => {
     const { stdout } = await detect({ nat }, S);
     expect(stdout.replace(/\s+/g, ' ')).toContain(words);
