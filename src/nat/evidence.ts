@@ -79,9 +79,9 @@ export interface Weighed {
 
 /**
  * The mapping of ONE local endpoint from credible sightings. Behind a NAT that maps by destination no two servers see the same, so
- * two server addresses that do are believed against fewer others, and otherwise the public address that more servers name. What one server says differently of two flows is the NAT's
- * doing, and so is another port of the same public address. Two servers that name two addresses may be that as well, or
- * one of them may be wrong: `pool`, the addresses that single servers saw of several sockets, tells where there is more than one.
+ * two server addresses that do are believed against fewer others, and otherwise the public address that more servers name. Another port of
+ * the same public address is the NAT's doing. Two public addresses may be that as well, or one of them may be wrong: `pool`,
+ * the addresses that single endpoints saw of several sockets, tells where there is more than one.
  */
 export function weigh(credible: readonly Sighting[], pool: ReadonlySet<string> = new Set()): Weighed {
   const of = (believed: readonly Sighting[]): Weighed => ({
@@ -98,17 +98,16 @@ export function weigh(credible: readonly Sighting[], pool: ReadonlySet<string> =
   if (untouched.length > 0) return of(untouched);
   const agreed = majority(credible);
   if (agreed) return of(agreed);
-  // A server that names several public addresses itself saw several.
-  const several = groups(credible, ({ server }) => server).find((group) => addressesIn(group).size > 1);
-  if (several) return of(credible.filter(({ mapped }) => addressesIn(several).has(mapped.address)));
+  // One server that names two public addresses where no other socket shows a pool: one of its addresses may be wrong.
+  const unsure: Weighed = { verdict: { mapping: 'unknown', dependent: false }, believed: [], odd: [], disputed: true };
+  if (groups(credible, ({ server }) => server).some((group) => addressesIn(group).size > 1)) return unsure;
   const [first, second] = groups(credible, ({ mapped }) => mapped.address)
     .map((group) => ({ group, weight: weightOf(group) }))
     .sort((a, b) => b.weight - a.weight);
   if (first && (!second || first.weight > second.weight)) return of(first.group);
   // Whoever is right: that the mapping depends on the destination may be a fact all the same.
   const telling = groups(credible, ({ server }) => server).find(differ);
-  const verdict: MappingVerdict = telling ? classifyMapping(telling) : { mapping: 'unknown', dependent: false };
-  return { verdict, believed: [], odd: [], disputed: true };
+  return telling ? { ...unsure, verdict: classifyMapping(telling) } : unsure;
 }
 
 /**

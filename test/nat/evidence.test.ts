@@ -129,9 +129,14 @@ describe('sightings of one local endpoint', () => {
     expect(weigh([liar, a, b])).toMatchObject({ verdict: { dependent: true }, believed: [a, b], odd: [liar] });
   });
 
-  it('of one server that contradicts itself are the NAT, however many of its flows agree', () => {
+  it('of one server that names two addresses prove nothing, unless the NAT is known to have both', () => {
     const lucky = four(PUBLIC, PUBLIC, PUBLIC, '12.13.14.16:24604');
-    expect(weigh(lucky)).toMatchObject({ verdict: { dependent: true }, odd: [], disputed: false });
+    expect(weigh(lucky)).toMatchObject({ verdict: { mapping: 'unknown', dependent: false }, disputed: true });
+    const pool = new Set(['12.13.14.15', '12.13.14.16']);
+    expect(weigh(lucky, pool)).toMatchObject({ verdict: { dependent: true }, odd: [], disputed: false });
+    // Its second address lies.
+    const half = four(PUBLIC, '99.9.9.9:1', '99.9.9.9:1', PUBLIC);
+    expect(weigh(half)).toMatchObject({ verdict: { mapping: 'unknown', dependent: false }, disputed: true });
   });
 
   it('of several addresses of a pool are the NAT, and who names yet another is odd', () => {

@@ -58,17 +58,18 @@ export const mappingOf = (m: BehaviourFacts): MappingVerdict => judge(m).verdict
 /** Which of several public addresses a flow gets may be chance, and one socket's flows may all have got the same: only many sockets tell. */
 function pooledVerdict(own: MappingVerdict, others: readonly MappingVerdict[]): MappingVerdict {
   const dependent = [own, ...others].find((each) => each.dependent);
-  if (dependent) return dependent;
+  // Flows that got the same address by chance look like one that goes by the address.
+  if (dependent) return dependent.mapping === 'address-dependent' ? { ...dependent, mapping: 'unknown' } : dependent;
   const compared = [own, ...others].filter(({ mapping }) => mapping === 'endpoint-independent');
   return own.mapping === 'endpoint-independent' && compared.length < SOCKETS_TO_BELIEVE
     ? { mapping: 'unknown', dependent: false }
     : own;
 }
 
-/** The public addresses that the server which saw most of them saw; one server alone, for servers may be wrong. */
+/** The public addresses that the server address which saw most of them saw; one alone, for servers may be wrong. */
 function poolOf(sightings: readonly Sighting[]): ReadonlySet<string> {
-  const byServer = new Map<string, Set<string>>();
-  for (const { server, mapped } of sightings)
-    byServer.set(server, (byServer.get(server) ?? new Set<string>()).add(mapped.address));
-  return [...byServer.values()].sort((a, b) => b.size - a.size)[0] ?? new Set<string>();
+  const seen = new Map<string, Set<string>>();
+  for (const { remote, mapped } of sightings)
+    seen.set(remote.address, (seen.get(remote.address) ?? new Set<string>()).add(mapped.address));
+  return [...seen.values()].sort((a, b) => b.size - a.size)[0] ?? new Set<string>();
 }
