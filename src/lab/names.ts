@@ -2,7 +2,7 @@
 import { canonicalAddress, familyOf, type Network } from '../net/address.ts';
 import { throughNat64 } from '../net/nat64.ts';
 import { NetError, type Resolver, type SrvRecord } from '../net/env.ts';
-import { NET_ERROR_WORDS } from '../net/error-words.ts';
+import { NET_ERROR_WORDS, noSuchFamily } from '../net/error-words.ts';
 import { type Host, loopbackOf } from './host.ts';
 import type { World } from './world.ts';
 
@@ -47,7 +47,10 @@ export function resolverOf(host: Host, world: World, zone: Zone): Resolver {
         const found = recordsOf(zone, host.name, canonical(name)).filter(
           (address) => !family || familyOf(address) === family,
         );
-        if (!found.length) throw new NetError('not-found', `${name} has no address`, 'ENOTFOUND');
+        if (!found.length)
+          throw family && recordsOf(zone, host.name, canonical(name)).length > 0
+            ? noSuchFamily(name, family)
+            : new NetError('not-found', `${name} has no address`, 'ENOTFOUND');
         return found;
       }, signal),
     services: (name, signal) =>

@@ -11,6 +11,7 @@ import {
   formatEndpoint,
   inNetwork,
   type Network,
+  sameButZone,
   sameEndpoint,
   scopeOf,
   unmappedV4,
@@ -94,7 +95,7 @@ export function weigh(credible: readonly Sighting[], pool: ReadonlySet<string> =
   const pooled = pool.size > 1 ? credible.filter(({ mapped }) => pool.has(mapped.address)) : [];
   if (pooled.length > 0) return of(pooled);
   // Nobody hits upon our own address by chance: who names it saw packets that nothing translated.
-  const untouched = credible.filter(({ mapped, local }) => sameEndpoint(mapped, local));
+  const untouched = credible.filter(({ mapped, local }) => sameButZone(mapped, local));
   if (untouched.length > 0) return of(untouched);
   const agreed = majority(credible);
   if (agreed) return of(agreed);

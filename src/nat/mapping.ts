@@ -1,5 +1,5 @@
 /** Mapping behaviour (RFC 4787 §4.1): observations in, the field's word out. Pure. */
-import { type Endpoint, sameEndpoint } from '../net/address.ts';
+import { type Endpoint, sameButZone, sameEndpoint } from '../net/address.ts';
 import type { Dependence } from './dependence.ts';
 
 /** `none`: no translation. */
@@ -27,7 +27,7 @@ export function classifyMapping(observations: readonly Observation[]): MappingVe
   if (!first) return { mapping: 'unknown', dependent: false };
   const same = observations.every((each) => sameEndpoint(each.mapped, first.mapped));
   if (same) {
-    if (sameEndpoint(first.mapped, first.local)) return { mapping: 'none', dependent: false };
+    if (sameButZone(first.mapped, first.local)) return { mapping: 'none', dependent: false };
     const addresses = new Set(observations.map((each) => each.remote.address));
     return { mapping: addresses.size > 1 ? 'endpoint-independent' : 'unknown', dependent: false };
   }

@@ -180,6 +180,13 @@ export const formatEndpoint = ({ address, port }: Endpoint): string =>
 
 export const sameEndpoint = (a: Endpoint, b: Endpoint): boolean => a.port === b.port && a.address === b.address;
 
+const zoneless = (address: string): string =>
+  address.includes('%') ? address.slice(0, address.indexOf('%')) : address;
+
+/** As {@link sameEndpoint}, where one of them comes from the wire, which carries no zone (RFC 4007 §6) of a link-local address. */
+export const sameButZone = (a: Endpoint, b: Endpoint): boolean =>
+  a.port === b.port && zoneless(a.address) === zoneless(b.address);
+
 /**
  * What a literal address is for, by the IANA special-purpose registries (RFC 6890, 6598, 2544, 6666, 4193, 4291, 3879). The documentation
  * ranges (RFC 5737, RFC 3849) count as public: laboratories and examples are made of them.

@@ -1,5 +1,6 @@
 /** What a network error means, in the tool's words: short, and the same for the same reason, so that failures can be told together. */
-import type { NetError, NetErrorKind } from './env.ts';
+import type { Family } from './address.ts';
+import { NetError, type NetErrorKind } from './env.ts';
 
 /** The kinds that can be said better than the system says them: it names a call, and people asked for something else. */
 export const NET_ERROR_WORDS = {
@@ -27,10 +28,16 @@ export const unreachableWords = (error: Pick<NetError, 'kind' | 'code'>, where: 
     ? `a firewall or router on the way to ${where} refused (${error.code})`
     : `there is no route to ${where}`;
 
-/** Without the system's code, which is in the error. Where a name server did answer, its refusal (an error without a code) is the better word. */
+/** Of a name that exists, without an address of the family that was asked for: POSIX's word for it. */
+export const NO_SUCH_FAMILY = 'ENODATA';
+
+export const noSuchFamily = (host: string, family: Family): NetError =>
+  new NetError('not-found', `${host} has no IPv${family} address, only IPv${family === 4 ? 6 : 4}`, NO_SUCH_FAMILY);
+
+/** Without the system's code, which is in the error. Where a name server did answer, what it said (an error without a code, or {@link NO_SUCH_FAMILY}) is the better word. */
 export const errorWords = (error: NetError): string => {
   const { kind, code, message } = error;
-  if (kind === 'resolver' && code === undefined) return message;
+  if ((kind === 'resolver' && code === undefined) || (kind === 'not-found' && code === NO_SUCH_FAMILY)) return message;
   if (isRefusedOnTheWay(error)) return ON_THE_WAY_WORDS;
   return (NET_ERROR_WORDS as Partial<Record<NetErrorKind, string>>)[kind] ?? message;
 };

@@ -1,7 +1,7 @@
 /** What the system says went wrong, in the tool's words. */
 import { familyOf, scopeOf } from '../net/address.ts';
 import { NetError, type NetErrorKind } from '../net/env.ts';
-import { NET_ERROR_WORDS } from '../net/error-words.ts';
+import { NET_ERROR_WORDS, ON_THE_WAY_WORDS } from '../net/error-words.ts';
 
 const KINDS: ReadonlyMap<string, NetErrorKind> = new Map<string, NetErrorKind>([
   ['ECONNREFUSED', 'refused'],
@@ -41,6 +41,12 @@ export const kindOf = (code: string | undefined, fallback: NetErrorKind = 'other
 const isReworded = (kind: NetErrorKind) =>
   kind === 'in-use' || kind === 'not-available' || kind === 'resolver' || kind === 'denied';
 
+/** An error that the network told of (ICMP), not the system of its own accord: Linux says for IPv6's "prohibited" (RFC 4443 §3.1) EACCES, for IPv4's EHOSTUNREACH. */
+export function toIcmpError(cause: unknown): NetError {
+  const error = toNetError(cause);
+  return error.code === 'EACCES' ? new NetError('unreachable', ON_THE_WAY_WORDS, 'EHOSTUNREACH', cause) : error;
+}
+
 /** Wraps whatever Node threw or emitted; a NetError stays itself. */
 export function toNetError(cause: unknown, fallback: NetErrorKind = 'other'): NetError {
   if (cause instanceof NetError) return cause;
@@ -56,6 +62,17 @@ export function toNetError(cause: unknown, fallback: NetErrorKind = 'other'): Ne
         : String(cause);
   return new NetError(kind, message, code, cause);
 }
+
+/** Of OpenSSL's verdicts on certificates those that people can do something about. */
+const CERTIFICATE_WORDS: Readonly<Record<string, string>> = {
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'the certificate is self-signed: nobody vouches for it',
+  SELF_SIGNED_CERT_IN_CHAIN: 'the certificate was issued by an authority that is not trusted here',
+  UNABLE_TO_GET_ISSUER_CERT: 'the certificate was issued by an authority that is not trusted here',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'the certificate was issued by an authority that is not trusted here',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'the certificate was issued by an authority that is not trusted here',
+  CERT_HAS_EXPIRED: 'the certificate has expired',
+  CERT_NOT_YET_VALID: 'the certificate is not valid yet: is the clock of this host right?',
+};
 
 /** OpenSSL's names for what is no TLS at all. */
 const NO_TLS: ReadonlySet<string> = new Set([
@@ -73,13 +90,14 @@ export function toTlsError(cause: Error): NetError {
   const words =
     code === undefined
       ? undefined
-      : NO_TLS.has(code)
-        ? 'that port does not speak TLS'
-        : code === 'ECONNRESET'
-          ? 'the other side broke off the TLS handshake'
-          : code.startsWith('ERR_SSL_')
-            ? `the TLS handshake failed: ${code.slice('ERR_SSL_'.length).toLowerCase().replaceAll('_', ' ')}`
-            : undefined;
+      : (CERTIFICATE_WORDS[code] ??
+        (NO_TLS.has(code)
+          ? 'that port does not speak TLS'
+          : code === 'ECONNRESET'
+            ? 'the other side broke off the TLS handshake'
+            : code.startsWith('ERR_SSL_')
+              ? `the TLS handshake failed: ${code.slice('ERR_SSL_'.length).toLowerCase().replaceAll('_', ' ')}`
+              : undefined));
   return new NetError('tls', words ?? cause.message, code, cause);
 }
 

@@ -1,6 +1,7 @@
 import type { promises } from 'node:dns';
-import { canonicalAddress, type Family, familyOf, scopeOf } from '../net/address.ts';
-import { NetError, type Resolver, type SrvRecord } from '../net/env.ts';
+import { canonicalAddress, type Family, familyOf, isAddress, scopeOf } from '../net/address.ts';
+import { NetError, onNetError, type Resolver, type SrvRecord } from '../net/env.ts';
+import { noSuchFamily } from '../net/error-words.ts';
 import { nodeAddress } from './address.ts';
 import { codeOf, kindOf, toNetError } from './errors.ts';
 import { addressesInHosts, hostsPath } from './hosts.ts';
@@ -25,10 +26,15 @@ export interface ResolverOptions {
 export const createResolver = (options: ResolverOptions = {}): Resolver => ({
   addresses: async (host, family, signal) => {
     signal?.throwIfAborted();
-    const found = await allAddresses(options, host, family, signal);
-    const usable = found.filter((address) => family === undefined || familyOf(address) === family);
-    if (usable.length === 0) throw new NetError('not-found', `${host} has no ${family ? `IPv${family} ` : ''}address`);
-    return [...new Set(usable)];
+    const usable = (of: readonly string[]) =>
+      of.filter((address) => family === undefined || familyOf(address) === family);
+    try {
+      const found = usable(await allAddresses(options, host, family, signal));
+      if (found.length > 0) return [...new Set(found)];
+    } catch (error) {
+      if (!(error instanceof NetError && error.kind === 'not-found')) throw error;
+    }
+    throw await notFound(options, host, family, signal);
   },
   services: async (name, signal) => {
     signal?.throwIfAborted();
@@ -43,6 +49,26 @@ export const createResolver = (options: ResolverOptions = {}): Resolver => ({
 });
 
 export const nodeResolver: Resolver = createResolver();
+
+/** What a name lacks: everything, or addresses of one family. */
+async function notFound(
+  options: ResolverOptions,
+  host: string,
+  family: Family | undefined,
+  signal: AbortSignal | undefined,
+): Promise<NetError> {
+  const other = family === undefined ? undefined : family === 4 ? 6 : 4;
+  const known = other && !isAddress(host) && (await allAddresses(options, host, other, signal).catch(ignoreNetErrors));
+  signal?.throwIfAborted();
+  if (known && known.length > 0) return noSuchFamily(host, family as Family);
+  return new NetError(
+    'not-found',
+    isAddress(host) ? `${host} is not an IPv${family} address` : `${host} has no address`,
+    'ENOTFOUND',
+  );
+}
+
+const ignoreNetErrors = onNetError(() => {});
 
 async function allAddresses(
   options: ResolverOptions,

@@ -1,9 +1,11 @@
 import type { Server, Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import { type Endpoint, isAddress } from '../net/address.ts';
-import type { ByteStream, NetError, Tcp, TcpListener } from '../net/env.ts';
+import { type ByteStream, NetError, type Tcp, type TcpListener } from '../net/env.ts';
 import { nodeEndpoint } from './address.ts';
 import { closedError, codeOf, kindOf, toConnectError, toNetError, toTlsError } from './errors.ts';
+
+type TlsOptions = NonNullable<Parameters<Tcp['connect']>[1]['tls']>;
 
 /** How long a closed stream may take to hand over what was written, in milliseconds. */
 const LINGER_MS = 1000;
@@ -21,7 +23,7 @@ export const nodeTcp: Tcp = {
       noDelay: true,
     };
     const opened = tls
-      ? process.getBuiltinModule('node:tls').connect(secure(target, tls.serverName))
+      ? process.getBuiltinModule('node:tls').connect(secure(target, tls))
       : process.getBuiltinModule('node:net').connect(definite(target));
     await established(
       opened,
@@ -44,14 +46,37 @@ export const nodeTcp: Tcp = {
 const definite = <T extends object>(options: T): T =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 
-function secure(target: object, serverName: string): ConnectionOptions {
-  const { checkServerIdentity } = process.getBuiltinModule('node:tls');
+function secure(target: object, { serverName, trusted }: TlsOptions): ConnectionOptions {
+  const { checkServerIdentity, rootCertificates } = process.getBuiltinModule('node:tls');
   return {
     ...definite(target),
+    // `ca` replaces what Node trusts by itself.
+    ...(trusted !== undefined && { ca: [...rootCertificates, ...extraRoots(), checked(trusted)] }),
     // RFC 6066 §3 allows no literal address in SNI; the certificate must name it all the same.
     servername: isAddress(serverName) ? '' : serverName,
     checkServerIdentity: (_, certificate) => checkServerIdentity(serverName, certificate),
   };
+}
+
+/** Those of NODE_EXTRA_CA_CERTS; where it cannot be read, Node has warned of that itself. */
+function extraRoots(): string[] {
+  const path = process.env['NODE_EXTRA_CA_CERTS'];
+  if (!path) return [];
+  try {
+    return [process.getBuiltinModule('node:fs').readFileSync(path, 'latin1')];
+  } catch {
+    return [];
+  }
+}
+
+/** Node passes over what it cannot read. Throws NetError `tls`. */
+function checked(trusted: string): string {
+  const { X509Certificate } = process.getBuiltinModule('node:crypto');
+  try {
+    return new X509Certificate(trusted) && trusted;
+  } catch (cause) {
+    throw new NetError('tls', 'a certificate that is to be trusted cannot be read', codeOf(cause), cause);
+  }
 }
 
 const established = (

@@ -3,7 +3,7 @@ import { anyAddress, type Endpoint } from '../net/address.ts';
 import { NetError, type SendOptions, type Udp, type UdpListener, type UdpOptions, type UdpSocket } from '../net/env.ts';
 import { nodeAddress, nodeEndpoint } from './address.ts';
 import { nodeClock } from './clock.ts';
-import { closedError, toConnectError, toNetError } from './errors.ts';
+import { closedError, toConnectError, toIcmpError, toNetError } from './errors.ts';
 
 /** The system's usual time to live, to go back to: Node does not tell what it was. */
 const USUAL_TTL = 64;
@@ -92,7 +92,7 @@ class NodeUdpSocket implements UdpSocket {
       this.#listener?.datagram({ data, from: { address: nodeAddress(from.address), port: from.port }, at });
     });
     socket.on('error', (error) => {
-      if (!this.#closed) this.#listener?.error?.(toNetError(error));
+      if (!this.#closed) this.#listener?.error?.(toIcmpError(error));
     });
   }
 

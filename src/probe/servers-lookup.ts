@@ -9,7 +9,7 @@ import {
   scopeOf,
 } from '../net/address.ts';
 import { type Env, NetError } from '../net/env.ts';
-import { NET_ERROR_WORDS } from '../net/error-words.ts';
+import { NET_ERROR_WORDS, NO_SUCH_FAMILY } from '../net/error-words.ts';
 import { mapBounded, scope, TimeoutError } from '../net/wait.ts';
 import { type Finding, finding } from '../report/finding.ts';
 import { discover } from '../stun/discovery.ts';
@@ -67,6 +67,7 @@ export async function findServers(
       failures.push({
         host: name.host,
         exists: !(error instanceof NetError && error.kind === 'not-found'),
+        ...(error instanceof NetError && error.code === NO_SUCH_FAMILY && { family }),
         error: error instanceof NetError ? error.message : NET_ERROR_WORDS.resolver,
       });
       return [];
@@ -100,6 +101,12 @@ export async function findServers(
   };
 }
 
+/** That there is no way to a server, or no IPv6 at all. */
+export const unreachable = (server: string, code: string, env: Pick<Env, 'interfaces'>): Finding =>
+  server.startsWith('[') && !speaks(env, 6) && env.interfaces().some(({ internal }) => !internal)
+    ? finding('no-ipv6', { server })
+    : finding('network-unreachable', { server, code });
+
 /** Whether an interface of this host has an address of the family that leads beyond its link. */
 export const speaks = (env: Pick<Env, 'interfaces'>, family: Family): boolean =>
   env.interfaces().some((each) => !each.internal && each.family === family && scopeOf(each.address) !== 'link-local');
@@ -112,6 +119,8 @@ export interface LookupFailure {
   readonly host: string;
   /** False when the name is known not to exist; otherwise nobody could say. */
   readonly exists: boolean;
+  /** It has addresses, but none of this family. */
+  readonly family?: Family | undefined;
   readonly error: string;
 }
 
@@ -119,9 +128,13 @@ export interface LookupFailure {
 export function lookupFindings(failures: readonly LookupFailure[], env: Pick<Env, 'interfaces'>): Finding[] {
   if (failures.some(({ exists }) => exists) && isOffNetwork(env)) return [finding('no-network')];
   const hosts = (of: readonly LookupFailure[]) => [...new Set(of.map(({ host }) => host))];
-  const missing = failures.filter(({ exists }) => !exists);
+  const missing = failures.filter(({ exists, family }) => !exists && family === undefined);
   const errors = [...new Set(failures.filter(({ exists }) => exists).map(({ error }) => error))];
   return [
+    ...([4, 6] as const).flatMap((family) => {
+      const without = hosts(failures.filter((each) => each.family === family));
+      return without.length > 0 ? [finding('family-missing', { hosts: without, family })] : [];
+    }),
     ...(missing.length > 0 ? [finding('unresolvable', { hosts: hosts(missing) })] : []),
     ...errors.map((error) =>
       finding('resolver-failed', {

@@ -115,6 +115,10 @@ const TEXTS = {
     `Asking ${server} over ${transport.toUpperCase()} failed: ${error}.`,
   'no-network': () => 'This machine has no network address but loopback: it is on no network.',
   unresolvable: ({ hosts }: { hosts: readonly string[] }) => `No address is known for ${list(hosts)}.`,
+  'family-missing': ({ hosts, family }: { hosts: readonly string[]; family: 4 | 6 }) =>
+    `${list(hosts)} ${hosts.length === 1 ? 'has' : 'have'} no IPv${family} address, only IPv${family === 4 ? 6 : 4}.`,
+  'no-ipv6': ({ server }: { server: string }) =>
+    `There is no IPv6 here, and ${server} is to be reached over IPv6 only.`,
   'resolver-failed': ({ hosts, error }: { hosts: readonly string[]; error: string }) =>
     `Could not look up ${list(hosts)}: ${error}.`,
   'server-refused': ({ server }: { server: string }) =>
@@ -133,6 +137,8 @@ const TEXTS = {
     to?: string | undefined;
   }) =>
     `${server} answered a Binding request with error ${code}${reason && ` (${reason})`}${login ? `: ${LOGIN_WORDS[login]}` : to === undefined ? '' : `: it redirects to ${to} (ALTERNATE-SERVER). Name that one`}.`,
+  'tls-by-address': ({ server }: { server: string }) =>
+    `${server} was checked against the addresses in its certificate; RFC 8489 wants a name, which few certificates come without.`,
   redirected: ({ server, to }: { server: string; to: string }) =>
     `${server} redirects to ${to} (ALTERNATE-SERVER): that one was asked.`,
   'redirected-astray': ({ server, to, error }: { server: string; to: string; error: string }) =>

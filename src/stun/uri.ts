@@ -46,11 +46,7 @@ export function parseStunServer(text: string): StunServerName {
   const parsed = parseHostPort(rest);
   if ('wrong' in parsed) throw fail(WRONG[parsed.wrong]);
   const { host, port } = parsed;
-  const secure = scheme === 'stuns';
-  // RFC 8489 §8.1: a certificate is checked against a name.
-  if (secure && canonicalAddress(host))
-    throw fail('a host name after stuns:, for the certificate to be checked against');
-  return { host, port, secure };
+  return { host, port, secure: scheme === 'stuns' };
 }
 
 /** As it would be written; the inverse of {@link parseStunServer}. */

@@ -157,6 +157,13 @@ describe('sightings of one local endpoint', () => {
     expect(weigh([...others, own])).toMatchObject({ verdict: { mapping: 'none' }, believed: [own], odd: others });
   });
 
+  it('of our own link-local address know no zone', () => {
+    const local = { address: 'fe80::1%eth0', port: 5 };
+    const own = { ...see('A', '1.0.0.1:3478', PUBLIC), local, mapped: { address: 'fe80::1', port: 5 } };
+    expect(weigh([own])).toMatchObject({ verdict: { mapping: 'none' } });
+    expect(weigh([own, see('B', '2.0.0.1:3478', PUBLIC)])).toMatchObject({ believed: [own] });
+  });
+
   it('of nobody are nothing', () => {
     expect(weigh([])).toMatchObject({ verdict: { mapping: 'unknown' }, believed: [], odd: [], disputed: false });
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ignoreNetError, NetError, onNetError } from '../../src/net/env.ts';
-import { errorWords, unreachableWords } from '../../src/net/error-words.ts';
+import { errorWords, noSuchFamily, unreachableWords } from '../../src/net/error-words.ts';
 
 describe('words for a network error', () => {
   it('say what it means, not which call failed', () => {
@@ -19,6 +19,11 @@ describe('words for a network error', () => {
     expect(unreachableWords(new NetError('unreachable', '', 'ENETUNREACH'), '192.0.2.1')).toBe(
       'there is no route to 192.0.2.1',
     );
+  });
+
+  it('tell a missing family from a missing name', () => {
+    expect(errorWords(noSuchFamily('a.example', 6))).toBe('a.example has no IPv6 address, only IPv4');
+    expect(errorWords(new NetError('not-found', 'x', 'ENOTFOUND'))).toBe('the name does not resolve');
   });
 
   it('are the error’s own where it says more than its kind', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { NetError } from '../../src/net/env.ts';
-import { codeOf, kindOf, toNetError } from '../../src/node/errors.ts';
+import { codeOf, kindOf, toIcmpError, toNetError } from '../../src/node/errors.ts';
 
 const system = (code: string): Error => Object.assign(new Error(`send ${code} 1.2.3.4:5`), { code });
 
@@ -44,5 +44,13 @@ describe('an error of the system', () => {
     expect(toNetError('text')).toMatchObject({ kind: 'other', code: undefined, message: 'text' });
     expect(kindOf(undefined, 'resolver')).toBe('resolver');
     expect(codeOf(Object.assign(new Error(), { code: 7 }))).toBeUndefined();
+  });
+});
+
+describe('what the network tells of', () => {
+  it('as prohibited is the same over both families', () => {
+    for (const code of ['EHOSTUNREACH', 'EACCES'])
+      expect(toIcmpError(system(code))).toMatchObject({ kind: 'unreachable', code: 'EHOSTUNREACH' });
+    expect(toIcmpError(system('ECONNREFUSED')).kind).toBe('refused');
   });
 });

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer as createNetServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createServer as createTlsServer } from 'node:tls';
+import { createServer as createTlsServer, rootCertificates } from 'node:tls';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -117,6 +117,9 @@ describe('TCP', () => {
   });
 });
 
+/** Any other certificate: what is trusted beside the variable does not take its place. */
+const OTHER = rootCertificates[0] as string;
+
 describe('TLS', () => {
   const tlsServer = async (): Promise<number> => {
     const [cert, key] = await Promise.all([fixture('server-cert.pem'), fixture('server-key.pem')]);
@@ -129,7 +132,30 @@ describe('TLS', () => {
     const port = await tlsServer();
     await expect(
       nodeTcp.connect({ address: '127.0.0.1', port }, { tls: { serverName: 'localhost' } }),
-    ).rejects.toMatchObject({ kind: 'tls' });
+    ).rejects.toMatchObject({ kind: 'tls', message: 'the certificate is self-signed: nobody vouches for it' });
+  });
+
+  it('trusts a certificate that it is given, for what it names: a name, or an address', async () => {
+    const port = await tlsServer();
+    const trusted = await fixture('server-cert.pem');
+    const ask = async (serverName: string, given = trusted) => {
+      const stream = await nodeTcp.connect(
+        { address: '127.0.0.1', port },
+        { tls: { serverName, trusted: String(given) } },
+      );
+      stream.close();
+      return 'connected';
+    };
+    expect(await ask('localhost')).toBe('connected');
+    expect(await ask('127.0.0.1')).toBe('connected');
+    await expect(ask('127.0.0.2')).rejects.toMatchObject({ kind: 'tls' });
+    await expect(ask('example.test')).rejects.toMatchObject({ kind: 'tls' });
+    await expect(
+      ask('localhost', '-----BEGIN CERTIFICATE-----\nnone\n-----END CERTIFICATE-----\n'),
+    ).rejects.toMatchObject({
+      kind: 'tls',
+      message: 'a certificate that is to be trusted cannot be read',
+    });
   });
 
   it('calls what breaks the handshake by its name, and a closed port refused as ever', async () => {
@@ -156,14 +182,15 @@ describe('TLS', () => {
       const outfile = join(directory, 'client.mjs');
       const entry = `
         import { nodeTcp } from './src/node/tcp.ts';
-        const ask = async (serverName) => {
-          const stream = await nodeTcp.connect({ address: '127.0.0.1', port: ${port} }, { tls: { serverName } });
+        const ask = async (serverName, trusted) => {
+          const stream = await nodeTcp.connect({ address: '127.0.0.1', port: ${port} }, { tls: { serverName, trusted } });
           let text = '';
           for await (const chunk of stream) text += Buffer.from(chunk);
           stream.close();
           return text;
         };
         const kinds = await Promise.all(['localhost', '127.0.0.1', 'example.test'].map((name) => ask(name).catch((error) => error.kind)));
+        kinds.push(await ask('localhost', ${JSON.stringify(OTHER)}).catch((error) => error.kind));
         console.log(JSON.stringify(kinds));`;
       await build({
         stdin: { contents: entry, resolveDir: new URL('../..', import.meta.url).pathname },
@@ -176,7 +203,7 @@ describe('TLS', () => {
       const { stdout } = await promisify(execFile)(process.execPath, [outfile], {
         env: { ...process.env, NODE_EXTRA_CA_CERTS: new URL('fixtures/server-cert.pem', import.meta.url).pathname },
       });
-      expect(JSON.parse(stdout)).toEqual(['secret', 'secret', 'tls']);
+      expect(JSON.parse(stdout)).toEqual(['secret', 'secret', 'tls', 'secret']);
     } finally {
       await rm(directory, { recursive: true, force: true });
     }

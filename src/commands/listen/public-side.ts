@@ -1,5 +1,5 @@
 /** The public side of the port that `listen --stun` shows and keeps. */
-import { familyOf, formatEndpoint, sameEndpoint } from '../../net/address.ts';
+import { familyOf, formatEndpoint, sameButZone } from '../../net/address.ts';
 import { NetError, type UdpSocket } from '../../net/env.ts';
 import { findPrefixes } from '../../net/nat64.ts';
 import { routedEndpoint } from '../../net/route.ts';
@@ -125,7 +125,7 @@ export class PublicSide {
 
   readonly #heard: WatchOptions['heard'] = ({ local, remote, mapped, recollection }) => {
     const text = formatEndpoint(mapped);
-    if (!sameEndpoint(mapped, local)) this.table.add(local, mapped, remote);
+    if (!sameButZone(mapped, local)) this.table.add(local, mapped, remote);
     if (text !== this.latest)
       this.#tell({
         event: 'public',

@@ -1,5 +1,5 @@
 /** What is known of the public side before the first packet. */
-import { type Endpoint, formatEndpoint, sameEndpoint, scopeOf } from '../../net/address.ts';
+import { type Endpoint, formatEndpoint, sameButZone, sameEndpoint, scopeOf } from '../../net/address.ts';
 import { NetError } from '../../net/env.ts';
 import { routedAddress } from '../../net/route.ts';
 import type { LocalPort } from '../../probe/punch/local-port.ts';
@@ -117,7 +117,7 @@ export function warnings({ side, why, local }: Knowledge, remote: Endpoint): Fin
       }),
     );
   else if (!first) findings.push(finding('public-side-unknown', { reason: why ?? 'no server answered' }));
-  else if (verdict.mapping === 'unknown' && !sameEndpoint(first.mapped, first.local))
+  else if (verdict.mapping === 'unknown' && !sameButZone(first.mapped, first.local))
     findings.push(finding('public-side-assumed', { server: formatEndpoint(first.remote), remote: to }));
   return findings;
 }

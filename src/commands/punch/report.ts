@@ -1,7 +1,7 @@
 /** What `punch` reports. */
 import { doubtInWords, doubtOf, plain, type Sighting } from '../../nat/evidence.ts';
 import type { Mapping } from '../../nat/mapping.ts';
-import { type Endpoint, formatEndpoint, sameEndpoint, scopeOf } from '../../net/address.ts';
+import { type Endpoint, formatEndpoint, sameButZone, sameEndpoint, scopeOf } from '../../net/address.ts';
 import { errorWords } from '../../net/error-words.ts';
 import { WELL_KNOWN } from '../../net/nat64.ts';
 import { toMicroseconds } from '../../net/round.ts';
@@ -55,8 +55,8 @@ function tableOf(
 ): ForwardingTable {
   const table = new ForwardingTable();
   for (const { local, mapped, remote: server } of believed)
-    if (!sameEndpoint(local, mapped)) table.add(local, mapped, server);
-  if (punched && punched.sent > 0 && seen && !sameEndpoint(punched.local, seen))
+    if (!sameButZone(local, mapped)) table.add(local, mapped, server);
+  if (punched && punched.sent > 0 && seen && !sameButZone(punched.local, seen))
     table.add(punched.local, seen, punched.peer?.address ?? remote, assumed);
   return table;
 }

@@ -1,11 +1,11 @@
 /** What is to be said of servers beside what they said. */
-import type { Endpoint } from '../../net/address.ts';
+import type { Endpoint, Family } from '../../net/address.ts';
 import type { Env } from '../../net/env.ts';
 import { ON_THE_WAY_WORDS } from '../../net/error-words.ts';
 import { parseEndpoint } from '../../net/host-port.ts';
 import { doubtInWords, type Sighting, weigh } from '../../nat/evidence.ts';
 import type { QueryResult } from '../../probe/query/query.ts';
-import { lookupFindings } from '../../probe/servers-lookup.ts';
+import { lookupFindings, unreachable } from '../../probe/servers-lookup.ts';
 import { type Finding, finding } from '../../report/finding.ts';
 
 /** Up to so many servers each get a close look, and their troubles a note of their own. */
@@ -13,26 +13,44 @@ export const FEW = 8;
 /** Among how many the odd ones are looked for, and how many of them are named. */
 const [MOST_WEIGHED, MOST_NAMED] = [500, 5];
 
-export function findingsOf(results: readonly QueryResult[], env: Pick<Env, 'interfaces'>): Finding[] {
+/** `family`: the one that was asked for, where one was. */
+export function findingsOf(
+  results: readonly QueryResult[],
+  env: Pick<Env, 'interfaces'>,
+  family: Family | undefined,
+): Finding[] {
   if (results.length > FEW) return disagreement(results);
   const unresolved = results.flatMap(({ server, error, detail }) =>
-    isUnresolved(error) ? [{ host: server, exists: error === 'resolver', error: detail ?? '' }] : [],
+    isUnresolved(error)
+      ? [
+          {
+            host: server,
+            exists: error === 'resolver',
+            family: error === 'family-missing' ? family : undefined,
+            error: detail ?? '',
+          },
+        ]
+      : [],
   );
-  return [...lookupFindings(unresolved, env), ...results.flatMap(ofOne), ...disagreement(results)];
+  return [...lookupFindings(unresolved, env), ...results.flatMap((each) => ofOne(each, env)), ...disagreement(results)];
 }
 
-const isUnresolved = (error: QueryResult['error']): boolean => error === 'not-found' || error === 'resolver';
+const isUnresolved = (error: QueryResult['error']): boolean =>
+  error === 'not-found' || error === 'family-missing' || error === 'resolver';
 
-function ofOne(result: QueryResult): Finding[] {
-  const { server, address, redirectedFrom, malformed, error } = result;
+function ofOne(result: QueryResult, env: Pick<Env, 'interfaces'>): Finding[] {
+  const { server, address, transport, redirectedFrom, malformed, error } = result;
   const where = address === 'unknown' ? server : address;
   return [
     ...(redirectedFrom !== null && error === null
       ? [finding('redirected', { server: redirectedFrom, to: address })]
       : []),
+    ...(transport === 'tls' && error === null && parseEndpoint(server.replace(/^stuns:/, '')) !== undefined
+      ? [finding('tls-by-address', { server: where })]
+      : []),
     ...(malformed.length > 0 ? [finding('answer-malformed', { server: where, what: malformed })] : []),
     ...doubts(result),
-    ...troubles(result, where),
+    ...troubles(result, where, env),
   ];
 }
 
@@ -44,7 +62,7 @@ function doubts({ address, mapped, doubt }: QueryResult): Finding[] {
 }
 
 /** What went wrong with one server beyond its name, in words. */
-function troubles(result: QueryResult, server: string): Finding[] {
+function troubles(result: QueryResult, server: string, env: Pick<Env, 'interfaces'>): Finding[] {
   const { transport, error, detail, errorCode, errorReason, login, redirectedFrom } = result;
   if (error === null || isUnresolved(error)) return [];
   if (redirectedFrom !== null)
@@ -56,8 +74,7 @@ function troubles(result: QueryResult, server: string): Finding[] {
   if (transport === 'udp') {
     if (error === 'timeout') return [finding('no-answer', { servers: [server] })];
     if (error === 'refused') return [finding('server-refused', { server })];
-    if (error === 'unreachable' && detail !== ON_THE_WAY_WORDS)
-      return [finding('network-unreachable', { server, code: '' })];
+    if (error === 'unreachable' && detail !== ON_THE_WAY_WORDS) return [unreachable(server, '', env)];
   }
   return [finding('query-failed', { server, transport, error: detail ?? '' })];
 }

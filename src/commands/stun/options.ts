@@ -43,6 +43,13 @@ export const options = {
     default: '1',
     describe: 'time between exchanges, at least 0.01; 0.2 when no server is named',
   },
+  cafile: {
+    type: 'string',
+    valueName: 'FILE',
+    means: 'file',
+    describe:
+      'trust the certificates in this PEM file too, for stuns:; NODE_EXTRA_CA_CERTS does so for all programs of Node',
+  },
   tcp: { type: 'boolean', describe: 'over TCP instead of UDP' },
   credential: {
     type: 'string',

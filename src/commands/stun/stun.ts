@@ -1,4 +1,5 @@
 import type { ExchangeResult, QueryOptions } from '../../probe/query/query.ts';
+import { familyOf } from '../../net/address.ts';
 import { finding } from '../../report/finding.ts';
 import { startReport } from '../../report/report.ts';
 import { checkFamily } from '../arguments.ts';
@@ -48,6 +49,7 @@ async function run(args: Args, context: Context<ExchangeResult>) {
     vet: args.vet,
     attributes: context.verbosity > 0,
     watchful: named.length <= FEW,
+    trusted: args.cafile === undefined ? undefined : await certificates(args.cafile, context),
     ...(args.count > 1 &&
       context.form === 'text' &&
       named.length <= FEW && {
@@ -58,9 +60,24 @@ async function run(args: Args, context: Context<ExchangeResult>) {
       }),
   };
   const results = named.length === 0 ? await anyBuiltIn(queried, context) : await all(named, queried, context);
-  const findings = findingsOf(results, env);
+  const findings = findingsOf(
+    results,
+    env,
+    args.family ?? (args.source === undefined ? undefined : familyOf(args.source)),
+  );
   if (signal.aborted) return close('partial', { results }, [...findings, finding('interrupted')]);
   return close(results.some(({ mapped }) => mapped !== null) ? 'complete' : 'failed', { results }, findings);
+}
+
+/** Throws UsageError. */
+async function certificates(path: string, context: Pick<Context, 'readFile'>): Promise<string> {
+  const text = new TextDecoder().decode(await context.readFile(path, LARGEST_LIST));
+  if (!text.includes('-----BEGIN CERTIFICATE-----'))
+    throw new UsageError(
+      `--cafile: there is no certificate in ${path}`,
+      'PEM is expected: -----BEGIN CERTIFICATE-----.',
+    );
+  return text;
 }
 
 function exitStatus({ data: { results } }: { readonly data: StunData }, { vet }: Args): ExitStatus {

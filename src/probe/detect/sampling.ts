@@ -1,5 +1,5 @@
 /** Fresh sockets: samples of how the NAT picks ports, and the two ends of the hairpin test. */
-import { type Endpoint, familyOf, sameEndpoint } from '../../net/address.ts';
+import { type Endpoint, familyOf, sameButZone, sameEndpoint } from '../../net/address.ts';
 import { mapBounded } from '../../net/wait.ts';
 import { hairpinTest } from './hairpin.ts';
 import type { BehaviourFacts } from './facts.ts';
@@ -55,7 +55,7 @@ async function hairpin(m: BehaviourFacts, server: Endpoint, signal: AbortSignal)
     const seen = probes.observations(socket)[0];
     // Behind a NAT64 the public side is of the other family, which this socket cannot send to.
     const reachable = seen && familyOf(seen.mapped.address) === probes.family;
-    return reachable && !sameEndpoint(seen.local, seen.mapped) ? [{ socket, seen }] : [];
+    return reachable && !sameButZone(seen.local, seen.mapped) ? [{ socket, seen }] : [];
   });
   const [a, b] = ends;
   if (!a || !b) return;

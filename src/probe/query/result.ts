@@ -1,7 +1,7 @@
 /** What one server's answers, or their absence, come to: a flat record in the field's words. Pure. */
 import { type Endpoint, formatEndpoint } from '../../net/address.ts';
 import { NetError } from '../../net/env.ts';
-import { errorWords } from '../../net/error-words.ts';
+import { errorWords, NO_SUCH_FAMILY } from '../../net/error-words.ts';
 import { least, most } from '../../net/extremes.ts';
 import { type Doubt, plain } from '../../nat/evidence.ts';
 import type { Observation } from '../../nat/mapping.ts';
@@ -19,6 +19,7 @@ import { toMicroseconds } from '../../net/round.ts';
 /** Why there is no answer; a NetError's kind where the network or the resolver said so. */
 export type QueryError =
   | NetError['kind']
+  | 'family-missing' //     the name has addresses, but none of the family asked for
   | 'timeout'
   | 'error-answer'
   | 'wrong-source' //       an answer came, from another address than was asked
@@ -198,7 +199,8 @@ function ending(
 
 /** Rethrows what is no fault of network or credentials. */
 export function failure(error: unknown): Partial<QueryResult> {
-  if (error instanceof NetError) return { error: error.kind, detail: errorWords(error) };
+  if (error instanceof NetError)
+    return { error: error.code === NO_SUCH_FAMILY ? 'family-missing' : error.kind, detail: errorWords(error) };
   if (error instanceof CredentialError) return { error: 'credentials', detail: error.message };
   throw error;
 }

@@ -170,7 +170,7 @@ describe('serve on a host with several addresses', () => {
       const taken = await host.udp.open({ family: 4, address: SECOND, port: 3478 });
       const { status, stderr } = await run(['serve'], { env: host });
       expect({ status, stderr }).toEqual({
-        status: 1,
+        status: 2,
         stderr: expect.stringContaining(`port 3478 of ${SECOND} is taken`),
       });
       taken.close();

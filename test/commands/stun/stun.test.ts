@@ -82,7 +82,8 @@ describe('nat-tool stun', () => {
     [['--servers', 'bad.txt'], /bad\.txt, line 2: expected .*got 'host:99999'/],
     [['--servers', 'absent.txt'], /absent\.txt/],
     [['turn:x'], /expected a STUN server/],
-    [['stuns:192.0.2.1'], /host name after stuns/],
+    [['--cafile', 'empty.txt', 'stuns:x'], /--cafile: there is no certificate in empty\.txt/],
+    [['--cafile', 'absent.txt', 'stuns:x'], /absent\.txt/],
     [['--vet', '--tcp', 'x'], /--vet/],
     [['-c', '0', 'x'], /--count/],
     [['-c', '100000', '-i', '0.0001', 'x'], /--interval: expected seconds, at least 0\.01 /],
@@ -170,6 +171,21 @@ describe('what stun remarks', () => {
 
   it('of two that do not agree, that nothing tells which is right', async () => {
     expect(await kinds(all.slice(0, 2), { servers: faulty('lie-public') })).toEqual(['servers-disagree']);
+  });
+
+  it('of names without an address of the family, which it has of the other', async () => {
+    const { stderr } = await stun(['-6', 'stun.example.net'], { ipv6: true, servers: faulty() });
+    expect(stderr).toContain('stun.example.net has no IPv6 address, only IPv4.');
+    expect(await kinds(['-6', 'stun.example.net'], { ipv6: true, servers: faulty() })).toEqual(['family-missing']);
+    expect(await kinds(['-6', 'nowhere.example.net'], { ipv6: true })).toEqual(['unresolvable']);
+  });
+
+  it('of a server that has IPv6 alone, where there is none', async () => {
+    const servers = [{ name: 'six.example.net', addresses: ['2001:db8:40::10'] }];
+    const names = { 'six.example.net': ['2001:db8:40::10'] };
+    expect(await kinds(['six.example.net'], { servers, names })).toEqual(['no-ipv6']);
+    expect(await kinds(['six.example.net'], { servers, names, ipv6: true })).toEqual([]);
+    expect(await kinds(['40.30.20.10'], { offline: true })).toEqual(['network-unreachable']);
   });
 
   it('of a server inside the network, nothing', async () => {
