@@ -494,6 +494,8 @@ describe('300 and ALTERNATE-SERVER', () => {
       kind: 'error-answer',
       code: 300,
       sent: 1,
+      // Whoever was asked last: the one that named it.
+      server: SERVER,
     });
   });
 
@@ -563,6 +565,18 @@ describe('300 and ALTERNATE-SERVER', () => {
   it('is not followed into another family', async () => {
     const outcome = await follow((arrived) => arrived.reply(moved(arrived, { address: '2001:db8::1', port: 1 })));
     expect(outcome).toMatchObject({ kind: 'error-answer', code: 300, sent: 1, server: SERVER });
+  });
+
+  it('is followed from a private server to another', async () => {
+    const [from, to] = [
+      { address: '10.0.0.1', port: 3478 },
+      { address: '10.0.0.2', port: 3478 },
+    ] as const;
+    const outcome = await follow(
+      (arrived) => arrived.reply(arrived.to.address === to.address ? success(arrived) : moved(arrived, to)),
+      { to: from },
+    );
+    expect(outcome).toMatchObject({ kind: 'answered', server: to });
   });
 
   it('is an error like any other where it names nobody, and names nobody in another error', async () => {

@@ -50,6 +50,23 @@ describe('an answer that breaks the format', () => {
     expect(malformedIn(message)).toEqual(malformed);
   });
 
+  it('may be an error', () => {
+    const bytes = answer([...raw(0x0009, [0, 0, 4, 0, 0x6e, 0x6f]), ...raw(0x0001, [])]);
+    bytes.set([1, 0x11]);
+    const message = decodeAnswer(bytes);
+    expect(message && get(message, 'ERROR-CODE')).toEqual({ code: 400, reason: 'no' });
+    expect(message?.class).toBe('error');
+  });
+
+  it('keeps what nobody knows as bytes, and takes the reading that knows most', () => {
+    const unknown = decodeAnswer(answer([...raw(0x7f01, [1, 2, 3, 4]), ...raw(0x0001, []), ...xor]));
+    expect(unknown?.attributes[0]).toEqual({ name: undefined, type: 0x7f01, value: Uint8Array.of(1, 2, 3, 4) });
+    // Unpadded, the padding would begin an attribute of its own that nobody knows.
+    const padded = decodeAnswer(answer([...raw(0x0001, []), ...xor, ...raw(0x8022, [...software, 0x41]), ...xor]));
+    expect(padded?.malformed).toEqual(['MAPPED-ADDRESS']);
+    expect(padded?.attributes).toHaveLength(3);
+  });
+
   it('keeps what is good beside what is not', () => {
     const message = decodeAnswer(answer([...raw(0x8022, software, false), ...xor]));
     expect(message && get(message, 'SOFTWARE')).toBe('Oddly');
@@ -62,9 +79,11 @@ describe('an answer that breaks the format', () => {
     const request = answer([...raw(0x0001, []), ...xor]);
     request.set([0, 1]);
     expect(decodeAnswer(request)).toBeUndefined();
-    const noCookie = answer(xor);
-    noCookie[4] = 0;
-    expect(decodeAnswer(noCookie)).toBeUndefined();
+    for (const at of [4, 5, 6, 7]) {
+      const noCookie = answer(xor);
+      noCookie[at] = 0;
+      expect(decodeAnswer(noCookie)).toBeUndefined();
+    }
   });
 
   it('is nothing where it carries a seal: nobody sealed what stands behind one, or in an empty one', () => {
