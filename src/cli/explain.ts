@@ -1,15 +1,18 @@
 /** Errors as words and exit statuses. */
 import { type ExitStatus, UsageError } from '../commands/command.ts';
 import { NetError } from '../net/env.ts';
-import { visible, visibleOutput } from '../render/words.ts';
+import { visible, visibleOutput, wrap } from '../render/words.ts';
 import { type Host, localised } from './host.ts';
 
 /** Words the error, and says which status it is. */
 export async function explain(error: unknown, who: string, verbose: boolean, host: Host): Promise<ExitStatus> {
   const stderr = { write: (text: string) => host.io.stderr.write(localised(host, text)) };
+  // Between words; what is to be copied stands in the hint, and stays whole.
+  const broken = (text: string): string =>
+    wrap(visible(text), host.io.stderrColumns() ?? Number.POSITIVE_INFINITY).join('\n');
   if (error instanceof UsageError) {
     await stderr.write(
-      `${who}: ${visible(error.message)}\n${error.hint ? `${visible(error.hint)}\n` : ''}Try '${who} --help'.\n`,
+      `${broken(`${who}: ${error.message}`)}\n${error.hint ? `${visible(error.hint)}\n` : ''}Try '${who} --help'.\n`,
     );
     return 2;
   }
@@ -22,7 +25,7 @@ export async function explain(error: unknown, who: string, verbose: boolean, hos
   }
   if (error instanceof NetError) {
     await stderr.write(
-      `${who}: ${visible(error.message)}\n${verbose && error.code ? `  ${error.kind} (${error.code})\n` : ''}`,
+      `${broken(`${who}: ${error.message}`)}\n${verbose && error.code ? `  ${error.kind} (${error.code})\n` : ''}`,
     );
     // An address that this host does not have is a wrong argument, and so is a port that is taken.
     return error.kind === 'not-available' || error.kind === 'in-use' ? 2 : 1;

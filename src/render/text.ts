@@ -5,8 +5,10 @@ import { renderLadder } from './ladder.ts';
 import type { Theme } from './theme.ts';
 import { indented, typography, visible, wrap } from './words.ts';
 
-/** Prose is wrapped here even where the terminal is wider, or there is none. */
+/** Prose is wrapped here even where the terminal is wider. */
 const READABLE = 100;
+/** And here where there is none: what goes through a pager, or into a page, is most often this wide. */
+const USUAL = 80;
 
 /**
  * Everything but the notes, each block apart by an empty line, ending in a line break; empty when there is nothing.
@@ -56,7 +58,7 @@ function inAscii(block: Block): Block {
 }
 
 async function renderBlock(block: Block, theme: Theme, columns: number | undefined): Promise<string> {
-  const prose = Math.min(columns ?? READABLE, READABLE);
+  const prose = Math.min(columns ?? USUAL, READABLE);
   switch (block.kind) {
     case 'heading':
       return theme.paint(visible(block.text), 'strong');
@@ -105,11 +107,6 @@ function renderFields(
 
 /** A note as it goes to standard error, with its line break. */
 export function renderNote(text: string, theme: Theme, columns: number | undefined): string {
-  const lines = indented(
-    visible(typography(theme.unicode)(text)),
-    6,
-    Math.min(columns ?? READABLE, READABLE),
-    'note: ',
-  );
+  const lines = indented(visible(typography(theme.unicode)(text)), 6, Math.min(columns ?? USUAL, READABLE), 'note: ');
   return `${theme.paint('note:', 'warn')}${lines.slice('note:'.length)}\n`;
 }

@@ -346,3 +346,10 @@ it('breaks notes at the width of the terminal, but never what is to be copied', 
   );
   expect((await run(['do'], { commands })).stderr.split('\n')).toHaveLength(3);
 });
+
+it('breaks a complaint between words, and never the line that it suggests', async () => {
+  const { stderr } = await run(['nc', '-p', '12003', '-u', '192.0.2.1', '12001'], { columns: 24 });
+  expect(stderr).toBe(
+    "nat-tool: unknown\ncommand 'nc'\nDid you mean 'nat-tool send -p 12003 192.0.2.1 12001'?\nTry 'nat-tool --help'.\n",
+  );
+});
