@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { createLab } from '../../../src/lab/topology.ts';
+import { createLab, type LabOptions } from '../../../src/lab/topology.ts';
 import type { Endpoint } from '../../../src/net/address.ts';
+import { NetError, type UdpSocket } from '../../../src/net/env.ts';
 import { WELL_KNOWN } from '../../../src/net/nat64.ts';
-import { scope } from '../../../src/net/wait.ts';
-import { searchServers, turnsOf, usableOther } from '../../../src/probe/detect/search.ts';
+import { scope, sleep } from '../../../src/net/wait.ts';
+import { searchServers, turnsOf, usableOther, watchRefusal } from '../../../src/probe/detect/search.ts';
 import type { Series } from '../../../src/probe/detect/series.ts';
 import { Probes } from '../../../src/probe/detect/probes.ts';
 import { attribute } from '../../../src/stun/attributes.ts';
@@ -31,13 +32,32 @@ const failing: Script = ({ transactionId }) => ({
 });
 
 /** Searches among servers with these scripts, in the order of the entries; further addresses of the first one may be told. */
-async function search(scripts: ReadonlyMap<Endpoint, Script>, spares: readonly Endpoint[] = []) {
-  const lab = createLab();
+async function search(
+  scripts: ReadonlyMap<Endpoint, Script>,
+  spares: readonly Endpoint[] = [],
+  {
+    lingerMs = 0,
+    overTcp = false,
+    ...options
+  }: LabOptions & {
+    /** How long it goes on in the background. */
+    lingerMs?: number;
+    overTcp?: boolean;
+  } = {},
+) {
+  const lab = createLab(options);
   const heard: { to: string; at: number; change: boolean }[] = [];
   let i = 0;
   for (const [server, script] of scripts) {
     const name = `S${i++}`;
     lab.addHost(name, [server.address]);
+    if (overTcp)
+      lab.serve(name, (host) =>
+        host.tcp.listen(server, async (stream) => {
+          for await (const chunk of stream) await stream.write(success(decode(chunk), PUBLIC));
+          stream.close();
+        }),
+      );
     lab.serve(name, async (host) => {
       const socket = await host.udp.open({ family: 4, ...server });
       socket.listen({
@@ -61,6 +81,7 @@ async function search(scripts: ReadonlyMap<Endpoint, Script>, spares: readonly E
     const bounds = scope(env.clock, signal);
     const found = await searchServers(facts, turns, undefined, bounds.signal);
     const tookMs = lab.world.now;
+    await sleep(env.clock, lingerMs, signal);
     bounds.abort();
     probes.close();
     return { found: found.map(({ to }) => to.address), tookMs, heard, tcp: facts.tcp, first: found[0] as Series };
@@ -106,6 +127,73 @@ describe('the search for servers', () => {
     expect(alone.found).toEqual(['51.0.0.1']);
     expect(alone.tookMs).toBeGreaterThan(500);
     expect(alone.tookMs).toBeLessThan(1000);
+  });
+
+  it('takes what is better before it counts addresses', async () => {
+    const scripts = new Map([
+      [A, plain],
+      [B, late(70, capable)],
+      [C, plain],
+    ]);
+    expect((await search(scripts)).found).toEqual(['51.0.0.1', '51.0.0.2', '51.0.0.3']);
+  });
+
+  it('takes no server by another route for a better one, nor for a second address', async () => {
+    for (const script of [capable, plain]) {
+      const { found, tookMs } = await search(
+        new Map([
+          [A, plain],
+          [B, script],
+          [C, late(450, capable)],
+        ]),
+        [],
+        { splitRoute: { to: [B.address] } },
+      );
+      expect(found).toEqual(['51.0.0.1', '51.0.0.2', '51.0.0.3']);
+      expect(tookMs).toBe(490);
+    }
+  });
+
+  it('asks nobody again who has answered, nor further addresses of its name', async () => {
+    const { heard, first } = await search(
+      new Map([
+        [A, plain],
+        [B, late(400)],
+        [C, plain],
+      ]),
+      [C],
+      { lingerMs: 2000 },
+    );
+    expect(heard.filter(({ to }) => to === '51.0.0.1')).toHaveLength(1);
+    expect(heard.filter(({ to }) => to === '51.0.0.3')).toEqual([]);
+    expect(first.purpose).toEqual({ kind: 'mapping', number: 1 });
+  });
+
+  it('ends sooner where TCP shows that UDP is blocked', async () => {
+    const { found, tookMs, tcp, heard } = await search(
+      new Map([
+        [A, silent],
+        [B, silent],
+      ]),
+      [],
+      { overTcp: true },
+    );
+    expect(found).toEqual([]);
+    expect(tcp.map(({ outcome }) => outcome)).toEqual(['answered', 'answered']);
+    for (const server of ['51.0.0.1', '51.0.0.2'])
+      expect(heard.filter(({ to, change }) => to === server && !change).length).toBeGreaterThanOrEqual(9);
+    expect(tookMs).toBeGreaterThanOrEqual(1500);
+    expect(tookMs).toBeLessThan(2000);
+  });
+
+  it('needs no control over TCP where anybody said anything', async () => {
+    const { tcp } = await search(
+      new Map([
+        [A, failing],
+        [B, silent],
+      ]),
+    );
+    expect(tcp).toEqual([]);
   });
 
   it('does not wait at all where nobody is left to be waited for', async () => {
@@ -171,6 +259,27 @@ describe('the search for servers', () => {
     );
     expect(found).toEqual(['51.0.0.3']);
     expect(heard.filter(({ to }) => to === '51.0.0.1')).toHaveLength(1);
+  });
+});
+
+describe('the watch for a refusal', () => {
+  const watched = async (open: () => Promise<UdpSocket>, signal = new AbortController().signal) => {
+    const { probes, x } = new Story([A]);
+    const binding = probes.begin(MAPPING, x, A);
+    (probes.env.udp as { open: unknown }).open = open;
+    await watchRefusal(probes, binding, signal);
+    return binding.failure;
+  };
+
+  it('tells the binding what kept its socket from being opened', async () => {
+    const refused = new NetError('refused', '');
+    expect(await watched(() => Promise.reject(refused))).toBe(refused);
+  });
+
+  it('ends quietly with its signal, and hides no bug', async () => {
+    const bug = () => Promise.reject(new TypeError('a bug'));
+    expect(await watched(bug, AbortSignal.abort())).toBeUndefined();
+    await expect(watched(bug)).rejects.toThrow('a bug');
   });
 });
 

@@ -59,6 +59,7 @@ describe('a port that nobody listens on', () => {
       const binding = probes.begin({ kind: 'mapping', number: 1 }, await probes.open(signal), SERVER);
       await watchRefusal(probes, binding, signal);
       probes.close();
+      expect(probes.series[1]).toMatchObject({ purpose: { kind: 'allocation' }, sent: 1 });
       return binding.failure;
     });
     expect(failure?.kind).toBe('refused');
