@@ -20,9 +20,11 @@ export const nodeUdp: Udp = {
   open: async (options, signal) => {
     signal?.throwIfAborted();
     const socket = create(options);
+    const warm = warmUp();
     try {
       await bind(socket, options);
       if (options.remote) await connect(socket, options.remote);
+      await warm;
       if (options.receiveBuffer !== undefined) growReceiveBuffer(socket, options.receiveBuffer);
       signal?.throwIfAborted();
     } catch (error) {
@@ -33,6 +35,37 @@ export const nodeUdp: Udp = {
     return new NodeUdpSocket(socket, options.remote !== undefined);
   },
 };
+
+/** A datagram to oneself that does not come back is not waited for longer, ms. */
+const WARM_MS = 10;
+let warmth: Promise<void> | undefined;
+
+/** Sends a datagram from this process to itself, once: the code of Node that carries datagrams is slow the first time, and that would count as the first round trip. */
+function warmUp(): Promise<void> {
+  warmth ??= new Promise((resolve) => {
+    const socket = process.getBuiltinModule('node:dgram').createSocket('udp4');
+    const end = (): void => {
+      clearTimeout(timer);
+      socket
+        .off('message', end)
+        .off('error', end)
+        .on('error', () => {});
+      try {
+        socket.close();
+      } catch {
+        // It is closed.
+      }
+      resolve();
+    };
+    const timer = setTimeout(end, WARM_MS);
+    socket.once('message', end).once('error', end);
+    socket.bind(0, '127.0.0.1', () => {
+      const { port, address } = socket.address();
+      socket.connect(port, address, () => socket.send(new Uint8Array(20), (error) => error && end()));
+    });
+  });
+  return warmth;
+}
 
 function create({ family, reuse }: UdpOptions): Socket {
   return process.getBuiltinModule('node:dgram').createSocket({

@@ -115,10 +115,12 @@ export async function exchange(channel: StunChannel, options: ExchangeOptions): 
   };
 
   const post = ({ bytes, sentAt }: Round, again: () => void): void => {
+    // A datagram leaves while it is handed over; what the handing over costs the first time is no part of the round trip.
+    const sending = channel.send(bytes, to);
     const at = clock.now();
     sentAt.push(at);
     sent++;
-    channel.send(bytes, to).then(
+    sending.then(
       () => refusals.sent(),
       (error: unknown) => {
         if (!(error instanceof NetError)) return ending.reject(error);

@@ -84,6 +84,22 @@ describe('transact', () => {
     expect(String(on.socket.requests[0]?.transactionId)).not.toBe(String(on.socket.requests[1]?.transactionId));
   });
 
+  it('does not count what handing the request over takes', async () => {
+    const on = stage((arrived) => arrived.reply(success(arrived), 20));
+    const { clock, world } = on;
+    // The instant before the datagram is handed over lies 13 ms back.
+    let beforeMs = 13;
+    const send = on.socket.send.bind(on.socket);
+    on.socket.send = (data, to) => {
+      beforeMs = 0;
+      return send(data, to);
+    };
+    const busy = { ...clock, now: () => clock.now() - beforeMs };
+    const signal = new AbortController().signal;
+    const options = { to: SERVER, schedule: briskSchedule(1000), clock: busy, random: world.random(''), signal };
+    expect(await world.run(() => transact(on.mux, {}, options))).toMatchObject({ kind: 'answered', rttMs: 20 });
+  });
+
   it('takes no answer from another source, but tells of it', async () => {
     const other = { ...SERVER, port: 3479 };
     const { outcome } = await ask((arrived) => arrived.reply(success(arrived), 5, other), {

@@ -32,7 +32,11 @@ const inMs = (rttMs: number | null): string => (rttMs === null ? '' : `RTT ${rtt
 /** Each server with its round trip, the one that told most first. */
 function serversInWords({ server, evidence }: Behaviour): [string, string][] {
   const asked = new Map<string, number | null>();
-  for (const { test, to, rttMs } of evidence) if (test === 'mapping-1') asked.set(to, rttMs ?? asked.get(to) ?? null);
+  for (const { test, to } of evidence) if (test === 'mapping-1') asked.set(to, null);
+  // The least of all that was asked there: while much is begun at once, an answer may wait for its turn.
+  for (const { test, to, rttMs } of evidence)
+    if (rttMs !== null && asked.has(to) && /^(?:mapping|allocation)/.test(test))
+      asked.set(to, Math.min(rttMs, asked.get(to) ?? rttMs));
   const remarks = [inMs(asked.get(server.address) ?? null), server.software ?? ''].filter((each) => each !== '');
   const name = server.name !== null ? `${server.name}, ${server.address}` : server.address;
   const others = [...asked].filter(([address]) => address !== server.address);

@@ -127,10 +127,12 @@ export class Series {
   /** Sends once more; what the system refuses is tried again until it goes out, or nothing has for a second. */
   send(): void {
     this.begun = true;
+    // A datagram leaves while it is handed over; what the handing over costs the first time is no part of the round trip.
+    const sending = this.mux.socket.send(this.#bytes, this.to);
     const at = this.#clock.now();
     this.#sentAt.push(at);
     this.#gate.notify();
-    this.mux.socket.send(this.#bytes, this.to).then(
+    sending.then(
       () => this.#refusals.sent(),
       onNetError((error) => {
         this.#sentAt.splice(this.#sentAt.indexOf(at), 1);
