@@ -2,6 +2,7 @@
 import type { Endpoint } from '../../net/address.ts';
 import type { Datagram, NetError } from '../../net/env.ts';
 import type { Decoded } from '../../stun/message.ts';
+import type { ClientStatus } from '../../rendezvous/client.ts';
 
 /** What the peer says of itself. A later one replaces an earlier one. */
 export interface PeerNews {
@@ -21,18 +22,11 @@ export interface Observed {
   readonly rttMs: number;
 }
 
+/** As a rendezvous has it; the other ways use what they know of it, and one word more. */
 export type SignallingStatus =
-  | 'waiting' //     nobody else is there yet
-  | 'paired' //      the peer is there
-  | 'peer-left' //   the peer said goodbye
-  // Final: no connection will come of it.
-  | 'full' //        two others use this code
-  | 'used' //        this code has served its two members
-  | 'busy' //        the server takes no more rooms
-  | 'unsupported' // the server knows no rendezvous
-  | 'refused' //     the server's port is closed, or it answers with errors
-  | 'given-up' //    nobody will bring the peer's news
-  | 'silent'; //     the server never answered, or no longer does
+  | ClientStatus
+  /** Final: nobody will bring the peer's news. */
+  | 'given-up';
 
 export const isFinal = (status: SignallingStatus): boolean =>
   status !== 'waiting' && status !== 'paired' && status !== 'peer-left';
