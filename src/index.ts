@@ -77,8 +77,9 @@ export type { Finding, FindingKind } from './report/finding.ts';
 export type { ForwardingRow } from './report/forwarding.ts';
 
 /* Connections. */
-export type { Secret } from './connect/code.ts';
-export { CodeError, deriveSecret, generateCode, parseCode } from './connect/code.ts';
+export type { Secret } from './connect/channel/keys.ts';
+export { CodeError, generateCode, parseCode } from './connect/code.ts';
+export { deriveSecret } from './connect/channel/keys.ts';
 export type { ConnectOptions, ConnectResult } from './connect/connect.ts';
 export { connect } from './connect/connect.ts';
 export type { Connection, ConnectionEnd, Path } from './connect/connection.ts';

@@ -1,7 +1,5 @@
-/** The code that two people share, and the keys that both sides derive from it (HKDF, RFC 5869). */
-import { hkdfSync } from 'node:crypto';
+/** The code that two people share and read out to each other. */
 import type { Random } from '../net/env.ts';
-import { credentialsFrom, type IceCredentials } from '../ice/credentials.ts';
 
 /** Crockford's base 32: no I, L, O, U, so that a code can be read out. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
@@ -49,34 +47,4 @@ function spell(symbols: readonly number[]): string {
 /** Weighted sum modulo 31, a prime: finds any single wrong symbol (but 0 for z and back) and any two swapped neighbours. */
 function checkSymbol(symbols: readonly number[]): number {
   return symbols.reduce((sum, value, i) => (sum + value * (i + 2)) % 31, 0);
-}
-
-/** Everything that follows from the shared secret. Pure; the secret itself never leaves this host. */
-export interface Secret {
-  /** 16 bytes: the name of the room at the rendezvous, from which the secret cannot be learnt. */
-  room(generation?: number): Uint8Array;
-  /** Seals what this member tells the peer through the rendezvous. 32 bytes. */
-  descriptionKey(member: Uint8Array): Uint8Array;
-  /** ICE user name fragment and password of this member. */
-  iceOf(member: Uint8Array): IceCredentials;
-  /** Data from one member to the other, AES-256. 32 bytes. */
-  dataKey(from: Uint8Array, to: Uint8Array): Uint8Array;
-}
-
-/** The keys of both sides, from the code that they share or from other key material (80 bits and more). */
-export function deriveSecret(material: Uint8Array | string): Secret {
-  const bytes = typeof material === 'string' ? new TextEncoder().encode(material) : material;
-  const derive = (purpose: string, length: number, ...context: readonly Uint8Array[]): Uint8Array => {
-    const info = new Uint8Array([
-      ...new TextEncoder().encode(`nat-tool connect 1 ${purpose} `),
-      ...context.flatMap((each) => [each.length, ...each]),
-    ]);
-    return new Uint8Array(hkdfSync('sha256', bytes, 'nat-tool', info, length));
-  };
-  return {
-    room: (generation = 0) => derive(`room ${generation}`, 16),
-    descriptionKey: (member) => derive('description', 32, member),
-    iceOf: (member) => credentialsFrom(derive('ice', 24, member)),
-    dataKey: (from, to) => derive('data', 32, from, to),
-  };
 }

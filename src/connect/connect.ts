@@ -5,7 +5,7 @@ import { STAGGER_MS } from '../net/stagger.ts';
 import { scope, within } from '../net/wait.ts';
 import type { PairView } from '../ice/agent.ts';
 import { watchRefusal } from '../stun/refusal.ts';
-import type { Secret } from './code.ts';
+import type { Secret } from './channel/keys.ts';
 import { type Bearer, Connection } from './connection.ts';
 import { firstAnswering, inTurn } from './reach.ts';
 import { establish } from './session.ts';
@@ -101,14 +101,14 @@ export async function connect(env: Env, options: ConnectOptions): Promise<Connec
 }
 
 /** What a session needs to know of the way by which the two tell each other of themselves. */
-type Way = Pick<SessionOptions, 'credentials' | 'trusted' | 'makeSignalling' | 'plainMs'>;
+type Introduction = Pick<SessionOptions, 'credentials' | 'trusted' | 'makeSignalling' | 'plainMs'>;
 
 /** The same with any signalling; it carries news once, so that nothing is repaired. */
-export async function connectBy(env: Env, options: Common & Way): Promise<ConnectResult> {
+export async function connectBy(env: Env, options: Common & Introduction): Promise<ConnectResult> {
   return resultOf(env, await attempt(env, options, options, timelineOf(env, options)));
 }
 
-function byRendezvous(env: Env, { server, secret, source }: Common, generation: number): Way {
+function byRendezvous(env: Env, { server, secret, source }: Common, generation: number): Introduction {
   return {
     trusted: true,
     makeSignalling: ({ member, observed, send }) =>
@@ -130,7 +130,7 @@ type Attempt = Awaited<ReturnType<typeof establish>> & { readonly server: Endpoi
 
 const timelineOf = ({ clock }: Env, { onEvent }: Common): Timeline => new Timeline(clock, onEvent);
 
-async function attempt(env: Env, options: Common, way: Way, timeline: Timeline): Promise<Attempt> {
+async function attempt(env: Env, options: Common, way: Introduction, timeline: Timeline): Promise<Attempt> {
   const { server } = options;
   const family = familyOf(server.address);
   return { ...(await establish(env, { ...options, ...way, family, timeline })), server, timeline };

@@ -9,7 +9,7 @@ import type { Observed, Signalling } from './signalling/signalling.ts';
 import { Clocks } from './traversal/clocks.ts';
 import type { Gathered } from './traversal/gather.ts';
 import { Profiler } from './traversal/measure.ts';
-import { Testimony } from './traversal/testimony.ts';
+import { ServerTrust } from './traversal/server-trust.ts';
 import type { Socket } from './traversal/sockets.ts';
 
 export interface OwnSideOptions {
@@ -33,13 +33,13 @@ export class OwnSide {
   readonly description: OwnDescription;
   readonly profiler: Profiler;
   readonly clocks = new Clocks();
-  readonly testimony: Testimony;
+  readonly trust: ServerTrust;
   readonly #options: OwnSideOptions;
   #rttMs = 0;
 
   constructor(options: OwnSideOptions) {
     const { env, gathered, waits, server, credentials, trusted, key, late, note } = options;
-    this.testimony = new Testimony(server, note);
+    this.trust = new ServerTrust(server, note);
     this.#options = options;
     // Who carries the news by hand is no measure of time.
     const reading = () => ({ now: env.clock.now(), least: this.clocks.least });
@@ -54,7 +54,7 @@ export class OwnSide {
       server,
       credentials,
       trusted,
-      testimony: this.testimony,
+      trust: this.trust,
       waits,
       early: (profile) => this.#measured(profile),
       late: (socket, mapped) => {
@@ -83,14 +83,14 @@ export class OwnSide {
   /** Where the server sees the main socket; false where that cannot be true. */
   observed({ mapped: said, alternates, rttMs }: Observed): boolean {
     const { trusted, note } = this.#options;
-    const mapped = this.testimony.ours(said);
+    const mapped = this.trust.ours(said);
     if (mapped && this.description.current.reflexive.length === 0) {
       note('candidate', { type: 'srflx', address: formatEndpoint(mapped), rttMs });
       if (trusted) this.description.note({ reflexive: [mapped] });
       else this.description.update({ reflexive: [mapped] });
     }
     this.#rttMs = rttMs;
-    this.profiler.sighted({ mapped, alternates: this.testimony.alternates(alternates) }, rttMs);
+    this.profiler.sighted({ mapped, alternates: this.trust.alternates(alternates) }, rttMs);
     return mapped !== undefined;
   }
 

@@ -5,7 +5,7 @@ import { type Driver, drive } from '../net/machine.ts';
 import { BRISK_PACING, type IceAction, IceAgent, type IceEvent } from '../ice/agent.ts';
 import { Channel, type ChannelOptions } from './channel/channel.ts';
 import { Opener } from './channel/envelope.ts';
-import type { Secret } from './code.ts';
+import type { Secret } from './channel/keys.ts';
 import { eventOf } from './ice-events.ts';
 import { decodeDescription, type Description } from './signalling/description.ts';
 import type { PeerNews } from './signalling/signalling.ts';

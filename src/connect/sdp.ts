@@ -18,7 +18,7 @@ import { Timeline, type TimelineEvent } from './timeline.ts';
 import { ownAddresses, ownEndpoints } from './traversal/gather.ts';
 import { Governor } from './traversal/governor.ts';
 import { type Socket, Sockets } from './traversal/sockets.ts';
-import { Testimony } from './traversal/testimony.ts';
+import { ServerTrust } from './traversal/server-trust.ts';
 import { MOST_PER_SECOND } from './traversal/strategy.ts';
 
 export interface SdpOptions {
@@ -222,8 +222,8 @@ class SdpAttempt {
     const side = await this.#waits.run((signal) =>
       askPublicSide(main.mux, { server, credentials, clock, random, waitMs: STUN_MS }, signal),
     );
-    const testimony = new Testimony(server, (event, details) => this.#timeline.add(event, details));
-    const mapped = side.kind === 'observed' ? testimony.ours(side.observed.mapped) : undefined;
+    const trust = new ServerTrust(server, (event, details) => this.#timeline.add(event, details));
+    const mapped = side.kind === 'observed' ? trust.ours(side.observed.mapped) : undefined;
     if (side.kind !== 'observed') trouble(side);
     else if (!mapped) trouble({ kind: 'useless' });
     if (mapped && !hosts.some((host) => sameEndpoint(host, mapped)))

@@ -5,7 +5,7 @@ import type { Resender } from '../net/resend.ts';
 import type { Credentials } from '../stun/client.ts';
 import type { PairView } from '../ice/agent.ts';
 import type { Bearer } from './connection.ts';
-import type { Secret } from './code.ts';
+import type { Secret } from './channel/keys.ts';
 import type { Observed, Signalling, SignallingStatus } from './signalling/signalling.ts';
 import type { Socket } from './traversal/sockets.ts';
 import type { Judgement } from './traversal/strategy.ts';

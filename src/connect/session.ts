@@ -168,7 +168,7 @@ class Session implements SignallingListener, Ending {
     const reader = known?.reader ?? new Reader(this.#options.secret, member);
     const description = reader.read(payload);
     if (!description || sameBytes(member, this.#member)) return this.#note('refused', { what: 'description' });
-    const observed = seen && this.#own.testimony.peers(seen);
+    const observed = seen && this.#own.trust.peers(seen);
     const peer = known ?? this.#meet(reader, description, observed);
     if (description.clocks) this.#own.clocks.heard(description.clocks, this.#env.clock.now());
     peer.update(description, observed);

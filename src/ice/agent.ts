@@ -15,7 +15,7 @@ import {
   type Limits,
   type Nomination,
   type PairView,
-  type Role,
+  type IceRole,
   type SocketId,
 } from './api.ts';
 import { Checker } from './checker.ts';
@@ -29,7 +29,7 @@ import { Requests } from './requests.ts';
 import { Roles } from './roles.ts';
 import { Selection } from './selection.ts';
 import { Speculations } from './speculation.ts';
-import { failureReason, givesUpAt, newTally, type Tally } from './verdict.ts';
+import { failureReason, givesUpAt, newTally, type CheckTally } from './verdict.ts';
 
 export * from './api.ts';
 
@@ -51,7 +51,7 @@ export class IceAgent implements Machine<IceEvent, IceAction> {
   readonly #requests: Requests;
   readonly #answers: Answers;
   readonly #outbox = new Outbox();
-  readonly #tally: Tally = newTally();
+  readonly #tally: CheckTally = newTally();
   readonly #patienceMs: number;
   readonly #anyReturnPath: boolean;
   #localEnd = false;
@@ -94,7 +94,7 @@ export class IceAgent implements Machine<IceEvent, IceAction> {
   }
 
   /** May change in a role conflict. */
-  get role(): Role {
+  get role(): IceRole {
     return this.#roles.own;
   }
 

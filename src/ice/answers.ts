@@ -14,7 +14,7 @@ import type { Roles } from './roles.ts';
 import type { Selection } from './selection.ts';
 import type { Speculation, Speculations } from './speculation.ts';
 import type { Check } from './transactions.ts';
-import type { Tally } from './verdict.ts';
+import type { CheckTally } from './verdict.ts';
 
 export interface AnswersParts {
   readonly list: CheckList;
@@ -25,7 +25,7 @@ export interface AnswersParts {
   readonly roles: Roles;
   readonly selection: Selection;
   readonly outbox: Outbox;
-  readonly tally: Tally;
+  readonly tally: CheckTally;
   readonly anyReturnPath: boolean;
 }
 

@@ -10,7 +10,7 @@ import type { Candidate } from './candidate.ts';
  */
 export type SocketId = number;
 
-export type Role = 'controlling' | 'controlled';
+export type IceRole = 'controlling' | 'controlled';
 
 /** `connected`: there is a valid pair; `completed`: one is selected. The last three are final. */
 export type IceState = 'new' | 'checking' | 'connected' | 'completed' | 'failed' | 'lost' | 'closed';
@@ -114,7 +114,7 @@ export type IceLog =
       readonly candidate: Candidate;
       readonly socket: SocketId;
     }
-  | { readonly event: 'role'; readonly role: Role }
+  | { readonly event: 'role'; readonly role: IceRole }
   | { readonly event: 'nominating'; readonly socket: SocketId; readonly to: Endpoint };
 
 export type IceAction =
@@ -209,7 +209,7 @@ export interface Limits {
 }
 
 export interface IceConfig {
-  readonly role: Role;
+  readonly role: IceRole;
   /** 64 bits; random when absent. */
   readonly tieBreaker?: bigint | undefined;
   /** Ours, at least 4 and 22 of ALPHA, DIGIT, "+", "/" (RFC 8445 §5.3); see {@link newCredentials}. */

@@ -1,6 +1,6 @@
 /** The check list (RFC 8445 §6.1.2, RFC 8838 §10–12): which pairs there are, and which is to be checked next. Sends nothing. */
 import { type Endpoint, scopeOf } from '../net/address.ts';
-import type { Limits, Role, SocketId } from './api.ts';
+import type { Limits, IceRole, SocketId } from './api.ts';
 import { type Candidate, canPair } from './candidate.ts';
 import {
   baseFamily,
@@ -21,20 +21,20 @@ export class CheckList {
   readonly #remotes: Candidate[] = [];
   readonly #pairs = new Map<string, Pair>();
   #learnt = 0;
-  #role: Role;
+  #role: IceRole;
 
-  constructor(role: Role, limits: Limits, freezing: boolean) {
+  constructor(role: IceRole, limits: Limits, freezing: boolean) {
     this.#role = role;
     this.#limits = limits;
     this.#freezing = freezing;
   }
 
-  get role(): Role {
+  get role(): IceRole {
     return this.#role;
   }
 
   /** Priorities of all pairs follow the role. */
-  setRole(role: Role): void {
+  setRole(role: IceRole): void {
     this.#role = role;
     for (const pair of this.#pairs.values()) pair.priority = priorityOf(role, pair.base, pair.remote);
   }

@@ -2,12 +2,12 @@
 import type { Random } from '../net/env.ts';
 import { shortTermKey } from '../stun/credentials.ts';
 import type { Decoded } from '../stun/message.ts';
-import type { Role } from './api.ts';
+import type { IceRole } from './api.ts';
 import { type Candidate, peerReflexivePriority } from './candidate.ts';
 import { IceInputError, isPwd, isUfrag } from './credentials.ts';
 import { encodeCheck, isAuthenticRequest, isSealed } from './messages.ts';
 
-export interface Peer {
+export interface PeerLogin {
   readonly username: string;
   readonly key: Uint8Array;
   /** When its credentials came. */
@@ -21,7 +21,7 @@ export class Identity {
   readonly #pwd: string;
   readonly #random: Random;
   #tieBreaker: bigint;
-  #peer: Peer | undefined;
+  #peer: PeerLogin | undefined;
 
   /** Throws {@link IceInputError}. */
   constructor(ufrag: string, pwd: string, tieBreaker: bigint | undefined, random: Random) {
@@ -35,7 +35,7 @@ export class Identity {
     this.#tieBreaker = tieBreaker ?? freshTieBreaker(random);
   }
 
-  get peer(): Peer | undefined {
+  get peer(): PeerLogin | undefined {
     return this.#peer;
   }
 
@@ -63,7 +63,7 @@ export class Identity {
   }
 
   /** A check from that base. */
-  check(peer: Peer, transactionId: Uint8Array, role: Role, base: Candidate, useCandidate: boolean): Uint8Array {
+  check(peer: PeerLogin, transactionId: Uint8Array, role: IceRole, base: Candidate, useCandidate: boolean): Uint8Array {
     const { username, key } = peer;
     return encodeCheck({
       transactionId,

@@ -5,7 +5,7 @@ import { type Attribute, type AttributeName, attribute } from '../stun/attribute
 import { checkFingerprint, checkIntegrity } from '../stun/integrity.ts';
 import { encodeBinding } from '../stun/binding.ts';
 import { type Decoded, get } from '../stun/message.ts';
-import type { Role } from './api.ts';
+import type { IceRole } from './api.ts';
 
 export interface CheckFields {
   readonly transactionId: Uint8Array;
@@ -13,7 +13,7 @@ export interface CheckFields {
   readonly username: string;
   /** From the peer's password. */
   readonly key: Uint8Array;
-  readonly role: Role;
+  readonly role: IceRole;
   readonly tieBreaker: bigint;
   readonly priority: number;
   readonly useCandidate: boolean;
@@ -83,7 +83,7 @@ export const isSealed = (message: Decoded, key: Uint8Array): boolean =>
   checkFingerprint(message) === 'valid' && checkIntegrity(message, key) === 'valid';
 
 /** The role that a check claims, with its tie-breaker. */
-export function claimedRole(message: Decoded): { readonly role: Role; readonly tieBreaker: bigint } | undefined {
+export function claimedRole(message: Decoded): { readonly role: IceRole; readonly tieBreaker: bigint } | undefined {
   const controlling = get(message, 'ICE-CONTROLLING');
   if (controlling !== undefined) return { role: 'controlling', tieBreaker: controlling };
   const controlled = get(message, 'ICE-CONTROLLED');

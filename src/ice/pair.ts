@@ -1,6 +1,6 @@
 /** A candidate pair, the unit of all checking. */
 import { anyAddress, type Endpoint, familyOf } from '../net/address.ts';
-import type { PairState, PairView, Role, SocketId } from './api.ts';
+import type { PairState, PairView, IceRole, SocketId } from './api.ts';
 import { type Candidate, candidatePriority, pairPriority } from './candidate.ts';
 
 /** Changed by the check list and the agent only. */
@@ -37,7 +37,7 @@ export const sameTransport = (a: Endpoint, b: Endpoint): boolean =>
 export const pairKey = (socket: SocketId, { address, port }: Endpoint): string =>
   `${socket} ${withoutZone(address)} ${port}`;
 
-export const priorityOf = (role: Role, base: Candidate, remote: Candidate): bigint =>
+export const priorityOf = (role: IceRole, base: Candidate, remote: Candidate): bigint =>
   role === 'controlling' ? pairPriority(base.priority, remote.priority) : pairPriority(remote.priority, base.priority);
 
 export const viewOf = ({ socket, local, remote, priority, state, nominated, speculative, rttMs }: Pair): PairView => ({

@@ -10,7 +10,7 @@ import type { Outbox } from './outbox.ts';
 import { Replay } from './replay.ts';
 import type { Roles } from './roles.ts';
 import type { Selection } from './selection.ts';
-import type { Tally } from './verdict.ts';
+import type { CheckTally } from './verdict.ts';
 
 /** Checks of the peer that are remembered against replays. */
 const REMEMBERED = 1024;
@@ -22,7 +22,7 @@ export interface RequestsParts {
   readonly roles: Roles;
   readonly selection: Selection;
   readonly outbox: Outbox;
-  readonly tally: Tally;
+  readonly tally: CheckTally;
 }
 
 export class Requests {

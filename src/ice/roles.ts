@@ -1,12 +1,12 @@
 /** Which of the two agents chooses, and what happens when both think that they do (RFC 8445 §6.1.1, §7.2.5.1, §7.3.1.1). */
 import type { Decoded } from '../stun/message.ts';
-import type { Role } from './api.ts';
+import type { IceRole } from './api.ts';
 import type { Checker } from './checker.ts';
 import type { CheckList } from './checklist.ts';
 import type { Identity } from './identity.ts';
 import { claimedRole } from './messages.ts';
 import type { Outbox } from './outbox.ts';
-import type { Tally } from './verdict.ts';
+import type { CheckTally } from './verdict.ts';
 
 /** Role conflicts that we give in to: a peer that answers each check with one must not keep us turning. */
 const MAX_CONFLICTS = 16;
@@ -16,9 +16,9 @@ export class Roles {
   readonly #identity: Identity;
   readonly #checker: Checker;
   readonly #outbox: Outbox;
-  readonly #tally: Tally;
+  readonly #tally: CheckTally;
 
-  constructor(list: CheckList, identity: Identity, checker: Checker, outbox: Outbox, tally: Tally) {
+  constructor(list: CheckList, identity: Identity, checker: Checker, outbox: Outbox, tally: CheckTally) {
     this.#list = list;
     this.#identity = identity;
     this.#checker = checker;
@@ -26,7 +26,7 @@ export class Roles {
     this.#tally = tally;
   }
 
-  get own(): Role {
+  get own(): IceRole {
     return this.#list.role;
   }
 
@@ -41,7 +41,7 @@ export class Roles {
   }
 
   /** §7.2.5.1: our check claimed this role, and the peer insists on it. False when that has happened too often. */
-  givesIn(claimed: Role): boolean {
+  givesIn(claimed: IceRole): boolean {
     if (++this.#tally.conflicts > MAX_CONFLICTS) {
       this.#tally.errors++;
       return false;

@@ -2,7 +2,7 @@
 import { type Endpoint, familyOf } from '../net/address.ts';
 import type { Random } from '../net/env.ts';
 import { transactionKey } from '../stun/message.ts';
-import type { Role, SocketId } from './api.ts';
+import type { IceRole, SocketId } from './api.ts';
 import type { Identity } from './identity.ts';
 import type { Outbox } from './outbox.ts';
 import { unknownBase } from './pair.ts';
@@ -11,7 +11,7 @@ export interface Speculation {
   readonly socket: SocketId;
   readonly to: Endpoint;
   /** The role that it claims. */
-  readonly role: Role;
+  readonly role: IceRole;
   readonly at: number;
 }
 

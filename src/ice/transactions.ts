@@ -1,6 +1,6 @@
 /** Checks of the check list that wait for an answer, and when each is sent again (RFC 8445 §14.3). */
 import type { Endpoint } from '../net/address.ts';
-import type { CheckCause, Pacing, Role } from './api.ts';
+import type { CheckCause, Pacing, IceRole } from './api.ts';
 import type { Pair } from './pair.ts';
 
 /** A check of the check list. */
@@ -11,7 +11,7 @@ export interface Check {
   readonly data: Uint8Array;
   readonly cause: CheckCause;
   /** The role that it claims. */
-  readonly role: Role;
+  readonly role: IceRole;
   readonly firstAt: number;
   readonly rtoMs: number;
   sends: number;

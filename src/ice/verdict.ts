@@ -2,7 +2,7 @@
 import type { FailureReason } from './api.ts';
 
 /** What happened so far, in numbers. */
-export interface Tally {
+export interface CheckTally {
   /** Speculative checks sent. */
   speculative: number;
   /** Authenticated requests of the peer. */
@@ -19,7 +19,7 @@ export interface Tally {
   conflicts: number;
 }
 
-export const newTally = (): Tally => ({
+export const newTally = (): CheckTally => ({
   speculative: 0,
   requests: 0,
   answers: 0,
@@ -52,7 +52,7 @@ export function givesUpAt({ exhausted, patientUntil, validSince, speculationsEnd
 }
 
 export function failureReason(
-  tally: Tally,
+  tally: CheckTally,
   { valid, pairs, anyReturnPath }: { readonly valid: boolean; readonly pairs: number; readonly anyReturnPath: boolean },
 ): FailureReason {
   if (valid) return 'not-nominated';

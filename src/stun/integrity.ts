@@ -4,7 +4,7 @@ import { ATTRIBUTES } from './attributes.ts';
 import { crc32 } from './crc32.ts';
 import { ATTRIBUTE_HEADER, HEADER, MAGIC_COOKIE, padded, readU16, readU32, writeU16 } from './layout.ts';
 
-export type Verdict = 'valid' | 'invalid' | 'absent';
+export type Integrity = 'valid' | 'invalid' | 'absent';
 
 /** A message that came through `decode`: its raw bytes are all that is needed here. */
 export interface RawMessage {
@@ -59,7 +59,7 @@ export function fingerprint(bytes: Uint8Array, at: number): number {
   return (crc32(bytes, 4, at, crc32(start, 0, 4)) ^ FINGERPRINT_MASK) >>> 0;
 }
 
-function check(bytes: Uint8Array, at: number, algorithm: 'sha1' | 'sha256', key: Uint8Array): Verdict {
+function check(bytes: Uint8Array, at: number, algorithm: 'sha1' | 'sha256', key: Uint8Array): Integrity {
   const length = readU16(bytes, at + 2);
   const start = at + ATTRIBUTE_HEADER;
   const value = ATTRIBUTES[NAMES[algorithm]].codec.read(bytes, start, start + length);
@@ -74,7 +74,7 @@ export const isSealed = ({ bytes }: RawMessage): boolean =>
   find(bytes, SHA256) !== undefined || find(bytes, SHA1) !== undefined;
 
 /** Whether the message was sealed with this key. MI-SHA256 decides where it is present, else MI. Constant-time in the key. */
-export function checkIntegrity(message: RawMessage, key: Uint8Array): Verdict {
+export function checkIntegrity(message: RawMessage, key: Uint8Array): Integrity {
   const strong = find(message.bytes, SHA256);
   if (strong !== undefined) return check(message.bytes, strong, 'sha256', key);
   const classic = find(message.bytes, SHA1);
@@ -82,7 +82,7 @@ export function checkIntegrity(message: RawMessage, key: Uint8Array): Verdict {
 }
 
 /** Whether FINGERPRINT is there, last (RFC 8489 §14.7), and right. */
-export function checkFingerprint(message: RawMessage): Verdict {
+export function checkFingerprint(message: RawMessage): Integrity {
   const { bytes } = message;
   const at = find(bytes, FINGERPRINT);
   if (at === undefined) return 'absent';

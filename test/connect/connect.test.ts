@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { deriveSecret } from '../../src/connect/code.ts';
+import { deriveSecret } from '../../src/connect/channel/keys.ts';
 import { connect, type ConnectOptions, type ConnectResult } from '../../src/connect/connect.ts';
 import type { TimelineEvent } from '../../src/connect/timeline.ts';
 import { createLab, type LabOptions } from '../../src/lab/topology.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Opener, Sealer } from '../../src/connect/channel/envelope.ts';
-import { deriveSecret } from '../../src/connect/code.ts';
+import { deriveSecret } from '../../src/connect/channel/keys.ts';
 import { Peer, type PeerOptions, Reader } from '../../src/connect/peer.ts';
 import { type Description, encodeDescription } from '../../src/connect/signalling/description.ts';
 import { seededRandom } from '../../src/lab/random.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { deriveSecret } from '../../src/connect/code.ts';
+import { deriveSecret } from '../../src/connect/channel/keys.ts';
 import { Sealer } from '../../src/connect/channel/envelope.ts';
 import { type Description, encodeDescription } from '../../src/connect/signalling/description.ts';
 import type { PeerNews, SignallingListener } from '../../src/connect/signalling/signalling.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BOOK_PACING, BRISK_PACING, type CheckCause, type Pacing, type Role } from '../../src/ice/api.ts';
+import { BOOK_PACING, BRISK_PACING, type CheckCause, type Pacing, type IceRole } from '../../src/ice/api.ts';
 import { Checker } from '../../src/ice/checker.ts';
 import { CheckList } from '../../src/ice/checklist.ts';
 import { newCredentials } from '../../src/ice/credentials.ts';
@@ -13,7 +13,7 @@ import { candidate } from './wire.ts';
 /** One socket, remote candidates of those priorities, and the peer known. */
 function scene(
   priorities: readonly number[],
-  { role = 'controlling', pacing = {}, met = true }: { role?: Role; pacing?: Partial<Pacing>; met?: boolean } = {},
+  { role = 'controlling', pacing = {}, met = true }: { role?: IceRole; pacing?: Partial<Pacing>; met?: boolean } = {},
 ) {
   const random = seededRandom(1, 'checker');
   const [ours, theirs] = [newCredentials(random), newCredentials(random)];

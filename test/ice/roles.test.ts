@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BOOK_PACING, type Role } from '../../src/ice/api.ts';
+import { BOOK_PACING, type IceRole } from '../../src/ice/api.ts';
 import { Checker } from '../../src/ice/checker.ts';
 import { CheckList } from '../../src/ice/checklist.ts';
 import { newCredentials } from '../../src/ice/credentials.ts';
@@ -11,7 +11,7 @@ import { newTally } from '../../src/ice/verdict.ts';
 import { seededRandom } from '../../src/lab/random.ts';
 import { decode } from '../../src/stun/message.ts';
 
-function scene(role: Role, tieBreaker: bigint) {
+function scene(role: IceRole, tieBreaker: bigint) {
   const random = seededRandom(1, 'roles');
   const { ufrag, pwd } = newCredentials(random);
   const limits = { remoteCandidates: 1, peerReflexive: 1, pairs: 1, speculative: 1 };
@@ -24,7 +24,7 @@ function scene(role: Role, tieBreaker: bigint) {
   return { roles: new Roles(list, identity, checker, outbox, tally), identity, tally, outbox };
 }
 
-const claim = (role: Role, tieBreaker: bigint) =>
+const claim = (role: IceRole, tieBreaker: bigint) =>
   decode(
     encodeCheck({
       transactionId: new Uint8Array(12),
@@ -38,7 +38,7 @@ const claim = (role: Role, tieBreaker: bigint) =>
   );
 
 describe('two of one role (RFC 8445 §7.3.1.1)', () => {
-  it.each<[Role, bigint, bigint, boolean, Role]>([
+  it.each<[IceRole, bigint, bigint, boolean, IceRole]>([
     // Ours, theirs: whether we send 487, and our role then.
     ['controlling', 9n, 5n, true, 'controlling'],
     ['controlling', 5n, 5n, true, 'controlling'],

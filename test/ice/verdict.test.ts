@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { failureReason, givesUpAt, newTally, type Prospects, type Tally } from '../../src/ice/verdict.ts';
+import { failureReason, givesUpAt, newTally, type Prospects, type CheckTally } from '../../src/ice/verdict.ts';
 
 const over: Prospects = {
   exhausted: true,
@@ -20,7 +20,7 @@ describe('giving up', () => {
 });
 
 describe('the reason', () => {
-  const of = (tally: Partial<Tally>, more: Partial<Parameters<typeof failureReason>[1]> = {}) =>
+  const of = (tally: Partial<CheckTally>, more: Partial<Parameters<typeof failureReason>[1]> = {}) =>
     failureReason({ ...newTally(), ...tally }, { valid: false, pairs: 1, anyReturnPath: false, ...more });
 
   it('goes from what is nearest to success to what is farthest', () => {

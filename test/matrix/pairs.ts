@@ -1,5 +1,5 @@
 /** Runs two peers behind two simulated NATs. */
-import { deriveSecret } from '../../src/connect/code.ts';
+import { deriveSecret } from '../../src/connect/channel/keys.ts';
 import { connect, type ConnectResult } from '../../src/connect/connect.ts';
 import type { TimelineEvent } from '../../src/connect/timeline.ts';
 import { createLab, type Lab, type LabOptions } from '../../src/lab/topology.ts';

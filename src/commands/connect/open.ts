@@ -1,5 +1,6 @@
 /** From the code, or the pasted tokens, to a connection. */
-import { CodeError, deriveSecret, generateCode, parseCode } from '../../connect/code.ts';
+import { CodeError, generateCode, parseCode } from '../../connect/code.ts';
+import { deriveSecret } from '../../connect/channel/keys.ts';
 import { type ConnectResult, connect, connectBy } from '../../connect/connect.ts';
 import { connectSdp } from '../../connect/sdp.ts';
 import { firstAnswering, inTurn } from '../../connect/reach.ts';

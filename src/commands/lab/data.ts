@@ -22,7 +22,7 @@ export interface LabRun {
 }
 
 /** The truth about one NAT, and what the command said. */
-export interface Verdict {
+export interface NatVerdict {
   readonly nat: string;
   readonly truth: string;
   readonly verdict: string;
@@ -59,7 +59,7 @@ export interface One {
 export interface All {
   readonly kind: 'all';
   readonly runs: readonly LabRun[];
-  readonly verdicts: readonly Verdict[];
+  readonly verdicts: readonly NatVerdict[];
 }
 
 export interface Output {

@@ -90,14 +90,14 @@ export function withoutQuestions({ participants, steps }: Diagram, addresses: Ad
   return { participants: participants.filter((name) => there.has(name)), steps: rest };
 }
 
-interface Way {
+interface Journey {
   readonly hops: Packet[];
   dropped: boolean;
 }
 
 /** A packet's hops as one line, changes of one NAT's table at one instant as one remark. */
 function shown(steps: readonly Step[], names: ReadonlyMap<string, string>): Shown[] {
-  const ways = new Map<number, Way[]>();
+  const ways = new Map<number, Journey[]>();
   const order: (() => Shown)[] = [];
   let tables = new Map<string, Table>();
   for (const [i, step] of steps.entries()) {
@@ -107,7 +107,7 @@ function shown(steps: readonly Step[], names: ReadonlyMap<string, string>): Show
         const way = mine.find(({ hops }) => hops.at(-1)?.to === step.from);
         if (way) way.hops.push(step);
         else {
-          const fresh: Way = { hops: [step], dropped: false };
+          const fresh: Journey = { hops: [step], dropped: false };
           ways.set(step.id, [...mine, fresh]);
           order.push(() => rungOf(fresh, names));
         }
@@ -163,7 +163,7 @@ function rowTexts(lead: string, rows: readonly Row[], names: ReadonlyMap<string,
 }
 
 /** `A:1 (N:2) → S:3`: in brackets the public side, on the side where it is one. */
-function rungOf({ hops, dropped }: Way, names: ReadonlyMap<string, string>): Rung {
+function rungOf({ hops, dropped }: Journey, names: ReadonlyMap<string, string>): Rung {
   const [first, last] = [hops[0] as Packet, hops.at(-1) as Packet];
   const [src, seen, aimed, dst] = [first.src, last.src, first.dst, last.dst].map((each) => named(each, names));
   return {

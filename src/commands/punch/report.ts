@@ -7,7 +7,7 @@ import { WELL_KNOWN } from '../../net/nat64.ts';
 import { toMicroseconds } from '../../net/round.ts';
 import type { LocalPort } from '../../probe/punch/local-port.ts';
 import type { ServerView } from '../../probe/punch/mapped-address.ts';
-import type { Peer, Punched } from '../../probe/punch/punch.ts';
+import type { PunchPeer, Punched } from '../../probe/punch/punch.ts';
 import { type Finding, finding } from '../../report/finding.ts';
 import { type ForwardingRow, ForwardingTable } from '../../report/forwarding.ts';
 import { type Knowledge, warnings } from './knowledge.ts';
@@ -36,7 +36,7 @@ export interface PunchReport {
     readonly rttMs: number;
     readonly seenAs: string | null;
     /** `echo`: our own datagram came back unchanged; `other`: some STUN server, or with a payload of one's own anybody. */
-    readonly kind: Peer['speaker'];
+    readonly kind: PunchPeer['speaker'];
   } | null;
   /** Another program holds the port too. */
   readonly shared: boolean;

@@ -6,7 +6,7 @@ import type { Resender } from '../../net/resend.ts';
 import { encodeBinding } from '../../stun/binding.ts';
 import type { Credentials } from '../../stun/client.ts';
 import type { StunMux } from '../../stun/mux.ts';
-import { deriveSecret, type Secret } from '../code.ts';
+import { deriveSecret, type Secret } from '../channel/keys.ts';
 import { askPublicSide, type Trouble } from './public-side.ts';
 import { formatToken, parseToken, SHARE_BYTES, TokenError } from './token.ts';
 import type { Observed, Signalling, SignallingListener } from './signalling.ts';

@@ -16,7 +16,7 @@ import { type Sighting, weigh } from '../../nat/evidence.ts';
 import type { MappingVerdict } from '../../nat/mapping.ts';
 import type { Profile } from '../../nat/profile.ts';
 import type { Socket, Sockets } from './sockets.ts';
-import type { Testimony } from './testimony.ts';
+import type { ServerTrust } from './server-trust.ts';
 
 export interface ProfilerOptions {
   readonly clock: Clock;
@@ -27,7 +27,7 @@ export interface ProfilerOptions {
   readonly credentials?: Credentials | undefined;
   /** The server is one of ours: its silence to a CHANGE-REQUEST is the NAT's doing. */
   readonly trusted: boolean;
-  readonly testimony: Testimony;
+  readonly trust: ServerTrust;
   readonly waits: Waits;
   /** The mapping is known, and, where it is symmetric, how ports are given out; the filter may not be, yet. */
   readonly early: (profile: Profile) => void;
@@ -115,7 +115,7 @@ export class Profiler {
     const others = (await Promise.all([observed(near), observed(far)])).flat();
     const { verdict, believed } = weigh([...seenBy(server, sight.mapped), ...others]);
     // A server on this side of every NAT says nothing of them.
-    if (verdict.mapping === 'none' && this.#options.testimony.inside) return { mapping: 'unknown', dependent: false };
+    if (verdict.mapping === 'none' && this.#options.trust.inside) return { mapping: 'unknown', dependent: false };
     if (verdict.mapping !== 'unknown') return verdict;
     // It depends on something: the worse is assumed. Alike on two ports of one address, it might still differ by address; few NATs do so,
     // and nothing is lost by trying.
@@ -195,7 +195,7 @@ export class Profiler {
     schedule = this.#askSchedule,
     isFlow = true,
   ): Promise<Answer | undefined> {
-    const { random, clock, waits, testimony, credentials } = this.#options;
+    const { random, clock, waits, trust, credentials } = this.#options;
     const flow: { socket: Socket; mapped: Endpoint | undefined } = { socket, mapped: undefined };
     if (isFlow) this.#flows.push(flow);
     // An answer from elsewhere is what a CHANGE-REQUEST asks for.
@@ -206,7 +206,7 @@ export class Profiler {
     if (!('message' in outcome)) return undefined;
     const { message, from } = outcome;
     const said = outcome.kind === 'answered' ? mappedAddress(message) : undefined;
-    flow.mapped = said && testimony.ours(said, to);
+    flow.mapped = said && trust.ours(said, to);
     return { message, from, mapped: flow.mapped };
   }
 

@@ -7,7 +7,7 @@ import { otherAddress } from '../../stun/binding.ts';
 import { get, mappedAddress } from '../../stun/message.ts';
 import { classifyAllocation, type PortAllocation } from '../../nat/allocation.ts';
 import { filteringOf, type BehaviourFacts, type ServerTest } from './facts.ts';
-import { judge, type Judgement } from './judgement.ts';
+import { judge, type Judged } from './judgement.ts';
 import { doubtOf, plain } from '../../nat/evidence.ts';
 import type { Filtering } from '../../nat/filtering.ts';
 import type { Mapping } from '../../nat/mapping.ts';
@@ -139,7 +139,7 @@ function decisive(tests: readonly ServerTest[]): ServerTest | undefined {
 }
 
 /** Silence means no hairpinning only where no filter of the NAT's own can be what stopped the probes: between two symmetric mappings neither side knows the other's port. */
-function hairpinOf(m: BehaviourFacts, mapping: Mapping, filtering: Filtering, { trusts }: Judgement): Hairpin {
+function hairpinOf(m: BehaviourFacts, mapping: Mapping, filtering: Filtering, { trusts }: Judged): Hairpin {
   // The probes went to public sides that a server named.
   if (!m.hairpin || !m.samples.flatMap((socket) => m.probes.observations(socket)).every(trusts)) return 'unknown';
   if (m.hairpin.outcome === 'heard') return 'yes';
@@ -156,7 +156,7 @@ function refusesFlows({ probes }: BehaviourFacts): boolean {
   );
 }
 
-function allocationOf(m: BehaviourFacts, { trusts }: Judgement): PortAllocation {
+function allocationOf(m: BehaviourFacts, { trusts }: Judged): PortAllocation {
   return classifyAllocation(
     m.probes
       .observations()
@@ -166,7 +166,7 @@ function allocationOf(m: BehaviourFacts, { trusts }: Judgement): PortAllocation 
 }
 
 /** Every flow that a server confirmed, and every answer that the NAT let in from elsewhere. */
-function tableOf(m: BehaviourFacts, { trusts }: Judgement): ForwardingRow[] {
+function tableOf(m: BehaviourFacts, { trusts }: Judged): ForwardingRow[] {
   const table = new ForwardingTable();
   for (const { local, remote, mapped } of m.probes.observations().filter(trusts)) table.add(local, mapped, remote);
   for (const series of m.probes.series) {

@@ -8,7 +8,7 @@ import { get, unknownRequired } from '../../stun/message.ts';
 import { malformedIn } from '../../stun/leniency.ts';
 import { testimonyFindings } from '../testimony.ts';
 import type { BehaviourFacts, ServerTest } from './facts.ts';
-import type { Judgement } from './judgement.ts';
+import type { Judged } from './judgement.ts';
 import { type Series, settled } from './series.ts';
 
 export interface Verdict {
@@ -24,7 +24,7 @@ export function findingsOf(
   m: BehaviourFacts,
   bindings: readonly Series[],
   verdict: Verdict,
-  judgement: Judgement,
+  judgement: Judged,
 ): Finding[] {
   const findings: Finding[] = [];
   if (m.stopped === 'interrupted') findings.push(finding('interrupted'));
@@ -108,7 +108,7 @@ function strayFindings(m: BehaviourFacts): Finding[] {
 const CLAT: Network = { prefix: Uint8Array.of(192, 0, 0, 0), length: 29 };
 
 /** What servers said that does not count, and where routes differ. */
-function evidenceFindings(m: BehaviourFacts, judgement: Judgement): Finding[] {
+function evidenceFindings(m: BehaviourFacts, judgement: Judged): Finding[] {
   const { paths, verdict } = judgement;
   const findings = testimonyFindings({
     ...judgement,
@@ -136,7 +136,7 @@ function unknownFindings(
   m: BehaviourFacts,
   answered: readonly Series[],
   verdict: Verdict,
-  judgement: Judgement,
+  judgement: Judged,
 ): Finding[] {
   const findings: Finding[] = [];
   const only = formatEndpoint((answered[0] as Series).to);
@@ -198,7 +198,7 @@ function filteringFindings(
     : [finding('filtering-inconclusive', { server })];
 }
 
-function addressFindings(m: BehaviourFacts, answered: readonly Series[], { pool }: Judgement): Finding[] {
+function addressFindings(m: BehaviourFacts, answered: readonly Series[], { pool }: Judged): Finding[] {
   const findings: Finding[] = [];
   const local = m.x?.local;
   if (local && inNetwork(local.address, CLAT)) findings.push(finding('xlat464', { local: local.address }));

@@ -7,7 +7,7 @@ import type { BehaviourFacts } from './facts.ts';
 /** Sockets whose mapping must have been compared before a NAT with several public addresses is called independent of the destination: two by two, chance would make so many agree once in a million times. */
 export const SOCKETS_TO_BELIEVE = 6;
 
-export interface Judgement extends Weighed {
+export interface Judged extends Weighed {
   /** Public addresses that one server saw of several sockets; more than one: the NAT has a pool. */
   readonly pool: ReadonlySet<string>;
   /** Whether what that server says of other sockets counts too. */
@@ -22,7 +22,7 @@ export interface Judgement extends Weighed {
   }[];
 }
 
-export function judge({ probes, x, samples, servers }: BehaviourFacts): Judgement {
+export function judge({ probes, x, samples, servers }: BehaviourFacts): Judged {
   const paths = pathsOf(x ? probes.observations(x) : [], probes.usualRoute(servers));
   const [main = []] = paths;
   const local = main[0]?.local.address;

@@ -6,7 +6,7 @@
 import { type Family, familyOf } from '../../net/address.ts';
 import type { Method } from './sources.ts';
 
-export interface Testimony {
+export interface AddressAnswer {
   readonly method: Method;
   readonly source: string;
   readonly address: string;
@@ -14,14 +14,14 @@ export interface Testimony {
 
 const PLAIN = 'plain';
 
-export const isAuthenticated = ({ method, source }: Pick<Testimony, 'method' | 'source'>): boolean =>
+export const isAuthenticated = ({ method, source }: Pick<AddressAnswer, 'method' | 'source'>): boolean =>
   method === 'https' && source.startsWith('https:');
 
 /** By DNS or by HTTP without TLS. */
-export const isPlain = ({ method, source }: Pick<Testimony, 'method' | 'source'>): boolean =>
+export const isPlain = ({ method, source }: Pick<AddressAnswer, 'method' | 'source'>): boolean =>
   method !== 'stun' && !isAuthenticated({ method, source });
 
-const witnessOf = (testimony: Testimony): string =>
+const witnessOf = (testimony: AddressAnswer): string =>
   isPlain(testimony) ? PLAIN : `${testimony.method} ${testimony.source}`;
 
 interface Camp<T> {
@@ -32,7 +32,7 @@ interface Camp<T> {
   readonly dnsAlone: boolean;
 }
 
-function camps<T extends Testimony>(answers: readonly T[], family: Family): Camp<T>[] {
+function camps<T extends AddressAnswer>(answers: readonly T[], family: Family): Camp<T>[] {
   const found = new Map<string, { first: T; witnesses: Set<string>; authenticated: boolean; dnsAlone: boolean }>();
   for (const answer of answers) {
     if (familyOf(answer.address) !== family) continue;
@@ -56,19 +56,19 @@ function camps<T extends Testimony>(answers: readonly T[], family: Family): Camp
 const isAlone = (witnesses: ReadonlySet<string>): boolean => witnesses.size === 1 && witnesses.has(PLAIN);
 
 /** The answer of the most independent witnesses; among as many, of one that is authenticated, of plain ones after the others, and of DNS alone last. */
-export const headline = <T extends Testimony>(answers: readonly T[], family: Family): T | undefined =>
+export const headline = <T extends AddressAnswer>(answers: readonly T[], family: Family): T | undefined =>
   camps(answers, family)[0]?.first;
 
 /** Whether nothing more is needed: an authenticated answer, or two independent witnesses that agree. */
-export const isSettled = (answers: readonly Testimony[], family: Family): boolean =>
+export const isSettled = (answers: readonly AddressAnswer[], family: Family): boolean =>
   camps(answers, family).some(({ witnesses, authenticated }) => authenticated || witnesses.size >= 2);
 
 /** Whether nobody but plain DNS and plain HTTP names the headline's address. */
-export function restsOnPlain(answers: readonly Testimony[], family: Family): boolean {
+export function restsOnPlain(answers: readonly AddressAnswer[], family: Family): boolean {
   const best = headline(answers, family);
   return best !== undefined && answers.every((each) => isPlain(each) || each.address !== best.address);
 }
 
 /** Whether all answers of each family name the same address. */
-export const agree = (answers: readonly Testimony[]): boolean =>
+export const agree = (answers: readonly AddressAnswer[]): boolean =>
   ([4, 6] as const).every((family) => camps(answers, family).length <= 1);

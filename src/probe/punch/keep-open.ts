@@ -5,9 +5,9 @@ import { sleep } from '../../net/wait.ts';
 import { plain } from '../../nat/evidence.ts';
 import { mappedAddress, transactionKey } from '../../stun/message.ts';
 import { answerPunch } from './hole-keeping.ts';
-import type { LocalPort, Way } from './local-port.ts';
+import type { LocalPort, SendingEnd } from './local-port.ts';
 import { answeredBy, punchIndication, punchRequest } from './packet.ts';
-import type { Peer } from './punch.ts';
+import type { PunchPeer } from './punch.ts';
 import { type Recollection, Remembrance } from './remembrance.ts';
 
 export interface KeepOptions {
@@ -15,11 +15,11 @@ export interface KeepOptions {
   readonly payload?: Uint8Array | undefined;
   readonly ttl?: number | undefined;
   /** Who has answered already. */
-  readonly peer?: Peer | undefined;
+  readonly peer?: PunchPeer | undefined;
   /** A probe of the other side came in and was answered. This and the following not on a shared port, where the other program hears it. */
   readonly onHeard?: ((from: Endpoint) => void) | undefined;
   /** The first answer. */
-  readonly onOpen?: ((peer: Peer) => void) | undefined;
+  readonly onOpen?: ((peer: PunchPeer) => void) | undefined;
   /** Another look at our public side, as the other side tells it. */
   readonly onSeen?: ((seen: Endpoint, recollection: Recollection) => void) | undefined;
   /** It has answered before, and so many packets in a row were not answered now; silences before them, ms. */
@@ -28,7 +28,7 @@ export interface KeepOptions {
 
 export interface Kept {
   readonly sent: number;
-  readonly peer: Peer | undefined;
+  readonly peer: PunchPeer | undefined;
 }
 
 /** Probes by whose IDs an echo is known. */
@@ -56,7 +56,7 @@ export async function keepOpen(
   if (peer?.seenAs) remembrance.saw(plain(peer.seenAs), 0);
 
   /** A probe, whose answer tells that the hole is there, and how we look through it. */
-  const probe = ({ mux }: Way, silenceMs: number): Uint8Array => {
+  const probe = ({ mux }: SendingEnd, silenceMs: number): Uint8Array => {
     const id = random.bytes(12);
     own.add(transactionKey(id));
     const [oldest] = own;

@@ -11,7 +11,7 @@ export interface PortOptions {
   readonly port?: number | undefined;
 }
 
-export interface Way {
+export interface SendingEnd {
   readonly mux: StunMux;
   /** Never the wildcard address. */
   readonly local: Endpoint;
@@ -70,7 +70,7 @@ export class LocalPort {
   }
 
   /** Sockets of this port on the way to `remote`. Rejects with NetError `unreachable`. */
-  async towards(remote: Endpoint, signal: AbortSignal): Promise<Way> {
+  async towards(remote: Endpoint, signal: AbortSignal): Promise<SendingEnd> {
     if (this.#own) {
       const { mux } = this.#own;
       return {

@@ -7,7 +7,7 @@ import { Gate, scope, sleep } from '../../net/wait.ts';
 import { LOW_TTL } from '../../nat/low-ttl.ts';
 import { type Decoded, mappedAddress, transactionKey } from '../../stun/message.ts';
 import type { StunMux } from '../../stun/mux.ts';
-import type { LocalPort, Way } from './local-port.ts';
+import type { LocalPort, SendingEnd } from './local-port.ts';
 import { answeredBy, punchAnswer, punchIndication, punchRequest, readPunch } from './packet.ts';
 
 export interface PunchOptions {
@@ -26,7 +26,7 @@ export interface PunchOptions {
   readonly waitMs: number;
 }
 
-export interface Peer {
+export interface PunchPeer {
   /** Where its packets come from. */
   readonly address: Endpoint;
   readonly rttMs: number;
@@ -44,7 +44,7 @@ export interface Punched {
   /** Datagrams from the remote address, of whatever kind. */
   readonly received: number;
   /** The first answer to a packet of ours. */
-  readonly peer: Peer | undefined;
+  readonly peer: PunchPeer | undefined;
   /** A probe of the other side arrived and was answered. */
   readonly heard: boolean;
   /** It has told us that our answer arrived. */
@@ -75,7 +75,7 @@ export async function punch(
 
 class Punching {
   readonly #env: Pick<Env, 'clock' | 'random'>;
-  readonly #way: Way;
+  readonly #way: SendingEnd;
   readonly #mux: StunMux;
   readonly #options: PunchOptions;
   readonly #gate: Gate;
@@ -89,14 +89,14 @@ class Punching {
   #sent = 0;
   #lastSentAt = 0;
   #received = 0;
-  #peer: Peer | undefined;
+  #peer: PunchPeer | undefined;
   #heard = false;
   #confirmed = false;
   /** ICMP port unreachable: there may be somebody later. */
   #refused: NetError | undefined;
   #fatal: NetError | undefined;
 
-  constructor(env: Pick<Env, 'clock' | 'random'>, way: Way, options: PunchOptions) {
+  constructor(env: Pick<Env, 'clock' | 'random'>, way: SendingEnd, options: PunchOptions) {
     this.#env = env;
     this.#way = way;
     this.#mux = way.mux;
@@ -209,7 +209,7 @@ class Punching {
     this.#succeed({ address: from, rttMs, seenAs: mappedAddress(message), speaker: answeredBy(message) ?? 'other' });
   }
 
-  #succeed(peer: Peer): void {
+  #succeed(peer: PunchPeer): void {
     if (this.#peer) return;
     this.#peer = peer;
     if (peer.speaker === 'punch') this.#out(punchIndication(this.#env.random.bytes(12)), peer.address);

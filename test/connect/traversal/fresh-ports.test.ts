@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { deriveSecret } from '../../../src/connect/code.ts';
+import { deriveSecret } from '../../../src/connect/channel/keys.ts';
 import { connect } from '../../../src/connect/connect.ts';
 import type { Fresh } from '../../../src/connect/signalling/description.ts';
 import { meetAtOnce } from '../../../src/connect/traversal/fresh-ports.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { gather } from '../../../src/connect/traversal/gather.ts';
 import { Profiler } from '../../../src/connect/traversal/measure.ts';
-import { Testimony } from '../../../src/connect/traversal/testimony.ts';
+import { ServerTrust } from '../../../src/connect/traversal/server-trust.ts';
 import { withFaults, type LabFault } from '../../../src/lab/faults.ts';
 import { createLab, type LabOptions } from '../../../src/lab/topology.ts';
 import type { Profile } from '../../../src/nat/profile.ts';
@@ -35,7 +35,7 @@ async function measure(
     const doubted: unknown[] = [];
     let early: Profile | undefined;
     let late: Endpoint | undefined;
-    const testimony = new Testimony(server, (_, { says }) => doubted.push(says));
+    const trust = new ServerTrust(server, (_, { says }) => doubted.push(says));
     const profiler = new Profiler({
       clock,
       random,
@@ -43,7 +43,7 @@ async function measure(
       main: gathered.main,
       server,
       trusted,
-      testimony,
+      trust,
       waits,
       early: (profile) => (early = profile),
       late: (_, mapped) => (late = mapped),
@@ -53,7 +53,7 @@ async function measure(
     const asked = await transact(main.mux, {}, { to: server, schedule: briskSchedule(2_000), clock, random, signal });
     if (asked.kind !== 'answered') throw new Error(asked.kind);
     const said = mappedAddress(asked.message);
-    profiler.sighted({ mapped: said && testimony.ours(said), alternates: alternatesOf(asked.message, server) }, 40);
+    profiler.sighted({ mapped: said && trust.ours(said), alternates: alternatesOf(asked.message, server) }, 40);
     const profile = await measuring;
     const sample = await profiler.sample(await gathered.sockets.open(waits));
     const used = profiler.usedPorts();

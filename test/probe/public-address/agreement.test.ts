@@ -4,11 +4,15 @@ import {
   headline,
   isSettled,
   restsOnPlain,
-  type Testimony,
+  type AddressAnswer,
 } from '../../../src/probe/public-address/agreement.ts';
 
 const [OURS, FALSE] = ['12.13.14.15', '66.66.66.66'];
-const by = (method: Testimony['method'], source: string, address: string): Testimony => ({ method, source, address });
+const by = (method: AddressAnswer['method'], source: string, address: string): AddressAnswer => ({
+  method,
+  source,
+  address,
+});
 const dns = (address: string, source = 'x@41.0.0.1') => by('dns', source, address);
 const stun = (address: string, source = 'stun.example.net') => by('stun', source, address);
 const web = (address: string, source = 'https://ip.example.net/') => by('https', source, address);

@@ -4,7 +4,7 @@ import { WELL_KNOWN } from '../../net/nat64.ts';
 import { type Doubt, doubtInWords, doubtOf, plain } from '../../nat/evidence.ts';
 import { isPlausibleOther } from '../../stun/binding.ts';
 
-export class Testimony {
+export class ServerTrust {
   readonly #server: Endpoint;
   readonly #note: (event: string, details: Readonly<Record<string, unknown>>) => void;
   readonly #noted = new Set<string>();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Testimony } from '../../../src/connect/traversal/testimony.ts';
+import { ServerTrust } from '../../../src/connect/traversal/server-trust.ts';
 import type { Endpoint } from '../../../src/net/address.ts';
 import { parseEndpoint } from '../../../src/net/host-port.ts';
 
@@ -7,8 +7,8 @@ const at = (text: string): Endpoint => parseEndpoint(text) as Endpoint;
 
 const of = (server: string) => {
   const noted: Readonly<Record<string, unknown>>[] = [];
-  const testimony = new Testimony(at(server), (event, details) => noted.push({ event, ...details }));
-  return { testimony, noted };
+  const trust = new ServerTrust(at(server), (event, details) => noted.push({ event, ...details }));
+  return { trust, noted };
 };
 
 describe('what a session believes of its server', () => {
@@ -27,8 +27,8 @@ describe('what a session believes of its server', () => {
     ['192.168.1.20:3478', '192.168.1.3:7', '192.168.1.3:7'],
     ['192.168.1.20:3478', '0.0.0.0:7', undefined],
   ])('%s, of us: %s is %s', (server, seen, believed) => {
-    const { testimony, noted } = of(server);
-    expect(testimony.ours(at(seen))).toEqual(believed && at(believed));
+    const { trust, noted } = of(server);
+    expect(trust.ours(at(seen))).toEqual(believed && at(believed));
     expect(noted.length).toBe(believed ? 0 : 1);
   });
 
@@ -42,14 +42,14 @@ describe('what a session believes of its server', () => {
     ['10.0.0.1:3478', '10.0.0.7:7', '10.0.0.7:7'],
     ['10.0.0.1:3478', '[fd00::1]:7', '[fd00::1]:7'],
   ])('%s, of the peer: %s is %s', (server, seen, believed) => {
-    expect(of(server).testimony.peers(at(seen))).toEqual(believed && at(believed));
+    expect(of(server).trust.peers(at(seen))).toEqual(believed && at(believed));
   });
 
   it('says its doubt once for each address of the server and reason', () => {
-    const { testimony, noted } = of('40.30.20.10:3478');
-    for (let i = 0; i < 3; i++) testimony.ours(at(`10.0.0.${i + 7}:31234`));
-    testimony.ours(at('12.13.14.15:0'));
-    testimony.ours(at('10.0.0.7:1'), at('40.30.20.11:3479'));
+    const { trust, noted } = of('40.30.20.10:3478');
+    for (let i = 0; i < 3; i++) trust.ours(at(`10.0.0.${i + 7}:31234`));
+    trust.ours(at('12.13.14.15:0'));
+    trust.ours(at('10.0.0.7:1'), at('40.30.20.11:3479'));
     expect(noted).toEqual([
       {
         event: 'doubted',
@@ -64,8 +64,8 @@ describe('what a session believes of its server', () => {
   });
 
   it('asks no other address that cannot be the server’s', () => {
-    const { testimony } = of('40.30.20.10:3478');
+    const { trust } = of('40.30.20.10:3478');
     const claimed = ['40.30.20.10:3479', '40.30.20.11:3479', '10.0.0.1:3479', '40.30.20.11:0', '0.0.0.0:3479'].map(at);
-    expect(testimony.alternates(claimed)).toEqual(claimed.slice(0, 2));
+    expect(trust.alternates(claimed)).toEqual(claimed.slice(0, 2));
   });
 });
