@@ -12,6 +12,7 @@ export type {
   Clock,
   Datagram,
   Env,
+  Gateway,
   InterfaceAddress,
   NetErrorKind,
   Random,

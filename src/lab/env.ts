@@ -33,6 +33,7 @@ export class HostSystem {
       tcp: this.tcp.as(owner),
       resolver: resolverOf(this.host, world, this.#zone),
       interfaces: () => this.host.interfaces(),
+      gateways: async () => this.host.gateways(),
     };
   }
 }

@@ -1,6 +1,6 @@
 /** A host: its interfaces and routes, and the sockets that hear what arrives. */
 import { type Family, familyOf } from '../net/address.ts';
-import { type InterfaceAddress, NetError } from '../net/env.ts';
+import { type Gateway, type InterfaceAddress, NetError } from '../net/env.ts';
 import type { Network, NetNode, Segment } from './network.ts';
 import type { Packet, Payload } from './packet.ts';
 
@@ -84,6 +84,15 @@ export class Host implements NetNode {
         internal: false,
       })),
     ];
+  }
+
+  /** The routers of the networks that it stands on, but for those that lead to a few places alone. */
+  gateways(): Gateway[] {
+    return (this.down ? [] : this.#addresses).flatMap(({ address, segment, routes, interface: name }) => {
+      const family = familyOf(address);
+      const gateway = routes ? undefined : segment.gatewayOf(family);
+      return gateway === undefined ? [] : [{ family, address: gateway, interface: name }];
+    });
   }
 
   /** Whether an address is one of this host's. */

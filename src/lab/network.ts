@@ -52,7 +52,7 @@ export class Segment {
   crossing: Crossing;
   readonly #network: Network;
   readonly #members = new Map<string, NetNode>();
-  readonly #gateways = new Map<Family, NetNode>();
+  readonly #gateways = new Map<Family, { readonly address: string; readonly node: NetNode }>();
   readonly #random: SeededRandom;
   readonly #lastArrival = new Map<string, number>();
 
@@ -68,14 +68,18 @@ export class Segment {
     this.#members.set(address, node);
   }
 
-  /** Where packets to addresses of this family go that nobody here has. */
-  setGateway(family: Family, node: NetNode): void {
-    this.#gateways.set(family, node);
+  /** Where packets go that are for an address of its family that nobody here has. */
+  setGateway(address: string, node: NetNode): void {
+    this.#gateways.set(familyOf(address), { address, node });
+  }
+
+  gatewayOf(family: Family): string | undefined {
+    return this.#gateways.get(family)?.address;
   }
 
   carry(packet: Packet, from: NetNode): void {
     const { world, trace } = this.#network;
-    const gateway = this.#gateways.get(familyOf(packet.dst.address));
+    const gateway = this.#gateways.get(familyOf(packet.dst.address))?.node;
     const to = this.#members.get(packet.dst.address) ?? (gateway === from ? undefined : gateway);
     const ttl = packet.ttl - this.crossing.hops;
     const loss = this.#fate(packet, to, ttl);

@@ -56,7 +56,7 @@ export class Router implements NetNode {
     this.#nats = nats;
     for (const address of options.insideAddresses) {
       options.inside.attach(address, this);
-      options.inside.setGateway(familyOf(address), this);
+      options.inside.setGateway(address, this);
     }
     for (const address of [...options.outsideAddresses, ...(options.routed ?? [])])
       options.outside.attach(address, this);

@@ -136,6 +136,15 @@ export interface InterfaceAddress {
   readonly internal: boolean;
 }
 
+/** A way out of the host's networks: a default route of the system's. */
+export interface Gateway {
+  readonly family: Family;
+  /** The router's address, on the host's own network; a link-local one with its zone. Absent where an interface leads out by itself, as a tunnel does. */
+  readonly address?: string | undefined;
+  /** The name of the interface, as in {@link InterfaceAddress}. */
+  readonly interface: string;
+}
+
 /**
  * The world as a program sees it. `createNodeEnv()` is the real one, a lab makes simulated ones; functions take the
  * narrowest part that they need.
@@ -147,6 +156,8 @@ export interface Env {
   readonly tcp: Tcp;
   readonly resolver: Resolver;
   interfaces(): InterfaceAddress[];
+  /** The default routes, those that the system prefers first; none where it does not tell. Bounded by a second; rejects with the signal's reason alone. */
+  gateways(signal?: AbortSignal): Promise<Gateway[]>;
 }
 
 /** What went wrong, whatever the system calls it. */

@@ -1,5 +1,6 @@
 import type { Env } from '../net/env.ts';
 import { nodeClock } from './clock.ts';
+import { nodeGateways } from './gateways.ts';
 import { nodeInterfaces } from './interfaces.ts';
 import { nodeRandom } from './random.ts';
 import { nodeResolver } from './resolver.ts';
@@ -14,4 +15,5 @@ export const createNodeEnv = (): Env => ({
   tcp: nodeTcp,
   resolver: nodeResolver,
   interfaces: nodeInterfaces,
+  gateways: nodeGateways,
 });

@@ -40,6 +40,7 @@ export const stillEnv: Env = {
     services: async () => [],
   },
   interfaces: () => [],
+  gateways: async () => [],
 };
 
 /** The real list with the built-in commands, as main.ts has it. */

@@ -51,6 +51,18 @@ describe("the tutorial's network", () => {
     });
   });
 
+  it('knows the way out of each network, and none on the internet itself', async () => {
+    const lab = createLab({ ipv6: true, splitRoute: { to: ['40.30.20.11'] }, second: { nat: 'cgnat' } });
+    expect(await lab.host('A').gateways()).toEqual([
+      { family: 4, address: '192.168.1.1', interface: 'eth0' },
+      { family: 6, address: '2001:db8:1::1', interface: 'eth0' },
+    ]);
+    expect((await lab.host('C2').gateways())[0]).toMatchObject({ address: '192.168.2.1' });
+    expect(await lab.host('B').gateways()).toEqual([]);
+    lab.system('A').host.down = true;
+    expect(await lab.host('A').gateways()).toEqual([]);
+  });
+
   it('delivers to the exact instant: half the round trip each way', async () => {
     const lab = createLab({ rttMs: 30 });
     echo(lab);
