@@ -1,8 +1,9 @@
 /** From the name of a server to transport addresses: DNS SRV, A and AAAA (RFC 8489 §8). */
 import { canonicalAddress, type Endpoint, type Family, familyOf } from '../net/address.ts';
 import { type Clock, NetError, type Random, type Resolver, type SrvRecord } from '../net/env.ts';
+import type { HostPort } from '../net/host-port.ts';
 import { within } from '../net/wait.ts';
-import { defaultPort, type StunServerName, type StunTransport } from './uri.ts';
+import { defaultPort, type StunTransport } from './uri.ts';
 
 /**
  * How much longer than the address lookup the SRV lookup may take. Few servers publish SRV records, and some resolvers
@@ -15,6 +16,8 @@ const MOST_TARGETS = 8;
 /** Of {@link discover}. */
 export interface DiscoverOptions {
   readonly transport: StunTransport;
+  /** Which service records are looked for: `_stun._udp` (RFC 8489 §8.1) when absent, or `_turn._udp` (RFC 8656 §4.1) and so on. */
+  readonly service?: 'stun' | 'turn' | undefined;
   /** Both when absent. */
   readonly family?: Family | undefined;
   readonly resolver: Resolver;
@@ -38,7 +41,7 @@ export interface DiscoverOptions {
  * console.log(found.map(formatEndpoint).join(' ')); // 40.30.20.10:3478 [2001:db8:40::10]:3478
  * ```
  */
-export async function discover(name: StunServerName, options: DiscoverOptions): Promise<Endpoint[]> {
+export async function discover(name: HostPort, options: DiscoverOptions): Promise<Endpoint[]> {
   const { transport, family, resolver, signal } = options;
   const port = name.port ?? defaultPort(transport);
   const literal = canonicalAddress(name.host);
@@ -59,8 +62,8 @@ export async function discover(name: StunServerName, options: DiscoverOptions): 
 }
 
 async function fromServices(host: string, options: DiscoverOptions): Promise<Endpoint[]> {
-  const { transport, family, resolver, random, signal } = options;
-  const service = transport === 'tls' ? '_stuns._tcp' : transport === 'tcp' ? '_stun._tcp' : '_stun._udp';
+  const { transport, family, resolver, random, signal, service: kind = 'stun' } = options;
+  const service = transport === 'tls' ? `_${kind}s._tcp` : transport === 'tcp' ? `_${kind}._tcp` : `_${kind}._udp`;
   // A target of "." says that the service is decidedly not there (RFC 2782).
   const records = (await resolver.services(`${service}.${host}`, signal)).filter(
     (record) => record.host !== '.' && record.host !== '',

@@ -1,7 +1,7 @@
-/** STUN over a byte stream: messages follow each other, each measured by its own length field (RFC 8489 §6.2.2). */
+/** STUN over a byte stream: messages follow each other, each measured by its own length field (RFC 8489 §6.2.2), between them the ChannelData of TURN (RFC 8656 §12.5). */
+import { HEADER, padded, readU16 } from './layout.ts';
 import { StunFormatError } from './message.ts';
 
-const HEADER = 20;
 /** Type and length. */
 const START = 4;
 
@@ -13,17 +13,25 @@ export class Deframer {
   /** The start of a message. */
   #bytes = new Uint8Array(FIRST_ROOM);
   #held = 0;
+  readonly #channels: boolean;
+
+  /** `channels`: ChannelData may come too, as between a TURN client and its server; without its padding it is handed over. */
+  constructor({ channels = false }: { readonly channels?: boolean } = {}) {
+    this.#channels = channels;
+  }
 
   /** The messages that this chunk completes. Throws StunFormatError where the next one cannot be STUN. */
   push(chunk: Uint8Array): Uint8Array[] {
     const messages: Uint8Array[] = [];
     for (let at = 0; at < chunk.length; ) {
-      const wanted = this.#held < START ? START : lengthOf(this.#bytes);
+      const wanted = this.#held < START ? START : padded(this.#lengthOf());
       const part = chunk.subarray(at, at + wanted - this.#held);
       this.#hold(part);
       at += part.length;
-      if (this.#held < START || this.#held < lengthOf(this.#bytes)) continue;
-      messages.push(this.#bytes.slice(0, this.#held));
+      if (this.#held < START) continue;
+      const length = this.#lengthOf();
+      if (this.#held < padded(length)) continue;
+      messages.push(this.#bytes.slice(0, length));
       if (this.#bytes.length > FIRST_ROOM) this.#bytes = new Uint8Array(FIRST_ROOM);
       this.#held = 0;
     }
@@ -40,12 +48,17 @@ export class Deframer {
     this.#bytes.set(part, this.#held);
     this.#held = needed;
   }
+
+  /** Of a whole message, by its first four bytes. */
+  #lengthOf(): number {
+    const first = this.#bytes[0] as number;
+    const length = readU16(this.#bytes, 2);
+    if (this.#channels && isChannel(first)) return START + length;
+    if (first > 3) throw new StunFormatError('not-stun', 'the two leading bits are not zero');
+    if (length % 4 !== 0) throw new StunFormatError('length', `length ${length} is no multiple of four`);
+    return HEADER + length;
+  }
 }
 
-/** Of a whole message, by its first four bytes. */
-function lengthOf(start: Uint8Array): number {
-  const length = ((start[2] as number) << 8) | (start[3] as number);
-  if ((start[0] as number) > 3) throw new StunFormatError('not-stun', 'the two leading bits are not zero');
-  if (length % 4 !== 0) throw new StunFormatError('length', `length ${length} is no multiple of four`);
-  return HEADER + length;
-}
+/** The first byte of ChannelData: its two leading bits are 01. RFC 8656 §12 uses 64–79, RFC 5766 used all of them. */
+export const isChannel = (first: number): boolean => first >> 6 === 1;

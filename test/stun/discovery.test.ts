@@ -22,6 +22,7 @@ function run(
   { services = {}, addressMs = 10, serviceMs = 10 }: Zone = {},
   family?: Family,
   transport: StunTransport = 'udp',
+  service?: 'turn',
 ) {
   const world = new World();
   const clock = world.clock({ name: 'test', background: true });
@@ -41,6 +42,7 @@ function run(
   };
   const options = {
     transport,
+    service,
     family,
     resolver,
     clock,
@@ -62,6 +64,15 @@ describe('discover', () => {
       { address: '2001:db8::1', port: 3478 },
     ]);
     expect((await run('stun.example', {}, 6)).endpoints).toEqual([{ address: '2001:db8::1', port: 3478 }]);
+  });
+
+  it('looks for the service records of TURN where that is wanted', async () => {
+    for (const [transport, asked] of [
+      ['udp', '_turn._udp.stun.example'],
+      ['tcp', '_turn._tcp.stun.example'],
+      ['tls', '_turns._tcp.stun.example'],
+    ] as const)
+      expect((await run('stun.example', {}, undefined, transport, 'turn')).asked).toEqual([asked]);
   });
 
   it('prefers the service record when no port is given', async () => {
