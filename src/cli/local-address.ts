@@ -1,5 +1,5 @@
 /** Local addresses and ports that the command line names. */
-import { type AnyArgs, type Command, UsageError } from '../commands/command.ts';
+import { type AnyArgs, type Command, type OptionSpec, UsageError } from '../commands/command.ts';
 import { familyOf, scopeOf } from '../net/address.ts';
 import { type Env, NetError } from '../net/env.ts';
 import { kebab } from './options.ts';
@@ -11,12 +11,24 @@ export async function checkLocalAddresses(
   env: Env,
   signal: AbortSignal,
 ): Promise<void> {
-  for (const [name, { means }] of Object.entries(command.options)) {
+  const options = Object.entries(command.options);
+  /** The value of the option for which this holds, whatever its name. */
+  const given = (is: (spec: OptionSpec) => boolean): unknown => args[options.find(([, spec]) => is(spec))?.[0] ?? ''];
+  const family = given(({ type }) => type === 'family');
+  const source = given(({ means }) => means === 'local-address');
+  for (const [name, { means }] of options) {
     const value: unknown = args[name];
     if (means === 'local-address' && typeof value === 'string')
-      await checkLocalAddress(`--${kebab(name)}`, value, args['family'], env, signal);
+      await checkLocalAddress(`--${kebab(name)}`, value, family, env, signal);
     if (means === 'free-port' && typeof value === 'number' && value > 0)
-      await checkFreePort(`--${kebab(name)}`, value, args, env, signal);
+      await checkFreePort(
+        `--${kebab(name)}`,
+        value,
+        typeof source === 'string' ? source : undefined,
+        family,
+        env,
+        signal,
+      );
   }
 }
 
@@ -43,15 +55,14 @@ async function checkLocalAddress(
 async function checkFreePort(
   option: string,
   port: number,
-  args: AnyArgs,
+  address: string | undefined,
+  family: unknown,
   env: Env,
   signal: AbortSignal,
 ): Promise<void> {
-  const source: unknown = args['source'];
-  const address = typeof source === 'string' ? source : undefined;
-  const family = address === undefined ? ((args['family'] as unknown) === 6 ? 6 : 4) : familyOf(address);
+  const own = address === undefined ? (family === 6 ? 6 : 4) : familyOf(address);
   try {
-    (await env.udp.open({ family, port, ...(address !== undefined && { address }) }, signal)).close();
+    (await env.udp.open({ family: own, port, ...(address !== undefined && { address }) }, signal)).close();
   } catch (error) {
     if (error instanceof NetError && error.kind === 'in-use')
       throw new UsageError(`${option}: UDP port ${port} is in use by another program`);

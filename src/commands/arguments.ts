@@ -84,13 +84,23 @@ export function parseRemote(text: string, argument: string): { readonly host: st
   return { host, port };
 }
 
+/** What the command line demands of the local end. */
+export interface LocalDemand {
+  readonly family?: Family | undefined;
+  readonly source?: string | undefined;
+}
+
+/** The family that -4, -6 or the source address demands. */
+export const demandedFamily = ({ family, source }: LocalDemand): Family | undefined =>
+  family ?? (source === undefined ? undefined : familyOf(source));
+
 /** A literal address must be of the family that -4 or -6, or the source address, demands; a name may turn out to be. Throws UsageError. */
 export function checkFamily(
   argument: string,
   hosts: readonly { readonly host: string }[],
-  { family, source }: { readonly family?: Family | undefined; readonly source?: string | undefined },
+  { family, source }: LocalDemand,
 ): void {
-  const wanted = family ?? (source === undefined ? undefined : familyOf(source));
+  const wanted = demandedFamily({ family, source });
   const foreign =
     wanted === undefined
       ? undefined
@@ -132,6 +142,8 @@ export const TIMEOUT = {
 } as const;
 /** `-w`, `--wait`: as {@link TIMEOUT}, for commands that wait for others. Spread it to say for what. */
 export const WAIT = { ...TIMEOUT, alias: ['w', 'wait'] } as const;
+/** The local end of a socket: family, address, port. */
+export const LOCAL_END = { family: FAMILY, port: PORT, source: SOURCE } as const;
 /** `-u`, `-n`: what fingers are used to from nc and hping3, and what goes without saying here. */
 export const HABITS = {
   udp: { type: 'boolean', alias: ['2', 'u'], hidden: true, describe: 'nothing: it is UDP' },

@@ -1,6 +1,6 @@
 /** The arguments of `connect`. */
 import type { Endpoint } from '../../net/address.ts';
-import { FAMILY, PORT, SOURCE, parseHost, parseStun, WAIT } from '../arguments.ts';
+import { LOCAL_END, parseHost, parseStun, WAIT } from '../arguments.ts';
 import { type ArgsOf, UsageError } from '../command.ts';
 import type { Purpose } from './use.ts';
 
@@ -51,9 +51,7 @@ export const options = {
     describe: 'wait so long for the other host',
   },
   noRepair: { type: 'boolean', describe: 'end when the path dies, instead of looking for a new one' },
-  family: FAMILY,
-  port: PORT,
-  source: SOURCE,
+  ...LOCAL_END,
 } as const;
 
 export type Args = ArgsOf<typeof positionals, typeof options>;

@@ -1,8 +1,6 @@
 /** The arguments of `listen`. */
 import {
-  FAMILY,
-  PORT,
-  SOURCE,
+  LOCAL_END,
   parseLocalPort,
   parseRemote,
   parseSeconds,
@@ -66,9 +64,7 @@ export const options = {
     type: 'boolean',
     describe: 'take the port although another program shares it; the last one to come hears the datagrams',
   },
-  family: FAMILY,
-  port: PORT,
-  source: SOURCE,
+  ...LOCAL_END,
   ...HABITS,
   listen: { type: 'boolean', alias: 'l', hidden: true, describe: 'nothing: it listens' },
 } as const;

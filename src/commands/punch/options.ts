@@ -1,16 +1,11 @@
 /** The arguments of `punch`. */
-import { FAMILY, PORT, SOURCE, parseRemote, parseSeconds, parseStun, parseWhole, WAIT, HABITS } from '../arguments.ts';
+import { LOCAL_END, parseSeconds, parseStun, parseWhole, WAIT, HABITS } from '../arguments.ts';
 import type { ArgsOf } from '../command.ts';
 import { parseHex } from '../datagrams/payload.ts';
+import { REMOTE } from '../datagrams/remote.ts';
 
 export const positionals = {
-  remote: {
-    required: true,
-    joinPort: true,
-    parse: parseRemote,
-    valueName: 'HOST PORT',
-    describe: 'the remote end: host port, host:port or [v6]:port',
-  },
+  remote: { ...REMOTE, describe: 'the remote end: host port, host:port or [v6]:port' },
 } as const;
 
 export const options = {
@@ -74,9 +69,7 @@ export const options = {
     parse: parseSeconds,
     describe: 'go on until interrupted, with a packet so often (10 s when left out), to keep the hole open',
   },
-  family: FAMILY,
-  port: PORT,
-  source: SOURCE,
+  ...LOCAL_END,
   ...HABITS,
 } as const;
 

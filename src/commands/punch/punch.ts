@@ -32,14 +32,8 @@ function payloadOf(args: Args, remote: Endpoint): Uint8Array | undefined {
 async function run(args: Args, context: Context): Promise<Report<PunchReport>> {
   const { env, signal } = context;
   const finish = startReport(env.clock, 'nat-tool/punch@1');
-  checkFamily('remote', [args.remote], args);
   checkFamily('--stun', args.stun, args);
-  const remote = await resolveRemote(
-    env,
-    args.remote,
-    args.family ?? (args.source === undefined ? undefined : familyOf(args.source)),
-    signal,
-  );
+  const remote = await resolveRemote(env, args, signal);
   const payload = payloadOf(args, remote);
   const port = await LocalPort.open(
     env,

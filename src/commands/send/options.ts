@@ -1,17 +1,10 @@
 /** The arguments of `send`. */
-import { FAMILY, PORT, SOURCE, parseRemote, parseWhole, WAIT, HABITS } from '../arguments.ts';
+import { LOCAL_END, parseWhole, WAIT, HABITS } from '../arguments.ts';
 import type { ArgsOf } from '../command.ts';
 import { parseHex } from '../datagrams/payload.ts';
+import { REMOTE } from '../datagrams/remote.ts';
 
-export const positionals = {
-  remote: {
-    required: true,
-    joinPort: true,
-    parse: parseRemote,
-    valueName: 'HOST PORT',
-    describe: 'where to: host port, host:port or [v6]:port',
-  },
-} as const;
+export const positionals = { remote: REMOTE } as const;
 
 export const options = {
   data: { type: 'string', valueName: 'TEXT', describe: 'send this in one datagram, in place of standard input' },
@@ -34,9 +27,7 @@ export const options = {
     ...WAIT,
     describe: 'print replies until none has come for so long',
   },
-  family: FAMILY,
-  port: PORT,
-  source: SOURCE,
+  ...LOCAL_END,
   ...HABITS,
 } as const;
 

@@ -6,7 +6,6 @@ import { answerPunch } from '../../probe/punch/hole-keeping.ts';
 import { type Block, note } from '../../render/block.ts';
 import { type Finding, finding } from '../../report/finding.ts';
 import { type Report, startReport } from '../../report/report.ts';
-import { checkFamily } from '../arguments.ts';
 import { type Context, UsageError, defineCommand } from '../command.ts';
 import { type Cutting, datagramsOf, tooBig } from '../datagrams/input.ts';
 import { type DatagramEvent, DatagramOutput, datagramLine, mannerOf } from '../datagrams/output.ts';
@@ -54,13 +53,7 @@ function source(args: Args, context: Context<DatagramEvent>, most: number): Asyn
 async function run(args: Args, context: Context<DatagramEvent>): Promise<Report<Sent>> {
   const { env, signal } = context;
   const finish = startReport(env.clock, 'nat-tool/send@1');
-  checkFamily('remote', [args.remote], args);
-  const remote = await resolveRemote(
-    env,
-    args.remote,
-    args.family ?? (args.source === undefined ? undefined : familyOf(args.source)),
-    signal,
-  );
+  const remote = await resolveRemote(env, args, signal);
   const batches = source(args, context, largestDatagram(remote.address));
   let socket: UdpSocket;
   try {

@@ -1,8 +1,7 @@
 import type { ExchangeResult, QueryOptions } from '../../probe/query/query.ts';
-import { familyOf } from '../../net/address.ts';
 import { finding } from '../../report/finding.ts';
 import { startReport } from '../../report/report.ts';
-import { checkFamily } from '../arguments.ts';
+import { checkFamily, demandedFamily } from '../arguments.ts';
 import { type Context, type ExitStatus, UsageError, defineCommand } from '../command.ts';
 import { credentialsOf } from '../credentials.ts';
 import { all, anyBuiltIn } from './ask.ts';
@@ -60,11 +59,7 @@ async function run(args: Args, context: Context<ExchangeResult>) {
       }),
   };
   const results = named.length === 0 ? await anyBuiltIn(queried, context) : await all(named, queried, context);
-  const findings = findingsOf(
-    results,
-    env,
-    args.family ?? (args.source === undefined ? undefined : familyOf(args.source)),
-  );
+  const findings = findingsOf(results, env, demandedFamily(args));
   if (signal.aborted) return close('partial', { results }, [...findings, finding('interrupted')]);
   return close(results.some(({ mapped }) => mapped !== null) ? 'complete' : 'failed', { results }, findings);
 }
