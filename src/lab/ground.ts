@@ -5,6 +5,7 @@ import { HostSystem } from './env.ts';
 import { Host, type HostAddress, type HostOptions } from './host.ts';
 import type { Zone } from './names.ts';
 import { type Crossing, Network, Segment } from './network.ts';
+import { OneToOneNat, type Translation } from './one-to-one.ts';
 import { Router, type RouterOptions } from './router.ts';
 import type { World } from './world.ts';
 
@@ -38,6 +39,18 @@ export class Ground {
       addresses.map((address) => this.wan(address)),
       options,
     );
+  }
+
+  /** A host with private addresses, each with a public one of a 1:1 NAT in front of it, as clouds have it. */
+  addTranslatedHost(name: string, pairs: readonly Translation[]): HostSystem {
+    const segment = new Segment(this.network, `LAN ${name}`);
+    this.lans.set(name, segment);
+    const system = this.addHost(
+      name,
+      pairs.map(({ inside }) => ({ address: inside, segment, interface: 'eth0', prefixLength: 24 })),
+    );
+    new OneToOneNat(`1:1 ${name}`, segment, this.internet, pairs);
+    return system;
   }
 
   addRouter(name: string, options: RouterOptions): void {

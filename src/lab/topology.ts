@@ -152,9 +152,26 @@ export class Lab {
     this.#ground.serve(name, service);
   }
 
-  /** Adds a host on the internet. */
-  addHost(name: string, addresses: readonly string[]): Env {
-    this.#ground.addPublicHost(name, addresses);
+  /** Adds a host on the internet. With `outside` its own addresses are private, and a 1:1 NAT gives each, in order, a public one. */
+  addHost(
+    name: string,
+    addresses: readonly string[],
+    { outside }: { readonly outside?: readonly string[] | undefined } = {},
+  ): Env {
+    if (!outside) this.#ground.addPublicHost(name, addresses);
+    else
+      this.#ground.addTranslatedHost(
+        name,
+        addresses.map((inside, i) => ({ inside, outside: outside[i] ?? inside })),
+      );
+    return this.host(name);
+  }
+
+  /** Adds a host beside another one, on its private network. */
+  addNeighbour(name: string, of: string, address: string): Env {
+    const segment = this.#ground.lans.get(of);
+    if (!segment) throw new RangeError(`${of} has no private network`);
+    this.#ground.addHost(name, [{ address, segment, interface: 'eth0', prefixLength: 24 }]);
     return this.host(name);
   }
 

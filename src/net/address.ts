@@ -255,11 +255,24 @@ export function unmappedV4(address: string): string {
   return inner?.length === 4 ? formatAddress(inner) : address;
 }
 
+const V4_SCOPES = SCOPES_V4.map(([prefix, length, scope]) => {
+  const shift = 32 - length;
+  return { shift, prefix: (v4Number(prefix) as number) >>> shift, scope };
+});
+
+/** Scope of an IPv4 address as {@link v4Number} reads it. */
+export function v4Scope(address: number): AddressScope {
+  for (const { shift, prefix, scope } of V4_SCOPES) if (address >>> shift === prefix) return scope;
+  return 'public';
+}
+
 /** Scope of a literal address; `shared` is 100.64.0.0/10, the space between a CGNAT and its customers (RFC 6598). */
 export function scopeOf(address: string): AddressScope {
+  const v4 = v4Number(address);
+  if (v4 !== undefined) return v4Scope(v4);
   const bytes = addressBytes(address);
   if (!bytes) throw new RangeError(`not an IP address: ${address}`);
-  for (const [prefix, length, scope] of bytes.length === 4 ? SCOPES_V4 : SCOPES_V6) {
+  for (const [prefix, length, scope] of SCOPES_V6) {
     if (inPrefix(bytes, addressBytes(prefix) as Uint8Array, length)) return scope;
   }
   return 'public';

@@ -14,7 +14,7 @@ import { type RateLimit, SourceLimiter } from '../net/rate-limit.ts';
 import { attribute } from '../stun/attributes.ts';
 import { encodeBinding, reflexive } from '../stun/binding.ts';
 import { type Decoded, METHOD, transactionKey, tryDecode } from '../stun/message.ts';
-import type { Role } from '../stun/server.ts';
+import { type Role, ROLES } from '../stun/roles.ts';
 import { enter, type Member, type Room, Rooms, type Spot, update } from './rooms.ts';
 import {
   COOKIE_BYTES,
@@ -192,7 +192,7 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
       status,
       stored: member.sequence,
       cookie,
-      alternates: alternatesOf(member.spot),
+      alternates: alternatesOf(member.spot, member.endpoint.address),
       peer: told,
     };
   }
@@ -232,13 +232,14 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
 }
 
 /** A wildcard address means: the address where you asked. A server behind a NAT of its own knows no better. */
-function alternatesOf({ role, sockets: { endpoints } }: Spot): Endpoint[] {
+function alternatesOf({ role, sockets }: Spot, client: string): Endpoint[] {
+  const { endpoints } = sockets;
+  const known = sockets.known?.(client) ?? endpoints;
   const asked = endpoints[role]?.address;
-  const told = ({ address, port }: Endpoint): Endpoint =>
-    address === asked && scopeOf(address) !== 'public'
-      ? { address: anyAddress(familyOf(address)), port }
-      : { address, port };
-  return (Object.entries(endpoints) as [Role, Endpoint][])
-    .filter(([each]) => each !== role)
-    .map(([, endpoint]) => told(endpoint));
+  const told = (each: Role): Endpoint | undefined => {
+    const [here, there] = [endpoints[each], known[each]];
+    if (!here || here.address !== asked || (there && scopeOf(there.address) === 'public')) return there;
+    return { address: anyAddress(familyOf(asked)), port: here.port };
+  };
+  return ROLES.flatMap((each) => (each === role ? [] : (told(each) ?? [])));
 }

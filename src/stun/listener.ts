@@ -13,13 +13,15 @@ import type { RateLimit } from '../net/rate-limit.ts';
 import { Connections } from './connections.ts';
 import { Deframer } from './framing.ts';
 import { StunFormatError } from './message.ts';
+import { type Advertised, type Endpoints, type Role, ROLES } from './roles.ts';
 import {
+  advertise,
   createStunServer,
   respond,
-  type Role,
   type ServerAnswer,
   type ServerPacket,
   type StunServer,
+  viewFor,
 } from './server.ts';
 import { type Counters, createServerState, type ServerState } from './server-state.ts';
 
@@ -34,6 +36,8 @@ export interface ListenOptions {
    */
   readonly nextPort?: boolean | undefined;
   readonly tcp: boolean;
+  /** How the outside knows the sockets, once they are open; as they are when absent. */
+  readonly advertised?: ((endpoints: Endpoints) => Advertised) | undefined;
   readonly software?: string | undefined;
   readonly limit?: RateLimit | undefined;
   /** What it shares with servers on other addresses; one of its own, with `limit`, when absent. */
@@ -48,7 +52,9 @@ export interface ListenOptions {
 
 /** What another protocol may use of the server's sockets. */
 export interface ServerSockets {
-  readonly endpoints: Readonly<Partial<Record<Role, Endpoint>>>;
+  readonly endpoints: Endpoints;
+  /** What a client at this address may be told of the server, other roles than `endpoints` has included; `endpoints` when absent. */
+  known?(client: string): Endpoints;
   /** Fails silently: what the system would not send is as good as lost. */
   send(answer: ServerAnswer): void;
 }
@@ -73,7 +79,11 @@ export const createListenState = (random: Random, limit?: RateLimit): ListenStat
 });
 
 export interface Listening {
-  readonly endpoints: Readonly<Partial<Record<Role, Endpoint>>>;
+  readonly endpoints: Endpoints;
+  /** As the outside knows them. */
+  readonly advertised: Endpoints;
+  /** From now on clients are told this of it. */
+  advertise(advertised: Advertised): void;
   readonly tcp: readonly Endpoint[];
   readonly counters: Readonly<Counters>;
   /** TCP connections accepted so far. */
@@ -148,23 +158,31 @@ export async function listen(
     for (const [role, socket] of sockets) endpoints[role] = socket.local;
     const server = createStunServer({
       endpoints,
+      advertised: options.advertised?.(endpoints),
       software: options.software,
       random: env.random,
       state,
     });
+    const rfc5780 = ROLES.every((role) => endpoints[role]);
     if (options.tcp) {
       for (const [role, endpoint] of Object.entries(endpoints) as [Role, Endpoint][]) {
-        if (role !== 'A1P1' && !server.behaviour) continue;
+        if (role !== 'A1P1' && !rfc5780) continue;
         listeners.push(await env.tcp.listen(endpoint, (stream) => void serveStream(server, role, stream)));
         signal.throwIfAborted();
       }
     }
     const send = (answer: ServerAnswer) =>
       sockets.get(answer.viaRole)?.send(answer.data, answer.to).catch(ignoreNetError);
-    const protocols = (options.protocols ?? []).map((begin) => begin({ endpoints, send }));
+    const protocols = (options.protocols ?? []).map((begin) =>
+      begin({ endpoints, known: (client) => viewFor(server, client).endpoints, send }),
+    );
     for (const [role, socket] of sockets) answerOn(role, socket, sockets, server, options, protocols);
     return {
       endpoints,
+      get advertised() {
+        return server.views.outside.endpoints;
+      },
+      advertise: (advertised) => advertise(server, advertised),
       tcp: listeners.map(({ local }) => local),
       counters: state.counters,
       get connections() {

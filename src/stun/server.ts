@@ -4,31 +4,33 @@
  *
  * Towards a source that a forged packet could name (UDP) it never sends more than it received, except the plain answer.
  */
-import { type Endpoint, isAnyAddress, scopeOf, v4Number } from '../net/address.ts';
+import { type Endpoint, scopeOf, unmappedV4, v4Number } from '../net/address.ts';
 import type { Random } from '../net/env.ts';
 import type { RateLimit } from '../net/rate-limit.ts';
 import { type Attribute, type AttributeName, ATTRIBUTES, attribute } from './attributes.ts';
 import { encodeBinding, reflexive } from './binding.ts';
 import { checkFingerprint } from './integrity.ts';
 import { attributeLength, encodedLength, get, MOST_BYTES, tryDecode, unknownRequired } from './message.ts';
+import {
+  type Advertised,
+  changedRole,
+  type Endpoints,
+  isInside,
+  type Role,
+  ROLES,
+  type View,
+  type Views,
+  viewsOf,
+} from './roles.ts';
 import { createServerState, type ServerState } from './server-state.ts';
 import { utf8Length } from './text.ts';
 
-/** A socket of the server: which of its two addresses, and which of its two ports. */
-export type Role = 'A1P1' | 'A1P2' | 'A2P1' | 'A2P2';
-
-export const ROLES: readonly Role[] = ['A1P1', 'A1P2', 'A2P1', 'A2P2'];
-
-/** The role that a CHANGE-REQUEST with these flags moves the answer to. */
-export function changedRole(role: Role, changeIp: boolean, changePort: boolean): Role {
-  const address = (role[1] === '1') !== changeIp ? 'A1' : 'A2';
-  return (role[3] === '1') !== changePort ? `${address}P1` : `${address}P2`;
-}
-
 /** Of {@link createStunServer}. */
 export interface ServerOptions {
-  /** The sockets there are and how clients see them. With all four roles it does RFC 5780; with both ports of one address it honours a change of port. Clients are never told a wildcard address, nor, of a server on one address, one that is not public: behind a NAT of its own it knows no better. */
-  readonly endpoints: Readonly<Partial<Record<Role, Endpoint>>>;
+  /** The sockets there are. With all four roles it does RFC 5780; with both ports of one address it honours a change of port. Clients are never told a wildcard address, public ones none that is not public, and none is told that of a server on one address. */
+  readonly endpoints: Endpoints;
+  /** How the outside knows them, where that is otherwise; see {@link advertise}. */
+  readonly advertised?: Advertised | undefined;
   /** Sent over TCP, and over UDP where the request was at least as long as the answer with it. */
   readonly software?: string | undefined;
   /** Of each source; {@link DEFAULT_LIMIT} when absent. */
@@ -38,13 +40,17 @@ export interface ServerOptions {
   readonly state?: ServerState | undefined;
 }
 
+export { changedRole, type Role, ROLES } from './roles.ts';
+
 /** A server: its settings, prepared, and its state. */
 export interface StunServer extends ServerState {
-  readonly endpoints: Readonly<Partial<Record<Role, Endpoint>>>;
-  readonly behaviour: boolean;
+  /** Its sockets. */
+  readonly endpoints: Endpoints;
   readonly software: Attribute | undefined;
-  /** The plain answer of each role to an IPv4 source, with zeros where transaction and source go. */
-  readonly templates: ReadonlyMap<Role, Uint8Array>;
+  /** How clients know it. */
+  views: Views;
+  /** By view: the plain answer of each role to an IPv4 source, with zeros where transaction and source go. */
+  templates: ReadonlyMap<View, ReadonlyMap<Role, Uint8Array>>;
 }
 
 /** A datagram that reached one of the server's sockets, or a message over TCP. */
@@ -67,21 +73,35 @@ export interface ServerAnswer {
 
 /** A STUN server as a value, for {@link respond}. Throws StunFormatError for a `software` that does not fit its attribute. */
 export function createStunServer(options: ServerOptions): StunServer {
-  const { endpoints, software, limit, random } = options;
+  const { endpoints, software, limit, random, advertised } = options;
   const server: StunServer = {
     ...(options.state ?? createServerState(random, limit)),
     endpoints,
-    behaviour: ROLES.every((role) => endpoints[role]),
     software: software === undefined ? undefined : checked(attribute('SOFTWARE', software)),
+    views: viewsOf(endpoints),
     templates: new Map(),
   };
-  const blank = { address: '0.0.0.0', port: 0 };
-  const templates = ROLES.filter((role) => endpoints[role]).map((role): [Role, Uint8Array] => [
-    role,
-    encodeBinding('success', new Uint8Array(12), plainAttributes(server, role, role, blank)),
-  ]);
-  return { ...server, templates: new Map(templates) };
+  advertise(server, advertised);
+  return server;
 }
+
+/** From now on clients are told this of it. */
+export function advertise(server: StunServer, advertised: Advertised | undefined): void {
+  const { endpoints } = server;
+  const views = viewsOf(endpoints, advertised);
+  const blank = { address: '0.0.0.0', port: 0 };
+  const answer = (view: View, role: Role): Uint8Array =>
+    encodeBinding('success', new Uint8Array(12), plainAttributes(view, role, role, blank));
+  const roles = ROLES.filter((role) => endpoints[role]);
+  server.views = views;
+  server.templates = new Map(
+    [views.inside, views.outside].map((view) => [view, new Map(roles.map((role) => [role, answer(view, role)]))]),
+  );
+}
+
+/** How a client at this address knows the server. */
+export const viewFor = ({ views }: StunServer, address: string): View =>
+  views.inside !== views.outside && isInside(unmappedV4(address)) ? views.inside : views.outside;
 
 function checked(of: Attribute): Attribute {
   attributeLength(of);
@@ -121,7 +141,7 @@ export function respond(server: StunServer, packet: ServerPacket): ServerAnswer 
   }
   const template =
     packet.data.length === 20 && v4 !== undefined && packet.transport !== 'tcp'
-      ? server.templates.get(packet.role)
+      ? server.templates.get(viewFor(server, packet.from.address))?.get(packet.role)
       : undefined;
   if (template && hasCookie(packet.data) && packet.data[2] === 0 && packet.data[3] === 0) {
     counters.answered++;
@@ -200,13 +220,15 @@ function respondFully(server: StunServer, packet: ServerPacket): ServerAnswer | 
   const unknown = unknownRequired(request, UNDERSTOOD);
   // Classic clients send CHANGE-REQUEST with no flag set in plain requests, so its presence alone is no reason to refuse.
   const viaRole = changes ? changedRole(role, change.ip, change.port) : role;
-  if (changes && (!server.endpoints[viaRole] || transport === 'tcp')) unknown.push(ATTRIBUTES['CHANGE-REQUEST'].type);
+  const view = viewFor(server, from.address);
+  const possible = change?.ip ? view.behaviour : server.endpoints[viaRole];
+  if (changes && (!possible || transport === 'tcp')) unknown.push(ATTRIBUTES['CHANGE-REQUEST'].type);
   if (unknown.length > 0) return refuse(420, 'Unknown Attribute', attribute('UNKNOWN-ATTRIBUTES', unknown));
   if (padding !== undefined && responsePort !== undefined) return refuse(400, 'PADDING with RESPONSE-PORT');
 
   const attributes = request.classic
-    ? classicAttributes(server, role, viaRole, from)
-    : plainAttributes(server, role, viaRole, from);
+    ? classicAttributes(view, role, viaRole, from)
+    : plainAttributes(view, role, viaRole, from);
   if (padding !== undefined) {
     const room = data.length - size(attributes) - 4;
     if (room > 0) attributes.push(attribute('PADDING', new Uint8Array(room & ~3)));
@@ -223,10 +245,10 @@ function respondFully(server: StunServer, packet: ServerPacket): ServerAnswer | 
 }
 
 /** XOR-MAPPED-ADDRESS and MAPPED-ADDRESS come first: {@link fill} relies on it. */
-function plainAttributes(server: StunServer, role: Role, viaRole: Role, from: Endpoint): Attribute[] {
+function plainAttributes(view: View, role: Role, viaRole: Role, from: Endpoint): Attribute[] {
   const mapped = reflexive(from);
-  const origin = told(server, viaRole);
-  const other = server.behaviour ? told(server, changedRole(role, true, true)) : undefined;
+  const origin = told(view, viaRole);
+  const other = view.behaviour ? told(view, changedRole(role, true, true)) : undefined;
   return [
     attribute('XOR-MAPPED-ADDRESS', mapped),
     attribute('MAPPED-ADDRESS', mapped),
@@ -236,9 +258,9 @@ function plainAttributes(server: StunServer, role: Role, viaRole: Role, from: En
 }
 
 /** RFC 3489 §11.2. Without a second address there is nothing true to say in CHANGED-ADDRESS. */
-function classicAttributes(server: StunServer, role: Role, viaRole: Role, from: Endpoint): Attribute[] {
-  const source = told(server, viaRole);
-  const changed = server.behaviour ? told(server, changedRole(role, true, true)) : undefined;
+function classicAttributes(view: View, role: Role, viaRole: Role, from: Endpoint): Attribute[] {
+  const source = told(view, viaRole);
+  const changed = view.behaviour ? told(view, changedRole(role, true, true)) : undefined;
   return [
     attribute('MAPPED-ADDRESS', reflexive(from)),
     ...(source ? [attribute('SOURCE-ADDRESS', source)] : []),
@@ -261,10 +283,10 @@ function evened(of: Attribute): Attribute {
   }
 }
 
-function told({ endpoints, behaviour }: StunServer, role: Role): Endpoint | undefined {
+/** One on one address alone that is not public is not told: behind a NAT of its own the server knows no better. */
+function told({ endpoints, behaviour }: View, role: Role): Endpoint | undefined {
   const endpoint = endpoints[role];
-  if (!endpoint || isAnyAddress(endpoint.address)) return undefined;
-  return behaviour || scopeOf(endpoint.address) === 'public' ? endpoint : undefined;
+  return endpoint && (behaviour || scopeOf(endpoint.address) === 'public') ? endpoint : undefined;
 }
 
 const hasCookie = (data: Uint8Array): boolean =>

@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Host, Internet, type Site, type SiteOptions } from './internet.ts';
 import type { NatKind } from './nat.ts';
-import type { Finished, Running } from './process.ts';
+import type { Running } from './process.ts';
 import { describeKernel } from './suite.ts';
-import { bin, type Json, natTool, startServe } from './tool.ts';
+import { bin, connectBoth, natTool, startServe } from './tool.ts';
 
 const SERVER = '40.30.20.10';
 
@@ -28,16 +28,7 @@ describeKernel('two hosts', ['nat-tool', 'nft'], () => {
     return (await natTool(host, ['connect', '--generate'])).stdout.trim();
   }
 
-  async function connect(a: Host, b: Host): Promise<(Json & { code: number | null })[]> {
-    const code = await freshCode(a);
-    const side = (host: Host): Promise<Finished> =>
-      natTool(host, ['connect', '--check', '--json', '--server', SERVER], { env: { NAT_TOOL_CODE: code } });
-    const both = await Promise.all([side(a), side(b)]);
-    return both.map((each) => {
-      if (!each.stdout.startsWith('{')) throw new Error(`exit ${each.code}: ${each.stderr}`);
-      return { ...(JSON.parse(each.stdout) as Json), code: each.code };
-    });
-  }
+  const connect = (a: Host, b: Host) => connectBoth(a, b, SERVER);
 
   it.each<[NatKind, NatKind]>([
     ['full-cone', 'port-restricted-cone'],

@@ -4,7 +4,7 @@
  */
 import { type Flow, parseConntrack, type Row, translations } from './conntrack.ts';
 import { hold, release, sweepStale, uniquePrefix } from './names.ts';
-import { type NatOptions, ruleset } from './nat.ts';
+import { type NatOptions, oneToOne, ruleset } from './nat.ts';
 import { must, run, type Running, type RunOptions, start } from './process.ts';
 
 /** The core's address on every link, and every host's next hop. */
@@ -90,6 +90,26 @@ export class Internet {
     const namespace = await this.#namespace(name);
     await this.#attach(namespace, 'eth0', addresses);
     return new Host(namespace, addresses);
+  }
+
+  /** A host with private addresses behind a 1:1 NAT, as clouds have it. `addresses` of the host are the private ones; a public one for each, in order. */
+  async cloud(name: string, outside: readonly string[]): Promise<{ readonly host: Host; readonly router: Router }> {
+    const [router, inner] = [await this.#namespace(`${name}-n`), await this.#namespace(name)];
+    const inside = outside.map((_, i) => `10.0.0.${5 + i}`);
+    await this.#attach(router, 'wan', outside);
+    await ip(router, [
+      `link add lan type veth peer name eth0 netns ${inner}`,
+      'addr add 10.0.0.1/24 dev lan',
+      'link set lan up',
+    ]);
+    await ip(inner, [
+      ...inside.map((address) => `addr add ${address}/24 dev eth0`),
+      'link set eth0 up',
+      'route add default via 10.0.0.1',
+    ]);
+    await must(router, ['nft', '-f', '-'], { stdin: oneToOne(inside, outside) });
+    await must(router, ['sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward']);
+    return { host: new Host(inner, inside), router: new Router(router, outside) };
   }
 
   /** A router, its client, and the rules between them. */

@@ -78,3 +78,17 @@ function nat(
   }
 }`;
 }
+
+/** A 1:1 NAT: each inside address is the outside one of the same place, both ways, whatever the port. */
+export function oneToOne(inside: readonly string[], outside: readonly string[]): string {
+  const map = (from: readonly string[], to: readonly string[]): string =>
+    from.map((address, i) => `${address} : ${to[i]}`).join(', ');
+  return `table ip nat {
+  chain pre { type nat hook prerouting priority dstnat; policy accept;
+    iifname "wan" dnat to ip daddr map { ${map(outside, inside)} }
+  }
+  chain post { type nat hook postrouting priority srcnat; policy accept;
+    oifname "wan" snat to ip saddr map { ${map(inside, outside)} }
+  }
+}`;
+}

@@ -36,3 +36,15 @@ export async function startServe(host: Host): Promise<Running> {
   await server.until(/(?:"listening".*"udp".*\n[\s\S]*){4}/);
   return server;
 }
+
+/** `connect --check` on two hosts with one fresh code, meeting at this server. */
+export async function connectBoth(a: Host, b: Host, server: string): Promise<(Json & { code: number | null })[]> {
+  const code = (await natTool(a, ['connect', '--generate'])).stdout.trim();
+  const side = (host: Host): Promise<Finished> =>
+    natTool(host, ['connect', '--check', '--json', '--server', server], { env: { NAT_TOOL_CODE: code } });
+  const both = await Promise.all([side(a), side(b)]);
+  return both.map((each) => {
+    if (!each.stdout.startsWith('{')) throw new Error(`exit ${each.code}: ${each.stderr}`);
+    return { ...(JSON.parse(each.stdout) as Json), code: each.code };
+  });
+}

@@ -17,6 +17,7 @@ import {
 } from '../../src/stun/message.ts';
 import { checkFingerprint } from '../../src/stun/integrity.ts';
 import {
+  advertise,
   changedRole,
   createStunServer,
   respond,
@@ -121,15 +122,42 @@ describe('a plain Binding request', () => {
     expect(get(answered(server, { data: request() }).message, 'RESPONSE-ORIGIN')).toBeUndefined();
   });
 
-  it('is not told a private address of a server that has no other: behind a NAT it knows no better', () => {
+  it('is not told private addresses: behind a NAT the server knows no better', () => {
     const address = '10.0.0.5';
     const one = createStunServer({ endpoints: { A1P1: { address, port: 3478 } }, random });
     expect(get(answered(one, { data: request() }).message, 'RESPONSE-ORIGIN')).toBeUndefined();
     const four = Object.fromEntries(
       ROLES.map((role, i) => [role, { address: `10.0.0.${i < 2 ? 5 : 6}`, port: 3478 + (i % 2) }]),
     );
-    const { message } = answered(createStunServer({ endpoints: four, random }), { data: request() });
-    expect(get(message, 'RESPONSE-ORIGIN')).toEqual({ address, port: 3478 });
+    const two = createStunServer({ endpoints: four, random });
+    const told = (from: string, attributes: readonly Attribute[] = []) => {
+      const { message } = answered(two, { data: request(attributes), from: { address: from, port: 1 } });
+      return [get(message, 'RESPONSE-ORIGIN'), get(message, 'OTHER-ADDRESS'), get(message, 'ERROR-CODE')?.code];
+    };
+    const change = [attribute('CHANGE-REQUEST', { ip: true, port: true })];
+    expect(told('203.0.113.7')).toEqual([undefined, undefined, undefined]);
+    expect(told('203.0.113.7', change)).toEqual([undefined, undefined, 420]);
+    for (const near of ['10.0.0.9', '::ffff:10.0.0.9', '100.64.1.7'])
+      expect(told(near)).toEqual([{ address, port: 3478 }, { address: '10.0.0.6', port: 3479 }, undefined]);
+  });
+
+  it('behind a 1:1 NAT is told the public addresses, and inside the private ones', () => {
+    const four = (network: string) =>
+      Object.fromEntries(
+        ROLES.map((role, i) => [role, { address: `${network}.${i < 2 ? 5 : 6}`, port: 3478 + (i % 2) }]),
+      );
+    const server = createStunServer({ endpoints: four('10.0.0'), random, advertised: { outside: four('40.30.20') } });
+    const told = (from: string, attributes: readonly Attribute[] = []) => {
+      const { message, viaRole } = answered(server, { data: request(attributes), from: { address: from, port: 1 } });
+      return [get(message, 'RESPONSE-ORIGIN')?.address, get(message, 'OTHER-ADDRESS')?.address, viaRole];
+    };
+    const change = [attribute('CHANGE-REQUEST', { ip: true, port: true })];
+    expect(told('203.0.113.7')).toEqual(['40.30.20.5', '40.30.20.6', 'A1P1']);
+    expect(told('203.0.113.7', change)).toEqual(['40.30.20.6', '40.30.20.6', 'A2P2']);
+    expect(told('10.0.0.9')).toEqual(['10.0.0.5', '10.0.0.6', 'A1P1']);
+    expect(told('2001:db8::7')).toEqual(['40.30.20.5', '40.30.20.6', 'A1P1']);
+    advertise(server, undefined);
+    expect(told('203.0.113.7')).toEqual([undefined, undefined, 'A1P1']);
   });
 
   it('is answered over IPv6, without the zone, and to an IPv4-mapped source as IPv4', () => {

@@ -1,7 +1,7 @@
 /** What a running server has to say. */
-import { type Endpoint, formatEndpoint } from '../../net/address.ts';
+import { type Endpoint, formatEndpoint, sameEndpoint } from '../../net/address.ts';
 import type { Listening } from '../../stun/listener.ts';
-import type { Role } from '../../stun/server.ts';
+import { type Role, ROLES } from '../../stun/roles.ts';
 import type { Counters } from '../../stun/server-state.ts';
 import type { Serving } from './servers.ts';
 
@@ -17,6 +17,8 @@ interface Socket {
   readonly address: string;
   /** Over TCP null. */
   readonly role: Role | null;
+  /** As the outside knows it, where that is otherwise. */
+  readonly advertised?: string;
 }
 
 export type ServeEvent =
@@ -41,14 +43,22 @@ export const tally = ({ state, rendezvous }: Pick<Serving, 'state' | 'rendezvous
 });
 
 /** Every socket of a server. */
-export const socketsOf = ({ endpoints, tcp }: Listening): Socket[] => [
-  ...(Object.entries(endpoints) as [Role, Endpoint][]).map(([role, endpoint]) => ({
-    transport: 'udp' as const,
-    address: formatEndpoint(endpoint),
-    role,
-  })),
-  ...tcp.map((endpoint) => ({ transport: 'tcp' as const, address: formatEndpoint(endpoint), role: null })),
-];
+export function socketsOf({ endpoints, advertised, tcp }: Listening): Socket[] {
+  const socket = (transport: Socket['transport'], endpoint: Endpoint, role: Role | undefined): Socket => {
+    const address = formatEndpoint(endpoint);
+    const told = role && advertised[role];
+    const known = told ? formatEndpoint(told) : address;
+    const tellsRole = transport === 'udp' && role ? role : null;
+    return { transport, address, role: tellsRole, ...(known !== address && { advertised: known }) };
+  };
+  const roles = ROLES.filter((role) => endpoints[role]);
+  const roleOf = (endpoint: Endpoint): Role | undefined =>
+    roles.find((role) => sameEndpoint(endpoints[role] as Endpoint, endpoint));
+  return [
+    ...roles.map((role) => socket('udp', endpoints[role] as Endpoint, role)),
+    ...tcp.map((endpoint) => socket('tcp', endpoint, roleOf(endpoint))),
+  ];
+}
 
 const inWords = ({
   received,
@@ -74,7 +84,7 @@ const ROLE_WORDS: Readonly<Record<Role, string>> = {
 export function line(event: ServeEvent): string | undefined {
   switch (event.event) {
     case 'listening':
-      return `listening on ${event.transport} ${event.address}${event.role === null ? '' : ROLE_WORDS[event.role]}`;
+      return `listening on ${event.transport} ${event.address}${event.advertised === undefined ? '' : `, outside ${event.advertised}`}${event.role === null ? '' : ROLE_WORDS[event.role]}`;
     case 'closed':
       return `no longer on ${event.transport} ${event.address}`;
     case 'request':

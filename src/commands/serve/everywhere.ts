@@ -42,7 +42,7 @@ export class Everywhere {
     const everywhere = new Everywhere(env, options);
     let trouble: NetError | undefined;
     try {
-      for (const address of everywhere.#addresses())
+      for (const address of addressesOf(env, options.family))
         await everywhere.#open(address).catch(
           onNetError((error) => {
             if (!PASSING.has(error.kind)) throw error;
@@ -68,16 +68,6 @@ export class Everywhere {
     for (const server of this.#running.values()) server.close();
   }
 
-  /** Those by which others come first. */
-  #addresses(): string[] {
-    const { family } = this.#options;
-    const usable = this.#env.interfaces().filter(({ address }) => family === undefined || familyOf(address) === family);
-    const order = [...usable].sort(
-      (a, b) => Number(a.internal) - Number(b.internal) || familyOf(a.address) - familyOf(b.address),
-    );
-    return [...new Set(order.map(({ address }) => address))];
-  }
-
   async #open(address: string): Promise<Listening> {
     const server = await this.#options.open(address);
     if (this.#over) server.close();
@@ -95,7 +85,7 @@ export class Everywhere {
   }
 
   async #look(): Promise<void> {
-    const addresses = this.#addresses();
+    const addresses = addressesOf(this.#env, this.#options.family);
     for (const [address, server] of this.#running) {
       if (addresses.includes(address)) continue;
       this.#running.delete(address);
@@ -116,4 +106,13 @@ export class Everywhere {
       }
     }
   }
+}
+
+/** Of this host. Those by which others come first. */
+export function addressesOf(env: Pick<Env, 'interfaces'>, family: Family | undefined): string[] {
+  const usable = env.interfaces().filter(({ address }) => family === undefined || familyOf(address) === family);
+  const order = [...usable].sort(
+    (a, b) => Number(a.internal) - Number(b.internal) || familyOf(a.address) - familyOf(b.address),
+  );
+  return [...new Set(order.map(({ address }) => address))];
 }

@@ -1,8 +1,9 @@
 /** The arguments of `serve`. */
 import { visible } from '../../render/words.ts';
 import { DEFAULT_LIMIT } from '../../stun/server-state.ts';
-import { FAMILY, parseAddress, parseLocalPort, parseWhole } from '../arguments.ts';
+import { FAMILY, parseAddress, parseLocalPort, parseStun, parseWhole } from '../arguments.ts';
 import { type ArgsOf, UsageError } from '../command.ts';
+import { parseAdvertise } from './addresses.ts';
 
 /** RFC 8489 §14.14: fewer than 128 characters. */
 function parseSoftware(text: string, argument: string): string {
@@ -25,6 +26,20 @@ export const options = {
     valueName: 'ADDRESS',
     parse: parseAddress,
     describe: 'the second address, another way to say it',
+  },
+  advertise: {
+    type: 'string',
+    valueName: 'PUBLIC[=LOCAL]',
+    array: true,
+    parse: parseAdvertise,
+    describe: 'the public address that a 1:1 NAT or a forwarding router gives to this one; repeatable',
+  },
+  stun: {
+    type: 'string',
+    valueName: 'SERVER',
+    array: true,
+    parse: parseStun,
+    describe: 'STUN server that tells the public addresses of private ones, at the start; repeatable',
   },
   port: { type: 'string', alias: 'p', valueName: 'PORT', parse: parseLocalPort, default: '3478', describe: 'port' },
   alternatePort: {

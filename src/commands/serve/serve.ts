@@ -54,6 +54,12 @@ async function run(args: Args, context: Context<ServeEvent>) {
     closed: (server) => void tell('closed', server),
     refused: (address, error) =>
       context.note(`nat-tool serve: ${address} is new here, and cannot be served on: ${errorWords(error)}; trying on`),
+    unseen: (address, seen) =>
+      context.note(
+        seen.kind === 'other-port'
+          ? `nat-tool serve: STUN servers see port ${args.port} of ${address} as ${seen.mapped}: this NAT is not one to one. Clients reach it only by a forwarding of the port; name the address then: --advertise`
+          : `nat-tool serve: the public address of ${address} is unknown: ${seen.why}`,
+      ),
   };
   const serving = await start(env, args, hooks, signal);
   try {
@@ -93,6 +99,10 @@ export default defineCommand({
       command: 'nat-tool serve --address 192.0.2.1 --port 3478 --rate 20 --json',
       explain: 'A stricter limit, events as JSON lines',
     },
+    {
+      command: 'nat-tool serve --advertise 203.0.113.5=10.0.0.5 --advertise 203.0.113.6=10.0.0.6',
+      explain: 'In a cloud that gives private addresses: both behind public ones',
+    },
     { command: 'pkill -USR2 -f "nat-tool serve"', explain: 'See the counters of a running server' },
   ],
   notes: [
@@ -100,6 +110,13 @@ export default defineCommand({
       title: 'Several addresses',
       paragraphs: [
         'Where no address is named, every address of the host has sockets of its own, so that an answer leaves from the address that was asked; clients rightly ignore any other. Every half minute serve looks for addresses that came or went. --address 0.0.0.0 or :: opens one socket for all of a family instead: then the system chooses where an answer leaves from.',
+      ],
+    },
+    {
+      title: 'Behind a 1:1 NAT',
+      paragraphs: [
+        'Hosts of AWS, GCP, Azure and others have private addresses, and a 1:1 NAT in front of them gives each a public one; at home a router forwards the ports. --advertise PUBLIC=LOCAL says which public address belongs to which private one; LOCAL may be left out where it goes without saying. With --stun SERVER it is found out at the start, from the very port that is served.',
+        'Public clients are told the public addresses (OTHER-ADDRESS, RESPONSE-ORIGIN, and where connect asks next), never private ones; clients whose own address is private are told the private ones. Two private addresses with two public ones serve RFC 5780; two private ones that nobody knows outside serve it inside only.',
       ],
     },
     {

@@ -1,5 +1,5 @@
 /** The servers of one `serve`: on the addresses that are named, or on every one of this host. */
-import { familyOf, isAnyAddress } from '../../net/address.ts';
+import { scopeOf } from '../../net/address.ts';
 import { type Env, NetError } from '../../net/env.ts';
 import type { RateLimit } from '../../net/rate-limit.ts';
 import { type RendezvousService, startRendezvous } from '../../rendezvous/service.ts';
@@ -11,30 +11,10 @@ import {
   listen,
 } from '../../stun/listener.ts';
 import { UsageError } from '../command.ts';
-import { Everywhere } from './everywhere.ts';
+import { plan } from './addresses.ts';
+import { Everywhere, addressesOf } from './everywhere.ts';
 import type { Args } from './options.ts';
-
-/** The addresses that were named; undefined for all that this host has. */
-function named({ address, alternate, family }: Args): ListenOptions['addresses'] | undefined {
-  const addresses = alternate === undefined ? address : [...address, alternate];
-  const [first, second, ...more] = addresses;
-  const foreign = addresses.find((each) => family !== undefined && familyOf(each) !== family);
-  if (foreign !== undefined)
-    throw new UsageError(`--address: ${foreign} is not an IPv${family} address, as -${family} demands`);
-  if (first === undefined) return undefined;
-  if (more.length > 0)
-    throw new UsageError('--address: one or two addresses, not more', 'Run a second nat-tool serve for the others.');
-  if (second === undefined) return [first];
-  if (familyOf(first) !== familyOf(second))
-    throw new UsageError(
-      '--address: both addresses must be of one family',
-      'For IPv4 and IPv6 run one nat-tool serve each.',
-    );
-  if (first === second) throw new UsageError(`--address: ${first} is given twice; RFC 5780 needs two addresses`);
-  if (isAnyAddress(first) || isAnyAddress(second))
-    throw new UsageError('--address: with two addresses both must be named, for clients are told them');
-  return [first, second];
-}
+import { type Seen, seenFromOutside } from './outside.ts';
 
 export interface Hooks {
   readonly observe: ListenOptions['observe'];
@@ -43,6 +23,8 @@ export interface Hooks {
   readonly opened: (server: Listening) => void;
   readonly closed: (server: Listening) => void;
   readonly refused: (address: string, error: NetError) => void;
+  /** What STUN servers say of a private address, where that is of no use. */
+  readonly unseen: (address: string, seen: Exclude<Seen, { kind: 'public' }>) => void;
 }
 
 /** All that one `serve` runs. */
@@ -54,7 +36,7 @@ export interface Serving {
 }
 
 export async function start(env: Env, args: Args, hooks: Hooks, signal: AbortSignal): Promise<Serving> {
-  const addresses = named(args);
+  const { addresses, outsides } = plan(args, env.interfaces());
   if (addresses?.[1] !== undefined && args.port === args.alternatePort && args.port !== 0) {
     throw new UsageError(`--alternate-port: must differ from --port ${args.port}`);
   }
@@ -62,12 +44,27 @@ export async function start(env: Env, args: Args, hooks: Hooks, signal: AbortSig
   const state = createListenState(env.random, limit);
   const rendezvous = startRendezvous(env, { failed: hooks.failed });
   let { port } = args;
+  const asked = new Set<string>();
+  /** Asks for those that are not public and have not been asked for. */
+  const learn = (of: readonly (string | undefined)[]): Promise<unknown> =>
+    Promise.all(
+      of.map(async (address) => {
+        if (address === undefined || args.stun.length === 0 || asked.has(address)) return;
+        asked.add(address);
+        if (['public', 'loopback', 'link-local'].includes(scopeOf(address)) || outsides.of(address)) return;
+        const seen = await seenFromOutside(env, { address, port }, args.stun, signal);
+        if (seen.kind === 'public') outsides.set(address, seen.address);
+        else hooks.unseen(address, seen);
+      }),
+    );
   const open = async (at: ListenOptions['addresses']): Promise<Listening> => {
+    await learn(at);
     const options: ListenOptions = {
       addresses: at,
       ports: [port, args.alternatePort],
       nextPort: true,
       tcp: !args.udpOnly,
+      advertised: (sockets) => outsides.advertised(sockets),
       software: args.software || undefined,
       state,
       observe: hooks.observe,
@@ -92,6 +89,7 @@ export async function start(env: Env, args: Args, hooks: Hooks, signal: AbortSig
       };
       return { running: [server], state, rendezvous, close };
     }
+    await learn(addressesOf(env, args.family));
     const everywhere = await Everywhere.start(env, { ...hooks, family: args.family, open: (each) => open([each]) });
     return {
       get running() {

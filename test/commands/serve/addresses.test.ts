@@ -1,0 +1,66 @@
+import { describe, expect, it } from 'vitest';
+import { type Asked, parseAdvertise, plan } from '../../../src/commands/serve/addresses.ts';
+import { familyOf } from '../../../src/net/address.ts';
+
+const on = (...addresses: string[]) =>
+  ['127.0.0.1', ...addresses].map((address, i) => ({
+    name: 'eth0',
+    address,
+    family: familyOf(address),
+    prefixLength: 24,
+    internal: i === 0,
+  }));
+const of = (advertise: readonly string[], address: readonly string[] = []): Asked => ({
+  address,
+  advertise: advertise.map((text) => parseAdvertise(text, '--advertise')),
+  alternate: undefined,
+  family: undefined,
+});
+const roles = (first: string, second = first) => ({
+  A1P1: { address: first, port: 3478 },
+  A2P2: { address: second, port: 3479 },
+});
+
+describe('--advertise', () => {
+  it.each([
+    ['one that is named', of(['40.30.20.5'], ['10.0.0.5']), on(), ['10.0.0.5']],
+    [
+      'two that are named, in order',
+      of(['40.30.20.5', '40.30.20.6'], ['10.0.0.5', '10.0.0.6']),
+      on(),
+      ['10.0.0.5', '10.0.0.6'],
+    ],
+    ['the private one of two', of(['40.30.20.6'], ['40.30.20.5', '10.0.0.6']), on(), ['40.30.20.5', '10.0.0.6']],
+    ['a pair by itself', of(['40.30.20.6=10.0.0.6', '40.30.20.5=10.0.0.5']), on(), ['10.0.0.6', '10.0.0.5']],
+    ['the only private one of the host', of(['40.30.20.5']), on('10.0.0.5', '2001:db8::1', '169.254.3.4'), undefined],
+    ['one of several, by name', of(['40.30.20.5=10.0.0.5']), on('10.0.0.5', '172.17.0.1'), undefined],
+    ['the wildcard address', of(['40.30.20.5'], ['0.0.0.0']), on(), ['0.0.0.0']],
+  ])('stands for %s', (_, args, interfaces, addresses) => {
+    const found = plan(args, interfaces);
+    expect(found.addresses).toEqual(addresses);
+    const told = found.outsides.advertised(roles(addresses?.[0] ?? '10.0.0.5', addresses?.[1]));
+    expect(Object.values(told.outside ?? {}).map(({ address }) => address)).toContain(args.advertise[0]?.outside);
+  });
+
+  it.each([
+    [of(['40.30.20.5']), on('10.0.0.5', '172.17.0.1'), /can stand for 10\.0\.0\.5, 172\.17\.0\.1/],
+    [of(['40.30.20.5']), on('40.30.20.9'), /none is private/],
+    [of(['40.30.20.5=10.0.0.9'], ['10.0.0.5']), on(), /10\.0\.0\.9 is not among/],
+    [of(['40.30.20.5=10.0.0.5', '40.30.20.6=10.0.0.5'], ['10.0.0.5']), on(), /given twice/],
+  ])('says what cannot be meant', (args, interfaces, message) => {
+    expect(() => plan(args, interfaces)).toThrow(message);
+  });
+
+  it.each([
+    '',
+    'example.net',
+    '40.30.20.5:3478',
+    '1.2.3.4=10.0.0.5=7',
+    '0.0.0.0',
+    '127.0.0.1',
+    'fe80::1',
+    '40.30.20.5=fd00::1',
+  ])('is not %s', (text) => {
+    expect(() => parseAdvertise(text, '--advertise')).toThrow(/^--advertise: /);
+  });
+});
