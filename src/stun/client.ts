@@ -1,7 +1,8 @@
 /** A STUN transaction as its user sees it: authentication, redirection and refusals handled, every end of it a datum (RFC 8489 §6). */
-import { type Endpoint, familyOf, formatEndpoint, sameEndpoint, scopeOf } from '../net/address.ts';
+import { type Endpoint, formatEndpoint, sameEndpoint } from '../net/address.ts';
 import { type Clock, NetError, type Random } from '../net/env.ts';
 import { type Attribute, attribute } from './attributes.ts';
+import { MOST_REDIRECTIONS, mayFollow } from './alternate.ts';
 import { challengedSealing, type Credentials, firstSealing, type Sealing } from './authentication.ts';
 import type { StunChannel } from './channel.ts';
 import { type Exchanged, exchange, type Tally } from './exchange.ts';
@@ -67,7 +68,6 @@ export type TransactOutcome = Tally &
 
 /** A challenge, a stale nonce, one more for a server that changes its mind. */
 const MOST_CHALLENGES = 3;
-const MOST_REDIRECTIONS = 5;
 
 /** What makes a Binding request one that servers of RFC 3489 answer for certain: some drop those without it. */
 export const PLAIN_OF_2003: readonly Attribute[] = [attribute('CHANGE-REQUEST', { ip: false, port: false })];
@@ -178,20 +178,14 @@ function shoot({ method = METHOD.binding, attributes = [], fingerprint }: Questi
   return { transactionId, bytes: encode(message, { ...sealing.seal, ...(fingerprint && { fingerprint }) }) };
 }
 
-/**
- * Where a 300 points to, if it may be followed: whoever has credentials follows only an answer sealed with them, and never into
- * another address family (RFC 8489 §10). A server on the internet leads to no address that is none, or inside our own network.
- */
+/** Where a 300 points to, if it may be followed: whoever has credentials follows only an answer sealed with them (RFC 8489 §10). */
 function trustedAlternate(
   message: Decoded,
   sealing: Sealing,
   { credentials, to }: TransactOptions,
 ): Endpoint | undefined {
   const alternate = get(message, 'ALTERNATE-SERVER');
-  if (!alternate || familyOf(alternate.address) !== familyOf(to.address)) return undefined;
-  const scope = scopeOf(alternate.address);
-  if (alternate.port === 0 || scope === 'unspecified' || scope === 'multicast') return undefined;
-  if (scope !== 'public' && scopeOf(to.address) === 'public') return undefined;
+  if (!alternate || !mayFollow(to, alternate)) return undefined;
   // The sealing has accepted it, so with a key it was sealed.
   return credentials && !sealing.seal.key ? undefined : alternate;
 }
