@@ -2,6 +2,8 @@
 import { type Endpoint, familyOf } from '../net/address.ts';
 import type { Role } from '../stun/server.ts';
 import { ADDRESS_PAGE, startNameService, startWebService } from './address-services.ts';
+import { startTurn, type TurnService, type TurnServiceOptions } from '../turn/service.ts';
+import { firstOf, fixedUsers, restUsers, type Users } from '../turn/users.ts';
 import type { Ground } from './ground.ts';
 import type { HostAddress } from './host.ts';
 import type { ServerFault } from './server-faults.ts';
@@ -22,9 +24,24 @@ export interface ServerSpec {
   readonly deadAddresses?: readonly string[];
   /** Where it stands; `lan` is A's own network, 192.168.1.0/24. */
   readonly on?: 'internet' | 'lan';
+  /** It is a TURN server too, over UDP, TCP, and TLS on port 5349. */
+  readonly turn?: LabTurn | undefined;
   /** The name is known to DNS but nothing runs there: packets vanish (`dead`) or are refused (`closed`). */
   readonly state?: 'up' | 'dead' | 'closed';
 }
+
+/** Who may log in at a simulated TURN server; {@link LAB_LOGIN} where nobody is named. */
+export interface LabTurn extends Omit<TurnServiceOptions, 'realm' | 'users'> {
+  /** Passwords by user name. */
+  readonly users?: Readonly<Record<string, string>> | undefined;
+  /** For time-limited logins. */
+  readonly secrets?: readonly string[] | undefined;
+}
+
+/** The user of a simulated TURN server. */
+export const LAB_LOGIN = { username: 'alice', password: 'secret' } as const;
+
+const TURNS_PORT = 5349;
 
 /** A plain one beside the default server, for what two tell better than one. */
 export const SECOND_SERVER: ServerSpec = { name: 'stun2.example.net', addresses: ['60.50.40.30'] };
@@ -67,6 +84,9 @@ export function addServer(ground: Ground, spec: ServerSpec, name: string): void 
     );
   else ground.addPublicHost(name, addresses);
   if (state === 'closed') return;
+  let turn: TurnService | undefined;
+  const { turn: login } = spec;
+  if (login) ground.system(name).tcp.certificates.add(spec.name);
   for (const family of [4, 6] as const) {
     const [first, second] = addresses.filter((address) => familyOf(address) === family);
     if (first === undefined) continue;
@@ -83,11 +103,26 @@ export function addServer(ground: Ground, spec: ServerSpec, name: string): void 
             A2P1: { address: second, port: ports[0] },
             A2P2: { address: second, port: ports[1] },
           };
-    ground.serve(name, (env) =>
-      startStunService(env, { endpoints, faults: spec.faults, delays: spec.delays, software: spec.software }),
-    );
+    ground.serve(name, (env) => {
+      // One for both families: an allocation may have an address of each.
+      if (login) turn ??= startTurn(env, { ...login, realm: 'lab', users: usersOf(login) });
+      return startStunService(env, {
+        endpoints,
+        faults: spec.faults,
+        delays: spec.delays,
+        software: spec.software,
+        protocols: turn && [turn.at],
+        tlsPort: turn && TURNS_PORT,
+      });
+    });
   }
 }
+
+const usersOf = ({ users, secrets = [] }: LabTurn): Users =>
+  firstOf(
+    restUsers(secrets),
+    fixedUsers(new Map(Object.entries(users ?? { [LAB_LOGIN.username]: LAB_LOGIN.password }))),
+  );
 
 /** Throws RangeError where A has no LAN. */
 function onLan(ground: Ground, address: string): HostAddress {

@@ -1,7 +1,8 @@
 /** A STUN server on a simulated host: the real responder, and behind it whatever a bad server does to the answers. */
-import { type Env, NetError, type UdpSocket } from '../net/env.ts';
+import { type ByteStream, type Env, ignoreNetError, NetError, type TcpListener, type UdpSocket } from '../net/env.ts';
 import { startRendezvous } from '../rendezvous/service.ts';
 import { Deframer } from '../stun/framing.ts';
+import type { Protocol, ServerConnection, ServerSockets } from '../stun/listener.ts';
 import { StunFormatError } from '../stun/message.ts';
 import { createStunServer, type Role, ROLES, respond } from '../stun/server.ts';
 import type { AnswerFault, Endpoints, StunAnswer, StunRequest } from './faults/answer.ts';
@@ -22,6 +23,10 @@ export interface StunServiceOptions {
   readonly faults?: readonly ServerFault[] | undefined;
   readonly delays?: readonly ServerDelay[] | undefined;
   readonly software?: string | undefined;
+  /** Other protocols on its sockets and connections, beside the rendezvous. */
+  readonly protocols?: readonly ((sockets: ServerSockets) => Protocol)[] | undefined;
+  /** Connections are taken on this port too, as if by TLS. */
+  readonly tlsPort?: number | undefined;
 }
 
 /** Starts the server with the host's Env; resolves when its sockets are open. */
@@ -39,16 +44,16 @@ export async function startStunService(env: Env, options: StunServiceOptions): P
   const overTcp = kinds.flatMap(({ make, overTcp: too }) => (too ? [make(options.endpoints)] : []));
   const sockets = new Map<Role, UdpSocket>();
   // As `serve` has it; a server with faults is an old one, without.
-  const rendezvous =
-    faults.length === 0
-      ? startRendezvous(env).at({ endpoints, send: (answer) => post(sockets.get(answer.viaRole), answer) })
-      : undefined;
+  const begin = [...(options.protocols ?? []), ...(faults.length === 0 ? [startRendezvous(env).at] : [])];
+  const protocols = begin.map((each) =>
+    each({ endpoints, send: (answer) => post(sockets.get(answer.viaRole), answer) }),
+  );
   const answersTo = (request: StunRequest, bad: readonly AnswerFault[], transport: 'udp' | 'tcp'): StunAnswer[] => {
     const right = respond(server, { ...request, transport });
     return bad.reduce<StunAnswer[]>((answers, fault) => fault(answers, request), right ? [right] : []);
   };
   const take = (request: StunRequest): void => {
-    if (rendezvous?.accept(request)) return;
+    if (protocols.some((each) => each.accept(request))) return;
     for (const answer of answersTo(request, overUdp, 'udp')) {
       const delays = (options.delays ?? []).filter(
         ({ via, asked }) => (via ?? answer.viaRole) === answer.viaRole && (asked ?? request.role) === request.role,
@@ -67,28 +72,41 @@ export async function startStunService(env: Env, options: StunServiceOptions): P
     sockets.set(role, socket);
   }
   const primary = endpoints.A1P1;
-  // Only a server that is silent altogether looks like one that is down; most other faults are those of its UDP side.
-  const listener =
-    primary &&
-    !faults.includes('silent') &&
-    (await env.tcp.listen(primary, async (stream) => {
-      const deframer = new Deframer();
-      try {
-        for await (const chunk of stream) {
-          for (const data of deframer.push(chunk)) {
-            const request: StunRequest = { role: 'A1P1', from: stream.remote, data, now: env.clock.now() };
-            for (const answer of answersTo(request, overTcp, 'tcp')) await stream.write(answer.data);
-          }
+  const listeners: TcpListener[] = [];
+  const serve = async (stream: ByteStream, transport: 'tcp' | 'tls'): Promise<void> => {
+    const connection: ServerConnection = {
+      transport,
+      stream,
+      post: (data) => void stream.write(data).catch(ignoreNetError),
+      keep: () => {},
+    };
+    const others = protocols.flatMap(({ connected }) => connected?.(connection) ?? []);
+    const deframer = new Deframer({ channels: others.length > 0 });
+    try {
+      for await (const chunk of stream) {
+        for (const data of deframer.push(chunk)) {
+          const request: StunRequest = { role: 'A1P1', from: stream.remote, data, now: env.clock.now() };
+          if (others.some((each) => each.accept(data, request.now))) continue;
+          for (const answer of answersTo(request, overTcp, 'tcp')) await stream.write(answer.data);
         }
-      } catch (error) {
-        if (!(error instanceof NetError || error instanceof StunFormatError)) throw error;
-      } finally {
-        stream.close();
       }
-    }));
+    } catch (error) {
+      if (!(error instanceof NetError || error instanceof StunFormatError)) throw error;
+    } finally {
+      for (const each of others) each.closed();
+      stream.close();
+    }
+  };
+  // Only a server that is silent altogether looks like one that is down; most other faults are those of its UDP side.
+  if (primary && !faults.includes('silent')) {
+    listeners.push(await env.tcp.listen(primary, (stream) => void serve(stream, 'tcp')));
+    const { tlsPort } = options;
+    if (tlsPort !== undefined)
+      listeners.push(await env.tcp.listen({ ...primary, port: tlsPort }, (stream) => void serve(stream, 'tls')));
+  }
   return {
     close: () => {
-      if (listener) listener.close();
+      for (const listener of listeners) listener.close();
       for (const socket of sockets.values()) socket.close();
     },
   };

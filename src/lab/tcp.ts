@@ -103,6 +103,7 @@ export class TcpStack implements Transport {
     const release = this.host.network.world.hold(owner, () => `TCP listener ${formatEndpoint(listening.local)}`);
     return {
       local: listening.local,
+      renew: () => {},
       close: () => {
         release();
         const at = this.#listeners.indexOf(listening);

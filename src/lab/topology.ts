@@ -10,13 +10,27 @@ import { parseNat } from './nat-text.ts';
 import { type Truth, truthOf } from './nat-truth.ts';
 import type { Network, Segment } from './network.ts';
 import type { Router } from './router.ts';
-import { addAddressServices, addServer, DEFAULT_SERVER, SERVER_ADDRESSES_6, type ServerSpec } from './servers.ts';
+import {
+  addAddressServices,
+  addServer,
+  DEFAULT_SERVER,
+  type LabTurn,
+  SERVER_ADDRESSES_6,
+  type ServerSpec,
+} from './servers.ts';
 import type { RefusedSends } from './host.ts';
 import { addTunnel, buildSite, SITE_1, SITE_2, type SiteIpv6 } from './sites.ts';
 import type { TraceEvent } from './trace.ts';
 import { World } from './world.ts';
 
-export { DEFAULT_SERVER, SECOND_SERVER, SERVER_ADDRESSES_6, type ServerSpec } from './servers.ts';
+export {
+  DEFAULT_SERVER,
+  LAB_LOGIN,
+  type LabTurn,
+  SECOND_SERVER,
+  SERVER_ADDRESSES_6,
+  type ServerSpec,
+} from './servers.ts';
 
 /** Of {@link createLab}. Times in virtual milliseconds, probabilities from 0 to 1. */
 export interface LabOptions {
@@ -34,6 +48,8 @@ export interface LabOptions {
   readonly duplicate?: number | undefined;
   /** {@link DEFAULT_SERVER} when absent. */
   readonly servers?: readonly ServerSpec[] | undefined;
+  /** S is a TURN server too: for alice, whose password is secret, where nothing else is said. */
+  readonly turn?: boolean | LabTurn | undefined;
   /** A host C2 behind a NAT N2 of its own. */
   readonly second?: { readonly nat: NatSpec | string } | undefined;
   /** `firewall` (also `true`): global addresses behind the same filter; `nat66`: translated; `open`: not filtered. */
@@ -117,7 +133,10 @@ export class Lab {
     const servers = options.servers ?? [
       { ...DEFAULT_SERVER, addresses: [...DEFAULT_SERVER.addresses, ...(options.ipv6 ? SERVER_ADDRESSES_6 : [])] },
     ];
-    servers.forEach((server, i) => addServer(ground, server, i === 0 ? 'S' : `S${i + 1}`));
+    const turn = options.turn === true ? {} : options.turn || undefined;
+    servers.forEach((server, i) =>
+      addServer(ground, i === 0 && turn ? { ...server, turn } : server, i === 0 ? 'S' : `S${i + 1}`),
+    );
     this.servers = servers.map(({ addresses, ports }) => ({
       address: addresses[0] ?? '0.0.0.0',
       port: ports?.[0] ?? 3478,

@@ -88,9 +88,17 @@ export interface ByteStream extends AsyncIterable<Uint8Array> {
   close(): void;
 }
 
+/** What a server proves itself with over TLS: certificate, with what leads to a root, and private key, PEM. */
+export interface TlsIdentity {
+  readonly cert: string;
+  readonly key: string;
+}
+
 /** A TCP port that is listened on. */
 export interface TcpListener {
   readonly local: Endpoint;
+  /** For those who come from now on; nothing changes where it throws NetError `tls`. Does nothing on a port without TLS. */
+  renew(identity: TlsIdentity): void;
   close(): void;
 }
 
@@ -107,7 +115,8 @@ export interface Tcp {
     },
     signal?: AbortSignal,
   ): Promise<ByteStream>;
-  listen(local: Endpoint, accept: (stream: ByteStream) => void): Promise<TcpListener>;
+  /** A stream is handed over before its TLS handshake, which whoever reads it waits for. Rejects with NetError, `tls` where the identity is none. */
+  listen(local: Endpoint, accept: (stream: ByteStream) => void, identity?: TlsIdentity): Promise<TcpListener>;
 }
 
 /** RFC 2782. */

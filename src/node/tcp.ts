@@ -1,14 +1,13 @@
 import type { Server, Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import { type Endpoint, isAddress } from '../net/address.ts';
-import { type ByteStream, NetError, type Tcp, type TcpListener } from '../net/env.ts';
+import { NetError, type Tcp, type TcpListener, type TlsIdentity } from '../net/env.ts';
 import { nodeEndpoint } from './address.ts';
-import { closedError, codeOf, kindOf, toConnectError, toNetError, toTlsError } from './errors.ts';
+import { NodeByteStream } from './byte-stream.ts';
+import { codeOf, toConnectError, toNetError, toTlsError } from './errors.ts';
+import { TlsAcceptor } from './tls-acceptor.ts';
 
 type TlsOptions = NonNullable<Parameters<Tcp['connect']>[1]['tls']>;
-
-/** How long a closed stream may take to hand over what was written, in milliseconds. */
-const LINGER_MS = 1000;
 
 /** TCP and TLS by node:net and node:tls, each loaded at its first use. Trust is Node's: its own roots and NODE_EXTRA_CA_CERTS. */
 export const nodeTcp: Tcp = {
@@ -33,12 +32,13 @@ export const nodeTcp: Tcp = {
     );
     return new NodeByteStream(opened);
   },
-  listen: async ({ address, port }, accept) => {
+  listen: async ({ address, port }, accept, identity) => {
+    const tls = identity && new TlsAcceptor(identity);
     const server = process
       .getBuiltinModule('node:net')
-      .createServer({ noDelay: true }, (socket) => accept(new NodeByteStream(socket)));
+      .createServer({ noDelay: true }, (socket) => accept(tls ? tls.accept(socket) : new NodeByteStream(socket)));
     await bound(server, { host: address, port, exclusive: true, ipv6Only: address.includes(':') });
-    return new NodeTcpListener(server);
+    return new NodeTcpListener(server, tls);
   },
 };
 
@@ -118,68 +118,21 @@ const bound = (server: Server, options: object): Promise<void> =>
 class NodeTcpListener implements TcpListener {
   readonly local: Endpoint;
   readonly #server: Server;
+  readonly #tls: TlsAcceptor | undefined;
 
-  constructor(server: Server) {
+  constructor(server: Server, tls: TlsAcceptor | undefined) {
     const address = server.address();
     this.local =
       typeof address === 'object' && address ? nodeEndpoint(address.address, address.port) : { address: '', port: 0 };
     this.#server = server;
+    this.#tls = tls;
+  }
+
+  renew(identity: TlsIdentity): void {
+    this.#tls?.renew(identity);
   }
 
   close(): void {
     this.#server.close();
-  }
-}
-
-class NodeByteStream implements ByteStream {
-  readonly local: Endpoint;
-  readonly remote: Endpoint;
-  readonly #socket: Socket;
-  #closed = false;
-  #failure: NetError | undefined;
-
-  constructor(socket: Socket) {
-    this.local = nodeEndpoint(socket.localAddress, socket.localPort);
-    this.remote = nodeEndpoint(socket.remoteAddress, socket.remotePort);
-    this.#socket = socket;
-    socket.on('error', (error) => {
-      this.#failure ??= toNetError(error);
-    });
-  }
-
-  /** Ends when either side has closed; rejects when the connection broke. Leaving the loop keeps the stream open. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
-    try {
-      // A destroyed socket has nothing to read, and its iterator would complain of a premature close.
-      if (!this.#closed && !this.#failure)
-        yield* this.#socket.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
-    } catch (error) {
-      this.#failure ??= toNetError(error);
-    }
-    if (this.#failure && !this.#closed) throw this.#failure;
-  }
-
-  write(data: Uint8Array): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (this.#closed) return reject(closedError());
-      this.#socket.write(data, (error) => {
-        if (!error) return resolve();
-        // After the first failure the stream only says that it is gone; the first one says why.
-        reject(
-          this.#closed
-            ? closedError()
-            : kindOf(codeOf(error)) === 'closed' && this.#failure
-              ? this.#failure
-              : toNetError(error),
-        );
-      });
-    });
-  }
-
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#socket.setTimeout(LINGER_MS, () => this.#socket.destroy());
-    this.#socket.destroySoon();
   }
 }

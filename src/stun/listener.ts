@@ -7,12 +7,11 @@ import {
   NetError,
   type Random,
   type TcpListener,
+  type TlsIdentity,
   type UdpSocket,
 } from '../net/env.ts';
 import type { RateLimit } from '../net/rate-limit.ts';
 import { Connections } from './connections.ts';
-import { Deframer } from './framing.ts';
-import { StunFormatError } from './message.ts';
 import { type Advertised, type Endpoints, type Role, ROLES } from './roles.ts';
 import {
   advertise,
@@ -24,6 +23,9 @@ import {
   viewFor,
 } from './server.ts';
 import { type Counters, createServerState, type ServerState } from './server-state.ts';
+import { type ServerConnection, serveStream, type StreamProtocol } from './stream-server.ts';
+
+export type { ServerConnection, StreamProtocol } from './stream-server.ts';
 
 export interface ListenOptions {
   /** One address, or two of one family for RFC 5780; the wildcard address only alone. */
@@ -38,6 +40,8 @@ export interface ListenOptions {
   readonly tcp: boolean;
   /** How the outside knows the sockets, once they are open; as they are when absent. */
   readonly advertised?: ((endpoints: Endpoints) => Advertised) | undefined;
+  /** TLS too, on this port of each address. */
+  readonly tls?: { readonly port: number; readonly identity: TlsIdentity } | undefined;
   readonly software?: string | undefined;
   readonly limit?: RateLimit | undefined;
   /** What it shares with servers on other addresses; one of its own, with `limit`, when absent. */
@@ -63,6 +67,8 @@ export interface ServerSockets {
 export interface Protocol {
   /** Takes what is its own (true) before the STUN server sees it. The first of several that does has it. */
   accept(packet: ServerPacket): boolean;
+  /** The same on a connection; absent where it knows only datagrams. */
+  connected?(connection: ServerConnection): StreamProtocol;
 }
 
 /** What servers of one host have in common: counters, rate limits, and the connections that they hold together. */
@@ -85,15 +91,16 @@ export interface Listening {
   /** From now on clients are told this of it. */
   advertise(advertised: Advertised): void;
   readonly tcp: readonly Endpoint[];
+  readonly tls: readonly Endpoint[];
   readonly counters: Readonly<Counters>;
   /** TCP connections accepted so far. */
   readonly connections: number;
+  /** Shows this certificate to those who come from now on. Throws NetError `tls` where it is none, and keeps the old one. */
+  renew(identity: TlsIdentity): void;
   /** Stops answering and frees everything at once. Idempotent. */
   close(): void;
 }
 
-/** A connection that brings no whole message for so long is closed, whatever trickles in (RFC 8489 §6.2.2 leaves it to the server). */
-const MESSAGE_MS = 30_000;
 /** Absorbs bursts while JavaScript is busy. */
 const RECEIVE_BUFFER = 1 << 20;
 
@@ -104,52 +111,16 @@ export async function listen(
   signal: AbortSignal,
 ): Promise<Listening> {
   const sockets = new Map<Role, UdpSocket>();
-  const listeners: TcpListener[] = [];
+  const tcp: TcpListener[] = [];
+  const secure: TcpListener[] = [];
   const state = options.state ?? createListenState(env.random, options.limit);
   const streams = new Set<ByteStream>();
   let closed = false;
   const close = () => {
     closed = true;
     for (const socket of sockets.values()) socket.close();
-    for (const listener of listeners) listener.close();
+    for (const listener of [...tcp, ...secure]) listener.close();
     for (const stream of streams) stream.close();
-  };
-
-  const serveStream = async (server: StunServer, role: Role, stream: ByteStream): Promise<void> => {
-    if (closed) return stream.close();
-    state.connections++;
-    streams.add(stream);
-    state.streams.add(stream, stream.remote.address);
-    let cancel = () => {};
-    const rearm = () => {
-      cancel();
-      cancel = env.clock.after(MESSAGE_MS, () => stream.close());
-    };
-    const deframer = new Deframer();
-    rearm();
-    try {
-      for await (const chunk of stream) {
-        for (const data of deframer.push(chunk)) {
-          rearm();
-          state.streams.active(stream);
-          const packet = { role, from: stream.remote, data, now: env.clock.now(), transport: 'tcp' } as const;
-          const answer = respond(server, packet);
-          options.observe?.(packet, answer);
-          if (answer) await stream.write(answer.data);
-        }
-      }
-    } catch (error) {
-      // A peer that breaks off or speaks something else loses its connection, and that is all.
-      if (!(error instanceof NetError || error instanceof StunFormatError)) {
-        server.counters.failed++;
-        options.failed?.(error);
-      }
-    } finally {
-      cancel();
-      streams.delete(stream);
-      state.streams.remove(stream);
-      stream.close();
-    }
   };
 
   try {
@@ -163,19 +134,34 @@ export async function listen(
       random: env.random,
       state,
     });
-    const rfc5780 = ROLES.every((role) => endpoints[role]);
-    if (options.tcp) {
-      for (const [role, endpoint] of Object.entries(endpoints) as [Role, Endpoint][]) {
-        if (role !== 'A1P1' && !rfc5780) continue;
-        listeners.push(await env.tcp.listen(endpoint, (stream) => void serveStream(server, role, stream)));
-        signal.throwIfAborted();
-      }
-    }
-    const send = (answer: ServerAnswer) =>
-      sockets.get(answer.viaRole)?.send(answer.data, answer.to).catch(ignoreNetError);
+    const send = (answer: ServerAnswer): void => {
+      const socket = sockets.get(answer.viaRole);
+      if (socket) post(socket, answer);
+    };
     const protocols = (options.protocols ?? []).map((begin) =>
       begin({ endpoints, known: (client) => viewFor(server, client).endpoints, send }),
     );
+    const accept =
+      (role: Role, transport: 'tcp' | 'tls') =>
+      (stream: ByteStream): void => {
+        if (closed) return stream.close();
+        state.connections++;
+        streams.add(stream);
+        const { observe, failed } = options;
+        const others = protocols.flatMap(({ connected }) => connected ?? []);
+        const serving = { server, role, transport, clock: env.clock, streams: state.streams, observe, failed };
+        void serveStream(stream, { ...serving, protocols: others }).finally(() => streams.delete(stream));
+      };
+    const { tls } = options;
+    const rfc5780 = ROLES.every((role) => endpoints[role]);
+    for (const [role, endpoint] of Object.entries(endpoints) as [Role, Endpoint][]) {
+      if (role !== 'A1P1' && !rfc5780) continue;
+      if (options.tcp) tcp.push(await env.tcp.listen(endpoint, accept(role, 'tcp')));
+      signal.throwIfAborted();
+      if (!tls || role.endsWith('P2')) continue;
+      secure.push(await env.tcp.listen({ ...endpoint, port: tls.port }, accept(role, 'tls'), tls.identity));
+      signal.throwIfAborted();
+    }
     for (const [role, socket] of sockets) answerOn(role, socket, sockets, server, options, protocols);
     return {
       endpoints,
@@ -183,7 +169,11 @@ export async function listen(
         return server.views.outside.endpoints;
       },
       advertise: (advertised) => advertise(server, advertised),
-      tcp: listeners.map(({ local }) => local),
+      tcp: tcp.map(({ local }) => local),
+      tls: secure.map(({ local }) => local),
+      renew: (identity) => {
+        for (const listener of secure) listener.renew(identity);
+      },
       counters: state.counters,
       get connections() {
         return state.connections;

@@ -3,7 +3,7 @@ import { isChannel } from '../stun/framing.ts';
 import { padded, readU16, writeU16 } from '../stun/layout.ts';
 
 /** Number and length. */
-const CHANNEL_HEADER = 4;
+export const CHANNEL_HEADER = 4;
 /** Channels that a client may bind (RFC 8656 §12). */
 export const FIRST_CHANNEL = 0x4000;
 export const LAST_CHANNEL = 0x4fff;
