@@ -62,6 +62,12 @@ export { formatStunServer, parseStunServer, StunUriError } from './stun/uri.ts';
 export type { Role, ServerAnswer, ServerOptions, ServerPacket, StunServer } from './stun/server.ts';
 export { createStunServer, respond } from './stun/server.ts';
 
+/* What the router offers to those who want a port: PCP, NAT-PMP, UPnP. */
+export type { RouterOffer } from './portmap/offer.ts';
+export { askOffer } from './portmap/offer.ts';
+export type { Refusal, RefusalKind } from './portmap/refusal.ts';
+export { refusalWords } from './portmap/refusal.ts';
+
 /* Measurements. */
 export type { BehaviourOptions } from './probe/detect/behaviour.ts';
 export { measureBehaviour } from './probe/detect/behaviour.ts';

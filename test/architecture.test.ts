@@ -27,7 +27,7 @@ const LEAVES: Readonly<Record<string, (file: string) => boolean>> = {
 /** The rooms that each of them stands on. */
 const UNDER_LEAF: Readonly<Record<string, readonly string[]>> = {
   node: ['net'],
-  lab: ['net', 'nat', 'stun', 'rendezvous', 'turn'],
+  lab: ['net', 'nat', 'stun', 'rendezvous', 'turn', 'portmap'],
 };
 
 /** What reaches for the world past the Env. */

@@ -6,6 +6,7 @@ import { Host, type HostAddress, type HostOptions } from './host.ts';
 import type { Zone } from './names.ts';
 import { type Crossing, Network, Segment } from './network.ts';
 import { OneToOneNat, type Translation } from './one-to-one.ts';
+import { startPortControl } from './port-control/start.ts';
 import { Router, type RouterOptions } from './router.ts';
 import type { World } from './world.ts';
 
@@ -54,7 +55,23 @@ export class Ground {
   }
 
   addRouter(name: string, options: RouterOptions): void {
-    this.routers.set(name, new Router(this.network, name, options));
+    const router = new Router(this.network, name, options);
+    this.routers.set(name, router);
+    if (Object.keys(options.parts.portControl).length > 0) this.openPortControl(router);
+  }
+
+  /** A system of the router's own, at its inside addresses, with the services that open ports. */
+  openPortControl(router: Router): HostSystem {
+    const addresses = router.insideAddresses.map((address) => ({
+      address,
+      segment: router.inside,
+      interface: 'lan0',
+      prefixLength: familyOf(address) === 6 ? 64 : 24,
+    }));
+    const system = new HostSystem(new Host(this.network, router.name, { addresses, within: router }), this.zone);
+    router.system = system.host;
+    this.starting.push(startPortControl(system.env(true), router));
+    return system;
   }
 
   system(name: string): HostSystem {

@@ -2,7 +2,7 @@
 import { type Family, familyOf } from '../net/address.ts';
 import { type Gateway, type InterfaceAddress, NetError } from '../net/env.ts';
 import type { Network, NetNode, Segment } from './network.ts';
-import type { Packet, Payload } from './packet.ts';
+import { isMulticast, type Packet, type Payload } from './packet.ts';
 
 export interface HostAddress {
   readonly address: string;
@@ -32,6 +32,8 @@ export interface HostOptions {
   /** The first ephemeral port; the next sockets get the following ones. */
   readonly firstPort?: number | undefined;
   readonly refusedSends?: RefusedSends | undefined;
+  /** Somebody else, its router, takes what comes to its addresses. */
+  readonly within?: NetNode | undefined;
 }
 
 /** IANA's dynamic range begins at 49152, Linux' at 32768. */
@@ -47,6 +49,7 @@ export class Host implements NetNode {
   /** Ports from which something was sent. */
   readonly #spent = new Set<number>();
   readonly #refusedSends: RefusedSends | undefined;
+  readonly #within: NetNode | undefined;
   #sends = 0;
   #nextPort: number;
 
@@ -55,10 +58,11 @@ export class Host implements NetNode {
     this.network = network;
     this.#addresses = options.addresses;
     this.#refusedSends = options.refusedSends;
+    this.#within = options.within;
     this.#nextPort =
       options.firstPort ??
       EPHEMERAL.from + network.world.random(`host ${name} ports`).below(EPHEMERAL.to - EPHEMERAL.from);
-    for (const { address, segment } of options.addresses) segment.attach(address, this);
+    if (!options.within) for (const { address, segment } of options.addresses) segment.attach(address, this);
   }
 
   use(protocol: Payload['protocol'], transport: Transport): void {
@@ -130,7 +134,7 @@ export class Host implements NetNode {
       ? undefined
       : (this.#addresses.find((each) => each.address === packet.src.address) ?? undefined);
     if (!way) throw new NetError('unreachable', `no route to ${address} from ${packet.src.address}`, 'ENETUNREACH');
-    way.segment.carry(packet, this);
+    way.segment.carry(packet, this.#within ?? this);
   }
 
   receive(packet: Packet): void {
@@ -159,7 +163,7 @@ export class Host implements NetNode {
         atMs: world.now,
         at: this.name,
         packet,
-        refused: !heard && packet.payload.protocol !== 'icmp',
+        refused: !heard && packet.payload.protocol !== 'icmp' && !isMulticast(packet.dst.address),
       });
       if (!heard) this.#refuse(packet);
     });
@@ -176,6 +180,7 @@ export class Host implements NetNode {
 
   #refuse({ src, dst, payload }: Packet): void {
     if (payload.protocol === 'icmp' || (payload.protocol === 'tcp' && payload.flag === 'rst')) return;
+    if (isMulticast(dst.address)) return;
     const answer: Payload =
       payload.protocol === 'tcp'
         ? { protocol: 'tcp', flag: 'rst', data: new Uint8Array() }

@@ -1,6 +1,6 @@
 /** The simulated network as a library, `nat-tool/lab`: an Env for each of its hosts, on virtual time. */
 export { type NatKind, type NatSpec, natSpec } from './nat-spec.ts';
-export type { Lifetimes, NatParts, PortChoice } from './nat-parts.ts';
+export type { Lifetimes, NatParts, PortChoice, PortControlManner } from './nat-parts.ts';
 export { NatSpecError, parseNat } from './nat-text.ts';
 export type { Truth } from './nat-truth.ts';
 export { SERVER_FAULTS, type ServerFault } from './server-faults.ts';

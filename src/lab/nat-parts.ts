@@ -25,6 +25,24 @@ export interface Lifetimes {
   readonly refresh: 'outbound' | 'inbound' | 'both';
 }
 
+/** {@link PortControlManner} as text. */
+export const PORT_CONTROL_MANNERS = [
+  'yes',
+  'refuse',
+  'full',
+  'other-port',
+  'permanent',
+  'naive',
+  'lie',
+  'void',
+] as const;
+/**
+ * How a router meets those who want a port. Behind another NAT it refuses, as miniupnpd does, unless it is `naive`.
+ * `refuse`: it permits nobody; `full`: it has no room; `other-port`: never the port that was asked for; `permanent`: by UPnP for
+ * good alone; `lie`: it says yes, and lists it, and does nothing; `void`: it says yes, and forgets it at once.
+ */
+export type PortControlManner = (typeof PORT_CONTROL_MANNERS)[number];
+
 /** All that makes a NAT what it is. */
 export interface NatParts {
   /** False: a plain firewall, which filters and leaves addresses alone. */
@@ -56,6 +74,14 @@ export interface NatParts {
   readonly alg: boolean;
   /** The router's own stack answers what has no mapping, and thereby holds that 5-tuple against later flows from inside. */
   readonly poison: boolean;
+  /** The protocols by which the inside may open ports: PCP (RFC 6887), NAT-PMP (RFC 6886), UPnP. */
+  readonly portControl: {
+    readonly pcp?: PortControlManner;
+    readonly natPmp?: PortControlManner;
+    readonly upnp?: PortControlManner;
+  };
+  /** It restarts so often, milliseconds, and forgets all that it holds; never where absent. */
+  readonly restartEveryMs?: number;
 }
 
 /** Example port of the tutorial: the first public port that a counting NAT gives. */
@@ -95,4 +121,5 @@ export const DEFAULT_PARTS: NatParts = {
   icmp: true,
   alg: false,
   poison: false,
+  portControl: {},
 };

@@ -34,7 +34,7 @@ const CONES: Partial<Record<NatKind, Dependence>> = {
   'port-restricted-cone': 'address-and-port-dependent',
 };
 
-/** A NAT of that kind, each part as it is unless `parts` says otherwise. Behind a CGNAT they describe the carrier's. */
+/** A NAT of that kind, each part as it is unless `parts` says otherwise. Behind a CGNAT they describe the carrier's, but for what the customer's router is asked for. */
 export function natSpec(kind: NatKind, parts: Partial<NatParts> = {}): NatSpec {
   switch (kind) {
     case 'full-cone':
@@ -62,12 +62,19 @@ export function natSpec(kind: NatKind, parts: Partial<NatParts> = {}): NatSpec {
           ...parts,
         },
       };
-    case 'cgnat':
+    case 'cgnat': {
+      const { portControl = {}, restartEveryMs, ...others } = parts;
       // RFC 6888 asks a carrier for endpoint-independent mapping and filtering; blocks keep its logs short (RFC 7422).
       return {
         kind,
-        parts: DEFAULT_PARTS,
-        carrier: { ...DEFAULT_PARTS, filtering: 'endpoint-independent', ports: { kind: 'block', size: 512 }, ...parts },
+        parts: { ...DEFAULT_PARTS, portControl, ...(restartEveryMs !== undefined && { restartEveryMs }) },
+        carrier: {
+          ...DEFAULT_PARTS,
+          filtering: 'endpoint-independent',
+          ports: { kind: 'block', size: 512 },
+          ...others,
+        },
       };
+    }
   }
 }

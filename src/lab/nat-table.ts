@@ -92,6 +92,12 @@ export class NatTable {
     return held ? { key: own } : { mapping: known };
   }
 
+  /** The mapping of that flow alone, on this public side: of a port that is kept open for its private one. */
+  flowOf(from: Endpoint, at: Endpoint, remote: Endpoint): NatMapping {
+    const key = `${text(from)}>!${text(remote)}`;
+    return this.#mappings.get(key) ?? this.add(key, from, at);
+  }
+
   /** The mapping behind a public endpoint; with overloading the one whose flow it is. */
   inward(at: Endpoint, remote: Endpoint, now: number): NatMapping | undefined {
     const candidates = this.#byPublic.get(text(at))?.filter((each) => each.expires > now);
@@ -115,6 +121,11 @@ export class NatTable {
     const users = this.#byPublic.get(text(at));
     if (!users?.length) return true;
     return this.#parts.overload && users.every((each) => !each.flows.has(text(remote)));
+  }
+
+  /** Whether somebody but this private endpoint has a live mapping there. */
+  isUsed(at: Endpoint, by: Endpoint, now: number): boolean {
+    return (this.#byPublic.get(text(at)) ?? []).some((each) => each.expires > now && text(each.private) !== text(by));
   }
 
   add(key: string, from: Endpoint, at: Endpoint): NatMapping {

@@ -6,6 +6,8 @@ import {
   FIRST_PUBLIC_PORT,
   type Lifetimes,
   LINUX_LIFETIMES,
+  PORT_CONTROL_MANNERS,
+  type PortControlManner,
   type NatParts,
   type PortChoice,
 } from './nat-parts.ts';
@@ -66,6 +68,10 @@ const MODIFIERS: Readonly<Record<string, Modifier>> = {
   parity: flag('parity'),
   overload: flag('overload'),
   poison: flag('poison'),
+  pcp: portControl('pcp', 'pcp'),
+  'nat-pmp': portControl('nat-pmp', 'natPmp'),
+  upnp: portControl('upnp', 'upnp'),
+  restart: (value, argument) => ({ restartEveryMs: seconds(value, argument, 'restart=SECONDS') }),
   icmp: (value, argument) => ({ icmp: oneOf({ pass: true, drop: false }, value, argument, 'icmp=pass or drop') }),
 };
 
@@ -104,6 +110,19 @@ function flag(name: 'alg' | 'parity' | 'overload' | 'poison'): Modifier {
     if (value !== undefined) throw new NatSpecError(argument, `${name} without a value`, name);
     return { [name]: true };
   };
+}
+
+function portControl(name: string, part: keyof NatParts['portControl']): Modifier {
+  const manners = Object.fromEntries(PORT_CONTROL_MANNERS.map((each) => [each, each])) as Record<
+    PortControlManner,
+    PortControlManner
+  >;
+  return (value = 'yes', argument, parts) => ({
+    portControl: {
+      ...parts.portControl,
+      [part]: oneOf(manners, value, argument, `${name}, or ${name}=${PORT_CONTROL_MANNERS.join(', ')}`),
+    },
+  });
 }
 
 const lifetimes = (parts: Partial<NatParts>): Lifetimes => parts.lifetimes ?? DEFAULT_LIFETIMES;

@@ -40,6 +40,14 @@ export type NatAction =
   /** `answered`: the router's own stack tells the sender "port unreachable". */
   | { readonly kind: 'drop'; readonly reason: DropReason; readonly answered: boolean };
 
+/** Ports that the router keeps open for the inside, of this NAT's transport. */
+export interface OpenPorts {
+  /** The private side behind a public one. */
+  at(at: Endpoint, now: number): Endpoint | undefined;
+  /** The public side that a private one has. */
+  of(from: Endpoint, now: number): Endpoint | undefined;
+}
+
 export class Nat implements Machine<NatEvent, NatAction> {
   readonly parts: NatParts;
   readonly publicAddresses: readonly string[];
@@ -47,9 +55,10 @@ export class Nat implements Machine<NatEvent, NatAction> {
   readonly #pools: ReadonlyMap<string, PortPool>;
   readonly #table: NatTable;
   readonly #paired = new Map<string, string>();
+  readonly #open: OpenPorts | undefined;
 
   /** `publicAddresses` may be empty for a firewall, which has none of its own. */
-  constructor(parts: NatParts, publicAddresses: readonly string[], random: SeededRandom) {
+  constructor(parts: NatParts, publicAddresses: readonly string[], random: SeededRandom, open?: OpenPorts) {
     if (parts.translate && publicAddresses.length === 0)
       throw new RangeError('a translating NAT needs a public address');
     this.parts = parts;
@@ -57,6 +66,7 @@ export class Nat implements Machine<NatEvent, NatAction> {
     this.#random = random;
     this.#pools = new Map(publicAddresses.map((address) => [address, new PortPool(parts.ports, random)]));
     this.#table = new NatTable(parts);
+    this.#open = open;
   }
 
   handle(event: NatEvent, now: number): NatAction[] {
@@ -88,6 +98,11 @@ export class Nat implements Machine<NatEvent, NatAction> {
       .map((each) => ({ private: each.private, public: each.public, expiresAt: each.expires }));
   }
 
+  /** Whether a flow of somebody but this private endpoint holds a public side. */
+  isUsed(at: Endpoint, by: Endpoint, now: number): boolean {
+    return this.#table.isUsed(at, by, now);
+  }
+
   /** Forgets everything, as a router that restarts. */
   reset(): void {
     this.#table.clear();
@@ -104,7 +119,7 @@ export class Nat implements Machine<NatEvent, NatAction> {
   }
 
   #outbound({ src, dst, data }: NatEvent, now: number): NatAction {
-    const opened = this.#open(src, dst, now);
+    const opened = this.#mappingFor(src, dst, now);
     if ('reason' in opened) return drop(opened.reason);
     const { mapping, created } = opened;
     this.#table.refresh(mapping, dst, 'outbound', now);
@@ -116,6 +131,11 @@ export class Nat implements Machine<NatEvent, NatAction> {
     const { src, dst, data } = event;
     const inward = { kind: 'forward', to: 'inside', src, created: false, hairpin: false } as const;
     if (!this.parts.translate && this.parts.filtering === 'none') return { ...inward, dst, data };
+    const open = this.#open?.at(dst, now);
+    if (open) {
+      this.#table.refresh(this.#table.flowOf(open, dst, src), src, 'inbound', now);
+      return { ...inward, dst: open, data };
+    }
     const mapping = this.#table.inward(dst, src, now);
     if (!mapping) return this.#refuse('no-mapping', event, now);
     if (!this.#table.admits(mapping, src, now)) return this.#refuse('filtered', event, now);
@@ -125,13 +145,15 @@ export class Nat implements Machine<NatEvent, NatAction> {
 
   #hairpin({ src, dst, data }: NatEvent, now: number): NatAction {
     if (this.parts.hairpin === 'no') return drop('no-hairpin');
-    const opened = this.#open(src, dst, now);
+    const opened = this.#mappingFor(src, dst, now);
     if ('reason' in opened) return drop(opened.reason);
     const { mapping, created } = opened;
     this.#table.refresh(mapping, dst, 'outbound', now);
-    const target = this.#table.inward(dst, mapping.public, now);
+    const open = this.#open?.at(dst, now);
+    const target = open ? this.#table.flowOf(open, dst, mapping.public) : this.#table.inward(dst, mapping.public, now);
     if (!target) return drop('no-mapping');
-    if (this.parts.hairpinFiltered && !this.#table.admits(target, mapping.public, now)) return drop('filtered');
+    if (this.parts.hairpinFiltered && !open && !this.#table.admits(target, mapping.public, now))
+      return drop('filtered');
     this.#table.refresh(target, mapping.public, 'inbound', now);
     const seen = this.parts.hairpin === 'external' ? mapping.public : src;
     return { kind: 'forward', to: 'inside', src: seen, dst: target.private, data, created, hairpin: true };
@@ -143,7 +165,7 @@ export class Nat implements Machine<NatEvent, NatAction> {
     return { kind: 'drop', reason, answered: true };
   }
 
-  #open(
+  #mappingFor(
     from: Endpoint,
     remote: Endpoint,
     now: number,
@@ -159,16 +181,21 @@ export class Nat implements Machine<NatEvent, NatAction> {
 
   #choose(from: Endpoint, remote: Endpoint, now: number): Endpoint | undefined {
     if (!this.parts.translate) return from;
+    const open = this.#open?.of(from, now);
+    if (open) return open;
     const address = this.#publicAddressFor(from.address);
     const port = this.#pools
       .get(address)
       ?.pick(
         from.address,
         from.port,
-        (each) =>
-          !(this.parts.parity && (each ^ from.port) & 1) && this.#table.isFree({ address, port: each }, remote, now),
+        (each) => !(this.parts.parity && (each ^ from.port) & 1) && this.#isFree({ address, port: each }, remote, now),
       );
     return port === undefined ? undefined : { address, port };
+  }
+
+  #isFree(at: Endpoint, remote: Endpoint, now: number): boolean {
+    return !this.#open?.at(at, now) && this.#table.isFree(at, remote, now);
   }
 
   #publicAddressFor(address: string): string {

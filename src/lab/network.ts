@@ -1,6 +1,6 @@
 /** Wires: segments that carry packets between the hosts and routers on them. */
 import { type Endpoint, type Family, familyOf } from '../net/address.ts';
-import type { Packet, Payload } from './packet.ts';
+import { isMulticast, type Packet, type Payload } from './packet.ts';
 import type { SeededRandom } from './random.ts';
 import type { Loss, TraceEvent } from './trace.ts';
 import type { World } from './world.ts';
@@ -78,9 +78,17 @@ export class Segment {
   }
 
   carry(packet: Packet, from: NetNode): void {
+    if (!isMulticast(packet.dst.address)) return this.#carryTo(this.#memberFor(packet, from), packet, from);
+    for (const each of new Set(this.#members.values())) if (each !== from) this.#carryTo(each, packet, from);
+  }
+
+  #memberFor({ dst }: Packet, from: NetNode): NetNode | undefined {
+    const gateway = this.#gateways.get(familyOf(dst.address))?.node;
+    return this.#members.get(dst.address) ?? (gateway === from ? undefined : gateway);
+  }
+
+  #carryTo(to: NetNode | undefined, packet: Packet, from: NetNode): void {
     const { world, trace } = this.#network;
-    const gateway = this.#gateways.get(familyOf(packet.dst.address))?.node;
-    const to = this.#members.get(packet.dst.address) ?? (gateway === from ? undefined : gateway);
     const ttl = packet.ttl - this.crossing.hops;
     const loss = this.#fate(packet, to, ttl);
     const delay = to && !loss ? this.#delay(packet) : 0;

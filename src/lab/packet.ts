@@ -26,3 +26,6 @@ export interface Packet {
   readonly ttl: number;
   readonly payload: Payload;
 }
+
+/** An address that a whole segment hears (RFC 5771, RFC 4291 §2.7). */
+export const isMulticast = (address: string): boolean => /^(?:2(?:2[4-9]|3\d)\.|ff)/.test(address);

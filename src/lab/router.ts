@@ -1,11 +1,13 @@
 /** The box between two segments: a NAT or firewall for each transport and family, and a stack of its own. */
 import { type Endpoint, type Family, familyOf, type Network as Network64 } from '../net/address.ts';
 import { embeddedV4, throughNat64 } from '../net/nat64.ts';
+import { type Forward, Forwards } from './forwards.ts';
 import { Nat } from './nat.ts';
 import type { NatParts } from './nat-parts.ts';
 import type { NatRow } from './nat-table.ts';
 import type { Network, NetNode, Segment } from './network.ts';
-import type { Packet, Payload } from './packet.ts';
+import { isMulticast, type Packet, type Payload } from './packet.ts';
+import type { PortControlled } from './port-control/ledger.ts';
 import type { Loss } from './trace.ts';
 
 export interface RouterOptions {
@@ -25,14 +27,20 @@ export interface RouterOptions {
 }
 
 /** A box between two segments, with one NAT (or firewall) for each transport and family. */
-export class Router implements NetNode {
+export class Router implements NetNode, PortControlled {
   readonly name: string;
   readonly outsideAddresses: readonly string[];
+  readonly insideAddresses: readonly string[];
+  /** Ports that it keeps open for the inside. */
+  readonly forwards = new Forwards();
+  /** What answers at its own inside addresses; nothing, where absent. */
+  system: NetNode | undefined;
+  readonly parts: NatParts;
+  readonly inside: Segment;
+  #startedAt = 0;
   readonly #network: Network;
-  readonly #inside: Segment;
   readonly #outside: Segment;
   readonly #own: ReadonlySet<string>;
-  readonly #insideAddresses: readonly string[];
   readonly #nat64: Network64 | undefined;
   readonly #nats: ReadonlyMap<string, Nat>;
 
@@ -40,9 +48,10 @@ export class Router implements NetNode {
     this.name = name;
     this.outsideAddresses = options.outsideAddresses;
     this.#network = network;
-    this.#inside = options.inside;
+    this.inside = options.inside;
+    this.parts = options.parts;
     this.#outside = options.outside;
-    this.#insideAddresses = options.insideAddresses;
+    this.insideAddresses = options.insideAddresses;
     this.#nat64 = options.nat64;
     this.#own = new Set(options.insideAddresses);
     const nats = new Map<string, Nat>();
@@ -50,8 +59,15 @@ export class Router implements NetNode {
       const parts = family === 6 ? (options.parts6 ?? options.parts) : options.parts;
       const addresses = options.outsideAddresses.filter((address) => familyOf(address) === family);
       if (parts.translate && !addresses.length) continue;
-      nats.set(`udp${family}`, new Nat(parts, addresses, network.world.random(`nat ${name} udp${family}`)));
-      nats.set(`tcp${family}`, new Nat(tcpParts(parts), addresses, network.world.random(`nat ${name} tcp${family}`)));
+      for (const transport of ['udp', 'tcp'] as const) {
+        const own = transport === 'udp' ? parts : tcpParts(parts);
+        const random = network.world.random(`nat ${name} ${transport}${family}`);
+        const open = {
+          at: (at: Endpoint, now: number) => working(this.forwards.at(transport, at, now))?.private,
+          of: (from: Endpoint, now: number) => working(this.forwards.of(transport, from, now))?.public,
+        };
+        nats.set(`${transport}${family}`, new Nat(own, addresses, random, open));
+      }
     }
     this.#nats = nats;
     for (const address of options.insideAddresses) {
@@ -73,11 +89,46 @@ export class Router implements NetNode {
     return ([4, 6] as const).flatMap((family) => this.nat('udp', family)?.table(now) ?? []);
   }
 
+  /** When it last started. */
+  get startedAt(): number {
+    const { restartEveryMs } = this.parts;
+    const { now } = this.#network.world;
+    if (restartEveryMs !== undefined && now - this.#startedAt >= restartEveryMs)
+      this.#restartedAt(now - ((now - this.#startedAt) % restartEveryMs));
+    return this.#startedAt;
+  }
+
+  /** Forgets all that it holds. */
+  restart(): void {
+    this.#restartedAt(this.#network.world.now);
+  }
+
+  outsideOf(inside: string): string | undefined {
+    return this.outsideAddresses.find((each) => familyOf(each) === familyOf(inside));
+  }
+
+  isUsed(transport: 'udp' | 'tcp', at: Endpoint, by: Endpoint): boolean {
+    return this.nat(transport, familyOf(at.address))?.isUsed(at, by, this.#network.world.now) ?? false;
+  }
+
+  #restartedAt(at: number): void {
+    this.#startedAt = at;
+    this.forwards.clear();
+    for (const nat of this.#nats.values()) nat.reset();
+  }
+
   receive(arrived: Packet, from: Segment): void {
-    const side = from === this.#inside ? 'inside' : 'outside';
+    // Whatever it held before a restart is gone.
+    void this.startedAt;
+    if (isMulticast(arrived.dst.address)) {
+      if (from === this.inside) this.system?.receive(arrived, from);
+      return;
+    }
+    const side = from === this.inside ? 'inside' : 'outside';
     const packet = side === 'inside' ? this.#towardsV4(arrived) : arrived;
     const { payload } = packet;
-    if (side === 'inside' && this.#own.has(packet.dst.address)) return this.#refuse(packet, this.#inside);
+    if (side === 'inside' && this.#own.has(packet.dst.address))
+      return this.system ? this.system.receive(packet, from) : this.#refuse(packet, this.inside);
     const expired = packet.ttl <= 1;
     const nat = payload.protocol === 'icmp' ? undefined : this.nat(payload.protocol, familyOf(packet.dst.address));
     // Time to live is for what is passed on: what comes to the router's own address comes to its own stack, or to a mapping, all the same.
@@ -111,7 +162,7 @@ export class Router implements NetNode {
         table: this.table(),
       });
       const data = action.data === payload.data ? payload : { ...payload, data: action.data };
-      (to === 'inside' ? this.#inside : this.#outside).carry(
+      (to === 'inside' ? this.inside : this.#outside).carry(
         { ...packet, src, dst, ttl: packet.ttl - 1, payload: data },
         this,
       );
@@ -146,7 +197,7 @@ export class Router implements NetNode {
       const inner = open ? about.src : nat.innerOf({ public: about.src, remote: about.dst }, now);
       if (!inner) return this.#drop(packet, 'no-mapping');
       if (!nat.parts.icmp) return this.#drop(packet, 'filtered');
-      this.#inside.carry(
+      this.inside.carry(
         {
           ...packet,
           src: this.#asSeenFrom(inner, packet.src),
@@ -183,8 +234,8 @@ export class Router implements NetNode {
     const own = {
       address: this.#own.has(dst.address)
         ? dst.address
-        : via === this.#inside
-          ? (this.#insideAddresses[0] ?? dst.address)
+        : via === this.inside
+          ? (this.insideAddresses[0] ?? dst.address)
           : dst.address,
       port: dst.port,
     };
@@ -206,6 +257,8 @@ export class Router implements NetNode {
     });
   }
 }
+
+const working = (forward: Forward | undefined): Forward | undefined => (forward?.works ? forward : undefined);
 
 /** The same box's treatment of TCP: RFC 5382 lifetimes, and never blocked or rewritten. */
 const tcpParts = (parts: NatParts): NatParts => ({

@@ -2,12 +2,13 @@
 import { anyAddress, type Endpoint, familyOf, formatEndpoint, isAnyAddress, sameEndpoint } from '../net/address.ts';
 import { NetError, type SendOptions, type Udp, type UdpListener, type UdpOptions, type UdpSocket } from '../net/env.ts';
 import type { Host, Transport } from './host.ts';
-import type { Packet, Payload } from './packet.ts';
+import { isMulticast, type Packet, type Payload } from './packet.ts';
 import type { Owner } from './world.ts';
 
 /** 65,535 less the IPv4 and UDP headers. */
 const LARGEST = 65_507;
-const DEFAULT_TTL = 64;
+/** What goes to a whole segment does not leave it. */
+const defaultTtl = (to: string): number => (isMulticast(to) ? 1 : 64);
 
 /** All UDP sockets of one host. */
 export class UdpStack implements Transport {
@@ -92,6 +93,7 @@ function scoreOf(socket: LabUdpSocket, packet: Packet): number {
     return -1;
   const particular = !isAnyAddress(socket.local.address);
   if (particular && socket.local.address !== packet.dst.address) return -1;
+  if (socket.remote && isMulticast(packet.dst.address)) return -1;
   if (socket.remote && !sameEndpoint(socket.remote, packet.src)) return -1;
   return (socket.remote ? 2 : 0) + (particular ? 1 : 0);
 }
@@ -126,13 +128,14 @@ class LabUdpSocket implements UdpSocket {
     );
   }
 
-  async send(data: Uint8Array, to?: Endpoint, { ttl = DEFAULT_TTL }: SendOptions = {}): Promise<void> {
+  async send(data: Uint8Array, to?: Endpoint, options: SendOptions = {}): Promise<void> {
     const { host } = this.#stack;
+    const dst = to ?? this.remote;
+    const ttl = options.ttl ?? defaultTtl(dst?.address ?? '');
     if (!(ttl >= 1 && ttl <= 255)) throw new NetError('other', `time to live ${ttl} is not in 1…255`, 'EINVAL');
     if (this.#closed) throw new NetError('closed', 'the socket is closed');
     if (to && this.remote && !sameEndpoint(to, this.remote))
       throw new NetError('other', `the socket is connected to ${formatEndpoint(this.remote)}`, 'EISCONN');
-    const dst = to ?? this.remote;
     if (!dst) throw new NetError('other', 'an unconnected socket needs a destination', 'EDESTADDRREQ');
     if (familyOf(dst.address) !== familyOf(this.local.address))
       throw new NetError('unreachable', `${dst.address} is of the other address family`, 'EAFNOSUPPORT');

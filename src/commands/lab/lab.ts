@@ -145,6 +145,7 @@ export default defineCommand({
       paragraphs: [
         `A NAT is one of ${NAT_KINDS.join(', ')}, and may be followed by modifiers, separated by commas: ${NAT_MODIFIERS.join(', ')}.`,
         "mapping=ei|ad|apd and filtering=ei|ad|apd|none: endpoint-independent, address-dependent, address-and-port-dependent. ports=preserving[:next|:random], sequential[:STEP[:FIRST]], random or block[:SIZE]. timeout=SECONDS, or timeout=UNREPLIED/STREAM as Linux keeps two. filter-timeout=SECONDS. refresh=outbound|inbound|both. hairpin, or hairpin=external|internal|filtered|no. pool=ADDRESSES[:paired|:arbitrary]. limit=MAPPINGS of each host. alg: rewrites addresses in payloads. parity, overload, poison: as some routers do. icmp=pass|drop. Behind cgnat they describe the carrier's NAT.",
+        "pcp, nat-pmp, upnp: the router opens ports for the inside when asked so; =refuse, =full, =other-port, =permanent (UPnP leases), =naive (it does not mind another NAT before it), =lie (it says yes, and does nothing), =void (it forgets at once). restart=SECONDS: it restarts so often, and forgets all. Behind cgnat these are the customer's router.",
       ],
     },
     {

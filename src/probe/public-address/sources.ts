@@ -1,7 +1,7 @@
 /** Who is asked for the public address: built-in services by method and, in the same shape, those that the user names. */
 import { canonicalAddress, type Family, familyOf, unmappedV4 } from '../../net/address.ts';
 import { formatHostPort } from '../../net/host-port.ts';
-import { hostOf } from '../../net/http/get.ts';
+import { hostOf } from '../../net/http/request.ts';
 import type { StunServerName } from '../../stun/uri.ts';
 import { BUILT_IN_SERVERS } from '../servers.ts';
 

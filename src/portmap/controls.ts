@@ -1,0 +1,68 @@
+/** What can be asked of one router: PCP and NAT-PMP by one socket, UPnP by its own. */
+import { type Env, NetError } from '../net/env.ts';
+import { ControlChannel } from './control-channel.ts';
+import { IgdClient } from './igd-client.ts';
+import { NatPmpClient } from './nat-pmp-client.ts';
+import { PcpClient } from './pcp-client.ts';
+import { isRefusal, type PortControl, type Probe, type Wish } from './protocol.ts';
+import type { RouterAt } from './router.ts';
+
+export type PortmapEnv = Pick<Env, 'clock' | 'random' | 'udp' | 'tcp' | 'interfaces' | 'gateways'>;
+
+/** Seconds of the mapping by which PCP is made to tell the outside address: it is removed at once. */
+const TRIAL_S = 60;
+
+/** The protocols at one router. */
+export class Controls {
+  readonly pcp: PcpClient | undefined;
+  readonly natPmp: NatPmpClient | undefined;
+  readonly upnp: IgdClient | undefined;
+  readonly #channel: ControlChannel | undefined;
+  readonly #port: number;
+
+  constructor(env: PortmapEnv, router: RouterAt, channel: ControlChannel | undefined) {
+    const v4 = !router.address.includes(':');
+    this.#channel = channel;
+    this.#port = channel?.port ?? 0;
+    this.pcp = channel && new PcpClient(channel, router.local, env.random);
+    // The other two translate IPv4 alone.
+    this.natPmp = v4 && channel ? new NatPmpClient(channel) : undefined;
+    this.upnp = v4 ? new IgdClient(env, router) : undefined;
+  }
+
+  /** Best first. */
+  get all(): PortControl[] {
+    return [this.pcp, this.natPmp, this.upnp].filter((each) => each !== undefined);
+  }
+
+  /** By a mapping of the asking port: the outside address, or why there is none. */
+  async tryPcp(probe: Probe, signal: AbortSignal | undefined): Promise<Probe> {
+    const { pcp } = this;
+    if (!pcp) return probe;
+    const wish: Wish = {
+      transport: 'udp',
+      internalPort: this.#port,
+      externalPort: this.#port,
+      lifetimeS: TRIAL_S,
+    };
+    const outcome = await pcp.map(wish, signal);
+    if (isRefusal(outcome))
+      return outcome.kind === 'silent' ? probe : { ...probe, answer: 'refused', refusal: outcome };
+    await pcp.unmap(wish, signal);
+    return { ...probe, external: outcome.external.address };
+  }
+
+  close(): void {
+    this.#channel?.close();
+  }
+}
+
+/** Rejects with the signal's reason alone. */
+export async function openControls(env: PortmapEnv, router: RouterAt, signal?: AbortSignal): Promise<Controls> {
+  try {
+    return new Controls(env, router, await ControlChannel.open(env, router, signal));
+  } catch (error) {
+    if (!(error instanceof NetError)) throw error;
+    return new Controls(env, router, undefined);
+  }
+}

@@ -1,0 +1,45 @@
+/** What a router offers to those who want a port: the question without the wish. */
+import { openControls, type PortmapEnv } from './controls.ts';
+import { NO_ANSWER, type Probe } from './protocol.ts';
+import { isBehindNat } from './refusal.ts';
+import { findRouter, type RouterAt, type WhichRouter } from './router.ts';
+
+/** What a router offers to those who want a port. */
+export interface RouterOffer {
+  /** Undefined where no router is known: then nobody was asked. */
+  readonly router: RouterAt | undefined;
+  readonly pcp: Probe;
+  readonly natPmp: Probe;
+  readonly upnp: Probe;
+  /** The router's outside address, where one of them told, even in refusing. */
+  readonly external: string | undefined;
+  /** The router itself is behind another NAT, by that address or by what it says. */
+  readonly secondNat: boolean;
+}
+
+/**
+ * Asks the router by PCP, NAT-PMP and UPnP at once. Settled within 1.2 s where nobody answers; rejects with the signal's reason alone.
+ * PCP tells the outside address only with a mapping: where no other told it, one is made for the very port that asks, and
+ * removed.
+ */
+export async function askOffer(env: PortmapEnv, which: WhichRouter = {}, signal?: AbortSignal): Promise<RouterOffer> {
+  const router = await findRouter(env, which, signal);
+  const nobody = { pcp: NO_ANSWER, natPmp: NO_ANSWER, upnp: NO_ANSWER };
+  if (!router) return { router, ...nobody, external: undefined, secondNat: false };
+  const controls = await openControls(env, router, signal);
+  try {
+    const [pcp, natPmp, upnp] = await Promise.all([
+      controls.pcp?.probe(signal) ?? NO_ANSWER,
+      controls.natPmp?.probe(signal) ?? NO_ANSWER,
+      controls.upnp?.probe(signal) ?? NO_ANSWER,
+    ]);
+    const told = natPmp.external ?? upnp.external;
+    const tried = pcp.answer === 'yes' && told === undefined ? await controls.tryPcp(pcp, signal) : pcp;
+    const external = told ?? tried.external ?? tried.refusal?.wan;
+    const refusals = [tried, natPmp, upnp].map(({ refusal }) => refusal?.kind);
+    const secondNat = (external !== undefined && isBehindNat(external)) || refusals.includes('second-nat');
+    return { router, pcp: tried, natPmp, upnp, external, secondNat };
+  } finally {
+    controls.close();
+  }
+}

@@ -1,0 +1,74 @@
+/** What PCP, NAT-PMP and UPnP have in common for those who want a port. */
+import type { Endpoint } from '../net/address.ts';
+import { briskSchedule } from '../net/schedule.ts';
+import type { Oddity } from './oddity.ts';
+import type { Transport } from './pcp.ts';
+import type { Protocol, Refusal } from './refusal.ts';
+
+/** To know that nobody answers, in milliseconds: sends at 0, 100, 300 and 700. A router is one hop away. */
+export const PROBE_MS = 1_000;
+export const probeSchedule = briskSchedule(PROBE_MS);
+/** A router that has answered before may be busy. */
+export const heldSchedule = briskSchedule(3_100);
+
+/** What a router answers to the question whether it opens ports. */
+export interface Probe {
+  /** `refused`: it speaks the protocol, and does not open ports. */
+  readonly answer: 'yes' | 'no' | 'refused';
+  readonly refusal?: Refusal | undefined;
+  /** Its outside address, where it told. */
+  readonly external?: string | undefined;
+  /** What it calls itself. */
+  readonly software?: string | undefined;
+  readonly oddities: readonly Oddity[];
+}
+
+export const NO_ANSWER: Probe = { answer: 'no', oddities: [] };
+
+/** A port to be opened. */
+export interface Wish {
+  readonly transport: Transport;
+  readonly internalPort: number;
+  /** Suggested; the router may give another. 1–65535. */
+  readonly externalPort: number;
+  /** Suggested, where the mapping was had before. */
+  readonly externalAddress?: string | undefined;
+  /** Seconds, at least 1. */
+  readonly lifetimeS: number;
+}
+
+/** A port that was opened. */
+export interface Grant {
+  /** Its port is never 0; the address is absent where the router does not tell it. */
+  readonly external: { readonly address: string | undefined; readonly port: number };
+  /** Seconds; 0: for good. */
+  readonly lifetimeS: number;
+}
+
+/** `restarted`: the router has lost the mapping. */
+export type Sign = 'alive' | 'restarted' | 'silent';
+
+/** One protocol at one router. All of it rejects with the signal's reason alone, and is bounded in time. */
+export interface PortControl {
+  readonly protocol: Protocol;
+  /** Within {@link PROBE_MS} where nobody is there. */
+  probe(signal?: AbortSignal): Promise<Probe>;
+  /** Opens the port, or renews it. */
+  map(wish: Wish, signal?: AbortSignal): Promise<Grant | Refusal>;
+  /** Removes what `map` opened. Undefined when it is gone. */
+  unmap(wish: Wish, signal?: AbortSignal): Promise<Refusal | undefined>;
+  /** Whether the router still holds it. */
+  check(wish: Wish, signal?: AbortSignal): Promise<Sign>;
+}
+
+export const isRefusal = (outcome: Grant | Refusal): outcome is Refusal => 'kind' in outcome;
+
+/** A mapping as the router lists it. */
+export interface Listed {
+  readonly transport: Transport;
+  readonly externalPort: number;
+  readonly internal: Endpoint;
+  readonly description: string;
+  /** Seconds left; 0: for good. */
+  readonly lifetimeS: number;
+}
