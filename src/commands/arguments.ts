@@ -144,6 +144,13 @@ export const TIMEOUT = {
 export const WAIT = { ...TIMEOUT, alias: ['w', 'wait'] } as const;
 /** The local end of a socket: family, address, port. */
 export const LOCAL_END = { family: FAMILY, port: PORT, source: SOURCE } as const;
+/** `--credential`: `args.credential`. */
+export const CREDENTIAL = {
+  type: 'string',
+  choices: ['long-term', 'short-term'],
+  default: 'long-term',
+  describe: 'how NAT_TOOL_USERNAME and NAT_TOOL_PASSWORD are meant',
+} as const;
 /** `-u`, `-n`: what fingers are used to from nc and hping3, and what goes without saying here. */
 export const HABITS = {
   udp: { type: 'boolean', alias: ['2', 'u'], hidden: true, describe: 'nothing: it is UDP' },

@@ -3,7 +3,7 @@
  * One table: a kind is its parameters and its one text, so a kind without words does not compile.
  */
 import { isRefusedOnTheWay } from '../net/error-words.ts';
-import { LOGIN_WORDS, type Login, loginOf } from './login.ts';
+import { LOGIN_VARIABLES, LOGIN_WORDS, type Login, loginOf } from './login.ts';
 
 const list = (items: readonly string[]): string => items.join(', ');
 
@@ -137,6 +137,8 @@ const TEXTS = {
     to?: string | undefined;
   }) =>
     `${server} answered a Binding request with error ${code}${reason && ` (${reason})`}${login ? `: ${LOGIN_WORDS[login]}` : to === undefined ? '' : `: it redirects to ${to} (ALTERNATE-SERVER). Name that one`}.`,
+  'answer-unsealed': ({ server }: { server: string }) =>
+    `${server} answered, but not with the password in ${LOGIN_VARIABLES.password} (the seal of its answers is another): nothing of it was used.`,
   'tls-by-address': ({ server }: { server: string }) =>
     `${server} was checked against the addresses in its certificate; RFC 8489 wants a name, which few certificates come without.`,
   redirected: ({ server, to }: { server: string; to: string }) =>

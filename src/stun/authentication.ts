@@ -31,6 +31,9 @@ export interface Sealing {
   accepts(answer: Decoded): boolean;
 }
 
+/** A challenge, a stale nonce, one more for a server that changes its mind. */
+export const MOST_CHALLENGES = 3;
+
 const UNSEALED: Sealing = { attributes: [], seal: {}, accepts: () => true };
 
 /** How to send the first request. Throws CredentialError. */

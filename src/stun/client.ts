@@ -3,7 +3,7 @@ import { type Endpoint, formatEndpoint, sameEndpoint } from '../net/address.ts';
 import { type Clock, NetError, type Random } from '../net/env.ts';
 import { type Attribute, attribute } from './attributes.ts';
 import { MOST_REDIRECTIONS, mayFollow } from './alternate.ts';
-import { challengedSealing, type Credentials, firstSealing, type Sealing } from './authentication.ts';
+import { challengedSealing, type Credentials, firstSealing, MOST_CHALLENGES, type Sealing } from './authentication.ts';
 import type { StunChannel } from './channel.ts';
 import { type Exchanged, exchange, type Tally } from './exchange.ts';
 import { type Decoded, encode, get, METHOD, unknownRequired } from './message.ts';
@@ -65,9 +65,6 @@ export type TransactOutcome = Tally &
     | ({ readonly kind: 'unknown-attributes'; readonly types: readonly number[] } & Heard)
     | Exclude<Exchanged, { kind: 'reply' }>
   );
-
-/** A challenge, a stale nonce, one more for a server that changes its mind. */
-const MOST_CHALLENGES = 3;
 
 /** What makes a Binding request one that servers of RFC 3489 answer for certain: some drop those without it. */
 export const PLAIN_OF_2003: readonly Attribute[] = [attribute('CHANGE-REQUEST', { ip: false, port: false })];

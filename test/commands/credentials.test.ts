@@ -15,6 +15,7 @@ const asked = (words: readonly string[], environment: Record<string, string>) =>
 
 describe.each([
   ['stun', ['stun', 'stun.example.net']],
+  ['detect', ['detect', 'stun.example.net']],
   ['public-ip', ['public-ip', '--via', 'stun', '--stun', 'stun.example.net', '-v']],
   ['punch', ['punch', '-p', '12001', '--stun', 'stun.example.net', '-c', '1', '50.60.70.80', '12003']],
   ['listen', ['listen', '-p', '12001', '--stun', 'stun.example.net', '-w', '2']],

@@ -3,6 +3,7 @@
  * NAT64 is on the way. Never a wrong word. NAT_TOOL_SEEDS sets how many seeds each gets; the whole claim is shown with 100.
  */
 import { describe, expect, it } from 'vitest';
+import { LOGIN } from '../../src/lab/faults/referrals.ts';
 import type { ServerFault } from '../../src/lab/server-faults.ts';
 import { Lab, type LabOptions, type ServerSpec } from '../../src/lab/topology.ts';
 import { findPrefixes, throughNat64, WELL_KNOWN } from '../../src/net/nat64.ts';
@@ -68,6 +69,15 @@ const WORLDS: [name: string, run: Run, nats: readonly string[]][] = [
       NATS,
     ],
   ]),
+  [
+    'a server that wants a login',
+    (nat, seed) =>
+      measure(
+        { nat, seed, loss: seed % 2 === 0 ? 0 : 0.03, jitterMs: 3, servers: [server(1, 'wants-login')] },
+        { credentials: { kind: 'long-term', username: LOGIN.username, password: LOGIN.password } },
+      ),
+    NATS,
+  ],
   ['every other send refused', world({ refusedSends: { every: 2 } }), NATS],
   [
     'a route of its own to the second of two servers',

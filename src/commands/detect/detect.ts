@@ -9,9 +9,11 @@ import { findServers, speaks } from '../../probe/servers-lookup.ts';
 import { defaultServers } from '../../probe/servers.ts';
 import { type Finding, finding } from '../../report/finding.ts';
 import { type Report, startReport } from '../../report/report.ts';
+import type { Credentials } from '../../stun/client.ts';
 import type { StunServerName } from '../../stun/uri.ts';
-import { checkFamily, FAMILY, parseLocalPort, parseStun, SOURCE, TIMEOUT } from '../arguments.ts';
+import { checkFamily, CREDENTIAL, FAMILY, parseLocalPort, parseStun, SOURCE, TIMEOUT } from '../arguments.ts';
 import { type Context, defineCommand, UsageError } from '../command.ts';
+import { credentialsOf } from '../credentials.ts';
 import { type Detected, view } from './view.ts';
 
 /** More are not asked at once: the first ones to answer are enough. */
@@ -32,11 +34,16 @@ interface Args {
   readonly source: string | undefined;
   readonly timeout: number;
   readonly local: boolean;
+  readonly credential: Credentials['kind'];
   readonly expect: readonly string[] | undefined;
 }
 
 /** How much longer the other family's measurement may take than the first's. */
 const OTHER_FAMILY_GRACE_MS = 1_000;
+
+interface Question extends Args {
+  readonly credentials: Credentials | undefined;
+}
 
 interface Measured extends Conclusion {
   readonly family: Family;
@@ -44,7 +51,7 @@ interface Measured extends Conclusion {
 
 /** One address family, over these servers; undefined where none of them has an address of it. */
 async function measure(
-  args: Args,
+  args: Question,
   batch: readonly StunServerName[],
   wanted: Family | undefined,
   left: () => number,
@@ -68,6 +75,7 @@ async function measure(
       nat64: family === 6 ? lookups.run((own) => findPrefixes(env.resolver, own)).catch(() => []) : undefined,
       port: args.port,
       source: args.source,
+      credentials: args.credentials,
       timeoutMs: left(),
       onProgress: progress,
     };
@@ -86,7 +94,7 @@ async function measure(
 
 /** IPv6 beside IPv4, where this host and the servers have it; null where nothing was learnt. `bounds` ends it. */
 async function beside(
-  args: Args,
+  args: Question,
   batch: readonly StunServerName[],
   left: () => number,
   context: Context,
@@ -102,8 +110,9 @@ async function beside(
   }
 }
 
-async function run(args: Args, context: Context): Promise<Report<Detected>> {
+async function run(given: Args, context: Context): Promise<Report<Detected>> {
   const { env, signal } = context;
+  const args: Question = { ...given, credentials: credentialsOf(context.environment, given.credential) };
   checkFamily('server', args.server, args);
   const close = startReport(env.clock, 'nat-tool/detect@1');
   const builtIn = defaultServers(context.environment).map(({ server }) => parseStun(server, 'NAT_TOOL_SERVER'));
@@ -157,7 +166,7 @@ export default defineCommand({
   description: [
     'Runs the behaviour tests of RFC 5780 in parallel, each on a socket of its own: how the NAT maps (does the public side depend on the destination?), what it filters (who may answer?), whether it hairpins, and how it picks ports. The result is shown as a NAT forwarding table with one sentence on what it means.',
     'Silence never makes a type: what is lost is sent again until loss cannot explain it, the server must have been seen to honour the same request on an open path, and whatever cannot be proven is "unknown", with the reason.',
-    'With a server that supports RFC 5780 everything is tested; two or more plain servers still tell the mapping. With no server named, those in NAT_TOOL_SERVER or built-in public servers are asked, and those that answer are used.',
+    'With a server that supports RFC 5780 everything is tested; two or more plain servers still tell the mapping. A server that asks for credentials gets those in the environment variables NAT_TOOL_USERNAME and NAT_TOOL_PASSWORD. With no server named, those in NAT_TOOL_SERVER or built-in public servers are asked, and those that answer are used.',
   ],
   positionals: {
     server: {
@@ -182,6 +191,7 @@ export default defineCommand({
       type: 'boolean',
       describe: 'measure against a server inside this network: the NAT asked about is one on the way to it',
     },
+    credential: CREDENTIAL,
     family: FAMILY,
     port: {
       type: 'string',

@@ -1,5 +1,5 @@
 /** The arguments of `stun`. */
-import { FAMILY, PORT, SOURCE, TIMEOUT, parseAnyStun, parseSecondsFrom, parseWhole } from '../arguments.ts';
+import { CREDENTIAL, FAMILY, PORT, SOURCE, TIMEOUT, parseAnyStun, parseSecondsFrom, parseWhole } from '../arguments.ts';
 import type { ArgsOf } from '../command.ts';
 
 /** Exchanges with one server are this far apart at least; with public servers that nobody named, as an unprivileged ping has it. */
@@ -51,12 +51,7 @@ export const options = {
       'trust the certificates in this PEM file too, for stuns:; NODE_EXTRA_CA_CERTS does so for all programs of Node',
   },
   tcp: { type: 'boolean', describe: 'over TCP instead of UDP' },
-  credential: {
-    type: 'string',
-    choices: ['long-term', 'short-term'],
-    default: 'long-term',
-    describe: 'how NAT_TOOL_USERNAME and NAT_TOOL_PASSWORD are meant',
-  },
+  credential: CREDENTIAL,
   family: FAMILY,
   port: { ...PORT, means: 'free-port' },
   source: SOURCE,

@@ -7,13 +7,15 @@ import { NetError } from '../../net/env.ts';
 import { WELL_KNOWN } from '../../net/nat64.ts';
 import { Refusals, RETRY_MS } from '../../net/refusals.ts';
 import { scope, sleep, TimeoutError } from '../../net/wait.ts';
+import type { Credentials } from '../../stun/client.ts';
 import { changeControl, type FilteringOutcome, filteringTest } from './filtering.ts';
 import { filteringOf, type BehaviourFacts, type ServerTest } from './facts.ts';
 import { judge } from './judgement.ts';
 import { hearBothSides, nearPort, testMapping } from './mapping.ts';
 import { compareOnMoreSockets, sample, sampleAndHairpin, SAMPLES_AT_ONCE } from './sampling.ts';
 import { best, CHOICE_GRACE_MS, searchServers, turnsOf, usableOther, watchRefusal } from './search.ts';
-import { type Change, isLossSample, type Series, settled } from './series.ts';
+import type { Change } from './purpose.ts';
+import { isLossSample, type Series, settled } from './series.ts';
 import { type ProbeEnv, Probes, type ProbeSocket } from './probes.ts';
 
 const LAST_ANSWERS_MS = 30;
@@ -30,6 +32,8 @@ export interface BehaviourOptions {
   readonly port?: number | undefined;
   /** Local address; that of the routed interface when absent. */
   readonly source?: string | undefined;
+  /** For servers that ask for them (RFC 8489 §9). */
+  readonly credentials?: Credentials | undefined;
   /** Bound on the whole measurement, ms. */
   readonly timeoutMs: number;
   /** Servers inside this network are believed too: the NAT asked about is one on the way to them. */
@@ -58,7 +62,8 @@ export async function measureBehaviour(
   options: BehaviourOptions,
   signal: AbortSignal,
 ): Promise<BehaviourFacts> {
-  const probes = new Probes(env, family, options.source, { local: options.local, nat64: [WELL_KNOWN] });
+  const { source, local, credentials } = options;
+  const probes = new Probes(env, family, source, { local, nat64: [WELL_KNOWN] }, credentials);
   const facts: BehaviourFacts = {
     probes,
     servers: options.servers,

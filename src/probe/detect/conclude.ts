@@ -85,7 +85,7 @@ export function conclude(m: BehaviourFacts): Conclusion {
     answered[0];
   const filtering = test ? filteringOf(test) : 'unknown';
   // Whatever came in over UDP, even useless, came in.
-  const heard = m.probes.strays.length > 0 || m.probes.series.some((each) => each.replies.length > 0);
+  const heard = m.probes.strays.length > 0 || m.probes.series.some((each) => each.replies.length + each.unsealed > 0);
   const blocked = !heard && !m.stopped && udpAloneFails(m, bindings);
   const type = blocked ? 'udp-blocked' : natType(verdict, filtering);
   const address = main?.to ?? m.servers[0];

@@ -8,7 +8,8 @@ import { type Attribute, attribute } from '../../stun/attributes.ts';
 import { mappedAddress } from '../../stun/message.ts';
 import type { Passage } from '../../nat/filtering.ts';
 import { FEWEST_SENDS, MOST_SENDS, sendsForSilence } from './loss.ts';
-import { type Change, type Series, sendUntil } from './series.ts';
+import type { Change } from './purpose.ts';
+import { type Series, sendUntil } from './series.ts';
 import type { Probes, ProbeSocket } from './probes.ts';
 
 /** Spacing of the sends. Losses come in bursts, so they must not all leave at once. */

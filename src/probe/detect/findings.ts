@@ -42,7 +42,9 @@ export function findingsOf(
   } else if (!bindings.some(({ answer }) => answer) && !m.failure && !m.stopped) {
     // What came back was of no use, and has been said.
     const heard = (server: Endpoint) => m.probes.strays.some(({ from }) => from.address === server.address);
-    const silent = bindings.filter((each) => !settled(each) && each.replies.length === 0 && !heard(each.to));
+    const silent = bindings.filter(
+      (each) => !settled(each) && each.replies.length + each.unsealed === 0 && !heard(each.to),
+    );
     const overTcp = silent.filter(({ to }) =>
       m.tcp.some(({ server, outcome }) => outcome === 'answered' && sameEndpoint(server, to)),
     );
@@ -92,7 +94,8 @@ function serverFindings(binding: Series): Finding[] {
   else if (binding.errorAnswer) {
     const { to, ...error } = binding.errorAnswer;
     findings.push(finding('server-error', { server, ...error, ...(to && { to: formatEndpoint(to) }) }));
-  } else if (binding.failure?.kind === 'refused') findings.push(finding('server-refused', { server }));
+  } else if (binding.unsealed > 0) findings.push(finding('answer-unsealed', { server }));
+  else if (binding.failure?.kind === 'refused') findings.push(finding('server-refused', { server }));
   else if (binding.failure) findings.push(failureFinding(server, binding.failure));
   return findings;
 }

@@ -7,8 +7,10 @@ import { Gate } from '../../net/wait.ts';
 import { mappedAddress } from '../../stun/message.ts';
 import { StunMux } from '../../stun/mux.ts';
 import { type Doubt, doubtOf, type Ground, plain, type Sighting } from '../../nat/evidence.ts';
+import type { Credentials } from '../../stun/authentication.ts';
 import type { Doubted } from '../testimony.ts';
-import { isLossSample, type Purpose, Series } from './series.ts';
+import type { Purpose } from './purpose.ts';
+import { isLossSample, Series } from './series.ts';
 
 export interface ProbeSocket {
   readonly mux: StunMux;
@@ -38,14 +40,22 @@ export class Probes {
   readonly #sockets: UdpSocket[] = [];
   readonly #spare: UdpSocket[] = [];
   readonly #source: string | undefined;
+  readonly #credentials: Credentials | undefined;
   /** What may count as evidence. */
   readonly ground: { -readonly [K in keyof Ground]: Ground[K] };
   /** Which local address leads to each remote one. */
   readonly #routes = new Map<string, string>();
   #closedAt: number | undefined;
 
-  constructor(env: ProbeEnv, family: Family, source: string | undefined, ground: Ground = {}) {
+  constructor(
+    env: ProbeEnv,
+    family: Family,
+    source: string | undefined,
+    ground: Ground = {},
+    credentials?: Credentials | undefined,
+  ) {
     this.env = env;
+    this.#credentials = credentials;
     this.ground = { ...ground };
     this.gate = new Gate(env.clock);
     this.family = family;
@@ -127,6 +137,7 @@ export class Probes {
       to,
       server,
       attributes: asWanted ? [...attributes, ...EMPTY_CHANGE] : attributes,
+      credentials: this.#credentials,
       clock,
       random,
       gate: this.gate,

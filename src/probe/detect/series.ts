@@ -7,10 +7,19 @@ import { type Clock, type NetError, onNetError, type Random } from '../../net/en
 import { Refusals, RETRY_MS } from '../../net/refusals.ts';
 import type { Gate } from '../../net/wait.ts';
 import type { Attribute } from '../../stun/attributes.ts';
+import {
+  challengedSealing,
+  type Credentials,
+  firstSealing,
+  MOST_CHALLENGES,
+  type Sealing,
+} from '../../stun/authentication.ts';
 import { encodeBinding } from '../../stun/binding.ts';
 import { type Decoded, get, mappedAddress, unknownRequired } from '../../stun/message.ts';
 import type { Reply, StunMux } from '../../stun/mux.ts';
+import { type Login, loginOf } from '../../report/login.ts';
 import { toMicroseconds } from '../../net/round.ts';
+import { type Purpose, purposeName } from './purpose.ts';
 
 /** A row of evidence: what was sent where, what came back, and what that meant. */
 export interface Evidence {
@@ -22,40 +31,6 @@ export interface Evidence {
   readonly rttMs: number | null;
   readonly verdict: string;
 }
-
-/** What a CHANGE-REQUEST asks to have changed (RFC 5780 §7.2). */
-export interface Change {
-  readonly ip: boolean;
-  readonly port: boolean;
-}
-
-/** What a series is sent for. */
-export type Purpose =
-  /** From the one mapping socket; the first of them to each server asked, the others to its alternates. */
-  | { readonly kind: 'mapping'; readonly number: 1 | 2 | 3 | 4 }
-  | { readonly kind: 'allocation' }
-  /** Plain, beside the test of the same socket. */
-  | { readonly kind: 'baseline'; readonly change: Change }
-  | { readonly kind: 'filtering'; readonly change: Change }
-  /** The change asked for on an open path. */
-  | { readonly kind: 'control'; readonly change: Change };
-
-/** As the evidence names it. */
-export function purposeName(purpose: Purpose): string {
-  switch (purpose.kind) {
-    case 'mapping':
-      return `mapping-${purpose.number}`;
-    case 'allocation':
-      return 'allocation';
-    case 'baseline':
-      return `filtering-${changeName(purpose.change)}-baseline`;
-    case 'filtering':
-    case 'control':
-      return `${purpose.kind}-${changeName(purpose.change)}`;
-  }
-}
-
-const changeName = ({ ip }: Change): string => (ip ? 'ip-port' : 'port');
 
 /** Exchanges that nothing but loss can leave unanswered. */
 export const isLossSample = ({ purpose: { kind } }: Series): boolean =>
@@ -70,6 +45,8 @@ export interface SeriesOptions {
   /** Whose endpoint that is; a server of its own when absent. */
   readonly server?: Endpoint | undefined;
   readonly attributes?: readonly Attribute[];
+  /** For a server that asks for them. */
+  readonly credentials?: Credentials | undefined;
   readonly clock: Clock;
   readonly random: Random;
   /** Notified of every answer and failure; shared by all series of a measurement. */
@@ -89,16 +66,24 @@ export class Series {
   /** Set when for a second nothing could be sent, or ICMP says that nothing listens there. */
   failure: NetError | undefined;
   verdict: string | undefined;
+  /** Answers that were not sealed with our credentials; they do not count (RFC 8489 §9.2.5). */
+  unsealed = 0;
   readonly #sentAt: number[] = [];
-  readonly #bytes: Uint8Array;
+  readonly #attributes: readonly Attribute[];
+  readonly #credentials: Credentials | undefined;
   readonly #clock: Clock;
-  readonly #release: () => void;
+  readonly #random: Random;
   readonly #gate: Gate;
   readonly #refusals: Refusals;
   #cancelRetry: () => void = () => {};
   #over = false;
+  #sealing: Sealing;
+  #challenges = 0;
+  #bytes: Uint8Array = new Uint8Array();
+  #release: () => void = () => {};
 
-  constructor({ purpose, mux, local, to, server, attributes = [], clock, random, gate }: SeriesOptions) {
+  constructor(options: SeriesOptions) {
+    const { purpose, mux, local, to, server, attributes = [], credentials, clock, random, gate } = options;
     this.purpose = purpose;
     this.server = server ?? to;
     this.hasChange = attributes.some(({ name }) => name === 'CHANGE-REQUEST');
@@ -108,12 +93,38 @@ export class Series {
     this.to = to;
     this.#clock = clock;
     this.#gate = gate;
-    const transactionId = random.bytes(12);
-    this.#bytes = encodeBinding('request', transactionId, attributes);
-    this.#release = mux.expect(transactionId, (reply) => {
-      this.replies.push(reply);
-      this.#gate.notify();
-    });
+    this.#attributes = attributes;
+    this.#credentials = credentials;
+    this.#random = random;
+    this.#sealing = firstSealing(credentials);
+    this.#encode();
+  }
+
+  #encode(): void {
+    const transactionId = this.#random.bytes(12);
+    const { attributes, seal } = this.#sealing;
+    this.#bytes = encodeBinding('request', transactionId, [...this.#attributes, ...attributes], seal);
+    this.#release();
+    this.#release = this.mux.expect(transactionId, (reply) => this.#hear(reply));
+  }
+
+  #hear(reply: Reply): void {
+    if (!this.#sealing.accepts(reply.message)) this.unsealed++;
+    else if (!this.#meets(reply.message)) this.replies.push(reply);
+    this.#gate.notify();
+  }
+
+  /** Answers a challenge (RFC 8489 §9.2.4): challenge and answer are one exchange, and what was sent without a seal is not an exchange of its own. */
+  #meets(message: Decoded): boolean {
+    const code = message.class === 'error' ? get(message, 'ERROR-CODE')?.code : undefined;
+    const asks = code === 438 || (code === 401 && !this.#sealing.seal.key);
+    const next = asks ? challengedSealing(this.#credentials, message) : undefined;
+    if (!next || this.#challenges++ >= MOST_CHALLENGES) return false;
+    this.#sealing = next;
+    this.#sentAt.length = 0;
+    this.#encode();
+    this.send();
+    return true;
   }
 
   /** A send was tried. */
@@ -135,7 +146,8 @@ export class Series {
     sending.then(
       () => this.#refusals.sent(),
       onNetError((error) => {
-        this.#sentAt.splice(this.#sentAt.indexOf(at), 1);
+        const which = this.#sentAt.indexOf(at);
+        if (which >= 0) this.#sentAt.splice(which, 1);
         if (this.#over || error.kind === 'closed') return;
         this.trouble(error, true);
         this.#cancelRetry();
@@ -165,12 +177,16 @@ export class Series {
   }
 
   /** An error answer from where it was asked. */
-  get errorAnswer(): { code: number; reason: string; to?: Endpoint | undefined } | undefined {
+  get errorAnswer(): { code: number; reason: string; login: Login | undefined; to?: Endpoint | undefined } | undefined {
     const reply = this.replies.find((each) => each.message.class === 'error' && sameEndpoint(each.from, this.to));
     if (!reply) return undefined;
     const error = get(reply.message, 'ERROR-CODE') ?? { code: 0, reason: '' };
     // To be named, not followed: each of these tests is of one server (RFC 5780).
-    return { ...error, ...(error.code === 300 && { to: get(reply.message, 'ALTERNATE-SERVER') }) };
+    return {
+      ...error,
+      login: loginOf(error.code, this.#credentials),
+      ...(error.code === 300 && { to: get(reply.message, 'ALTERNATE-SERVER') }),
+    };
   }
 
   /**
@@ -238,7 +254,9 @@ export class Series {
               ? 'useless answer'
               : this.errorAnswer
                 ? `error ${this.errorAnswer.code}`
-                : 'silent'),
+                : this.unsealed > 0
+                  ? 'not sealed'
+                  : 'silent'),
     };
   }
 }

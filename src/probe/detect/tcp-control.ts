@@ -56,7 +56,9 @@ export async function tcpControl(
       const message = first && tryDecode(first);
       if (message) {
         const ours = transactionKey(message.transactionId) === transactionKey(transactionId);
-        return result(ours && mappedAddress(message) ? 'answered' : 'silent');
+        // One that wants to know who asks answers all the same.
+        const says = message.class === 'error' || mappedAddress(message) !== undefined;
+        return result(ours && says ? 'answered' : 'silent');
       }
       heard += chunk.length;
       if (heard > LONGEST_ANSWER) break;

@@ -4,7 +4,7 @@ import { type Env, NetError } from '../../../src/net/env.ts';
 import { changeControl, filteringTest } from '../../../src/probe/detect/filtering.ts';
 import { MOST_SENDS, sendsForSilence } from '../../../src/probe/detect/loss.ts';
 import { Probes } from '../../../src/probe/detect/probes.ts';
-import type { Change } from '../../../src/probe/detect/series.ts';
+import type { Change } from '../../../src/probe/detect/purpose.ts';
 import { attribute } from '../../../src/stun/attributes.ts';
 import { encodeBinding } from '../../../src/stun/binding.ts';
 import { type Decoded, get } from '../../../src/stun/message.ts';

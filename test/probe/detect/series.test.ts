@@ -1,22 +1,32 @@
 import { describe, expect, it } from 'vitest';
 import { NetError } from '../../../src/net/env.ts';
 import { Gate } from '../../../src/net/wait.ts';
-import { type Purpose, purposeName, sendUntil, Series, settled } from '../../../src/probe/detect/series.ts';
+import { type Purpose, purposeName } from '../../../src/probe/detect/purpose.ts';
+import { sendUntil, Series, settled } from '../../../src/probe/detect/series.ts';
 import { attribute } from '../../../src/stun/attributes.ts';
 import { encodeBinding } from '../../../src/stun/binding.ts';
+import type { Credentials } from '../../../src/stun/client.ts';
+import { longTermKey } from '../../../src/stun/credentials.ts';
+import { get } from '../../../src/stun/message.ts';
 import { type Arrived, CLIENT, SERVER, stage } from '../../stun/scripted.ts';
 
 const mapped = ({ request }: Arrived) =>
   encodeBinding('success', request.transactionId, [attribute('XOR-MAPPED-ADDRESS', CLIENT)]);
 
 /** Sends at the gaps until settled, or all of them. */
-async function sent(script: (arrived: Arrived) => void, gaps: readonly number[], until = settled) {
+async function sent(
+  script: (arrived: Arrived) => void,
+  gaps: readonly number[],
+  until = settled,
+  credentials?: Credentials,
+) {
   const { world, clock, mux, socket } = stage(script);
   const series = new Series({
     purpose: { kind: 'allocation' },
     mux,
     local: CLIENT,
     to: SERVER,
+    credentials,
     clock,
     random: world.random(''),
     gate: new Gate(clock),
@@ -97,5 +107,82 @@ describe('a series', () => {
       'filtering-port',
       'control-ip-port',
     ]);
+  });
+});
+
+describe('a series to a server that asks who is there', () => {
+  const LOGIN = { kind: 'long-term', username: 'alice', password: 'secret' } as const;
+  const KEY = longTermKey('alice', 'lab', 'secret', 'MD5');
+  const challenge = (code: number, { request }: Arrived, nonce: string) =>
+    encodeBinding('error', request.transactionId, [
+      attribute('ERROR-CODE', { code, reason: '' }),
+      attribute('REALM', 'lab'),
+      attribute('NONCE', nonce),
+    ]);
+  const sealed = (arrived: Arrived, key = KEY) =>
+    encodeBinding('success', arrived.request.transactionId, [attribute('XOR-MAPPED-ADDRESS', CLIENT)], {
+      key,
+      sha1: true,
+    });
+
+  it('answers the challenge, and counts both as one exchange', async () => {
+    const { series } = await sent(
+      (arrived) =>
+        get(arrived.request, 'NONCE') === 'new'
+          ? arrived.reply(sealed(arrived), 20)
+          : arrived.reply(
+              challenge(get(arrived.request, 'NONCE') ? 438 : 401, arrived, arrived.count === 1 ? 'old' : 'new'),
+              20,
+            ),
+      [200],
+      settled,
+      LOGIN,
+    );
+    expect(series.answer).toBeDefined();
+    expect(series.evidence(20)).toMatchObject({ sent: 1, received: 1, rttMs: 20, verdict: 'answered' });
+  });
+
+  it.each([
+    ['no credentials', undefined, 'needed'],
+    ['others than the server knows', LOGIN, 'refused'],
+  ] as const)('ends with the refusal: %s', async (_, credentials, login) => {
+    const { series, socket } = await sent(
+      (arrived) => arrived.reply(challenge(401, arrived, 'n'), 5),
+      [50, 50, 50],
+      settled,
+      credentials,
+    );
+    expect(series.errorAnswer).toMatchObject({ code: 401, login });
+    expect(socket.sentAt).toHaveLength(credentials ? 2 : 1);
+  });
+
+  it('ends when it is challenged for ever', async () => {
+    const { series } = await sent(
+      (arrived) => arrived.reply(challenge(get(arrived.request, 'NONCE') ? 438 : 401, arrived, `n${arrived.count}`), 5),
+      [50, 50, 50],
+      settled,
+      LOGIN,
+    );
+    expect(series.errorAnswer?.code).toBe(438);
+  });
+
+  it('takes nothing that was sealed with another password', async () => {
+    const { series, done } = await sent(
+      (arrived) =>
+        arrived.reply(
+          get(arrived.request, 'NONCE')
+            ? sealed(
+                arrived,
+                KEY.map((byte) => byte ^ 1),
+              )
+            : challenge(401, arrived, 'n'),
+          5,
+        ),
+      [50, 50],
+      settled,
+      LOGIN,
+    );
+    expect([done, series.unsealed > 0, series.replies]).toEqual([false, true, []]);
+    expect(series.evidence(5).verdict).toBe('not sealed');
   });
 });

@@ -1,6 +1,7 @@
 import type { Truth } from '../../../src/lab/nat-truth.ts';
 import { Lab, type LabOptions } from '../../../src/lab/topology.ts';
 import { measureBehaviour } from '../../../src/probe/detect/behaviour.ts';
+import type { Credentials } from '../../../src/stun/client.ts';
 import { type Conclusion, conclude } from '../../../src/probe/detect/conclude.ts';
 
 /** Words in which a verdict contradicts the truth; `unknown` contradicts nothing. */
@@ -23,11 +24,14 @@ export interface Measured extends Conclusion {
 }
 
 /** Measures A's NAT with all the lab's servers; the abort comes at that virtual time. */
-export async function measure(options: LabOptions, { abortAtMs }: { abortAtMs?: number } = {}): Promise<Measured> {
+export async function measure(
+  options: LabOptions,
+  { abortAtMs, credentials }: { abortAtMs?: number; credentials?: Credentials } = {},
+): Promise<Measured> {
   const lab = new Lab(options);
   const family = (lab.servers[0]?.address.includes(':') ? 6 : 4) as 4 | 6;
   const measurement = await lab.run(
-    (env, signal) => measureBehaviour(env, family, { servers: lab.servers, timeoutMs: 8000 }, signal),
+    (env, signal) => measureBehaviour(env, family, { servers: lab.servers, credentials, timeoutMs: 8000 }, signal),
     abortAtMs === undefined ? {} : { abortAtMs },
   );
   return { ...conclude(measurement), truth: lab.truth, lab };
