@@ -27,7 +27,11 @@ export type Doubt =
   /** A server on the public internet cannot have been shown an address that is not public: it sits behind a NAT of its own, or something rewrote its answer. */
   | 'not-public'
   /** The server stands inside one's own network: what it sees says nothing of the internet. */
-  | 'inside';
+  | 'inside'
+  /** The server named another public side of the very same flow when it was asked again. */
+  | 'wavers'
+  /** Nobody is there: what was sent to where the server says it sees us did not come. */
+  | 'not-there';
 
 /** What a server said of one flow. `server` names who said it: all flows to the addresses of one RFC 5780 server share it. */
 export interface Sighting extends Observation {
@@ -63,7 +67,26 @@ const WORDS: Readonly<Record<Doubt, (mapped: Endpoint) => string>> = {
   unspecified: (mapped) => `the answer ${formatEndpoint(mapped)} is no address and port`,
   'not-public': ({ address }) => `the answer ${address} is not a public address`,
   inside: () => 'the server is inside this network, and sees nothing of the internet',
+  wavers: (mapped) => `it named ${formatEndpoint(mapped)} and then, of the same flow, another public side`,
+  'not-there': (mapped) => `what was sent to ${formatEndpoint(mapped)} did not come here`,
 };
+
+/** Servers that named two public sides of one flow: no NAT changes the mapping of a flow that is in use, so whatever else they say is doubtful too. */
+export const waverers = (sightings: readonly Sighting[]): ReadonlySet<string> =>
+  new Set(
+    sightings
+      .filter((a, i) =>
+        sightings.some(
+          (b, k) =>
+            k > i &&
+            a.server === b.server &&
+            sameEndpoint(a.local, b.local) &&
+            sameEndpoint(a.remote, b.remote) &&
+            !sameEndpoint(a.mapped, b.mapped),
+        ),
+      )
+      .map(({ server }) => server),
+  );
 
 /** The doubt as half a sentence. */
 export const doubtInWords = (doubt: Doubt, mapped: Endpoint): string => WORDS[doubt](mapped);

@@ -22,6 +22,8 @@ const isName = (text: string): boolean => NAME.test(text) && !/^[\d.]+$/.test(te
 export function parseHostPort(text: string): HostPort | HostPortFault {
   const bare = canonicalAddress(text);
   if (bare !== undefined) return { host: bare, port: undefined };
+  // The address of a page or the like: its port is not what is wrong.
+  if (text.includes('://')) return { wrong: 'form' };
   const [, bracketed, plain, port] = /^(?:\[([^\]]*)\]|([^:[\]]+))(?::(.*))?$/.exec(text) ?? [];
   const given = bracketed ?? plain;
   if (given === undefined) return { wrong: 'form' };

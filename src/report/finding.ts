@@ -47,14 +47,20 @@ const TEXTS = {
   'paths-differ': ({ paths, known }: { paths: readonly string[]; known: boolean }) =>
     `The routes to the servers differ: from ${list(paths)}. ${known ? 'The result is about the first of these paths.' : 'Each path may have a NAT of its own; name servers on one path to compare what they see.'}`,
   'server-tcp-only': ({ server }: { server: string }) =>
-    `${server} answers over TCP only. That proves nothing of this network as long as no other server is silent over UDP too: name a second one.`,
+    `${server} answers over TCP only. That proves nothing of this network until another server, which answers over TCP as well, is silent over UDP too.`,
   xlat464: ({ local }: { local: string }) =>
     `The local address ${local} is the IPv4 side of 464XLAT (RFC 6877): this network carries IPv6 only, and IPv4 is translated twice.`,
   'address-pooling': ({ addresses }: { addresses: readonly string[] }) =>
     `The NAT used several public addresses for one host (${list(addresses)}): its address pooling is arbitrary, not paired (RFC 4787 §4.1).`,
 
-  'public-addresses-differ': ({ addresses }: { addresses: readonly string[] }) =>
-    `The methods do not agree: ${list(addresses)}. Something answers DNS questions in the server's place, web traffic goes through a proxy, or a VPN carries only part of the traffic; or the NAT has several public addresses.`,
+  'public-addresses-differ': ({
+    addresses,
+    disputed,
+  }: {
+    addresses: readonly string[];
+    disputed?: string | undefined;
+  }) =>
+    `The answers do not agree: ${list(addresses)}. ${disputed === undefined ? '' : `As many say one as another, and nothing tells which is right: ${disputed} is only the first that came. `}Something answers DNS questions in the server's place, web traffic goes through a proxy, or a VPN carries only part of the traffic; or the NAT has several public addresses.`,
   'captive-portal': () =>
     'Something answers in the place of web servers and name servers: this network wants you to sign in first (a captive portal). Open any page in a browser, sign in, and try again.',
   'address-unconfirmed': ({ address }: { address: string }) =>
@@ -173,8 +179,8 @@ const TEXTS = {
   // Why something stays unknown.
   'mapping-same-on-ports': ({ server }: { server: string }) =>
     `Two ports of ${server} see the same public side, so the mapping does not go by the port. Few NATs go by the address alone; a second address of that server, or a second server, would tell.`,
-  'mapping-needs-second-address': ({ server }: { server: string }) =>
-    `Only ${server} answered: whether the NAT maps differently for another destination needs a second server address. Name a second server.`,
+  'mapping-needs-second-address': ({ server, among }: { server: string; among?: boolean }) =>
+    `${among ? `Of all answers only that of ${server} counts` : `Only ${server} answered`}: whether the NAT maps differently for another destination needs a second server address. Name a second server.`,
   'mapping-dependence-unknown': () =>
     'The public side differs from server to server, so the NAT is symmetric; whether by address or by address and port needs a server with two ports.',
   'filtering-inconclusive': ({ server }: { server: string }) =>

@@ -31,6 +31,8 @@ const LIES: readonly ServerFault[] = [
   'lie-zero',
   'lie-port',
   'lie-family',
+  'lie-port-changing',
+  'lie-port-second',
 ];
 const server = (number: number, ...faults: ServerFault[]): ServerSpec => ({
   name: `stun${number}.example.net`,

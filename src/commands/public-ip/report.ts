@@ -2,7 +2,7 @@
 import { familyOf } from '../../net/address.ts';
 import type { Env } from '../../net/env.ts';
 import { toMicroseconds } from '../../net/round.ts';
-import { agree, isAuthenticated } from '../../probe/public-address/agreement.ts';
+import { agree, isAuthenticated, isDisputed } from '../../probe/public-address/agreement.ts';
 import type { Answer, Survey } from '../../probe/public-address/survey.ts';
 import { isOffNetwork } from '../../probe/servers-lookup.ts';
 import { type Finding, finding } from '../../report/finding.ts';
@@ -49,9 +49,11 @@ export function findings(
   env: Pick<Env, 'interfaces'>,
 ): Finding[] {
   const found: Finding[] = [];
-  if (!data.agree)
+  const { address } = data;
+  if (!data.agree && address !== null)
     found.push(
       finding('public-addresses-differ', {
+        ...(isDisputed(answers, familyOf(address)) && { disputed: address }),
         addresses: answers.map(({ method, source, address }) => `${address} by ${method} (${source})`),
       }),
     );

@@ -1,18 +1,22 @@
 /** Servers that name a public side which the client does not have, as met in the wild. */
 import { addressBytes, anyAddress, type Endpoint, familyOf, formatAddress } from '../../net/address.ts';
-import { attribute } from '../../stun/attributes.ts';
-import { eachAnswer, type FaultKind } from './answer.ts';
+import { type Attribute, attribute } from '../../stun/attributes.ts';
+import type { Role } from '../../stun/server.ts';
+import { type AnswerFault, eachAnswer, type FaultKind } from './answer.ts';
 
-/** Each answer names that in the place of what the server saw. */
+/** Each answer names that in the place of what the server saw, in both attributes alike. */
+const lying = (lie: (seen: Endpoint, asked: Role) => Endpoint): AnswerFault =>
+  eachAnswer((attributes, { role }) => {
+    const seen = attributes.find(({ name }) => isMapped(name))?.value as Endpoint | undefined;
+    const said = seen && lie(seen, role);
+    return attributes.map((each) => (said && isMapped(each.name) ? attribute(each.name, said) : each));
+  });
+
+const isMapped = (name: Attribute['name']): name is 'XOR-MAPPED-ADDRESS' | 'MAPPED-ADDRESS' =>
+  name === 'XOR-MAPPED-ADDRESS' || name === 'MAPPED-ADDRESS';
+
 const says = (lie: (seen: Endpoint) => Endpoint): Pick<FaultKind, 'make' | 'overTcp'> => ({
-  make: () =>
-    eachAnswer((attributes) =>
-      attributes.map((each) =>
-        each.name === 'XOR-MAPPED-ADDRESS' || each.name === 'MAPPED-ADDRESS'
-          ? attribute(each.name, lie(each.value))
-          : each,
-      ),
-    ),
+  make: () => lying(lie),
   overTcp: true,
 });
 
@@ -53,5 +57,22 @@ export const LIES = {
   'lie-family': {
     about: 'says an address of the other family than it was asked in',
     ...says(({ address, port }) => ({ address: familyOf(address) === 4 ? '2001:db8:66::99' : '66.77.88.99', port })),
+  },
+  'lie-port-changing': {
+    about: 'says the right address, and another port in each answer',
+    make: () => {
+      let count = 0;
+      return lying(({ address, port }) => ({ address, port: 1024 + ((port + 977 * ++count) % 60_000) }));
+    },
+    overTcp: true,
+  },
+  'lie-port-second': {
+    about: 'its second address says the right address with another port',
+    make: () =>
+      lying(({ address, port }, role) => ({
+        address,
+        port: role.startsWith('A2') ? 1024 + ((port + 977) % 60_000) : port,
+      })),
+    overTcp: true,
   },
 } as const satisfies Readonly<Record<string, FaultKind>>;

@@ -8,13 +8,13 @@ import { WELL_KNOWN } from '../../net/nat64.ts';
 import { Refusals, RETRY_MS } from '../../net/refusals.ts';
 import { scope, sleep, TimeoutError } from '../../net/wait.ts';
 import type { Credentials } from '../../stun/client.ts';
-import { changeControl, type FilteringOutcome, filteringTest } from './filtering.ts';
+import { control, type Filtering } from './control.ts';
+import { type FilteringOutcome, filteringTest } from './filtering.ts';
 import { filteringOf, type BehaviourFacts, type ServerTest } from './facts.ts';
 import { judge } from './judgement.ts';
-import { hearBothSides, nearPort, testMapping } from './mapping.ts';
+import { askAgain, hearBothSides, nearPort, testMapping } from './mapping.ts';
 import { compareOnMoreSockets, sample, sampleAndHairpin, SAMPLES_AT_ONCE } from './sampling.ts';
 import { best, CHOICE_GRACE_MS, searchServers, turnsOf, usableOther, watchRefusal } from './search.ts';
-import type { Change } from './purpose.ts';
 import { isLossSample, type Series, settled } from './series.ts';
 import { type ProbeEnv, Probes, type ProbeSocket } from './probes.ts';
 
@@ -90,12 +90,6 @@ export async function measureBehaviour(
   return facts;
 }
 
-/** Filtering tests under way, with the means to give them up. */
-interface Filtering {
-  readonly finished: Promise<void>;
-  abandon(): void;
-}
-
 /** The measurement under way. */
 class BehaviourTest {
   readonly #m: BehaviourFacts;
@@ -140,10 +134,11 @@ class BehaviourTest {
       if (first) {
         this.#options.onProgress?.('testing mapping and filtering');
         await Promise.all([
-          this.#testServers(x, bindings, early && filtering && { test: early, filtering }),
+          this.#testServers(x, bindings, early && filtering && { test: early, filtering }).then(() =>
+            hearBothSides(this.#m, x, bindings, this.#signal),
+          ),
           sampleAndHairpin(this.#m, first, samples, this.#signal),
         ]);
-        await hearBothSides(this.#m, x, bindings, this.#signal);
         await compareOnMoreSockets(this.#m, this.#signal);
         // The table is of all flows: those opened last are given the time to be answered.
         await probes.gate.wait(
@@ -246,43 +241,11 @@ class BehaviourTest {
       const test = begun?.test ?? this.#beginTest(binding.to);
       const filtering = begun?.filtering ?? (await this.#startFiltering(test, this.#signal));
       await testMapping(this.#m, x, binding, other, this.#signal);
-      await this.#control(x, test, other, filtering);
-      if (filteringOf(test) !== 'unknown') return;
+      await Promise.all([
+        askAgain(this.#m, x, this.#signal),
+        control(this.#m, x, test, other, filtering, this.#options.timeoutMs, this.#signal),
+      ]);
+      if (filteringOf(test) !== 'unknown' && probes.believes(binding)) return;
     }
-  }
-
-  /** Proves that the server honours the changes, as long as their tests have not been answered. */
-  async #control(x: ProbeSocket, test: ServerTest, other: Endpoint, filtering: Filtering): Promise<void> {
-    const { probes } = this.#m;
-    const bounds = scope(probes.env.clock, this.#signal);
-    const open = (outcome: FilteringOutcome | undefined) => outcome === undefined || outcome === 'silent';
-    const prove = async (change: Change, opened: Endpoint): Promise<boolean> =>
-      changeControl(probes, x, test.server, opened, change, bounds.signal);
-    const controls = Promise.all([
-      open(test.otherAddress) && other.address !== test.server.address
-        ? prove({ ip: true, port: true }, other).then((honoured) => void (test.honoursAddress = honoured))
-        : undefined,
-      test.otherAddress !== 'passed' && open(test.otherPort)
-        ? prove({ ip: false, port: true }, { address: test.server.address, port: other.port }).then(
-            (honoured) => void (test.honoursPort = honoured),
-          )
-        : undefined,
-    ]);
-    controls.catch(() => {});
-    try {
-      await probes.gate.wait(
-        () => test.otherAddress === 'passed' || (test.otherAddress !== undefined && test.otherPort !== undefined),
-        this.#options.timeoutMs,
-        this.#signal,
-      );
-      if (test.otherAddress !== 'passed') await controls;
-      // What passes from another address passes from another port: its answer is only waited for to complete the table.
-      else await probes.gate.wait(() => test.otherPort !== undefined, CHOICE_GRACE_MS, this.#signal);
-    } finally {
-      bounds.abort();
-      filtering.abandon();
-    }
-    await Promise.allSettled([filtering.finished, controls]);
-    this.#signal.throwIfAborted();
   }
 }

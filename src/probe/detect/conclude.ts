@@ -71,7 +71,8 @@ export function conclude(m: BehaviourFacts): Conclusion {
   const answered = bindings
     .filter((each) => m.probes.believes(each))
     .sort((a, b) => Number(judgement.onPath(b.server)) - Number(judgement.onPath(a.server)));
-  const doubted = m.probes.doubted().map(({ sighting }) => sighting.server);
+  // One that is wrong about one of its addresses may still honour what is asked of it.
+  const doubted = m.probes.doubted().flatMap(({ sighting, doubt }) => (doubt === 'not-there' ? [] : [sighting.server]));
   const test = decisive(
     m.tests.filter(
       ({ server }) =>
@@ -122,15 +123,16 @@ export function conclude(m: BehaviourFacts): Conclusion {
 
 /**
  * Whether something stops UDP on its way to servers that answer over TCP. The verdict is about this host, and one server proves
- * nothing of it: a second one must be silent too, or, where they refuse, answer over TCP as well.
+ * nothing of it: it takes two that are alive, which their answers over TCP show, and whose silence, or refusals, over UDP are alike.
  */
 function udpAloneFails(m: BehaviourFacts, bindings: readonly Series[]): boolean {
-  const answering = bindings.filter((each) =>
+  const alive = bindings.filter((each) =>
     m.tcp.some(({ server, outcome }) => outcome === 'answered' && sameEndpoint(server, each.to)),
   );
-  const refused = new Set(answering.filter((each) => each.failure?.kind === 'refused').map((each) => each.to.address));
-  const asked = new Set(bindings.map(({ to }) => to.address));
-  return refused.size > 1 || (asked.size > 1 && answering.some((each) => each.failure?.kind !== 'refused'));
+  return [true, false].some((refused) => {
+    const alike = alive.filter(({ failure }) => (failure?.kind === 'refused') === refused);
+    return new Set(alike.map(({ to }) => to.address)).size > 1;
+  });
 }
 
 /** The test that says most about filtering. */
@@ -141,7 +143,8 @@ function decisive(tests: readonly ServerTest[]): ServerTest | undefined {
 /** Silence means no hairpinning only where no filter of the NAT's own can be what stopped the probes: between two symmetric mappings neither side knows the other's port. */
 function hairpinOf(m: BehaviourFacts, mapping: Mapping, filtering: Filtering, { trusts }: Judged): Hairpin {
   // The probes went to public sides that a server named.
-  if (!m.hairpin || !m.samples.flatMap((socket) => m.probes.observations(socket)).every(trusts)) return 'unknown';
+  const seen = m.samples.flatMap((socket) => m.probes.observations(socket));
+  if (!m.hairpin || (m.samples.length > 0 && seen.length === 0) || !seen.every(trusts)) return 'unknown';
   if (m.hairpin.outcome === 'heard') return 'yes';
   if (refusesFlows(m)) return 'unknown';
   return mapping === 'endpoint-independent' || filtering === 'endpoint-independent' ? 'no' : 'unknown';

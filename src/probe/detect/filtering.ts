@@ -101,35 +101,52 @@ export function changeToOpened(change: Change, here: Endpoint, there: Endpoint):
   ];
 }
 
+/** Whether an answer came from the endpoint that it was asked from. */
+export interface ControlOutcome {
+  /** Where the mapping that the asked endpoint sees takes it. */
+  readonly here: boolean;
+  /** Where the mapping that `opened` says it sees takes it: the same where both see the same. */
+  readonly there: boolean;
+}
+
 /**
  * The positive control: the same change asked for from the mapping socket, which has already sent to `opened`. A server without
- * RESPONSE-PORT cannot be proven where the NAT maps by destination. Resolves to whether the server honours the change.
+ * RESPONSE-PORT cannot be proven where the NAT maps by destination. There the answer is asked for in `bothWays`, where that is wanted.
  */
 export async function changeControl(
   probes: Probes,
   socket: ProbeSocket,
-  server: Endpoint,
-  opened: Endpoint,
-  change: Change,
+  { server, opened, change, bothWays = false }: Control,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<ControlOutcome> {
   const seenAs = (remote: Endpoint) =>
     probes.observations(socket).find((each) => sameEndpoint(each.remote, remote))?.mapped;
   const here = seenAs(server);
   const there = seenAs(opened);
   const attributes = here && there && changeToOpened(change, here, there);
-  if (!attributes) return false;
-  const control = probes.begin({ kind: 'control', change }, socket, server, { attributes });
-  const honoured = () =>
-    control.replies.some(
+  if (!attributes) return { here: false, there: false };
+  const begin = (wanted: readonly Attribute[]): Series =>
+    probes.begin({ kind: 'control', change }, socket, server, { attributes: wanted });
+  const came = ({ replies }: Series): boolean =>
+    replies.some(
       ({ message, from }) =>
         message.class === 'success' && sameEndpoint(from, opened) && mappedAddress(message) !== undefined,
     );
-  const over = () => honoured() || control.errorAnswer !== undefined || control.answer !== undefined;
+  const over = (series: Series) => came(series) || series.errorAnswer !== undefined || series.answer !== undefined;
   const gaps = [...Array.from({ length: 2 * FEWEST_SENDS }, () => ROUND_MS), answerWindow(probes)];
-  await sendUntil(control, gaps, over, signal);
-  control.verdict = honoured() ? 'honoured' : 'not honoured';
-  return honoured();
+  const directed = begin(attributes);
+  const plain = here.port === there.port || !bothWays ? directed : begin([attribute('CHANGE-REQUEST', change)]);
+  await Promise.all([...new Set([directed, plain])].map((each) => sendUntil(each, gaps, () => over(each), signal)));
+  for (const each of [plain, directed]) each.verdict = came(each) ? 'honoured' : 'not honoured';
+  return { here: came(plain), there: came(directed) };
+}
+
+/** What {@link changeControl} asks of whom. */
+export interface Control {
+  readonly server: Endpoint;
+  readonly opened: Endpoint;
+  readonly change: Change;
+  readonly bothWays?: boolean;
 }
 
 /** What a test means, once it is known whether the server honours the change. */

@@ -39,11 +39,11 @@ export function findingsOf(
   if (verdict.blocked) {
     for (const { server } of m.tcp.filter((each) => each.outcome === 'answered'))
       findings.push(finding('udp-blocked', { server: formatEndpoint(server) }));
-  } else if (!bindings.some(({ answer }) => answer) && !m.failure && !m.stopped) {
+  } else if (!bindings.some(({ answer }) => answer) && !m.failure && m.stopped !== 'interrupted') {
     // What came back was of no use, and has been said.
     const heard = (server: Endpoint) => m.probes.strays.some(({ from }) => from.address === server.address);
     const silent = bindings.filter(
-      (each) => !settled(each) && each.replies.length + each.unsealed === 0 && !heard(each.to),
+      (each) => !settled(each) && !each.hindrance && each.replies.length + each.unsealed === 0 && !heard(each.to),
     );
     const overTcp = silent.filter(({ to }) =>
       m.tcp.some(({ server, outcome }) => outcome === 'answered' && sameEndpoint(server, to)),
@@ -95,8 +95,8 @@ function serverFindings(binding: Series): Finding[] {
     const { to, ...error } = binding.errorAnswer;
     findings.push(finding('server-error', { server, ...error, ...(to && { to: formatEndpoint(to) }) }));
   } else if (binding.unsealed > 0) findings.push(finding('answer-unsealed', { server }));
-  else if (binding.failure?.kind === 'refused') findings.push(finding('server-refused', { server }));
-  else if (binding.failure) findings.push(failureFinding(server, binding.failure));
+  else if (binding.hindrance?.kind === 'refused') findings.push(finding('server-refused', { server }));
+  else if (binding.hindrance) findings.push(failureFinding(server, binding.hindrance));
   return findings;
 }
 
@@ -143,6 +143,7 @@ function unknownFindings(
 ): Finding[] {
   const findings: Finding[] = [];
   const only = formatEndpoint((answered[0] as Series).to);
+  const among = m.probes.doubted().length > 0;
   for (const binding of answered) {
     const server = formatEndpoint(binding.to);
     const other = binding.answer && otherAddress(binding.answer.message);
@@ -162,7 +163,9 @@ function unknownFindings(
     findings.push(
       verdict.dependent
         ? finding('mapping-dependence-unknown')
-        : finding(comparesPorts(m) ? 'mapping-same-on-ports' : 'mapping-needs-second-address', { server: only }),
+        : comparesPorts(m)
+          ? finding('mapping-same-on-ports', { server: only })
+          : finding('mapping-needs-second-address', { server: only, ...(among && { among }) }),
     );
   }
   if (verdict.filtering === 'unknown')

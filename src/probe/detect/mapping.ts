@@ -6,6 +6,7 @@ import type { ProbeSocket } from './probes.ts';
 import { usableOther } from './search.ts';
 import { type Series, sendUntil, settled } from './series.ts';
 
+const AGAIN_GAPS: readonly number[] = [60, 100, 150, 200];
 /** How long the last guess at a next port is waited for, at least. */
 const NEAR_PORT_MS = 80;
 
@@ -62,6 +63,7 @@ export async function hearBothSides(
   signal: AbortSignal,
 ): Promise<void> {
   const { probes } = m;
+  await askAgain(m, x, signal);
   const { odd, disputed } = judge(m);
   if (odd.length === 0 && !disputed) return;
   const heard = new Set(
@@ -76,6 +78,28 @@ export async function hearBothSides(
       return other && !heard.has(formatEndpoint(binding.server))
         ? testMapping(m, x, binding, other, signal)
         : undefined;
+    }),
+  );
+}
+
+/** Where different public sides were seen, each server is asked once more about one flow, which no NAT maps anew while it is in use. */
+export async function askAgain(m: BehaviourFacts, x: ProbeSocket, signal: AbortSignal): Promise<void> {
+  const { probes } = m;
+  const { verdict, odd, disputed } = judge(m);
+  if (!verdict.dependent && odd.length === 0 && !disputed) return;
+  const flows = probes.series.filter(
+    (each, i) =>
+      each.mux === x.mux &&
+      probes.believes(each) &&
+      probes.series.findIndex(
+        ({ mux, server, answer }) => mux === x.mux && answer && sameEndpoint(server, each.server),
+      ) === i &&
+      !probes.series.some(({ purpose, to }) => purpose.kind === 'again' && sameEndpoint(to, each.to)),
+  );
+  await Promise.all(
+    flows.map(({ to, server }) => {
+      const series = probes.begin({ kind: 'again' }, x, to, { server });
+      return sendUntil(series, AGAIN_GAPS, () => settled(series), signal);
     }),
   );
 }

@@ -6,7 +6,7 @@ import { type Attribute, attribute } from '../../stun/attributes.ts';
 import { Gate } from '../../net/wait.ts';
 import { mappedAddress } from '../../stun/message.ts';
 import { StunMux } from '../../stun/mux.ts';
-import { type Doubt, doubtOf, type Ground, plain, type Sighting } from '../../nat/evidence.ts';
+import { type Doubt, doubtOf, type Ground, plain, type Sighting, waverers } from '../../nat/evidence.ts';
 import type { Credentials } from '../../stun/authentication.ts';
 import type { Doubted } from '../testimony.ts';
 import type { Purpose } from './purpose.ts';
@@ -43,6 +43,8 @@ export class Probes {
   readonly #credentials: Credentials | undefined;
   /** What may count as evidence. */
   readonly ground: { -readonly [K in keyof Ground]: Ground[K] };
+  /** Addresses of servers whose word was put to the test, and is not true. */
+  readonly refuted = new Set<string>();
   /** Which local address leads to each remote one. */
   readonly #routes = new Map<string, string>();
   #closedAt: number | undefined;
@@ -165,11 +167,28 @@ export class Probes {
   /** Whether the series was answered, and the answer can be true. */
   believes(series: Series): boolean {
     const sighting = sightingOf(series);
-    return sighting !== undefined && doubtOf(sighting, this.ground) === undefined;
+    return sighting !== undefined && this.#doubt(sighting, this.#waverers()) === undefined;
+  }
+
+  #doubt(sighting: Sighting, wavering: ReadonlySet<string>): Doubt | undefined {
+    const doubt = doubtOf(sighting, this.ground);
+    if (doubt) return doubt;
+    if (this.refuted.has(sighting.remote.address)) return 'not-there';
+    return wavering.has(sighting.server) ? 'wavers' : undefined;
+  }
+
+  /** Only flows that were asked about again can show one. */
+  #waverers(): ReadonlySet<string> {
+    const again = this.series.filter(({ purpose, answer }) => purpose.kind === 'again' && answer);
+    const flows = this.series.filter((each) =>
+      again.some(({ mux, to }) => mux === each.mux && sameEndpoint(to, each.to)),
+    );
+    return waverers(flows.flatMap((each) => sightingOf(each) ?? []));
   }
 
   #sightings(of?: ProbeSocket): { readonly sighting: Sighting; readonly doubt: Doubt | undefined }[] {
     const seen: { sighting: Sighting; doubt: Doubt | undefined }[] = [];
+    const wavering = this.#waverers();
     for (const each of this.series) {
       if (of && each.mux !== of.mux) continue;
       const sighting = sightingOf(each);
@@ -180,7 +199,7 @@ export class Probes {
             sameEndpoint(old.remote, now.remote) &&
             sameEndpoint(old.mapped, now.mapped),
         );
-      if (sighting && isNews(sighting)) seen.push({ sighting, doubt: doubtOf(sighting, this.ground) });
+      if (sighting && isNews(sighting)) seen.push({ sighting, doubt: this.#doubt(sighting, wavering) });
     }
     return seen;
   }

@@ -10,6 +10,8 @@ export interface Change {
 export type Purpose =
   /** From the one mapping socket; the first of them to each server asked, the others to its alternates. */
   | { readonly kind: 'mapping'; readonly number: 1 | 2 | 3 | 4 }
+  /** A flow of the mapping socket once more: a server that says another thing now is no witness. */
+  | { readonly kind: 'again' }
   | { readonly kind: 'allocation' }
   /** Plain, beside the test of the same socket. */
   | { readonly kind: 'baseline'; readonly change: Change }
@@ -22,6 +24,8 @@ export function purposeName(purpose: Purpose): string {
   switch (purpose.kind) {
     case 'mapping':
       return `mapping-${purpose.number}`;
+    case 'again':
+      return 'mapping-again';
     case 'allocation':
       return 'allocation';
     case 'baseline':

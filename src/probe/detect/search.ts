@@ -18,7 +18,7 @@ const SEARCH_GAPS: readonly number[] = [100, 100, 150, 150, 200, 200, 250, 250, 
 const TCP_CONTROL_AFTER_MS = 450;
 /** Unanswered sends after which a server that answers over TCP is called blocked over UDP. */
 const SENDS_TO_CALL_IT_BLOCKED = 10;
-const MOST_TCP_CONTROLS = 3;
+const MOST_TCP_CONTROLS = 5;
 /** How long a second server's answer is waited for when none can test filtering. */
 const SECOND_ADDRESS_GRACE_MS = 500;
 /** When one of several servers has answered, how long better ones are waited for, at least. */

@@ -34,7 +34,7 @@ export interface Evidence {
 
 /** Exchanges that nothing but loss can leave unanswered. */
 export const isLossSample = ({ purpose: { kind } }: Series): boolean =>
-  kind === 'mapping' || kind === 'allocation' || kind === 'baseline';
+  kind === 'mapping' || kind === 'again' || kind === 'allocation' || kind === 'baseline';
 
 export interface SeriesOptions {
   readonly purpose: Purpose;
@@ -162,6 +162,11 @@ export class Series {
     this.#gate.notify();
   }
 
+  /** What kept this series from an answer, where the system or the network said so: it may be told once, as routers limit how often they say it. */
+  get hindrance(): NetError | undefined {
+    return this.failure ?? (this.replies.length === 0 ? this.#refusals.error : undefined);
+  }
+
   /** The first success answer that came from where it was asked and says what the server saw, or undefined. */
   get answer(): Reply | undefined {
     return this.#successes.find(({ message }) => isUsable(message));
@@ -246,8 +251,8 @@ export class Series {
       rttMs: rtt === undefined ? null : toMicroseconds(rtt),
       verdict:
         this.verdict ??
-        (this.failure
-          ? this.failure.kind
+        (this.hindrance
+          ? this.hindrance.kind
           : this.answer
             ? 'answered'
             : this.uselessAnswer

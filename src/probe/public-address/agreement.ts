@@ -32,6 +32,9 @@ interface Camp<T> {
   readonly dnsAlone: boolean;
 }
 
+const rankOf = ({ witnesses, authenticated, dnsAlone }: Omit<Camp<unknown>, 'first'>): number =>
+  8 * witnesses.size + (authenticated ? 4 : 0) - (isAlone(witnesses) ? 2 : 0) - (dnsAlone ? 1 : 0);
+
 function camps<T extends AddressAnswer>(answers: readonly T[], family: Family): Camp<T>[] {
   const found = new Map<string, { first: T; witnesses: Set<string>; authenticated: boolean; dnsAlone: boolean }>();
   for (const answer of answers) {
@@ -47,10 +50,8 @@ function camps<T extends AddressAnswer>(answers: readonly T[], family: Family): 
     camp.dnsAlone &&= answer.method === 'dns';
     found.set(answer.address, camp);
   }
-  const rank = ({ witnesses, authenticated, dnsAlone }: Camp<T>): number =>
-    8 * witnesses.size + (authenticated ? 4 : 0) - (isAlone(witnesses) ? 2 : 0) - (dnsAlone ? 1 : 0);
   // The sort is stable: among equals the first to come stays first.
-  return [...found.values()].sort((a, b) => rank(b) - rank(a));
+  return [...found.values()].sort((a, b) => rankOf(b) - rankOf(a));
 }
 
 const isAlone = (witnesses: ReadonlySet<string>): boolean => witnesses.size === 1 && witnesses.has(PLAIN);
@@ -69,6 +70,12 @@ export function restsOnPlain(answers: readonly AddressAnswer[], family: Family):
   return best !== undefined && answers.every((each) => isPlain(each) || each.address !== best.address);
 }
 
-/** Whether all answers of each family name the same address. */
+/** Whether as good witnesses name another address than the headline's, so that only chance chose. */
+export function isDisputed(answers: readonly AddressAnswer[], family: Family): boolean {
+  const [first, second] = camps(answers, family);
+  return first !== undefined && second !== undefined && rankOf(first) === rankOf(second);
+}
+
+/** Whether all answers of each family name the same address. Where there are none, nobody agrees. */
 export const agree = (answers: readonly AddressAnswer[]): boolean =>
-  ([4, 6] as const).every((family) => camps(answers, family).length <= 1);
+  answers.length > 0 && ([4, 6] as const).every((family) => camps(answers, family).length <= 1);

@@ -15,6 +15,9 @@ const LIES_TOLD: readonly (readonly [ServerFault, string, string])[] = [
   ['lie-zero', '0.0.0.0:0', '[::]:0'],
   ['lie-port', '12.13.14.15:0', '[2001:db8:1::3]:0'],
   ['lie-family', '[2001:db8:66::99]:24604', '66.77.88.99:42301'],
+  ['lie-port-changing', '12.13.14.15:26605', '[2001:db8:1::3]:44302'],
+  // As long as its first address is asked.
+  ['lie-port-second', '12.13.14.15:24604', '[2001:db8:1::3]:42301'],
 ];
 
 describe('a server that lies', () => {

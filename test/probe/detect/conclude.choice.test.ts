@@ -137,9 +137,11 @@ describe('blocked UDP', () => {
     return story;
   };
 
-  it('needs a server that answers over TCP, and a second one that is silent', () => {
-    const blocked = conclude(silent(tcp(A), tcp(B, 'silent')).facts);
+  it('needs two servers that answer over TCP and are silent: a dead one is no witness', () => {
+    const blocked = conclude(silent(tcp(A), tcp(B)).facts);
     expect(blocked).toMatchObject({ outcome: 'complete', data: { type: 'udp-blocked' } });
+    expect(data(silent(tcp(A), tcp(B, 'silent'))).type).toBe('unknown');
+    expect(data(silent(tcp(A))).type).toBe('unknown');
     expect(data(silent(tcp(A, 'silent'), tcp(B, 'refused'))).type).toBe('unknown');
     expect(data(silent(tcp(C))).type).toBe('unknown');
     const alone = new Story([A]);
@@ -152,7 +154,7 @@ describe('blocked UDP', () => {
     expect(data(refuse(silent(tcp(A), tcp(B)), 0, 1)).type).toBe('udp-blocked');
     expect(data(refuse(silent(tcp(A)), 0, 1)).type).toBe('unknown');
     expect(data(refuse(silent(tcp(A)), 0)).type).toBe('unknown');
-    expect(data(refuse(silent(tcp(A)), 1)).type).toBe('udp-blocked');
+    expect(data(refuse(silent(tcp(A), tcp(B)), 1)).type).toBe('unknown');
     // Two ports of one address are one server.
     const alone = new Story([A]);
     for (const to of [A, at(A.address, 3479)]) {

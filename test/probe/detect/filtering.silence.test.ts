@@ -201,9 +201,9 @@ describe('the control of a change', () => {
         series.send();
         await series.wait(() => series.answer !== undefined, 100, never);
       }
-      const proven = await changeControl(probes, socket, SERVER, OTHER, IP_PORT, never);
+      const proven = await changeControl(probes, socket, { server: SERVER, opened: OTHER, change: IP_PORT }, never);
       probes.close();
-      return proven;
+      return proven.there;
     });
     const control = probes.series[seen.length];
     return { honoured, sent: control?.sent, verdict: control?.verdict, purpose: control?.purpose, now: world.now };

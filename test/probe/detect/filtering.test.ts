@@ -62,9 +62,9 @@ describe('the control of a change', () => {
         const series = probes.begin({ kind: 'allocation' }, socket, to);
         await sendUntil(series, [100, 100, 100], () => settled(series), signal);
       }
-      const honoured = await changeControl(probes, socket, SERVER, opened, change, signal);
+      const honoured = await changeControl(probes, socket, { server: SERVER, opened, change }, signal);
       probes.close();
-      return honoured;
+      return honoured.there;
     });
   const faulty = (fault: 'change-ignored' | 'change-dropped' | 'no-response-port') => [
     { name: 's', addresses: [SERVER.address, OTHER.address], faults: [fault] },

@@ -149,7 +149,7 @@ describe('silence', () => {
     expect(bare(stopped)).toEqual([{ kind: 'interrupted' }]);
     const late = silent(A);
     late.facts.stopped = 'out-of-time';
-    expect(bare(late)).toEqual([{ kind: 'out-of-time' }]);
+    expect(kinds(late)).toEqual(['out-of-time', 'no-answer']);
     const failing = silent(A);
     failing.facts.failure = { server: A, error: new NetError('unreachable', '') };
     expect(kinds(failing)).toEqual(['network-unreachable']);
@@ -166,10 +166,23 @@ describe('silence', () => {
     expect(kinds(story)).toEqual(['no-answer']);
   });
 
-  it('of several servers, where one answers over TCP, is a block, and said of that one', () => {
+  it('of several servers that answer over TCP is a block, and said of those', () => {
+    const story = silent(A, B, C);
+    story.facts.tcp.push(tcp(A), tcp(B), tcp(C, 'silent'));
+    expect(bare(story)).toEqual([
+      { kind: 'udp-blocked', server: '51.0.0.1:3478' },
+      { kind: 'udp-blocked', server: '51.0.0.2:3478' },
+    ]);
+    story.facts.tcp = [tcp(A), tcp(B, 'silent')];
+    expect(kinds(story)).toEqual(['server-tcp-only', 'no-answer']);
+  });
+
+  it('is no silence where the network refused, if only once', () => {
     const story = silent(A, B);
-    story.facts.tcp.push(tcp(A), tcp(B, 'silent'));
-    expect(bare(story)).toEqual([{ kind: 'udp-blocked', server: '51.0.0.1:3478' }]);
+    story.probes.series[0]?.trouble(new NetError('unreachable', '', 'EHOSTUNREACH'));
+    const [first, ...rest] = told(story);
+    expect(first).toMatchObject({ kind: 'network-unreachable', text: expect.stringContaining('refused') });
+    expect(rest).toMatchObject([{ kind: 'no-answer', servers: ['51.0.0.2:3478'] }]);
   });
 });
 
