@@ -6,6 +6,7 @@
  * The first byte is outside of what STUN, DTLS, TURN channels and RTP use (RFC 7983), so that all can share a port.
  */
 import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { ReplayWindow } from '../../net/replay-window.ts';
 
 const MAGIC = 0xce;
 const HEADER = 8;
@@ -13,9 +14,6 @@ const TAG = 16;
 
 /** What a sealed packet is longer than its body. */
 export const ENVELOPE_OVERHEAD = HEADER + 1 + TAG;
-
-/** Packets that may arrive so much later than their successors. */
-const WINDOW = 1024;
 
 export const isEnvelope = (data: Uint8Array): boolean => data.length >= ENVELOPE_OVERHEAD && data[0] === MAGIC;
 
@@ -53,8 +51,7 @@ export class Sealer {
 /** One direction's receiver. */
 export class Opener {
   readonly #key: Uint8Array;
-  readonly #seen = new Uint32Array(WINDOW / 32);
-  #highest = -1;
+  readonly #window = new ReplayWindow();
 
   constructor(key: Uint8Array) {
     this.#key = key;
@@ -64,7 +61,7 @@ export class Opener {
   open(packet: Uint8Array): Opened | undefined {
     if (!isEnvelope(packet)) return undefined;
     const counter = readCounter(packet);
-    if (counter === undefined || !this.#isFresh(counter)) return undefined;
+    if (counter === undefined || !this.#window.isFresh(counter)) return undefined;
     const decipher = createDecipheriv('aes-256-gcm', this.#key, nonceOf(packet), { authTagLength: TAG });
     decipher.setAAD(packet.subarray(0, HEADER));
     decipher.setAuthTag(packet.subarray(packet.length - TAG));
@@ -75,31 +72,14 @@ export class Opener {
       // Node has no other way to say that the tag is wrong.
       return undefined;
     }
-    this.#remember(counter);
+    this.#window.remember(counter);
     return {
       type: plain[0] as number,
       body: new Uint8Array(plain.buffer, plain.byteOffset + 1, plain.length - 1),
       counter,
     };
   }
-
-  #isFresh(counter: number): boolean {
-    if (counter > this.#highest) return true;
-    if (counter <= this.#highest - WINDOW) return false;
-    return ((this.#seen[slot(counter)] as number) & bit(counter)) === 0;
-  }
-
-  #remember(counter: number): void {
-    // Slots between the old and the new highest belong to counters not yet seen.
-    for (let next = Math.max(this.#highest + 1, counter - WINDOW + 1); next <= counter; next++)
-      this.#seen[slot(next)] = (this.#seen[slot(next)] as number) & ~bit(next);
-    this.#highest = Math.max(this.#highest, counter);
-    this.#seen[slot(counter)] = (this.#seen[slot(counter)] as number) | bit(counter);
-  }
 }
-
-const slot = (counter: number): number => (counter % WINDOW) >>> 5;
-const bit = (counter: number): number => 1 << (counter % 32);
 
 function writeCounter(packet: Uint8Array, counter: number): void {
   let rest = counter;
