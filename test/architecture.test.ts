@@ -9,6 +9,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   nat: 1,
   stun: 1,
   rendezvous: 2,
+  partner: 2,
   turn: 2,
   ice: 2,
   portmap: 2,

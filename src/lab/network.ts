@@ -50,6 +50,8 @@ export class Segment {
   readonly name: string;
   /** May be changed between runs. */
   crossing: Crossing;
+  /** What differs for some packets, such as those between two hosts. */
+  particular: ((packet: Packet) => Partial<Crossing> | undefined) | undefined;
   readonly #network: Network;
   readonly #members = new Map<string, NetNode>();
   readonly #gateways = new Map<Family, { readonly address: string; readonly node: NetNode }>();
@@ -89,9 +91,10 @@ export class Segment {
 
   #carryTo(to: NetNode | undefined, packet: Packet, from: NetNode): void {
     const { world, trace } = this.#network;
-    const ttl = packet.ttl - this.crossing.hops;
-    const loss = this.#fate(packet, to, ttl);
-    const delay = to && !loss ? this.#delay(packet) : 0;
+    const crossing = this.particular ? { ...this.crossing, ...this.particular(packet) } : this.crossing;
+    const ttl = packet.ttl - crossing.hops;
+    const loss = this.#fate(packet, to, ttl, crossing);
+    const delay = to && !loss ? this.#delay(packet, crossing) : 0;
     if (trace) {
       trace.push({
         kind: 'hop',
@@ -104,9 +107,9 @@ export class Segment {
       });
     }
     if (!to || loss) return;
-    const arriving = this.crossing.hops ? { ...packet, ttl } : packet;
+    const arriving = crossing.hops ? { ...packet, ttl } : packet;
     this.#deliver(arriving, to, delay);
-    if (packet.payload.protocol !== 'tcp' && this.#random.chance(this.crossing.duplicate))
+    if (packet.payload.protocol !== 'tcp' && this.#random.chance(crossing.duplicate))
       this.#deliver(arriving, to, delay);
   }
 
@@ -115,14 +118,13 @@ export class Segment {
     else this.#network.world.schedule(delay, () => to.receive(packet, this), false);
   }
 
-  #fate(packet: Packet, to: NetNode | undefined, ttl: number): Loss | undefined {
+  #fate(packet: Packet, to: NetNode | undefined, ttl: number, crossing: Crossing): Loss | undefined {
     if (!to) return 'no-route';
     if (ttl <= 0) return 'ttl-expired';
-    return packet.payload.protocol !== 'tcp' && this.#random.chance(this.crossing.loss) ? 'lost' : undefined;
+    return packet.payload.protocol !== 'tcp' && this.#random.chance(crossing.loss) ? 'lost' : undefined;
   }
 
-  #delay(packet: Packet): number {
-    const { delayMs, jitterMs, reorder } = this.crossing;
+  #delay(packet: Packet, { delayMs, jitterMs, reorder }: Crossing): number {
     if (jitterMs === 0 && reorder === 0) return delayMs;
     const now = this.#network.world.now;
     if (packet.payload.protocol !== 'tcp' && this.#random.chance(reorder)) {

@@ -37,6 +37,8 @@ export interface ListenOptions {
    * symmetric NAT from another.
    */
   readonly nextPort?: boolean | undefined;
+  /** The second address is another host's, reached by one of `protocols`: the alternate port is opened on the first. */
+  readonly partnered?: boolean | undefined;
   readonly tcp: boolean;
   /** How the outside knows the sockets, once they are open; as they are when absent. */
   readonly advertised?: ((endpoints: Endpoints) => Advertised) | undefined;
@@ -69,6 +71,8 @@ export interface Protocol {
   accept(packet: ServerPacket): boolean;
   /** The same on a connection; absent where it knows only datagrams. */
   connected?(connection: ServerConnection): StreamProtocol;
+  /** Takes an answer that is to leave by a role that is not on this host. */
+  carry?(answer: ServerAnswer): void;
 }
 
 /** What servers of one host have in common: counters, rate limits, and the connections that they hold together. */
@@ -188,7 +192,7 @@ export async function listen(
 
 async function openSockets(
   env: Pick<Env, 'udp'>,
-  { addresses, ports, nextPort }: ListenOptions,
+  { addresses, ports, nextPort, partnered }: ListenOptions,
   sockets: Map<Role, UdpSocket>,
   signal: AbortSignal,
 ): Promise<void> {
@@ -202,6 +206,10 @@ async function openSockets(
     return socket.local.port;
   };
   const port = await open('A1P1', address, ports[0]);
+  if (alternate === undefined && partnered) {
+    await open('A1P2', address, ports[1]);
+    return;
+  }
   if (alternate === undefined) {
     if (!nextPort || port === 65_535) return;
     try {
@@ -233,7 +241,10 @@ function answerOn(
         if (protocols.some((each) => each.accept(packet))) return;
         const answer = respond(server, packet);
         observe?.(packet, answer);
-        if (answer) post((answer.viaRole === role ? socket : sockets.get(answer.viaRole)) ?? socket, answer);
+        if (!answer) return;
+        const via = answer.viaRole === role ? socket : sockets.get(answer.viaRole);
+        if (via) post(via, answer);
+        else for (const each of protocols) each.carry?.(answer);
       } catch (error) {
         server.counters.failed++;
         failed?.(error);

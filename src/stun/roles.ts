@@ -7,7 +7,7 @@ export type Role = 'A1P1' | 'A1P2' | 'A2P1' | 'A2P2';
 export const ROLES: readonly Role[] = ['A1P1', 'A1P2', 'A2P1', 'A2P2'];
 
 /** An endpoint for each role that there is. */
-export type Endpoints = Readonly<Partial<Record<Role, Endpoint>>>;
+export type Endpoints = Readonly<Partial<Record<Role, Endpoint | undefined>>>;
 
 /** The role that a CHANGE-REQUEST with these flags moves the answer to. */
 export function changedRole(role: Role, changeIp: boolean, changePort: boolean): Role {

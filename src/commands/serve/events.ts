@@ -3,6 +3,7 @@ import { type Endpoint, formatEndpoint, sameEndpoint } from '../../net/address.t
 import type { Listening } from '../../stun/listener.ts';
 import { type Role, ROLES } from '../../stun/roles.ts';
 import type { Counters } from '../../stun/server-state.ts';
+import type { PartnerNews } from './partners.ts';
 import type { Serving } from './servers.ts';
 
 export interface Tallies extends Counters {
@@ -32,6 +33,7 @@ export type ServeEvent =
       readonly transport: 'udp' | 'tcp';
       readonly answeredFrom: Role | null;
     }
+  | ({ readonly event: 'partner' } & PartnerNews)
   | ({ readonly event: 'counters' } & Tallies)
   | { readonly event: 'stopped' };
 
@@ -81,6 +83,12 @@ const ROLE_WORDS: Readonly<Record<Role, string>> = {
   A2P2: ' (A2P2, both alternate)',
 };
 
+const PARTNER_WORDS: Readonly<Record<PartnerNews['state'], string>> = {
+  up: 'there',
+  slow: 'too far away',
+  away: 'not there',
+};
+
 export function line(event: ServeEvent): string | undefined {
   switch (event.event) {
     case 'listening':
@@ -89,6 +97,8 @@ export function line(event: ServeEvent): string | undefined {
       return `no longer on ${event.transport} ${event.address}`;
     case 'request':
       return `${event.transport} ${event.from} asked ${event.role}: ${event.answeredFrom === null ? 'no answer' : `answered from ${event.answeredFrom}`}`;
+    case 'partner':
+      return `partner ${event.host} is ${PARTNER_WORDS[event.state]}${event.rttMs === null ? '' : ` (${event.rttMs} ms)`}: ${event.other === null ? 'no other address is told' : `other address ${event.other}`}`;
     case 'counters':
       return inWords(event);
     case 'stopped':

@@ -1,7 +1,7 @@
 /** The arguments of `serve`. */
 import { visible } from '../../render/words.ts';
 import { DEFAULT_LIMIT } from '../../stun/server-state.ts';
-import { FAMILY, parseAddress, parseLocalPort, parseStun, parseWhole } from '../arguments.ts';
+import { FAMILY, parseAddress, parseHost, parseLocalPort, parseStun, parseWhole } from '../arguments.ts';
 import { type ArgsOf, UsageError } from '../command.ts';
 import { parseAdvertise } from './addresses.ts';
 
@@ -40,6 +40,12 @@ export const options = {
     array: true,
     parse: parseStun,
     describe: 'STUN server that tells the public addresses of private ones, at the start; repeatable',
+  },
+  partner: {
+    type: 'string',
+    valueName: 'HOST[:PORT]',
+    parse: parseHost,
+    describe: 'another host that runs serve --partner with this one: two hosts with one address each serve RFC 5780',
   },
   port: { type: 'string', alias: 'p', valueName: 'PORT', parse: parseLocalPort, default: '3478', describe: 'port' },
   alternatePort: {

@@ -6,6 +6,7 @@ import type { Listening, ListenOptions } from '../../stun/listener.ts';
 import { type Context, defineCommand } from '../command.ts';
 import { type ServeEvent, type Tallies, line, socketsOf, tally } from './events.ts';
 import { type Args, options } from './options.ts';
+import { doesRfc5780, type Partners, partnerSecret } from './partners.ts';
 import { type Hooks, start } from './servers.ts';
 
 /** Requests that may wait to be shown under -v; those beyond are answered and counted, but not shown: a slow reader of standard output must not fill the memory. */
@@ -15,6 +16,8 @@ interface Served {
   readonly listening: readonly string[];
   readonly rfc5780: boolean;
   readonly counters: Tallies;
+  /** Answers that went by way of the partner, and that came from it; null without one. */
+  readonly partner: Partners['counters'] | null;
 }
 
 async function run(args: Args, context: Context<ServeEvent>) {
@@ -54,6 +57,7 @@ async function run(args: Args, context: Context<ServeEvent>) {
     closed: (server) => void tell('closed', server),
     refused: (address, error) =>
       context.note(`nat-tool serve: ${address} is new here, and cannot be served on: ${errorWords(error)}; trying on`),
+    partner: (news) => void context.emit({ event: 'partner', ...news }),
     unseen: (address, seen) =>
       context.note(
         seen.kind === 'other-port'
@@ -61,7 +65,8 @@ async function run(args: Args, context: Context<ServeEvent>) {
           : `nat-tool serve: the public address of ${address} is unknown: ${seen.why}`,
       ),
   };
-  const serving = await start(env, args, hooks, signal);
+  const secret = args.partner ? partnerSecret(context.environment) : '';
+  const serving = await start(env, args, secret, hooks, signal);
   try {
     for (const server of serving.running) await tell('listening', server);
     context.onUsr2(() => void context.emit({ event: 'counters', ...tally(serving) }));
@@ -72,8 +77,9 @@ async function run(args: Args, context: Context<ServeEvent>) {
     await context.emit({ event: 'stopped' });
     const data: Served = {
       listening: serving.running.flatMap(socketsOf).map(({ transport, address }) => `${transport} ${address}`),
-      rfc5780: serving.running.some((each) => each.endpoints.A2P2),
+      rfc5780: doesRfc5780(serving.running),
       counters: tally(serving),
+      partner: serving.partners?.counters ?? null,
     };
     return close('complete', data);
   } finally {
@@ -103,6 +109,10 @@ export default defineCommand({
       command: 'nat-tool serve --advertise 203.0.113.5=10.0.0.5 --advertise 203.0.113.6=10.0.0.6',
       explain: 'In a cloud that gives private addresses: both behind public ones',
     },
+    {
+      command: 'nat-tool serve --partner stun2.example.net',
+      explain: 'With NAT behaviour discovery by a second host, which names this one',
+    },
     { command: 'pkill -USR2 -f "nat-tool serve"', explain: 'See the counters of a running server' },
   ],
   notes: [
@@ -117,6 +127,13 @@ export default defineCommand({
       paragraphs: [
         'Hosts of AWS, GCP, Azure and others have private addresses, and a 1:1 NAT in front of them gives each a public one; at home a router forwards the ports. --advertise PUBLIC=LOCAL says which public address belongs to which private one; LOCAL may be left out where it goes without saying. With --stun SERVER it is found out at the start, from the very port that is served.',
         'Public clients are told the public addresses (OTHER-ADDRESS, RESPONSE-ORIGIN, and where connect asks next), never private ones; clients whose own address is private are told the private ones. Two private addresses with two public ones serve RFC 5780; two private ones that nobody knows outside serve it inside only.',
+      ],
+    },
+    {
+      title: 'Two hosts as one',
+      paragraphs: [
+        'RFC 5780 needs a second address. Two hosts with one each lend them to each other: --partner names the other one on both, and NAT_TOOL_PARTNER_SECRET holds the same secret, of 16 characters and more. What is to come from the other address leaves from that host. They talk over UDP on the STUN port, authenticated with that secret (HMAC-SHA-256, no replays); both serve the same two ports (--port, --alternate-port).',
+        'A partner that has not answered for 3 s, or is more than a quarter of a second away, is no second address, and clients are told none. One that is behind a 1:1 NAT learns its public address from the other.',
       ],
     },
     {

@@ -15,6 +15,7 @@ import { plan } from './addresses.ts';
 import { Everywhere, addressesOf } from './everywhere.ts';
 import type { Args } from './options.ts';
 import { type Seen, seenFromOutside } from './outside.ts';
+import { type PartnerNews, Partners } from './partners.ts';
 
 export interface Hooks {
   readonly observe: ListenOptions['observe'];
@@ -25,6 +26,7 @@ export interface Hooks {
   readonly refused: (address: string, error: NetError) => void;
   /** What STUN servers say of a private address, where that is of no use. */
   readonly unseen: (address: string, seen: Exclude<Seen, { kind: 'public' }>) => void;
+  readonly partner: (news: PartnerNews) => void;
 }
 
 /** All that one `serve` runs. */
@@ -32,18 +34,33 @@ export interface Serving {
   readonly running: readonly Listening[];
   readonly state: ListenState;
   readonly rendezvous: RendezvousService;
+  readonly partners: Partners | undefined;
   close(): void;
 }
 
-export async function start(env: Env, args: Args, hooks: Hooks, signal: AbortSignal): Promise<Serving> {
+/** `secret`: of the partners, where there is one. */
+export async function start(env: Env, args: Args, secret: string, hooks: Hooks, signal: AbortSignal): Promise<Serving> {
   const { addresses, outsides } = plan(args, env.interfaces());
   if (addresses?.[1] !== undefined && args.port === args.alternatePort && args.port !== 0) {
     throw new UsageError(`--alternate-port: must differ from --port ${args.port}`);
   }
+  if (addresses?.[1] !== undefined && args.partner)
+    throw new UsageError('--partner: its address is the second one, so name one of this host with --address');
   const limit: RateLimit = { perSecond: args.rate === 0 ? Number.POSITIVE_INFINITY : args.rate, burst: args.burst };
   const state = createListenState(env.random, limit);
   const rendezvous = startRendezvous(env, { failed: hooks.failed });
   let { port } = args;
+  const { partner } = args;
+  const partners =
+    partner &&
+    new Partners(env, {
+      host: { ...partner, port: partner.port ?? port },
+      secret,
+      limit,
+      outsides,
+      news: hooks.partner,
+      failed: hooks.failed,
+    });
   const asked = new Set<string>();
   /** Asks for those that are not public and have not been asked for. */
   const learn = (of: readonly (string | undefined)[]): Promise<unknown> =>
@@ -59,51 +76,67 @@ export async function start(env: Env, args: Args, hooks: Hooks, signal: AbortSig
     );
   const open = async (at: ListenOptions['addresses']): Promise<Listening> => {
     await learn(at);
+    const linked = partners && (await partners.wants(at[0], addresses !== undefined, signal));
     const options: ListenOptions = {
       addresses: at,
       ports: [port, args.alternatePort],
       nextPort: true,
+      partnered: linked,
       tcp: !args.udpOnly,
       advertised: (sockets) => outsides.advertised(sockets),
       software: args.software || undefined,
       state,
       observe: hooks.observe,
       failed: hooks.failed,
-      protocols: [rendezvous.at],
+      protocols: [rendezvous.at, ...(linked ? [partners.at] : [])],
     };
     try {
       const server = await listen(env, options, signal);
       // The system has chosen: the other addresses have the same one.
       port = server.endpoints.A1P1?.port ?? port;
+      if (linked) partners.opened(server);
       return server;
     } catch (error) {
       throw error instanceof NetError ? inContext(error, at, { ...args, port }) : error;
     }
   };
+  const endAll = (): void => {
+    rendezvous.close();
+    partners?.close();
+  };
   try {
     if (addresses) {
       const server = await open(addresses);
       const close = (): void => {
-        rendezvous.close();
+        endAll();
         server.close();
       };
-      return { running: [server], state, rendezvous, close };
+      return { running: [server], state, rendezvous, partners, close };
     }
     await learn(addressesOf(env, args.family));
-    const everywhere = await Everywhere.start(env, { ...hooks, family: args.family, open: (each) => open([each]) });
+    const everywhere = await Everywhere.start(env, {
+      ...hooks,
+      family: args.family,
+      open: (each) => open([each]),
+      closed: (server) => {
+        partners?.closed(server);
+        hooks.closed(server);
+      },
+    });
     return {
       get running() {
         return everywhere.running;
       },
       state,
       rendezvous,
+      partners,
       close: () => {
-        rendezvous.close();
+        endAll();
         everywhere.close();
       },
     };
   } catch (error) {
-    rendezvous.close();
+    endAll();
     throw error;
   }
 }

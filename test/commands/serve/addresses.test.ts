@@ -39,7 +39,7 @@ describe('--advertise', () => {
     const found = plan(args, interfaces);
     expect(found.addresses).toEqual(addresses);
     const told = found.outsides.advertised(roles(addresses?.[0] ?? '10.0.0.5', addresses?.[1]));
-    expect(Object.values(told.outside ?? {}).map(({ address }) => address)).toContain(args.advertise[0]?.outside);
+    expect(Object.values(told.outside ?? {}).map((each) => each?.address)).toContain(args.advertise[0]?.outside);
   });
 
   it.each([

@@ -1,7 +1,10 @@
 import type { Target } from '../target.ts';
 import * as machines from './machines.ts';
 import * as packets from './packets.ts';
+import * as partners from './partner.ts';
 import * as rendezvous from './rendezvous.ts';
 import * as texts from './text.ts';
 
-export const TARGETS: readonly Target[] = [machines, rendezvous, packets, texts].flatMap((each) => Object.values(each));
+export const TARGETS: readonly Target[] = [machines, rendezvous, partners, packets, texts].flatMap((each) =>
+  Object.values(each),
+);

@@ -1,0 +1,154 @@
+/** The partner host of a server, and what it makes of that server's roles. */
+import {
+  type Endpoint,
+  type Family,
+  familyOf,
+  formatEndpoint,
+  isAnyAddress,
+  sameEndpoint,
+  scopeOf,
+} from '../../net/address.ts';
+import { type Env, NetError } from '../../net/env.ts';
+import { formatHostPort, type HostPort } from '../../net/host-port.ts';
+import type { RateLimit } from '../../net/rate-limit.ts';
+import { routedAddress } from '../../net/route.ts';
+import type { LinkState, Partner } from '../../partner/link.ts';
+import { type PartnerService, rolesOf, startPartner } from '../../partner/service.ts';
+import type { Listening, Protocol, ServerSockets } from '../../stun/listener.ts';
+import { type Advertised, ROLES } from '../../stun/roles.ts';
+import { UsageError } from '../command.ts';
+import type { Outsides } from './addresses.ts';
+
+/** In the environment, for options can be read by everybody on the host. */
+const SECRET_VARIABLE = 'NAT_TOOL_PARTNER_SECRET';
+const LEAST_SECRET = 16;
+
+export function partnerSecret(environment: Readonly<Record<string, string | undefined>>): string {
+  const secret = environment[SECRET_VARIABLE] ?? '';
+  if (secret.length >= LEAST_SECRET) return secret;
+  throw new UsageError(
+    secret === ''
+      ? `--partner: ${SECRET_VARIABLE} is not set`
+      : `${SECRET_VARIABLE}: expected at least ${LEAST_SECRET} characters, got ${secret.length}`,
+    'The same secret on both hosts, such as of: openssl rand -hex 16',
+  );
+}
+
+export interface PartnerNews {
+  readonly host: string;
+  /** Of the own socket. */
+  readonly address: string;
+  readonly state: LinkState;
+  /** What clients are told as the other address; null where it plays no second address. */
+  readonly other: string | null;
+  readonly rttMs: number | null;
+}
+
+export interface PartnersOptions {
+  readonly host: HostPort & { readonly port: number };
+  readonly secret: string;
+  readonly limit: RateLimit;
+  readonly outsides: Outsides;
+  readonly news: (news: PartnerNews) => void;
+  readonly failed: (error: unknown) => void;
+}
+
+/** One link for each address family. */
+export class Partners {
+  readonly #env: Env;
+  readonly #options: PartnersOptions;
+  readonly #links = new Map<Family, { readonly service: PartnerService; server: Listening | undefined }>();
+
+  constructor(env: Env, options: PartnersOptions) {
+    this.#env = env;
+    this.#options = options;
+  }
+
+  /** The counters of all links together. */
+  get counters(): PartnerService['counters'] {
+    const sum = { carried: 0, resent: 0, lost: 0, delivered: 0, limited: 0, forged: 0 };
+    for (const { service } of this.#links.values())
+      for (const key of Object.keys(sum) as (keyof typeof sum)[]) sum[key] += service.counters[key];
+    return sum;
+  }
+
+  /** Whether the server on this address is the one that the partner completes: of several, the one on the way there. */
+  async wants(address: string, alone: boolean, signal: AbortSignal): Promise<boolean> {
+    const family = familyOf(address);
+    if (this.#links.has(family) || ['loopback', 'link-local'].includes(scopeOf(address))) return false;
+    if (alone || isAnyAddress(address)) return true;
+    const { host, port } = this.#options.host;
+    try {
+      const [at] = await this.#env.resolver.addresses(host, family, signal);
+      if (at === undefined) return false;
+      return (await routedAddress(this.#env.udp, { address: at, port }, undefined, signal)) === address;
+    } catch (error) {
+      if (!(error instanceof NetError)) throw error;
+      // No such address of the partner, or nobody knows now: the first will do.
+      return error.kind !== 'not-found' && error.kind !== 'unreachable';
+    }
+  }
+
+  /** Of the server that is about to be opened. */
+  readonly at = (sockets: ServerSockets): Protocol => {
+    const family = familyOf(sockets.endpoints.A1P1?.address ?? '');
+    const { host, secret, limit, failed } = this.#options;
+    const outside = () => this.#links.get(family)?.server?.advertised ?? {};
+    const changed = (state: LinkState, partner: Partner | undefined) => this.#changed(family, state, partner);
+    const service = startPartner(this.#env, sockets, { host, family, secret, limit, outside, changed, failed });
+    this.#links.set(family, { service, server: undefined });
+    return service;
+  };
+
+  /** It is open now. */
+  opened(server: Listening): void {
+    const link = this.#links.get(familyOf(server.endpoints.A1P1?.address ?? ''));
+    if (link) link.server ??= server;
+  }
+
+  closed(server: Listening): void {
+    for (const [family, link] of this.#links) {
+      if (link.server !== server) continue;
+      link.service.close();
+      this.#links.delete(family);
+    }
+  }
+
+  close(): void {
+    for (const { service } of this.#links.values()) service.close();
+  }
+
+  #changed(family: Family, state: LinkState, partner: Partner | undefined): void {
+    const server = this.#links.get(family)?.server;
+    const own = server?.endpoints.A1P1;
+    if (!server || !own) return;
+    const { outsides, host, news } = this.#options;
+    if (partner?.observed) learn(outsides, own, partner.observed);
+    const told = outsides.advertised(server.endpoints);
+    server.advertise(told);
+    const roles: Advertised =
+      state === 'up' && partner ? rolesOf(partner, { outside: server.advertised, inside: server.endpoints }) : {};
+    server.advertise({ outside: { ...told.outside, ...roles.outside }, inside: roles.inside });
+    const other = roles.outside?.A2P2 ?? roles.inside?.A2P2;
+    news({
+      host: formatHostPort(host),
+      address: formatEndpoint(own),
+      state,
+      other: other ? formatEndpoint(other) : null,
+      rttMs: partner ? Math.round(partner.rttMs * 10) / 10 : null,
+    });
+  }
+}
+
+/** A partner on the outside sees our public address: that of a 1:1 NAT where the port is the same. */
+function learn(outsides: Outsides, own: Endpoint, observed: Endpoint): void {
+  if (sameEndpoint(own, observed) || own.port !== observed.port || scopeOf(observed.address) !== 'public') return;
+  if (scopeOf(own.address) !== 'public' && outsides.of(own.address) === undefined)
+    outsides.set(own.address, observed.address);
+}
+
+/** Whether some server does RFC 5780 now, by itself or with a partner. */
+export const doesRfc5780 = (servers: readonly Listening[]): boolean =>
+  servers.some(({ endpoints, advertised }) =>
+    [endpoints, advertised].some((each) => ROLES.every((role) => each[role])),
+  );
