@@ -8,6 +8,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   net: 0,
   nat: 1,
   stun: 1,
+  sctp: 1,
   rendezvous: 2,
   partner: 2,
   turn: 2,

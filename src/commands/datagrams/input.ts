@@ -1,6 +1,6 @@
 /** From a byte stream to datagrams. */
 import { NetError } from '../../net/env.ts';
-import { joined } from './payload.ts';
+import { joined } from '../../net/bytes.ts';
 
 /** `arrival`: each piece as it comes, which on a terminal is a line; `whole`: everything is one datagram. */
 export type Cutting =

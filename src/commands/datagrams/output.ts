@@ -1,9 +1,10 @@
 /** Datagrams on standard output: lines for people, events for programs, or the bytes alone. */
 import { formatEndpoint } from '../../net/address.ts';
+import { joined } from '../../net/bytes.ts';
 import type { Clock, Datagram } from '../../net/env.ts';
 import type { Theme } from '../../render/theme.ts';
 import type { Form, Io } from '../command.ts';
-import { base64Of, bytesInWords, glimpse, hexDump, hexOf, joined, textOf } from './payload.ts';
+import { base64Of, bytesInWords, glimpse, hexDump, hexOf, textOf } from './payload.ts';
 
 /** `raw`: the payload, byte for byte, with nothing between two datagrams; `plain`: a key, a tab, and the particulars. */
 export type Manner = 'lines' | 'plain' | 'events' | 'raw';

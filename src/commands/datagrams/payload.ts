@@ -81,16 +81,3 @@ export function sized(data: Uint8Array | undefined, size: number): Uint8Array {
   if (data && data.length > 0) for (let i = 0; i < size; i++) filled[i] = data[i % data.length] as number;
   return filled;
 }
-
-/** One after the other; a single part is not copied. */
-export function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const [first] = parts;
-  if (first && parts.length === 1) return first;
-  const all = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}

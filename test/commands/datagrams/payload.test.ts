@@ -1,18 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  base64Of,
-  glimpse,
-  hexDump,
-  joined,
-  parseHex,
-  sized,
-  textOf,
-} from '../../../src/commands/datagrams/payload.ts';
+import { base64Of, glimpse, hexDump, parseHex, sized, textOf } from '../../../src/commands/datagrams/payload.ts';
 
 const bytes = (text: string): Uint8Array => Buffer.from(text);
-const parts = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 8 });
-const whole = (all: readonly Uint8Array[]): string => Buffer.concat(all).toString('latin1');
 
 describe('payloads for people', () => {
   it('hexadecimal digits, with what people put between them', () => {
@@ -61,12 +51,4 @@ describe('payloads for people', () => {
     expect(sized(undefined, 2)).toEqual(new Uint8Array(2));
     expect(sized(bytes('abc'), 0)).toHaveLength(0);
   });
-});
-
-it('parts are joined in their order', () => {
-  fc.assert(
-    fc.property(parts, (all) => {
-      expect(Buffer.from(joined(all)).toString('latin1')).toBe(whole(all));
-    }),
-  );
 });

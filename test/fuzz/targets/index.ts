@@ -3,8 +3,9 @@ import * as machines from './machines.ts';
 import * as packets from './packets.ts';
 import * as partners from './partner.ts';
 import * as rendezvous from './rendezvous.ts';
+import * as associations from './sctp.ts';
 import * as texts from './text.ts';
 
-export const TARGETS: readonly Target[] = [machines, rendezvous, partners, packets, texts].flatMap((each) =>
-  Object.values(each),
+export const TARGETS: readonly Target[] = [machines, rendezvous, partners, packets, associations, texts].flatMap(
+  (each) => Object.values(each),
 );
