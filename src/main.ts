@@ -74,16 +74,21 @@ async function main(): Promise<void> {
       shell ??= new (await import('./node/shell.ts')).Shell();
       return shell.run(command, variables, signal, ourPlace);
     },
-    onUsr2: (handler) => {
-      if (process.platform === 'win32') return () => {};
-      process.on('SIGUSR2', handler);
-      return () => process.off('SIGUSR2', handler);
-    },
+    onUsr2: onSignal('SIGUSR2'),
+    onHup: onSignal('SIGHUP'),
   });
   // Everything is written; what is still open, such as standard input, must not keep the user waiting.
   // Should the system hold up the end all the same, the next signal is final.
   process.off('SIGINT', stop).off('SIGTERM', stop);
   process.exit(pipeBroken && status === 130 ? 0 : status);
+}
+
+function onSignal(signal: 'SIGUSR2' | 'SIGHUP'): (handler: () => void) => () => void {
+  return (handler) => {
+    if (process.platform === 'win32') return () => {};
+    process.on(signal, handler);
+    return () => process.off(signal, handler);
+  };
 }
 
 /** Writes no more after the first failure, which `failed` hears of. */

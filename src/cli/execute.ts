@@ -165,6 +165,7 @@ async function runCommand(command: Command, args: AnyArgs, globals: Globals, hos
       return line === undefined ? Promise.resolve() : progress.aside(() => io.stdout.write(line));
     },
     onUsr2: (handler) => void endings.push(host.onUsr2(handler)),
+    onHup: (handler) => void endings.push(host.onHup(handler)),
     shell: async (line, variables, ourPlace = false) =>
       (await host.shell?.(line, variables, host.signal, ourPlace)) ?? null,
     readFile: (path, most) => readFile(path, most, host),
@@ -220,6 +221,7 @@ async function invoke(argv: readonly string[], options: InvokeOptions, host: Hos
     signal: options.signal ?? host.signal,
     environment: { ...host.environment, ...options.environment },
     onUsr2: () => () => {},
+    onHup: () => () => {},
     shell: noShell,
     io: {
       ...host.io,

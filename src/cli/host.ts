@@ -26,6 +26,8 @@ export interface Host {
   ): Promise<number | null>;
   /** Calls `handler` on SIGUSR2 until the returned function is called. */
   onUsr2(handler: () => void): () => void;
+  /** The same on SIGHUP, which then ends nothing. */
+  onHup(handler: () => void): () => void;
   /** Words to suggest beside the commands' names. */
   readonly alsoKnown?: readonly string[] | undefined;
   /** Colour as decided outside; the command line can still overrule it. */

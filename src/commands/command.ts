@@ -168,6 +168,8 @@ export interface Context<Event = unknown> {
   emit(event: Event): Promise<void>;
   /** Calls `handler` on SIGUSR2 until the command ends; does nothing where there is no such signal. */
   onUsr2(handler: () => void): void;
+  /** Calls `handler` on SIGHUP, which then ends nothing, until the command ends; does nothing where there is no such signal. */
+  onHup(handler: () => void): void;
   /**
    * Runs a command of the user's through the system's shell with these variables added and our secrets left out. Its output goes to standard
    * error and it reads nothing, unless it takes `ourPlace`: then standard input and output are its own. Resolves to its exit status, null when a

@@ -2,7 +2,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 
 /** What our own environment may hold that is for us alone: a command's environment can be read by whatever it starts, and is often logged. */
-const SECRETS: readonly string[] = ['NAT_TOOL_CODE', 'NAT_TOOL_PASSWORD', 'NAT_TOOL_PARTNER_SECRET'];
+const SECRETS: readonly string[] = [
+  'NAT_TOOL_CODE',
+  'NAT_TOOL_PASSWORD',
+  'NAT_TOOL_PARTNER_SECRET',
+  'NAT_TOOL_TURN_SECRET',
+];
 
 /** What is asked to end and does not is ended, after so long, in milliseconds. */
 const GRACE_MS = 2_000;

@@ -58,7 +58,8 @@ export function startTurn(
     ...settings,
     random: env.random,
     date: () => env.clock.date().getTime(),
-    isOwn: (address) => own().some((each) => each.address === address),
+    isOwn: (address) =>
+      own().some((each) => each.address === address || settings.shown?.({ ...each, port: 0 }).address === address),
     serves: ({ address, port }) =>
       [...served].some((each) => each.port === port && (each.address === address || isAnyAddress(each.address))),
     relayAddress: ({ local }, family) => relayAddress(local.address, family, own()),

@@ -18,6 +18,8 @@ export interface RunOptions {
   readonly onStdout?: (text: string) => void;
   readonly onStderr?: (text: string) => void;
   readonly shell?: Host['shell'];
+  /** Is given what is to be called on SIGHUP. */
+  readonly onHup?: (handler: () => void) => void;
 }
 
 export interface RunResult {
@@ -89,6 +91,10 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
     },
     ...(options.shell && { shell: options.shell }),
     onUsr2: () => () => {},
+    onHup: (handler) => {
+      options.onHup?.(handler);
+      return () => {};
+    },
   };
   return { status: await execute(argv, host), ...written };
 }

@@ -4,6 +4,10 @@ import type { Listening } from '../../stun/listener.ts';
 import { type Role, ROLES } from '../../stun/roles.ts';
 import type { Counters } from '../../stun/server-state.ts';
 import type { PartnerNews } from './partners.ts';
+import type { RelayCounters } from '../../turn/server-data.ts';
+import type { TurnCounters } from '../../turn/server.ts';
+import type { TurnNotice } from '../../turn/service.ts';
+import { visible } from '../../render/words.ts';
 import type { Serving } from './servers.ts';
 
 export interface Tallies extends Counters {
@@ -11,10 +15,24 @@ export interface Tallies extends Counters {
   /** Of hosts that run connect: packets, and rooms where two met. */
   readonly registers: number;
   readonly meetings: number;
+  /** Where it relays: addresses that are relayed now, and datagrams. */
+  readonly relay?: RelayTallies;
+}
+
+interface RelayTallies extends TurnCounters, RelayCounters {
+  readonly allocations: number;
+}
+
+/** Whose relayed address it is. */
+interface Relaying {
+  readonly user: string;
+  readonly client: string;
+  readonly transport: 'udp' | 'tcp' | 'tls';
+  readonly relayed: readonly string[];
 }
 
 interface Socket {
-  readonly transport: 'udp' | 'tcp';
+  readonly transport: 'udp' | 'tcp' | 'tls';
   readonly address: string;
   /** Over TCP null. */
   readonly role: Role | null;
@@ -23,9 +41,8 @@ interface Socket {
 }
 
 export type ServeEvent =
-  | ({ readonly event: 'listening' } & Socket)
-  /** Its address is no more one of this host. */
-  | ({ readonly event: 'closed' } & Socket)
+  /** `closed`: its address is no more one of this host. */
+  | ({ readonly event: 'listening' | 'closed' } & Socket)
   | {
       readonly event: 'request';
       readonly from: string;
@@ -35,17 +52,49 @@ export type ServeEvent =
     }
   | ({ readonly event: 'partner' } & PartnerNews)
   | ({ readonly event: 'counters' } & Tallies)
+  | ({ readonly event: 'allocated' } & Relaying)
+  | ({ readonly event: 'released'; readonly packets: number; readonly bytes: number } & Relaying)
+  | ({ readonly event: 'permitted'; readonly peers: readonly string[] } & Relaying)
+  /** The files were read again. */
+  | { readonly event: 'reloaded' }
   | { readonly event: 'stopped' };
 
-export const tally = ({ state, rendezvous }: Pick<Serving, 'state' | 'rendezvous'>): Tallies => ({
+export const tally = ({ state, rendezvous, relay }: Pick<Serving, 'state' | 'rendezvous' | 'relay'>): Tallies => ({
   ...state.counters,
   connections: state.connections,
   registers: rendezvous.counters.received,
   meetings: rendezvous.counters.paired,
+  ...(relay && { relay: { allocations: relay.size, ...relay.counters } }),
 });
 
+/** What the relay tells, as an event. */
+export function relayEvent(notice: TurnNotice): ServeEvent {
+  const {
+    user,
+    client,
+    line: { transport },
+    relays,
+    packets,
+    bytes,
+  } = notice.allocation;
+  const relaying = {
+    user,
+    client: formatEndpoint(client),
+    transport,
+    relayed: relays.map(({ shown }) => formatEndpoint(shown)),
+  };
+  switch (notice.kind) {
+    case 'allocated':
+      return { event: 'allocated', ...relaying };
+    case 'released':
+      return { event: 'released', ...relaying, packets, bytes };
+    case 'permitted':
+      return { event: 'permitted', ...relaying, peers: notice.peers.map(formatEndpoint) };
+  }
+}
+
 /** Every socket of a server. */
-export function socketsOf({ endpoints, advertised, tcp }: Listening): Socket[] {
+export function socketsOf({ endpoints, advertised, tcp, tls }: Listening): Socket[] {
   const socket = (transport: Socket['transport'], endpoint: Endpoint, role: Role | undefined): Socket => {
     const address = formatEndpoint(endpoint);
     const told = role && advertised[role];
@@ -59,6 +108,7 @@ export function socketsOf({ endpoints, advertised, tcp }: Listening): Socket[] {
   return [
     ...roles.map((role) => socket('udp', endpoints[role] as Endpoint, role)),
     ...tcp.map((endpoint) => socket('tcp', endpoint, roleOf(endpoint))),
+    ...tls.map((endpoint) => socket('tls', endpoint, undefined)),
   ];
 }
 
@@ -73,8 +123,9 @@ const inWords = ({
   connections,
   registers,
   meetings,
+  relay,
 }: Tallies): string =>
-  `received ${received}, answered ${answered}, refused ${refused}, over the rate limit ${limited}, malformed ${malformed}, other ${ignored}, failed ${failed}, TCP connections ${connections}, rendezvous packets ${registers}, meetings ${meetings}`;
+  `received ${received}, answered ${answered}, refused ${refused}, over the rate limit ${limited}, malformed ${malformed}, other ${ignored}, failed ${failed}, TCP connections ${connections}, rendezvous packets ${registers}, meetings ${meetings}${relay ? `, relayed addresses ${relay.allocations}, datagrams ${relay.relayed}, bytes ${relay.relayedBytes}` : ''}`;
 
 const ROLE_WORDS: Readonly<Record<Role, string>> = {
   A1P1: '',
@@ -101,6 +152,14 @@ export function line(event: ServeEvent): string | undefined {
       return `partner ${event.host} is ${PARTNER_WORDS[event.state]}${event.rttMs === null ? '' : ` (${event.rttMs} ms)`}: ${event.other === null ? 'no other address is told' : `other address ${event.other}`}`;
     case 'counters':
       return inWords(event);
+    case 'allocated':
+      return `${event.transport} ${event.client} relays by ${event.relayed.join(' and ')} for ${visible(event.user)}`;
+    case 'released':
+      return `${event.transport} ${event.client} no longer relays by ${event.relayed.join(' and ')}: ${event.packets} datagrams, ${event.bytes} bytes`;
+    case 'permitted':
+      return `${event.transport} ${event.client} lets in ${event.peers.join(', ')}`;
+    case 'reloaded':
+      return 'users and certificate read again';
     case 'stopped':
       return undefined;
   }

@@ -1,15 +1,17 @@
 import { formatEndpoint } from '../../net/address.ts';
+import { NetError } from '../../net/env.ts';
 import { errorWords } from '../../net/error-words.ts';
 import { type Block, fields } from '../../render/block.ts';
 import { startReport } from '../../report/report.ts';
 import type { Listening, ListenOptions } from '../../stun/listener.ts';
-import { type Context, defineCommand } from '../command.ts';
-import { type ServeEvent, type Tallies, line, socketsOf, tally } from './events.ts';
+import { type Context, defineCommand, UsageError } from '../command.ts';
+import { type ServeEvent, type Tallies, line, relayEvent, socketsOf, tally } from './events.ts';
+import { readLogins } from './logins.ts';
 import { type Args, options } from './options.ts';
 import { doesRfc5780, type Partners, partnerSecret } from './partners.ts';
 import { type Hooks, start } from './servers.ts';
 
-/** Requests that may wait to be shown under -v; those beyond are answered and counted, but not shown: a slow reader of standard output must not fill the memory. */
+/** Requests and relayed addresses that may wait to be shown; those beyond are answered and counted, but not shown: a slow reader of standard output must not fill the memory. */
 const MOST_WAITING = 10_000;
 
 interface Served {
@@ -24,22 +26,22 @@ async function run(args: Args, context: Context<ServeEvent>) {
   const { env, signal } = context;
   const close = startReport(env.clock, 'nat-tool/serve@1');
   let waiting = 0;
-  const observe: ListenOptions['observe'] =
-    context.verbosity > 0
-      ? ({ role, from, transport = 'udp' }, answer) => {
-          if (waiting >= MOST_WAITING) return;
-          waiting++;
-          void context
-            .emit({
-              event: 'request',
-              from: formatEndpoint(from),
-              role,
-              transport,
-              answeredFrom: answer?.viaRole ?? null,
-            })
-            .finally(() => waiting--);
-        }
-      : undefined;
+  const show = (event: ServeEvent): void => {
+    if (waiting >= MOST_WAITING) return;
+    waiting++;
+    void context.emit(event).finally(() => waiting--);
+  };
+  const verbose = context.verbosity > 0;
+  const observe: ListenOptions['observe'] = verbose
+    ? ({ role, from, transport = 'udp' }, answer) =>
+        show({
+          event: 'request',
+          from: formatEndpoint(from),
+          role,
+          transport,
+          answeredFrom: answer?.viaRole ?? null,
+        })
+    : undefined;
   let failures = 0;
   const failed = (error: unknown): void => {
     if (failures++ === 0)
@@ -50,8 +52,13 @@ async function run(args: Args, context: Context<ServeEvent>) {
   const tell = async (event: 'listening' | 'closed', server: Listening): Promise<void> => {
     for (const socket of socketsOf(server)) await context.emit({ event, ...socket });
   };
+  let logins = await readLogins(args, context);
   const hooks: Hooks = {
     observe,
+    logins: () => logins,
+    relaying: (notice) => {
+      if (verbose || notice.kind !== 'permitted') show(relayEvent(notice));
+    },
     failed,
     opened: (server) => void tell('listening', server),
     closed: (server) => void tell('closed', server),
@@ -69,6 +76,19 @@ async function run(args: Args, context: Context<ServeEvent>) {
   const serving = await start(env, args, secret, hooks, signal);
   try {
     for (const server of serving.running) await tell('listening', server);
+    const reload = async (): Promise<void> => {
+      try {
+        const fresh = await readLogins(args, context);
+        const { identity } = fresh;
+        if (identity) for (const server of serving.running) server.renew(identity);
+        logins = fresh;
+        await context.emit({ event: 'reloaded' });
+      } catch (error) {
+        if (!(error instanceof UsageError || error instanceof NetError)) throw error;
+        context.note(`nat-tool serve: all stays as it was: ${error.message}`);
+      }
+    };
+    context.onHup(() => void reload().catch(failed));
     context.onUsr2(() => void context.emit({ event: 'counters', ...tally(serving) }));
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
@@ -113,6 +133,10 @@ export default defineCommand({
       command: 'nat-tool serve --partner stun2.example.net',
       explain: 'With NAT behaviour discovery by a second host, which names this one',
     },
+    {
+      command: 'nat-tool serve --turn --users turn-users.txt --cert fullchain.pem --key privkey.pem',
+      explain: 'A TURN server too, over UDP, TCP and TLS',
+    },
     { command: 'pkill -USR2 -f "nat-tool serve"', explain: 'See the counters of a running server' },
   ],
   notes: [
@@ -134,6 +158,20 @@ export default defineCommand({
       paragraphs: [
         'RFC 5780 needs a second address. Two hosts with one each lend them to each other: --partner names the other one on both, and NAT_TOOL_PARTNER_SECRET holds the same secret, of 16 characters and more. What is to come from the other address leaves from that host. They talk over UDP on the STUN port, authenticated with that secret (HMAC-SHA-256, no replays); both serve the same two ports (--port, --alternate-port).',
         'A partner that has not answered for 3 s, or is more than a quarter of a second away, is no second address, and clients are told none. One that is behind a 1:1 NAT learns its public address from the other.',
+      ],
+    },
+    {
+      title: 'Relaying',
+      paragraphs: [
+        'With --turn it is a TURN server (RFC 8656) on the same ports, over UDP, TCP and, with --cert and --key, TLS. Users and passwords stand in a file (--users); a web application hands out logins that end by themselves (a user name EXPIRY:NAME, the password base64 of HMAC-SHA1(secret, user name), as for coturn), from a secret that it shares with --secrets or the variable NAT_TOOL_TURN_SECRET. Two secrets at once are right while one is being replaced. SIGHUP reads users, secrets and certificate again; sessions that run go on. NAT_TOOL_USERNAME and NAT_TOOL_PASSWORD name one user more. Nothing secret is given on the command line.',
+        'It relays UDP to public hosts alone, and to its own live relayed addresses; never to private, shared, loopback, link-local or reserved addresses (cloud metadata at 169.254.169.254 among them), whatever IPv6 form they come in, nor to ports below 1024 or other addresses of this host. --allow-peer opens a network.',
+        'A user may have 10 relayed addresses at a time (--user-quota), all users 2000 (--total-quota), an address 256 permissions and 256 channels. --user-rate bounds what is relayed for a user; what is more is lost. Who has not logged in is sent at most three times what it sent, 20 times a second.',
+      ],
+    },
+    {
+      title: 'Ports and firewalls',
+      paragraphs: [
+        'Let in: UDP and TCP on --port (3478), UDP on the port after it, or on --alternate-port with two addresses; TCP on --tls-port (5349) with --cert; with --turn UDP on --relay-ports (49152-65535), from everywhere. Let out: UDP to everywhere. Behind a NAT forward the same ports, unchanged, and see --advertise. A firewall that keeps the relayed ports shut is the most common fault of TURN servers: everything seems to work until the first datagram of a peer.',
       ],
     },
     {

@@ -10,14 +10,20 @@ import {
   type ListenState,
   listen,
 } from '../../stun/listener.ts';
+import { PeerPolicy } from '../../turn/peer-policy.ts';
+import { startTurn, type TurnService, type TurnServiceOptions } from '../../turn/service.ts';
 import { UsageError } from '../command.ts';
-import { plan } from './addresses.ts';
+import { type Outsides, plan } from './addresses.ts';
 import { Everywhere, addressesOf } from './everywhere.ts';
+import type { Logins } from './logins.ts';
 import type { Args } from './options.ts';
 import { type Seen, seenFromOutside } from './outside.ts';
 import { type PartnerNews, Partners } from './partners.ts';
 
 export interface Hooks {
+  /** As they stand: they may change while it runs. */
+  readonly logins: () => Logins;
+  readonly relaying: TurnServiceOptions['observe'];
   readonly observe: ListenOptions['observe'];
   readonly failed: (error: unknown) => void;
   /** Sockets that were opened, or closed, because addresses came or went. */
@@ -35,6 +41,8 @@ export interface Serving {
   readonly state: ListenState;
   readonly rendezvous: RendezvousService;
   readonly partners: Partners | undefined;
+  /** Where it relays at all. */
+  readonly relay: TurnService | undefined;
   close(): void;
 }
 
@@ -49,6 +57,7 @@ export async function start(env: Env, args: Args, secret: string, hooks: Hooks, 
   const limit: RateLimit = { perSecond: args.rate === 0 ? Number.POSITIVE_INFINITY : args.rate, burst: args.burst };
   const state = createListenState(env.random, limit);
   const rendezvous = startRendezvous(env, { failed: hooks.failed });
+  const relay = args.turn ? startTurn(env, relayOptions(args, outsides, limit, hooks)) : undefined;
   let { port } = args;
   const { partner } = args;
   const partners =
@@ -77,18 +86,20 @@ export async function start(env: Env, args: Args, secret: string, hooks: Hooks, 
   const open = async (at: ListenOptions['addresses']): Promise<Listening> => {
     await learn(at);
     const linked = partners && (await partners.wants(at[0], addresses !== undefined, signal));
+    const { identity } = hooks.logins();
     const options: ListenOptions = {
       addresses: at,
       ports: [port, args.alternatePort],
       nextPort: true,
       partnered: linked,
       tcp: !args.udpOnly,
+      tls: identity && { port: args.tlsPort, identity },
       advertised: (sockets) => outsides.advertised(sockets),
       software: args.software || undefined,
       state,
       observe: hooks.observe,
       failed: hooks.failed,
-      protocols: [rendezvous.at, ...(linked ? [partners.at] : [])],
+      protocols: [...(relay ? [relay.at] : []), rendezvous.at, ...(linked ? [partners.at] : [])],
     };
     try {
       const server = await listen(env, options, signal);
@@ -102,6 +113,7 @@ export async function start(env: Env, args: Args, secret: string, hooks: Hooks, 
   };
   const endAll = (): void => {
     rendezvous.close();
+    relay?.close();
     partners?.close();
   };
   try {
@@ -111,7 +123,7 @@ export async function start(env: Env, args: Args, secret: string, hooks: Hooks, 
         endAll();
         server.close();
       };
-      return { running: [server], state, rendezvous, partners, close };
+      return { running: [server], state, rendezvous, partners, relay, close };
     }
     await learn(addressesOf(env, args.family));
     const everywhere = await Everywhere.start(env, {
@@ -130,6 +142,7 @@ export async function start(env: Env, args: Args, secret: string, hooks: Hooks, 
       state,
       rendezvous,
       partners,
+      relay,
       close: () => {
         endAll();
         everywhere.close();
@@ -140,6 +153,23 @@ export async function start(env: Env, args: Args, secret: string, hooks: Hooks, 
     throw error;
   }
 }
+
+const relayOptions = (args: Args, outsides: Outsides, limit: RateLimit, hooks: Hooks): TurnServiceOptions => ({
+  realm: args.realm,
+  users: (username, date) => hooks.logins().users(username, date),
+  quota: {
+    allocations: args.userQuota,
+    bytesPerSecond: args.userRate === 0 ? Number.POSITIVE_INFINITY : args.userRate,
+  },
+  most: args.totalQuota,
+  limit,
+  ports: args.relayPorts,
+  peers: new PeerPolicy(args.allowPeer),
+  shown: ({ address, port }) => ({ address: outsides.of(address) ?? address, port }),
+  software: args.software || undefined,
+  observe: hooks.relaying,
+  failed: hooks.failed,
+});
 
 /** The same error, said in the words of the command line. */
 function inContext(error: NetError, addresses: ListenOptions['addresses'], { port, alternatePort }: Args): NetError {
