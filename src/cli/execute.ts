@@ -8,7 +8,6 @@ import {
   type Invocation,
   type InvokeOptions,
   type Look,
-  type Theme,
   UsageError,
 } from '../commands/command.ts';
 import { type CommandList, OTHER_NAMES } from '../commands/index.ts';
@@ -169,7 +168,7 @@ async function runCommand(command: Command, args: AnyArgs, globals: Globals, hos
     shell: async (line, variables, ourPlace = false) =>
       (await host.shell?.(line, variables, host.signal, ourPlace)) ?? null,
     readFile: (path, most) => readFile(path, most, host),
-    invoke: (argv, options) => invoke(argv, options, host, theme),
+    invoke: (argv, options) => invoke(argv, options, host, look),
   };
 
   try {
@@ -197,8 +196,14 @@ async function runCommand(command: Command, args: AnyArgs, globals: Globals, hos
 const noShell: NonNullable<Host['shell']> = () =>
   Promise.reject(new UsageError('no program runs in the simulated network, so --exec cannot start one'));
 
-/** Runs a command line with its output collected; it looks as it would here, but for the spinner. */
-async function invoke(argv: readonly string[], options: InvokeOptions, host: Host, theme: Theme): Promise<Invocation> {
+/** Runs a command line with its output collected; it looks as it would here, but for the spinner, and is quiet where its caller is. */
+async function invoke(
+  argv: readonly string[],
+  options: InvokeOptions,
+  host: Host,
+  { theme, verbosity }: Look,
+): Promise<Invocation> {
+  const quiet = verbosity < 0;
   const collected = { stdout: '', stderr: '' };
   const collector = (stream: 'stdout' | 'stderr') => {
     const decoder = new TextDecoder();
@@ -213,7 +218,7 @@ async function invoke(argv: readonly string[], options: InvokeOptions, host: Hos
   // What is loaded only where it is needed: in a simulated world time would run on meanwhile.
   await import('../render/table.ts');
   const narrower = (columns: number | undefined) => columns && Math.max(1, columns - (options.margin ?? 0));
-  const { status, report } = await perform(argv, {
+  const { status, report } = await perform(quiet ? ['--quiet', ...argv] : argv, {
     ...host,
     colour: theme.colour,
     alsoKnown: options.alsoKnown,

@@ -179,7 +179,9 @@ function view({ data }: Report<PairReport>): Block[] {
         : [
             [
               'Time',
-              `about ${data.expectedMs < 1000 ? `${data.expectedMs} ms` : `${Math.round(data.expectedMs / 100) / 10} s`}`,
+              data.expectedMs < 1
+                ? 'less than a millisecond'
+                : `about ${data.expectedMs < 1000 ? `${data.expectedMs} ms` : `${Math.round(data.expectedMs / 100) / 10} s`}`,
             ] as const,
           ]),
     ]),

@@ -61,7 +61,9 @@ function warmUp(): Promise<void> {
     socket.once('message', end).once('error', end);
     socket.bind(0, '127.0.0.1', () => {
       const { port, address } = socket.address();
-      socket.connect(port, address, () => socket.send(new Uint8Array(20), (error) => error && end()));
+      // The callback hears a failure too, as where the loopback interface is down, although the types do not say so.
+      socket.connect(port, address, ((error?: Error) =>
+        error ? end() : socket.send(new Uint8Array(20), (failed) => failed && end())) as () => void);
     });
   });
   return warmth;

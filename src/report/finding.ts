@@ -36,6 +36,8 @@ const TEXTS = {
     `The server saw ${seen}, which is not a public address: the server is on the inside of a further NAT, whose behaviour this does not show.`,
   'answer-doubted': ({ server, words }: { server: string; doubt: string; words: string }) =>
     `What ${server} says cannot be true, and does not count: ${words}. It may stand behind a NAT or a load balancer of its own, or something on the way rewrites its answers.`,
+  'more-doubted': ({ count }: { count: number }) =>
+    `${count} more server${count === 1 ? ' says' : 's say'} what cannot be true; --json has each with its doubt.`,
   'answer-malformed': ({ server, what }: { server: string; what: readonly string[] }) =>
     `The answer of ${server} breaks the format (${list(what)}); what is good in it was used.`,
   'server-inside': ({ server }: { server: string }) =>

@@ -22,11 +22,26 @@ export const LOGIN_WORDS: Readonly<Record<Login, string>> = {
 
 /** An error answer in words. */
 export function errorAnswerWords(
-  { code, reason, message }: { readonly code: number; readonly reason: string; readonly message?: Decoded | undefined },
+  {
+    code,
+    reason,
+    message,
+    circular,
+  }: {
+    readonly code: number;
+    readonly reason: string;
+    readonly message?: Decoded | undefined;
+    readonly circular?: true | undefined;
+  },
   credentials: Credentials | undefined,
 ): string {
   const login = loginOf(code, credentials);
   const elsewhere = code === 300 && message ? get(message, 'ALTERNATE-SERVER') : undefined;
-  const more = login ? LOGIN_WORDS[login] : elsewhere && `it redirects to ${formatEndpoint(elsewhere)}`;
+  const more = login
+    ? LOGIN_WORDS[login]
+    : elsewhere &&
+      (circular
+        ? `it redirects back to ${formatEndpoint(elsewhere)}, in a circle`
+        : `it redirects to ${formatEndpoint(elsewhere)}`);
   return `error ${code}${reason && ` (${reason})`}${more ? `: ${more}` : ''}`;
 }

@@ -60,7 +60,13 @@ export type TransactOutcome = Tally &
   (
     | ({ readonly kind: 'answered' } & Heard)
     /** `code` is 0 where the server sent none. */
-    | ({ readonly kind: 'error-answer'; readonly code: number; readonly reason: string } & Heard)
+    | ({
+        readonly kind: 'error-answer';
+        readonly code: number;
+        readonly reason: string;
+        /** A redirection to one that had its turn. */
+        readonly circular?: true | undefined;
+      } & Heard)
     /** The answer demands understanding of these types, which we lack. */
     | ({ readonly kind: 'unknown-attributes'; readonly types: readonly number[] } & Heard)
     | Exclude<Exchanged, { kind: 'reply' }>
@@ -160,7 +166,8 @@ export async function transact(
       sealing = firstSealing(options.credentials);
       continue;
     }
-    return { kind: 'error-answer', code, reason, ...heard };
+    const circular = alternate !== undefined && visited.has(formatEndpoint(alternate));
+    return { kind: 'error-answer', code, reason, ...(circular && { circular }), ...heard };
   }
 }
 

@@ -18,6 +18,7 @@ export type Tool =
   | 'hping3'
   | 'dnsmasq'
   | 'script'
+  | 'unshare'
   | 'nat-tool';
 
 /** What the bin loads; `npm ci` builds it. */

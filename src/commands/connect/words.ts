@@ -37,7 +37,7 @@ const withoutPublicSide = ({ names }: Readonly<Record<string, unknown>>): string
 
 const PATHS: Readonly<Record<PathKind, string>> = {
   lan: 'directly, on the same network',
-  direct: 'directly, through a hole in both NATs',
+  direct: 'directly, through a hole in each NAT on the way',
   predicted: 'directly, through a predicted port',
   birthday: 'directly, through a port found by many probes',
   relay: 'through a relay',
@@ -90,7 +90,9 @@ export function failureFinding(failure: ConnectFailure, server: string, { manual
     case 'no-path':
       return finding('no-path', { reason: failure.reason });
     case 'network':
-      return finding('cannot-send', { server, error: failure.error.message });
+      return failure.error.kind === 'unreachable'
+        ? finding('network-unreachable', { server, code: failure.error.code ?? '' })
+        : finding('cannot-send', { server, error: errorWords(failure.error) });
     case 'signal':
       switch (failure.status) {
         case 'given-up':

@@ -5,7 +5,7 @@ import { scope, Waits } from '../../net/wait.ts';
 import { measureBehaviour } from '../../probe/detect/behaviour.ts';
 import { type Behaviour, type Conclusion, conclude, nothingMeasured } from '../../probe/detect/conclude.ts';
 import { advice, EXPECTABLE, isExpected } from '../../nat/meaning.ts';
-import { findServers, speaks } from '../../probe/servers-lookup.ts';
+import { findServers, speaks, unreachable } from '../../probe/servers-lookup.ts';
 import { defaultServers } from '../../probe/servers.ts';
 import { type Finding, finding } from '../../report/finding.ts';
 import { type Report, startReport } from '../../report/report.ts';
@@ -85,12 +85,16 @@ async function measure(
       family,
       outcome,
       data: { ...data, server: { ...data.server, name } },
-      findings: [...findings, ...more],
+      findings: [...findings, ...more.map((each) => wayless(each, env))],
     };
   } finally {
     lookups.end();
   }
 }
+
+/** That there is no way to a server is said as what it is where this host has no IPv6 at all. */
+const wayless = (each: Finding, env: Context['env']): Finding =>
+  each.kind === 'network-unreachable' ? unreachable(String(each['server']), String(each['code']), env) : each;
 
 /** IPv6 beside IPv4, where this host and the servers have it; null where nothing was learnt. `bounds` ends it. */
 async function beside(

@@ -46,7 +46,10 @@ export async function inside<T>(play: () => Promise<T>, what: string): Promise<T
     return await play();
   } catch (error) {
     if (error instanceof RunawayError)
-      throw new UsageError(`${what} never comes to an end: ${error.message}`, 'Bound it, as with -c or -w.');
+      throw new UsageError(
+        `${what} never comes to an end: ${error.message}`,
+        'Bound it, as with -c or -w, or play it in a --script, where "stop A" ends it as Ctrl-C does.',
+      );
     if (error instanceof DeadlockError) throw new Error(`in the simulated network: ${error.message}`, { cause: error });
     if (error instanceof LeakError) throw new Error(`${what} ${error.message}`, { cause: error });
     throw error;

@@ -68,14 +68,14 @@ async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Li
       inBackground(
         publicSide.watch(args.stun, muxes, all).catch((error: unknown) => {
           if (!(error instanceof NetError) || all.aborted) throw error;
-          context.note(`nat-tool listen: the public side is unknown: ${error.message}`);
+          context.note(`nat-tool listen: the public side is unknown: ${errorWords(error)}`);
         }),
       );
     if (args.punch)
       inBackground(
         openHole(args.punch).catch((error: unknown) => {
           if (!(error instanceof NetError) || all.aborted) throw error;
-          context.note(`nat-tool listen: no hole is punched: ${error.message}`);
+          context.note(`nat-tool listen: no hole is punched: ${errorWords(error)}`);
         }),
       );
     if (!args.echo) listener.onFirst = () => inBackground(feed());

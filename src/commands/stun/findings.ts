@@ -19,7 +19,7 @@ export function findingsOf(
   env: Pick<Env, 'interfaces'>,
   family: Family | undefined,
 ): Finding[] {
-  if (results.length > FEW) return disagreement(results);
+  if (results.length > FEW) return [...manyDoubts(results), ...disagreement(results)];
   const unresolved = results.flatMap(({ server, error, detail }) =>
     isUnresolved(error)
       ? [
@@ -59,6 +59,13 @@ function doubts({ address, mapped, doubt }: QueryResult): Finding[] {
   const said = mapped === null ? undefined : parseEndpoint(mapped);
   if (doubt === null || doubt === 'inside' || !said) return [];
   return [finding('answer-doubted', { server: address, doubt, words: doubtInWords(doubt, said) })];
+}
+
+/** Of many servers, the first of those that are doubted. */
+function manyDoubts(results: readonly QueryResult[]): Finding[] {
+  const found = results.flatMap(doubts);
+  const more = found.length - MOST_NAMED;
+  return more > 0 ? [...found.slice(0, MOST_NAMED), finding('more-doubted', { count: more })] : found;
 }
 
 /** What went wrong with one server beyond its name, in words. */

@@ -1,4 +1,4 @@
-import type { ExchangeResult, QueryOptions } from '../../probe/query/query.ts';
+import type { ExchangeResult, QueryOptions, QueryResult } from '../../probe/query/query.ts';
 import { finding } from '../../report/finding.ts';
 import { startReport } from '../../report/report.ts';
 import { checkFamily, demandedFamily } from '../arguments.ts';
@@ -64,6 +64,10 @@ async function run(args: Args, context: Context<ExchangeResult>) {
   return close(results.some(({ mapped }) => mapped !== null) ? 'complete' : 'failed', { results }, findings);
 }
 
+/** A server inside this network is asked on purpose, and sees what it sees. */
+const isBelieved = ({ mapped, doubt }: QueryResult): boolean =>
+  mapped !== null && (doubt === null || doubt === 'inside');
+
 /** Throws UsageError. */
 async function certificates(path: string, context: Pick<Context, 'readFile'>): Promise<string> {
   const text = new TextDecoder().decode(await context.readFile(path, LARGEST_LIST));
@@ -76,7 +80,7 @@ async function certificates(path: string, context: Pick<Context, 'readFile'>): P
 }
 
 function exitStatus({ data: { results } }: { readonly data: StunData }, { vet }: Args): ExitStatus {
-  if (!results.some(({ mapped }) => mapped !== null)) return 1;
+  if (!results.some(isBelieved)) return 1;
   if (!vet) return 0;
   const verdicts = results.map(({ vetting }) => vetting?.rfc5780);
   return verdicts.includes('yes') ? 0 : verdicts.includes('unknown') ? 3 : 1;
@@ -101,17 +105,14 @@ export default defineCommand({
   ],
   seeAlso: ['detect', 'serve', 'public-ip'],
   exitMeanings: {
-    0: 'a server answered (with --vet: and supports RFC 5780)',
-    1: 'none answered (with --vet: or none supports RFC 5780)',
+    0: 'a server told the public side (with --vet: and supports RFC 5780)',
+    1: 'none told it (with --vet: or none supports RFC 5780)',
     3: 'with --vet: the verdict is unknown',
   },
   run,
   view,
   line: exchangeLine,
   short: ({ data: { results } }) =>
-    (
-      results.find(({ mapped, doubt }) => mapped !== null && doubt === null) ??
-      results.find(({ mapped }) => mapped !== null)
-    )?.mapped ?? '',
+    (results.find((each) => isBelieved(each) && each.doubt === null) ?? results.find(isBelieved))?.mapped ?? '',
   exitStatus,
 });

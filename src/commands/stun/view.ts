@@ -12,8 +12,12 @@ export interface StunData {
 const round = (ms: number | null): string => (ms === null ? '' : ms < 10 ? ms.toFixed(2) : ms.toFixed(1));
 
 /** The public side, or what is known in its place. */
-const outcome = ({ mapped, detail, error }: QueryResult): Cell =>
-  mapped !== null ? mapped : { text: detail ?? error ?? '', tone: 'bad' };
+const outcome = ({ mapped, doubt, detail, error }: QueryResult): Cell =>
+  mapped !== null
+    ? doubt === null || doubt === 'inside'
+      ? mapped
+      : { text: `${mapped} (doubted)`, tone: 'bad' }
+    : { text: detail ?? error ?? '', tone: 'bad' };
 
 /** `counted`: a series, whose spread is of interest. */
 const rtt = ({ rttMs, rttAverageMs, rttMostMs, rttDeviationMs }: QueryResult, counted: boolean): string =>

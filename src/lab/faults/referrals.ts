@@ -43,6 +43,14 @@ export const REFERRAL_FAULTS = {
     },
     overTcp: true,
   },
+  'redirects-round': {
+    about: 'each of its addresses sends everybody to the other (300, ALTERNATE-SERVER)',
+    make: (endpoints) => (answers, request) => {
+      const other = endpoints[changedRole(request.role, true, false)];
+      return other ? redirect(answers, request, attribute('ALTERNATE-SERVER', other)) : answers;
+    },
+    overTcp: true,
+  },
   'redirects-astray': {
     about: 'sends everybody to a server that is dead (300, ALTERNATE-SERVER)',
     make: () => (answers, request) => {

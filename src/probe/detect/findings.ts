@@ -1,5 +1,7 @@
 /** What is to be said of a measurement beside its result: faults of servers and network, and why something is unknown. Pure. */
 import { formatEndpoint, inNetwork, type Network, sameEndpoint, scopeOf, type Endpoint } from '../../net/address.ts';
+import type { NetError } from '../../net/env.ts';
+import { errorWords } from '../../net/error-words.ts';
 import type { Filtering } from '../../nat/filtering.ts';
 import type { Mapping } from '../../nat/mapping.ts';
 import { finding, type Finding } from '../../report/finding.ts';
@@ -66,12 +68,9 @@ function isLossy({ probes }: BehaviourFacts): boolean {
   return sent - received >= 3 && received < 0.9 * sent;
 }
 
-function failureFinding(
-  server: string,
-  error: { readonly kind: string; readonly code: string | undefined; readonly message: string },
-): Finding {
+function failureFinding(server: string, error: NetError): Finding {
   if (error.kind === 'unreachable') return finding('network-unreachable', { server, code: error.code ?? error.kind });
-  return finding('cannot-send', { server, error: error.message });
+  return finding('cannot-send', { server, error: errorWords(error) });
 }
 
 function serverFindings(binding: Series): Finding[] {

@@ -36,16 +36,18 @@ export function turnsOf(probes: Probes, x: ProbeSocket, server: Endpoint, spares
 
 async function inTurn(probes: Probes, turns: Turns, signal: AbortSignal): Promise<void> {
   const answered = (): boolean => turns.some((each) => probes.believes(each));
+  const waitFor = (before: Series) => probes.gate.wait(() => answered() || settled(before), STAGGER_MS, signal);
   const sending: Promise<unknown>[] = [];
-  for (const [i, series] of turns.entries()) {
-    const before = turns[i - 1];
-    if (before) await probes.gate.wait(() => answered() || settled(before), STAGGER_MS, signal);
+  let before: Series | undefined;
+  for (const series of turns) {
+    if (before) await waitFor(before);
     if (answered()) break;
     // A server that said something useless or false says no better when it is asked again.
     if (before && before.to === series.to && settled(before)) continue;
     const own = sendUntil(series, SEARCH_GAPS, () => settled(series) || answered(), signal);
     own.catch(() => {});
     sending.push(own);
+    before = series;
   }
   await Promise.all(sending);
 }

@@ -48,6 +48,12 @@ describe('both families in one run', () => {
 });
 
 describe('the report of detect', () => {
+  it('says that there is no IPv6 here, where a server is to be reached by that alone', async () => {
+    const { report } = await createLab({}).run((env) => tell(env, ['detect', '-6', '2001:db8:40::10']));
+    expect(report.findings.map(({ kind }) => kind)).toContain('no-ipv6');
+    expect(report.data).toMatchObject({ type: 'unknown' });
+  });
+
   it.each([
     ['port-restricted-cone', 'nat-tool connect: makes a path to another host nat-tool pair A.json B.json: '],
     ['symmetric,ports=sequential', 'predicts these ports'],

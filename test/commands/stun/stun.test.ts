@@ -155,6 +155,7 @@ describe('what stun remarks', () => {
     ['unpadded', ['answer-malformed']],
     ['redirects', ['redirected']],
     ['redirects-astray', ['redirected-astray']],
+    ['redirects-round', ['redirected-astray']],
     ['wants-login', ['server-error']],
     ['change-request-only', []],
   ])('of one server: %s', async (fault, expected) => {
@@ -196,7 +197,7 @@ describe('what stun remarks', () => {
   it('prefers a credible answer where one is wanted', async () => {
     const lab = { servers: faulty('lie-private') };
     expect((await stun(['--short', ...all], lab)).stdout).toBe('12.13.14.15:24605\n');
-    expect((await stun(['--short', 'stun.example.net'], lab)).stdout).toBe('10.0.0.7:31234\n');
+    expect((await stun(['--short', 'stun.example.net'], lab)).stdout).toBe('');
   });
 
   it('names the variables where a server wants a user name, and what is wrong with them', async () => {

@@ -221,6 +221,11 @@ describe('a redirection', () => {
       error: null,
     });
     expect((await ask('40.30.20.11', { servers: faulty('redirects') })).result.redirectedFrom).toBeNull();
+    const round = (await ask('40.30.20.10', { servers: faulty('redirects-round') })).result;
+    expect(round).toMatchObject({
+      errorCode: 300,
+      detail: expect.stringContaining('back to 40.30.20.10:3478, in a circle'),
+    });
   });
 
   it.each([
