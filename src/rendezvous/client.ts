@@ -5,12 +5,14 @@
  * It is given everything that its socket hears, and takes from it what came from the server and belongs to it: answers to its own
  * registers by their transaction ID, and pushes by the cookie, which only the server and whoever hears our address can know.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { type Endpoint, isAnyAddress, sameEndpoint } from '../net/address.ts';
 import { sameBytes } from '../net/bytes.ts';
 import type { Random } from '../net/env.ts';
 import type { Machine } from '../net/machine.ts';
 import { encodeBinding } from '../stun/binding.ts';
 import { type Decoded, get, mappedAddress, transactionKey } from '../stun/message.ts';
+import { decodeRelay, offerOf, type RelayOffer } from './relay.ts';
 import { COOKIE_BYTES, decodeState, encodeRegister, type PeerState, REFRESH_MS, type RoomState } from './protocol.ts';
 
 export interface ClientOptions {
@@ -60,6 +62,8 @@ export type ClientAction =
     }
   /** It has changed. */
   | { readonly kind: 'status'; readonly status: ClientStatus }
+  /** The server relays for this room, as this member: told once, and again where it has changed. */
+  | { readonly kind: 'relay'; readonly offer: RelayOffer }
   /** The peer's state, newer than any before. */
   | { readonly kind: 'peer'; readonly peer: PeerState }
   /** It may be that nobody listens there: worth asking from a socket that would be told. */
@@ -88,6 +92,7 @@ export class RendezvousClient implements Machine<ClientEvent, ClientAction> {
   #heard = 0;
   /** As the server gave it last; none before its first answer. */
   #cookie: Uint8Array | undefined;
+  #offer: RelayOffer | undefined;
   #status: ClientStatus | undefined;
   #tries = 0;
   #unansweredSince: number | undefined;
@@ -181,8 +186,19 @@ export class RendezvousClient implements Machine<ClientEvent, ClientAction> {
     if (!state) return [...actions, ...this.#end('unsupported')];
     const mapped = mappedAddress(message);
     const rttMs = at - (this.#sentAt.get(transactionKey(message.transactionId)) ?? at);
+    actions.push(...this.#relay(message));
     if (mapped) actions.push({ kind: 'observed', mapped, alternates: this.#reachable(state.alternates), rttMs });
     return [...actions, ...this.#take(state, false, now)];
+  }
+
+  /** Only in an answer: nobody else is to lead us to a relay. */
+  #relay(message: Decoded): ClientAction[] {
+    const { room, member, server } = this.#options;
+    const grant = decodeRelay(message);
+    const offer = grant && offerOf(grant, room, member, server);
+    if (!offer || isDeepStrictEqual(offer, this.#offer)) return [];
+    this.#offer = offer;
+    return [{ kind: 'relay', offer }];
   }
 
   #isCookie(cookie: Uint8Array): boolean {

@@ -174,7 +174,7 @@ function endpointBytes({ address, port }: Endpoint): number[] {
 }
 
 /** Reads on past the end without a throw, and remembers that it did. */
-class Reader {
+export class Reader {
   failed = false;
   readonly #data: Uint8Array;
   #at: number;
