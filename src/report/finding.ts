@@ -7,6 +7,8 @@ import { LOGIN_VARIABLES, LOGIN_WORDS, type Login, loginOf } from './login.ts';
 
 const list = (items: readonly string[]): string => items.join(', ');
 
+const AFTER = { 'one-packet': 'one packet', 'both-ways': 'talk both ways' } as const;
+
 const TEXTS = {
   interrupted: () => 'Interrupted: this is what was learnt until then.',
   'out-of-time': () => 'The time ran out: this is what was learnt until then. Give more with --timeout.',
@@ -96,6 +98,32 @@ const TEXTS = {
     `${count} datagram${count === 1 ? '' : 's'} from others than ${first} ${count === 1 ? 'was' : 'were'} not taken: as in nc, the first sender is the only one. With -k all are heard.`,
   refused: ({ remote }: { remote: string }) => `${remote} refused: no program listens there (ICMP port unreachable).`,
   'no-reply': ({ remote }: { remote: string }) => `No reply from ${remote}.`,
+
+  // How long holes stay open.
+  'nobody-outside': ({ reasons }: { reasons: readonly string[] }) =>
+    `Nobody outside can send to a hole of this host, so its lifetime stays unknown: ${reasons.join('; ')}. It takes a server with RESPONSE-PORT (RFC 5780): nat-tool serve is one, on one address too.`,
+  'no-hole-needed': ({ local }: { local: string }) =>
+    `A port of ${local} from which nothing was ever sent is reached from outside: no NAT and no filter is on the way, and no hole needs to be kept open.`,
+  'holes-refused': ({ asked, answered }: { asked: number; answered: number }) =>
+    `Of ${asked} new holes only ${answered} were answered, more are missing than loss explains: the NAT has a limit for one host, or the server one for its clients. Fewer ages were tried. A NAT that is short of entries may drop them sooner: this is how it is now.`,
+  'holes-elsewhere': ({ count }: { count: number }) =>
+    `${count} hole${count === 1 ? '' : 's'} had another public address, which the server cannot be asked to send to: the NAT has several.`,
+  'entries-differ': ({ after }: { after: 'one-packet' | 'both-ways' }) =>
+    `Of the holes after ${AFTER[after]} some were gone when others of the same age were open: this NAT's entries differ. The lower bound is that of those that went first.`,
+  'nat-forgot-all': ({ after }: { after: 'one-packet' | 'both-ways' }) =>
+    `A hole that was in use a moment before was gone too: the NAT lost what it knew, as a router that restarts. How long holes live after ${AFTER[after]} is known only as far as they were seen open.`,
+  'holes-vanish': ({ after, server }: { after: 'one-packet' | 'both-ways'; server: string }) =>
+    `No hole after ${AFTER[after]} was ever seen open, not even at once: either it is gone within seconds, or ${server} does not send there.`,
+  'holes-exhausted': ({ after, holes }: { after: 'one-packet' | 'both-ways'; holes: number }) =>
+    `${holes === 0 ? 'No hole' : `Of the ${holes} holes`} after ${AFTER[after]} ${holes === 0 ? 'could be opened' : 'none was left before one was gone'}: there is only a lower bound.`,
+  'outlives-max': ({ after, maxS }: { after: 'one-packet' | 'both-ways'; maxS: number }) =>
+    `After ${AFTER[after]} holes outlive the ${maxS} s that were looked at. --max looks further.`,
+  'ages-void': ({ after }: { after: 'one-packet' | 'both-ways' }) =>
+    `At some ages after ${AFTER[after]} nothing could be told, because the control was silent too: the network was away. There is only a lower bound.`,
+  'clocks-parted': () =>
+    'The clock on the wall and the one that counts seconds have parted: this host slept, or its clock was set. What was measured until then stands; the rest is void.',
+  'public-address-moved': ({ server }: { server: string }) =>
+    `${server} sees another public address than at the beginning: the network has changed. What was measured until then stands; the rest is void.`,
 
   // What becomes of two hosts that want to connect.
   'nobody-came': ({ server }: { server: string }) =>

@@ -1,0 +1,118 @@
+/** What a measurement of lifetimes means. Pure: an interrupted run still says what it learnt, and what is not proven is unknown. */
+import { formatEndpoint } from '../../net/address.ts';
+import { type Finding, finding } from '../../report/finding.ts';
+import type { Completeness } from '../../report/report.ts';
+import { unfitInWords } from './crossing.ts';
+import { likelyBetween } from './grid.ts';
+import type { LifetimeFacts } from './measure.ts';
+import { refreshes } from './refreshing.ts';
+import type { After, Series } from './series.ts';
+
+export interface HoleLifetime {
+  readonly after: After;
+  /** It was open after so long, ms, rounded down; 0 where that was never seen. */
+  readonly aliveMs: number;
+  /** It was gone after so long, ms, rounded up; null where that was not seen. */
+  readonly deadMs: number | null;
+  /** The round value between the two, where there is one. */
+  readonly likelyMs: number | null;
+}
+
+type Answer = 'yes' | 'no' | 'unknown';
+
+/** The result of {@link concludeLifetime}; endpoints as text. */
+export interface Lifetime {
+  readonly server: string | null;
+  readonly local: string | null;
+  readonly public: string | null;
+  readonly holes: readonly HoleLifetime[];
+  readonly refreshedBy: { readonly outbound: Answer; readonly inbound: Answer };
+  /** The longest silence to allow, ms: where each keepalive is answered, and repeated when it is not; and where nobody looks whether it arrives. */
+  readonly keepaliveMs: { readonly answered: number | null; readonly unanswered: number | null };
+  readonly mappings: number;
+  readonly packets: number;
+  readonly tookMs: number;
+}
+
+export interface LifetimeConclusion {
+  readonly outcome: Completeness;
+  readonly data: Lifetime;
+  readonly findings: readonly Finding[];
+}
+
+/** Of what is proven: what holds a hole is sent well before its end. */
+const ANSWERED_SHARE = 0.8;
+/** One of two may be lost, and timers are late. */
+const UNANSWERED_MARGIN_MS = 1_000;
+
+/** What the facts prove. */
+export function concludeLifetime(facts: LifetimeFacts): LifetimeConclusion {
+  const { proven, maxMs } = facts;
+  const both = facts.series.find(({ after }) => after === 'both-ways') as Series;
+  const holes = facts.unfiltered
+    ? facts.series.map(({ after }) => ({ after, aliveMs: maxMs, deadMs: null, likelyMs: null }))
+    : facts.series.filter(({ aliveMs }) => aliveMs > 0).map((series) => lifetimeOf(series));
+  const settled = facts.unfiltered || facts.series.every(({ end }) => end === 'dead' || end === 'outlived');
+  const data: Lifetime = {
+    server: proven ? formatEndpoint(proven.server) : facts.unfit[0] ? formatEndpoint(facts.unfit[0].server) : null,
+    local: proven ? formatEndpoint(proven.local) : null,
+    public: proven ? formatEndpoint(proven.public) : null,
+    holes,
+    refreshedBy: {
+      outbound: refreshes(facts.refreshed, both, 'outbound'),
+      inbound: refreshes(facts.refreshed, both, 'inbound'),
+    },
+    keepaliveMs: keepalive(holes),
+    mappings: proven?.field.mappings ?? 0,
+    packets: proven?.field.packets ?? 0,
+    tookMs: Math.round(facts.tookMs()),
+  };
+  const outcome = settled ? 'complete' : holes.length > 0 || facts.stopped ? 'partial' : 'failed';
+  return { outcome, data, findings: findingsOf(facts) };
+}
+
+function lifetimeOf(series: Series): HoleLifetime {
+  const { after } = series;
+  const aliveMs = Math.floor(series.aliveMs);
+  const deadMs = series.deadMs === undefined ? null : Math.ceil(series.deadMs);
+  return { after, aliveMs, deadMs, likelyMs: deadMs === null ? null : (likelyBetween(aliveMs, deadMs) ?? null) };
+}
+
+function keepalive(holes: readonly HoleLifetime[]): Lifetime['keepaliveMs'] {
+  const of = (after: After): number | undefined => holes.find((each) => each.after === after)?.aliveMs;
+  const [one, both] = [of('one-packet'), of('both-ways')];
+  const unanswered = one === undefined ? undefined : Math.min(one, both ?? one) / 2 - UNANSWERED_MARGIN_MS;
+  return {
+    answered: both === undefined ? null : Math.floor(both * ANSWERED_SHARE),
+    unanswered: unanswered === undefined || unanswered <= 0 ? null : Math.floor(unanswered),
+  };
+}
+
+function findingsOf(facts: LifetimeFacts): Finding[] {
+  const { proven, opened, series, stopped, maxMs } = facts;
+  const findings: Finding[] = [];
+  const server = proven ? formatEndpoint(proven.server) : '';
+  if (!proven && stopped === undefined)
+    findings.push(finding('nobody-outside', { reasons: facts.unfit.map(unfitInWords) }));
+  if (facts.unfiltered)
+    findings.push(finding('no-hole-needed', { local: formatEndpoint((proven as NonNullable<typeof proven>).local) }));
+  if (opened?.limited)
+    findings.push(finding('holes-refused', { asked: opened.asked, answered: opened.asked - opened.unanswered }));
+  if (opened && opened.elsewhere > 0) findings.push(finding('holes-elsewhere', { count: opened.elsewhere }));
+  for (const each of series) {
+    const { after } = each;
+    if (each.differs) findings.push(finding('entries-differ', { after }));
+    if (each.end === 'state-lost') findings.push(finding('nat-forgot-all', { after }));
+    if (each.end === 'vanished') findings.push(finding('holes-vanish', { after, server }));
+    if (each.end === 'exhausted') findings.push(finding('holes-exhausted', { after, holes: each.holes }));
+    if (each.end === 'outlived') {
+      const unsure = each.tried.some(({ outcome }) => outcome === 'void' || outcome === 'silent');
+      if (unsure) findings.push(finding('ages-void', { after }));
+      else findings.push(finding('outlives-max', { after, maxS: maxMs / 1000 }));
+    }
+  }
+  if (stopped === 'clocks-parted') findings.push(finding('clocks-parted'));
+  if (stopped === 'moved') findings.push(finding('public-address-moved', { server }));
+  if (stopped === 'interrupted') findings.push(finding('interrupted'));
+  return findings;
+}

@@ -1,0 +1,200 @@
+/**
+ * How long a NAT, or a firewall, keeps a hole open that nobody uses: all ages at once, each with a hole of its own, so that it takes about one
+ * lifetime. What is known at each moment is in the facts, and what it means says `concludeLifetime`; so an interrupted run still tells.
+ */
+import { type Endpoint, sameEndpoint } from '../../net/address.ts';
+import { NetError } from '../../net/env.ts';
+import { routedEndpoint } from '../../net/route.ts';
+import { staggered } from '../../net/stagger.ts';
+import { scope, sleep } from '../../net/wait.ts';
+import type { Ground } from '../../nat/evidence.ts';
+import { cross, type Proven, type Crossed } from './crossing.ts';
+import type { Field, LifetimeEnv } from './field.ts';
+import { fullGrid } from './grid.ts';
+import type { Hole } from './hole.ts';
+import { type Opened, openHoles } from './opening.ts';
+import { refreshEveryMs, type Refreshed } from './refreshing.ts';
+import { KEPT, reservesUpTo, runBothWays, runOnePacket } from './kinds.ts';
+import { Series } from './series.ts';
+import { tryHole } from './trial.ts';
+
+/** Of {@link measureLifetime}. */
+export interface LifetimeOptions {
+  /** STUN servers that may be the outside, in the order to try; at least one, all of one family. */
+  readonly servers: readonly Endpoint[];
+  /** Local address; the system's choice when absent. */
+  readonly source?: string | undefined;
+  /** The greatest age that is looked for, ms. */
+  readonly maxMs: number;
+  /** Sockets that may be opened towards the outside in all; 128 when absent. */
+  readonly mostMappings?: number | undefined;
+  /** What may count as a public side. */
+  readonly ground?: Ground | undefined;
+  /** Called whenever more is known. */
+  readonly onProgress?: ((facts: LifetimeFacts) => void) | undefined;
+}
+
+/** Why the measurement ended before its time. */
+export type Stopped = 'interrupted' | 'clocks-parted' | 'moved';
+
+/** All that was sent and heard. */
+export interface LifetimeFacts {
+  readonly series: readonly Series[];
+  readonly refreshed: Refreshed[];
+  readonly maxMs: number;
+  readonly tookMs: () => number;
+  /** Servers that cannot be the outside. */
+  unfit: Exclude<Crossed, Proven>[];
+  proven: Proven | undefined;
+  opened: Opened | undefined;
+  /** A socket that had never sent was reached: there is no filter and no NAT. */
+  unfiltered: boolean;
+  stopped: Stopped | undefined;
+}
+
+/** Few enough for a carrier's share of ports, and for what else the host does. */
+const MOST_MAPPINGS = 128;
+/** Of each kind, beyond those for the ages. */
+const BESIDES = 3;
+/** Of all openings so many are lost, at most, and made anew. */
+const LOST_SHARE = 0.1;
+
+/**
+ * Measures how long holes stay open (RFC 4787 §4.3): after one packet, and after talk both ways for more than 2 s; and which direction refreshes
+ * (REQ-6). Rejects with NetError where no socket can be had; otherwise never for what the network does, nor when aborted.
+ */
+export async function measureLifetime(
+  env: LifetimeEnv,
+  options: LifetimeOptions,
+  signal: AbortSignal,
+): Promise<LifetimeFacts> {
+  const start = env.clock.now();
+  const facts: LifetimeFacts = {
+    series: [new Series('one-packet'), new Series('both-ways')],
+    refreshed: [],
+    maxMs: options.maxMs,
+    tookMs: () => env.clock.now() - start,
+    unfit: [],
+    proven: undefined,
+    opened: undefined,
+    unfiltered: false,
+    stopped: undefined,
+  };
+  const bounds = scope(env.clock, signal);
+  try {
+    facts.proven = await findOutside(env, options, facts, bounds.signal);
+    if (facts.proven) await measure(facts, facts.proven, options, bounds);
+  } catch (error) {
+    if (!bounds.signal.aborted) throw error;
+    facts.stopped ??= 'interrupted';
+  } finally {
+    bounds.abort();
+    facts.proven?.field.closeAll();
+  }
+  const took = facts.tookMs();
+  return { ...facts, tookMs: () => took };
+}
+
+async function findOutside(
+  env: LifetimeEnv,
+  { servers, source, ground = {} }: LifetimeOptions,
+  facts: LifetimeFacts,
+  signal: AbortSignal,
+): Promise<Proven | undefined> {
+  const { clock } = env;
+  let found: Proven | undefined;
+  const attempt = async (server: Endpoint, within: AbortSignal): Promise<Crossed> => {
+    const tried = await cross(env, server, source, ground, within);
+    if ('unfit' in tried) facts.unfit.push(tried);
+    else if (found) tried.field.closeAll();
+    else found = tried;
+    return tried;
+  };
+  try {
+    await staggered(servers, attempt, { clock, signal, good: (tried) => 'field' in tried });
+  } catch (error) {
+    found?.field.closeAll();
+    throw error;
+  }
+  if (!found) return undefined;
+  const local = await routedEndpoint(env.udp, found.local, found.server, signal).catch((error: unknown) => {
+    if (error instanceof NetError) return (found as Proven).local;
+    found?.field.closeAll();
+    throw error;
+  });
+  return { ...found, local };
+}
+
+async function measure(
+  facts: LifetimeFacts,
+  { field, control, public: mapped, local }: Proven,
+  { maxMs, mostMappings = MOST_MAPPINGS, onProgress }: LifetimeOptions,
+  bounds: { readonly signal: AbortSignal; abort(reason?: unknown): void },
+): Promise<void> {
+  const { signal } = bounds;
+  const [one, both] = facts.series as [Series, Series];
+  const keeping = keepControl(facts, field, control, mapped.address, bounds).catch((error: unknown) => {
+    if (!signal.aborted) throw error;
+  });
+  keeping.catch(() => bounds.abort());
+  const changed = (): void => {
+    field.gate.notify();
+    onProgress?.(facts);
+  };
+  try {
+    if (sameEndpoint(mapped, local) && (await reachesUnused(field, control, local.address, signal))) {
+      facts.unfiltered = true;
+      return;
+    }
+    const grid = fullGrid(maxMs);
+    const late = reservesUpTo(maxMs);
+    const room = Math.floor((mostMappings - field.mappings) * (1 - LOST_SHARE)) - 2 * late.length - KEPT;
+    const perKind = Math.min(grid.length + BESIDES, Math.floor(room / 2));
+    const wanted = { 'one-packet': perKind, 'both-ways': perKind + late.length + KEPT };
+    const opened = await openHoles(field, wanted, mostMappings - late.length, signal);
+    facts.opened = opened;
+    changed();
+    const terms = { field, control, grid, changed, signal };
+    await Promise.all([
+      runOnePacket(one, opened.holes['one-packet'], opened.limited ? [] : late, terms),
+      runBothWays(both, opened.holes['both-ways'], late, facts.refreshed, terms),
+    ]);
+  } finally {
+    bounds.abort();
+    await keeping;
+  }
+}
+
+/** Asks for the control's public side again and again, which keeps it open, and sees whether the ground shifts. */
+async function keepControl(
+  facts: LifetimeFacts,
+  field: Field,
+  control: Hole,
+  address: string,
+  { signal, abort }: { readonly signal: AbortSignal; abort(reason?: unknown): void },
+): Promise<void> {
+  const { clock } = field.env;
+  const stop = (why: Stopped): void => {
+    facts.stopped ??= why;
+    abort();
+  };
+  for (;;) {
+    await sleep(clock, refreshEveryMs(facts.series), signal);
+    if (field.clocksParted) return stop('clocks-parted');
+    field.outside.refresh();
+    const call = field.call(control, true);
+    await field.gate.wait(() => call.heardAt !== undefined, field.answerMs, signal);
+    if (!call.mapped) continue;
+    control.mapped = call.mapped;
+    if (call.mapped.address !== address) return stop('moved');
+  }
+}
+
+/** Whether what nobody asked for comes in to a socket without a NAT: then there is no hole to measure. */
+async function reachesUnused(field: Field, control: Hole, address: string, signal: AbortSignal): Promise<boolean> {
+  const hole = await field.open(signal);
+  hole.mapped = { address, port: hole.socket.local.port };
+  const { outcome } = await tryHole(field, hole, { control }, signal);
+  field.close(hole);
+  return outcome === 'alive';
+}

@@ -1,0 +1,124 @@
+/**
+ * Whether a hole is still there: packets from outside to it, each beside one to the control. What comes in is proof. Silence is
+ * statistics: it counts only by tries whose control came in, so that neither loss, nor an outage, nor a server that has had enough of us
+ * passes for a hole that is gone.
+ */
+import type { Field, Knock } from './field.ts';
+import type { Hole } from './hole.ts';
+
+/** Loss explains so many tries with less than one in a million at 5 % loss each way; they last long enough for bursts to end. */
+const TRIES = 6;
+/** Of a witness, which only has to confirm. */
+const WITNESS_TRIES = 3;
+/** Of a reserve, which has no witness. */
+const RESERVE_TRIES = 7;
+const EVERY_MS = 170;
+/** Nobody was heard for so many tries: the network is away, and is asked less often. */
+const PATIENT_AFTER = 16;
+const PATIENT_MS = 500;
+const MOST_TRIES = 64;
+/** Only a hole that stays silent is worth more packets than its own. */
+const COMPANY_FROM = 3;
+
+export interface Company {
+  /** The hole that is always open. */
+  readonly control: Hole;
+  /** One of the same kind and age: when it is open, this one's silence is not the NAT's rule. */
+  readonly witness?: Hole | undefined;
+  /** One that was used so recently that it must be open: when it is silent too, the NAT has lost what it knew. */
+  readonly sentinel?: Hole | undefined;
+  /** Younger ones of the same kind, which narrow the bounds down. */
+  readonly reserves?: readonly Hole[] | undefined;
+}
+
+/** When packets were sent that were answered by one, or by none; on the clock's scale. */
+interface Span {
+  /** First try. */
+  readonly from: number;
+  /** End of the last one that counts. */
+  readonly to: number;
+}
+
+/** `odd`: silent, but the witness was not. `void`: nothing can be said. */
+export interface Trial extends Span {
+  readonly outcome: 'alive' | 'silent' | 'odd' | 'state-lost' | 'void';
+  /** Of a silence: the sentinel was heard, and no witness spoke against it. */
+  readonly certified: boolean;
+  /** Packets were sent to witness and reserves too, which may have refreshed them. */
+  readonly inCompany: boolean;
+  readonly reserves: readonly (Span & { readonly hole: Hole; readonly outcome: 'alive' | 'silent' })[];
+}
+
+/** The tries at one hole. */
+class Tries {
+  readonly hole: Hole;
+  readonly #tries: { readonly knock: Knock; readonly control: Knock }[] = [];
+
+  constructor(hole: Hole) {
+    this.hole = hole;
+  }
+
+  add(field: Field, control: Knock): void {
+    this.#tries.push({ knock: field.knock(this.hole), control });
+  }
+
+  get heard(): boolean {
+    return this.#tries.some(({ knock }) => knock.heardAt !== undefined);
+  }
+
+  /** Those beside which the control was heard. */
+  get counted(): number {
+    return this.#tries.filter(({ control }) => control.heardAt !== undefined).length;
+  }
+
+  /** Until the so manieth that counts was over; undefined while there are fewer. */
+  until(counted: number): Span | undefined {
+    const ends = this.#tries.flatMap(({ control }) => control.heardAt ?? []);
+    const [first] = this.#tries;
+    const to = ends[counted - 1];
+    return first && to !== undefined ? { from: first.knock.sentAt, to } : undefined;
+  }
+}
+
+/** Rejects with the signal's reason. */
+export async function tryHole(field: Field, hole: Hole, company: Company, signal: AbortSignal): Promise<Trial> {
+  const { clock } = field.env;
+  const own = new Tries(hole);
+  const witness = company.witness && new Tries(company.witness);
+  const sentinel = company.sentinel && new Tries(company.sentinel);
+  const reserves = (company.reserves ?? []).map((each) => new Tries(each));
+  const from = clock.now();
+  let inCompany = false;
+  const ended = (outcome: Trial['outcome'], certified = false): Trial => ({
+    outcome,
+    certified,
+    inCompany,
+    reserves: reserves.flatMap((each) => {
+      const silence = each.until(RESERVE_TRIES);
+      if (each.hole.spoiled || !(each.heard || silence)) return [];
+      const span = silence ?? each.until(1) ?? { from, to: clock.now() };
+      return [{ ...span, hole: each.hole, outcome: each.heard ? 'alive' : 'silent' }];
+    }),
+    ...(own.until(TRIES) ?? { from, to: clock.now() }),
+  });
+  for (let i = 0; i < MOST_TRIES; i++) {
+    const control = field.knock(company.control);
+    if (!own.until(TRIES)) own.add(field, control);
+    if (i >= COMPANY_FROM) {
+      inCompany = true;
+      witness?.add(field, control);
+      for (const each of [sentinel, ...reserves]) if (each && !each.heard) each.add(field, control);
+    }
+    await field.gate.wait(() => own.heard, i < PATIENT_AFTER ? EVERY_MS : PATIENT_MS, signal);
+    if (hole.spoiled || field.clocksParted) return ended('void');
+    if (own.heard) return ended('alive');
+    if (!own.until(TRIES)) continue;
+    if (witness?.heard) return ended('odd');
+    if (witness && witness.counted < WITNESS_TRIES) continue;
+    if (!sentinel) return ended('silent');
+    if (!sentinel.heard && sentinel.counted >= TRIES) return ended('state-lost');
+    const open = reserves.some((each) => !each.heard && !each.hole.spoiled && !each.until(RESERVE_TRIES));
+    if (sentinel.heard && !open) return ended('silent', true);
+  }
+  return ended('void');
+}
