@@ -1,13 +1,16 @@
 /** The servers of the simulated internet: STUN servers by name, and the services that tell who asks. */
 import { type Endpoint, familyOf } from '../net/address.ts';
+import type { Env } from '../net/env.ts';
 import type { Role } from '../stun/server.ts';
 import { ADDRESS_PAGE, startNameService, startWebService } from './address-services.ts';
-import { startTurn, type TurnService, type TurnServiceOptions } from '../turn/service.ts';
+import { startRendezvous } from '../rendezvous/service.ts';
+import { relaysBeside } from '../rendezvous/relay.ts';
+import { startTurn, type TurnServiceOptions } from '../turn/service.ts';
 import { firstOf, fixedUsers, restUsers, type Users } from '../turn/users.ts';
 import type { Ground } from './ground.ts';
 import type { HostAddress } from './host.ts';
 import type { ServerFault } from './server-faults.ts';
-import { type ServerDelay, startStunService } from './stun-service.ts';
+import { type ServerDelay, startStunService, type StunServiceOptions } from './stun-service.ts';
 
 /** A STUN server on the simulated internet. */
 export interface ServerSpec {
@@ -26,6 +29,8 @@ export interface ServerSpec {
   readonly on?: 'internet' | 'lan';
   /** It is a TURN server too, over UDP, TCP, and TLS on port 5349. */
   readonly turn?: LabTurn | undefined;
+  /** It relays for those who meet there. */
+  readonly relay?: boolean | undefined;
   /** The name is known to DNS but nothing runs there: packets vanish (`dead`) or are refused (`closed`). */
   readonly state?: 'up' | 'dead' | 'closed';
 }
@@ -84,9 +89,8 @@ export function addServer(ground: Ground, spec: ServerSpec, name: string): void 
     );
   else ground.addPublicHost(name, addresses);
   if (state === 'closed') return;
-  let turn: TurnService | undefined;
-  const { turn: login } = spec;
-  if (login) ground.system(name).tcp.certificates.add(spec.name);
+  let services: ReturnType<typeof beside> | undefined;
+  if (spec.turn || spec.relay) ground.system(name).tcp.certificates.add(spec.name);
   for (const family of [4, 6] as const) {
     const [first, second] = addresses.filter((address) => familyOf(address) === family);
     if (first === undefined) continue;
@@ -104,18 +108,28 @@ export function addServer(ground: Ground, spec: ServerSpec, name: string): void 
             A2P2: { address: second, port: ports[1] },
           };
     ground.serve(name, (env) => {
-      // One for both families: an allocation may have an address of each.
-      if (login) turn ??= startTurn(env, { ...login, realm: 'lab', users: usersOf(login) });
+      // The same for both families: an allocation may have an address of each, and hosts of both may meet.
+      services ??= beside(env, spec);
       return startStunService(env, {
         endpoints,
         faults: spec.faults,
         delays: spec.delays,
         software: spec.software,
-        protocols: turn && [turn.at],
-        tlsPort: turn && TURNS_PORT,
+        ...services,
       });
     });
   }
+}
+
+/** What a server does beside STUN, as `serve` has it; one with faults is an old one, without a rendezvous. */
+function beside(env: Env, { turn, relay, faults }: ServerSpec): Pick<StunServiceOptions, 'protocols' | 'tlsPort'> {
+  const tlsPort = turn || relay ? TURNS_PORT : undefined;
+  const rendezvous = faults?.length
+    ? undefined
+    : startRendezvous(env, { relays: relay ? relaysBeside({ tcp: true, tlsPort }) : undefined });
+  const users = firstOf(...(rendezvous && relay ? [rendezvous.users] : []), ...(turn ? [usersOf(turn)] : []));
+  const relaying = turn || relay ? [startTurn(env, { ...turn, realm: 'lab', users }).at] : [];
+  return { protocols: [...relaying, ...(rendezvous ? [rendezvous.at] : [])], tlsPort };
 }
 
 const usersOf = ({ users, secrets = [] }: LabTurn): Users =>

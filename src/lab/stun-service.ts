@@ -1,6 +1,5 @@
 /** A STUN server on a simulated host: the real responder, and behind it whatever a bad server does to the answers. */
 import { type ByteStream, type Env, ignoreNetError, NetError, type TcpListener, type UdpSocket } from '../net/env.ts';
-import { startRendezvous } from '../rendezvous/service.ts';
 import { Deframer } from '../stun/framing.ts';
 import type { Protocol, ServerConnection, ServerSockets } from '../stun/listener.ts';
 import { StunFormatError } from '../stun/message.ts';
@@ -23,7 +22,7 @@ export interface StunServiceOptions {
   readonly faults?: readonly ServerFault[] | undefined;
   readonly delays?: readonly ServerDelay[] | undefined;
   readonly software?: string | undefined;
-  /** Other protocols on its sockets and connections, beside the rendezvous. */
+  /** Other protocols on its sockets and connections. */
   readonly protocols?: readonly ((sockets: ServerSockets) => Protocol)[] | undefined;
   /** Connections are taken on this port too, as if by TLS. */
   readonly tlsPort?: number | undefined;
@@ -43,9 +42,7 @@ export async function startStunService(env: Env, options: StunServiceOptions): P
   const overUdp = kinds.map(({ make }) => make(options.endpoints));
   const overTcp = kinds.flatMap(({ make, overTcp: too }) => (too ? [make(options.endpoints)] : []));
   const sockets = new Map<Role, UdpSocket>();
-  // As `serve` has it; a server with faults is an old one, without.
-  const begin = [...(options.protocols ?? []), ...(faults.length === 0 ? [startRendezvous(env).at] : [])];
-  const protocols = begin.map((each) =>
+  const protocols = (options.protocols ?? []).map((each) =>
     each({ endpoints, send: (answer) => post(sockets.get(answer.viaRole), answer) }),
   );
   const answersTo = (request: StunRequest, bad: readonly AnswerFault[], transport: 'udp' | 'tcp'): StunAnswer[] => {

@@ -50,6 +50,8 @@ export interface LabOptions {
   readonly servers?: readonly ServerSpec[] | undefined;
   /** S is a TURN server too: for alice, whose password is secret, where nothing else is said. */
   readonly turn?: boolean | LabTurn | undefined;
+  /** S relays for those who meet there. */
+  readonly relay?: boolean | undefined;
   /** A host C2 behind a NAT N2 of its own. */
   readonly second?: { readonly nat: NatSpec | string } | undefined;
   /** `firewall` (also `true`): global addresses behind the same filter; `nat66`: translated; `open`: not filtered. */
@@ -135,7 +137,11 @@ export class Lab {
     ];
     const turn = options.turn === true ? {} : options.turn || undefined;
     servers.forEach((server, i) =>
-      addServer(ground, i === 0 && turn ? { ...server, turn } : server, i === 0 ? 'S' : `S${i + 1}`),
+      addServer(
+        ground,
+        i === 0 ? { ...server, turn: turn ?? server.turn, relay: options.relay ?? server.relay } : server,
+        i === 0 ? 'S' : `S${i + 1}`,
+      ),
     );
     this.servers = servers.map(({ addresses, ports }) => ({
       address: addresses[0] ?? '0.0.0.0',

@@ -11,7 +11,7 @@ import type { Message } from '../stun/message.ts';
 export const RENDEZVOUS_TYPE = 0xc7a7;
 const VERSION = 1;
 
-const ROOM_BYTES = 16;
+export const ROOM_BYTES = 16;
 /** What a member is known by: random in each run, so that no two sessions share keys, whatever became of the code. */
 export const MEMBER_BYTES = 16;
 export const COOKIE_BYTES = 8;

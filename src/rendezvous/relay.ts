@@ -9,16 +9,17 @@
  *
  * Relay to relay always works. To the other one's observed address it works where its NAT shows it to the relay by the same address.
  */
-import { addressBytes, type Endpoint, isAnyAddress } from '../net/address.ts';
+import { addressBytes, anyAddress, type Endpoint, familyOf, isAnyAddress } from '../net/address.ts';
 import type { Attribute } from '../stun/attributes.ts';
 import type { Message } from '../stun/message.ts';
 import type { StunTransport } from '../stun/uri.ts';
-import { Reader } from './protocol.ts';
+import type { Spot } from './rooms.ts';
+import { MEMBER_BYTES, Reader, ROOM_BYTES } from './protocol.ts';
 
 /** Next to that of the state, and as that one without an IANA registration. */
 const RELAY_TYPE = 0xc7a8;
 const VERSION = 1;
-const SECRET_BYTES = 16;
+export const RELAY_SECRET_BYTES = 16;
 const TRANSPORTS: readonly StunTransport[] = ['udp', 'tcp', 'tls'];
 /** A server has few addresses. */
 const MOST_SERVERS = 16;
@@ -30,6 +31,17 @@ export interface RelayServer {
   /** The wildcard address stands for the one where the rendezvous was asked. */
   readonly endpoint: Endpoint;
 }
+
+/** A relay on the ports of the rendezvous itself: UDP where it was asked, TCP on its first port, TLS on one of its own. */
+export const relaysBeside =
+  ({ tcp, tlsPort }: { readonly tcp: boolean; readonly tlsPort?: number | undefined }) =>
+  ({ role, sockets: { endpoints } }: Spot): RelayServer[] => {
+    const [asked, first] = [endpoints[role], endpoints.A1P1];
+    if (!asked) return [];
+    const at = (transport: StunTransport, port: number | undefined): RelayServer[] =>
+      port ? [{ transport, endpoint: { address: anyAddress(familyOf(asked.address)), port } }] : [];
+    return [...at('udp', asked.port), ...at('tcp', tcp ? first?.port : undefined), ...at('tls', tlsPort)];
+  };
 
 /** As it goes over the wire. */
 export interface RelayGrant {
@@ -57,7 +69,7 @@ export function decodeRelay(message: Message): RelayGrant | undefined {
   const value = found?.name === undefined ? found?.value : undefined;
   if (!value || value[0] !== VERSION) return undefined;
   const reader = new Reader(value, 1);
-  const secret = reader.bytes(SECRET_BYTES);
+  const secret = reader.bytes(RELAY_SECRET_BYTES);
   const count = reader.u8();
   const servers: RelayServer[] = [];
   for (let i = 0; i < count && !reader.failed; i++) {
@@ -75,6 +87,16 @@ function endpointBytes({ address, port }: Endpoint): number[] {
 
 const base64url = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url');
 
+export const passwordOf = (secret: Uint8Array): string => base64url(secret);
+
+/** Room and member of a user name; undefined where it names none. */
+export function namesOf(username: string): { readonly room: Uint8Array; readonly member: Uint8Array } | undefined {
+  const bytes = username.startsWith(PREFIX) ? Buffer.from(username.slice(PREFIX.length), 'base64url') : undefined;
+  return bytes?.length === ROOM_BYTES + MEMBER_BYTES
+    ? { room: bytes.subarray(0, ROOM_BYTES), member: bytes.subarray(ROOM_BYTES) }
+    : undefined;
+}
+
 /** The login of this member of this room. `asked`: where the rendezvous was asked. */
 export const offerOf = (
   { secret, servers }: RelayGrant,
@@ -83,7 +105,7 @@ export const offerOf = (
   asked: Endpoint,
 ): RelayOffer => ({
   username: PREFIX + base64url(Buffer.concat([room, member])),
-  password: base64url(secret),
+  password: passwordOf(secret),
   servers: servers.map(({ transport, endpoint: { address, port } }) => ({
     transport,
     endpoint: { address: isAnyAddress(address) ? asked.address : address, port },

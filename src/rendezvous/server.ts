@@ -11,10 +11,12 @@ import { anyAddress, type Endpoint, familyOf, scopeOf } from '../net/address.ts'
 import type { Machine } from '../net/machine.ts';
 import type { Random } from '../net/env.ts';
 import { type RateLimit, SourceLimiter } from '../net/rate-limit.ts';
-import { attribute } from '../stun/attributes.ts';
+import { type Attribute, attribute } from '../stun/attributes.ts';
 import { encodeBinding, reflexive } from '../stun/binding.ts';
 import { type Decoded, METHOD, transactionKey, tryDecode } from '../stun/message.ts';
 import { type Role, ROLES } from '../stun/roles.ts';
+import type { Login } from '../turn/users.ts';
+import { encodeRelay, namesOf, passwordOf, RELAY_SECRET_BYTES, type RelayServer } from './relay.ts';
 import { enter, type Member, type Room, Rooms, type Spot, update } from './rooms.ts';
 import {
   COOKIE_BYTES,
@@ -31,6 +33,8 @@ export interface RendezvousOptions {
   /** Most rooms, open and used ones together; 20,000 when absent. A room takes up to 3 KiB. */
   readonly rooms?: number | undefined;
   readonly random: Random;
+  /** Where this host relays for those who meet here, as whoever came by this spot is told; nowhere when absent. */
+  readonly relays?: ((spot: Spot) => readonly RelayServer[]) | undefined;
 }
 
 const MOST_ROOMS = 20_000;
@@ -112,6 +116,22 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
     return this.#register(event, message, register, now);
   }
 
+  /** The login of a member that was told of the relay, by its user name; while its room is open. */
+  login(username: string, now: number): Login | undefined {
+    const names = namesOf(username);
+    const room = names && this.#rooms.find(transactionKey(names.room), now);
+    if (!names || !room || room === 'used') return undefined;
+    const member = room.members.find((each) => each.id === transactionKey(names.member));
+    if (!member?.confirmed) return undefined;
+    const permits = (address: string): boolean =>
+      room.members.some((each) => each !== member && each.confirmed && reflexive(each.endpoint).address === address);
+    return {
+      passwords: [passwordOf(this.#relaySecret(room, member))],
+      user: username,
+      meeting: { name: room.name, permits },
+    };
+  }
+
   wakeAt(): number | undefined {
     let earliest: number | undefined;
     for (const room of this.#pushing)
@@ -174,7 +194,7 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
   /** The answer tells of the peer unless the member holds that already; as in a push, within what was received. */
   #answerMember(room: Room, member: Member, request: Decoded, cookie: Uint8Array): RendezvousAction {
     const state = this.#stateFor(room, member, cookie);
-    let action = this.#answer(member.spot, member.endpoint, request, state);
+    let action = this.#answer(member.spot, member.endpoint, request, state, this.#relayFor(room, member));
     if (action.data.length > member.credit)
       action = this.#answer(member.spot, member.endpoint, request, { ...state, alternates: [], peer: undefined });
     member.credit = Math.max(0, member.credit - action.data.length);
@@ -218,10 +238,28 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
     return [{ kind: 'send', spot: member.spot, to: member.endpoint, data }];
   }
 
-  #answer(spot: Spot, to: Endpoint, { transactionId }: Decoded, state: RoomState): RendezvousAction {
+  /** To a member that hears us: what it is told lets it log in. */
+  #relayFor(room: Room, member: Member): Attribute[] {
+    const servers = member.confirmed ? this.#options.relays?.(member.spot) : undefined;
+    return servers?.length ? [encodeRelay({ secret: this.#relaySecret(room, member), servers })] : [];
+  }
+
+  #relaySecret({ name }: Room, { id }: Member): Uint8Array {
+    const bytes = createHmac('sha256', this.#cookieKey).update(`relay ${name}${id}`).digest();
+    return bytes.subarray(0, RELAY_SECRET_BYTES);
+  }
+
+  #answer(
+    spot: Spot,
+    to: Endpoint,
+    { transactionId }: Decoded,
+    state: RoomState,
+    more: readonly Attribute[] = [],
+  ): RendezvousAction {
     const data = encodeBinding('success', transactionId, [
       attribute('XOR-MAPPED-ADDRESS', reflexive(to)),
       encodeState(state),
+      ...more,
     ]);
     return { kind: 'send', spot, to, data };
   }

@@ -38,6 +38,10 @@ export const RELAY_OPTIONS = {
     type: 'boolean',
     describe: 'be a TURN server too, for those who can log in (see Relaying below)',
   },
+  relay: {
+    type: 'boolean',
+    describe: 'relay for hosts that meet here by connect and find no direct path: for each pair between the two alone',
+  },
   users: {
     type: 'string',
     valueName: 'FILE',

@@ -133,6 +133,7 @@ export default defineCommand({
       command: 'nat-tool serve --partner stun2.example.net',
       explain: 'With NAT behaviour discovery by a second host, which names this one',
     },
+    { command: 'nat-tool serve --relay', explain: 'Relay for pairs that run connect and find no direct path' },
     {
       command: 'nat-tool serve --turn --users turn-users.txt --cert fullchain.pem --key privkey.pem',
       explain: 'A TURN server too, over UDP, TCP and TLS',
@@ -164,6 +165,7 @@ export default defineCommand({
       title: 'Relaying',
       paragraphs: [
         'With --turn it is a TURN server (RFC 8656) on the same ports, over UDP, TCP and, with --cert and --key, TLS. Users and passwords stand in a file (--users); a web application hands out logins that end by themselves (a user name EXPIRY:NAME, the password base64 of HMAC-SHA1(secret, user name), as for coturn), from a secret that it shares with --secrets or the variable NAT_TOOL_TURN_SECRET. Two secrets at once are right while one is being replaced. SIGHUP reads users, secrets and certificate again; sessions that run go on. NAT_TOOL_USERNAME and NAT_TOOL_PASSWORD name one user more. Nothing secret is given on the command line.',
+        'With --relay it relays for hosts that meet here by connect, with no user and no password: each is told a login of its own, and its relayed address carries data to the other member of its meeting alone. That is no open relay. Both options together do both.',
         'It relays UDP to public hosts alone, and to its own live relayed addresses; never to private, shared, loopback, link-local or reserved addresses (cloud metadata at 169.254.169.254 among them), whatever IPv6 form they come in, nor to ports below 1024 or other addresses of this host. --allow-peer opens a network.',
         'A user may have 10 relayed addresses at a time (--user-quota), all users 2000 (--total-quota), an address 256 permissions and 256 channels. --user-rate bounds what is relayed for a user; what is more is lost. Who has not logged in is sent at most three times what it sent, 20 times a second.',
       ],

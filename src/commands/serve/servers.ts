@@ -10,6 +10,8 @@ import {
   type ListenState,
   listen,
 } from '../../stun/listener.ts';
+import { relaysBeside } from '../../rendezvous/relay.ts';
+import { firstOf } from '../../turn/users.ts';
 import { PeerPolicy } from '../../turn/peer-policy.ts';
 import { startTurn, type TurnService, type TurnServiceOptions } from '../../turn/service.ts';
 import { UsageError } from '../command.ts';
@@ -56,8 +58,18 @@ export async function start(env: Env, args: Args, secret: string, hooks: Hooks, 
     throw new UsageError('--partner: its address is the second one, so name one of this host with --address');
   const limit: RateLimit = { perSecond: args.rate === 0 ? Number.POSITIVE_INFINITY : args.rate, burst: args.burst };
   const state = createListenState(env.random, limit);
-  const rendezvous = startRendezvous(env, { failed: hooks.failed });
-  const relay = args.turn ? startTurn(env, relayOptions(args, outsides, limit, hooks)) : undefined;
+  const tlsPort = hooks.logins().identity && args.tlsPort;
+  const rendezvous = startRendezvous(env, {
+    failed: hooks.failed,
+    relays: args.relay ? relaysBeside({ tcp: !args.udpOnly, tlsPort }) : undefined,
+  });
+  const relay =
+    args.turn || args.relay
+      ? startTurn(env, {
+          ...relayOptions(args, outsides, limit, hooks),
+          users: firstOf(rendezvous.users, (username, date) => hooks.logins().users(username, date)),
+        })
+      : undefined;
   let { port } = args;
   const { partner } = args;
   const partners =
@@ -154,9 +166,13 @@ export async function start(env: Env, args: Args, secret: string, hooks: Hooks, 
   }
 }
 
-const relayOptions = (args: Args, outsides: Outsides, limit: RateLimit, hooks: Hooks): TurnServiceOptions => ({
+const relayOptions = (
+  args: Args,
+  outsides: Outsides,
+  limit: RateLimit,
+  hooks: Hooks,
+): Omit<TurnServiceOptions, 'users'> => ({
   realm: args.realm,
-  users: (username, date) => hooks.logins().users(username, date),
   quota: {
     allocations: args.userQuota,
     bytesPerSecond: args.userRate === 0 ? Number.POSITIVE_INFINITY : args.userRate,
