@@ -76,6 +76,26 @@ async function main(): Promise<void> {
     },
     onUsr2: onSignal('SIGUSR2'),
     onHup: onSignal('SIGHUP'),
+    onTerm: (handler) => {
+      const first = (): void => {
+        restore();
+        handler();
+      };
+      const restore = (): void => void process.off('SIGTERM', first).off('SIGTERM', stop).on('SIGTERM', stop);
+      process.off('SIGTERM', stop).on('SIGTERM', first);
+      return restore;
+    },
+    vitals: () => {
+      const { rss, heapUsed } = process.memoryUsage();
+      const { user, system } = process.cpuUsage();
+      return {
+        residentBytes: rss,
+        heapBytes: heapUsed,
+        cpuSeconds: (user + system) / 1e6,
+        startedAtSeconds: Date.now() / 1000 - process.uptime(),
+        handles: process.getActiveResourcesInfo().length,
+      };
+    },
   });
   // Everything is written; what is still open, such as standard input, must not keep the user waiting.
   // Should the system hold up the end all the same, the next signal is final.

@@ -165,6 +165,8 @@ async function runCommand(command: Command, args: AnyArgs, globals: Globals, hos
     },
     onUsr2: (handler) => void endings.push(host.onUsr2(handler)),
     onHup: (handler) => void endings.push(host.onHup(handler)),
+    onTerm: (handler) => void endings.push(host.onTerm(handler)),
+    vitals: () => host.vitals?.(),
     shell: async (line, variables, ourPlace = false) =>
       (await host.shell?.(line, variables, host.signal, ourPlace)) ?? null,
     readFile: (path, most) => readFile(path, most, host),
@@ -227,6 +229,7 @@ async function invoke(
     environment: { ...host.environment, ...options.environment },
     onUsr2: () => () => {},
     onHup: () => () => {},
+    onTerm: () => () => {},
     shell: noShell,
     io: {
       ...host.io,

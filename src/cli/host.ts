@@ -1,5 +1,5 @@
 /** What stands around a command line. */
-import type { Io } from '../commands/command.ts';
+import type { Io, Vitals } from '../commands/command.ts';
 import type { CommandList } from '../commands/index.ts';
 import type { Env } from '../net/env.ts';
 import { wantsUnicode } from '../render/theme.ts';
@@ -28,6 +28,10 @@ export interface Host {
   onUsr2(handler: () => void): () => void;
   /** The same on SIGHUP, which then ends nothing. */
   onHup(handler: () => void): () => void;
+  /** The same on the first SIGTERM. */
+  onTerm(handler: () => void): () => void;
+  /** What the process uses. */
+  vitals?(): Vitals;
   /** Words to suggest beside the commands' names. */
   readonly alsoKnown?: readonly string[] | undefined;
   /** Colour as decided outside; the command line can still overrule it. */

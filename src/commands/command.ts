@@ -149,6 +149,18 @@ export interface InvokeOptions {
   readonly onOutput?: (stream: 'stdout' | 'stderr', text: string) => void;
 }
 
+/** What the process uses. */
+export interface Vitals {
+  readonly residentBytes: number;
+  readonly heapBytes: number;
+  /** User and system. */
+  readonly cpuSeconds: number;
+  /** Since 1970. */
+  readonly startedAtSeconds: number;
+  /** Sockets, timers and other things that keep it alive. */
+  readonly handles: number;
+}
+
 /** Everything that a command may touch beside its arguments. */
 export interface Context<Event = unknown> {
   readonly env: Env;
@@ -168,6 +180,10 @@ export interface Context<Event = unknown> {
   emit(event: Event): Promise<void>;
   /** Calls `handler` on SIGUSR2 until the command ends; does nothing where there is no such signal. */
   onUsr2(handler: () => void): void;
+  /** Calls `handler` on the first SIGTERM, which then ends nothing; the next one aborts `signal`. Does nothing where there is no such signal. */
+  onTerm(handler: () => void): void;
+  /** What the process uses; undefined where it is none of its own. */
+  vitals(): Vitals | undefined;
   /** Calls `handler` on SIGHUP, which then ends nothing, until the command ends; does nothing where there is no such signal. */
   onHup(handler: () => void): void;
   /**

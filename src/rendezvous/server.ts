@@ -85,17 +85,34 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
   readonly #rooms: Rooms;
   /** Those with something to tell again. */
   readonly #pushing = new Set<Room>();
+  /** Of the paired rooms, those that are over. */
+  #over = 0;
+  #draining = false;
 
   constructor(options: RendezvousOptions) {
     this.#options = options;
     this.#limiter = new SourceLimiter(options.limit ?? DEFAULT_RENDEZVOUS_LIMIT, options.random);
     this.#cookieKey = options.random.bytes(32);
-    this.#rooms = new Rooms(options.rooms ?? MOST_ROOMS, (room) => this.#pushing.delete(room));
+    this.#rooms = new Rooms(options.rooms ?? MOST_ROOMS, (room) => {
+      this.#pushing.delete(room);
+      if (room.pairedAt !== undefined) this.#over++;
+    });
   }
 
   /** Rooms in memory, used ones included. */
   get size(): number {
     return this.#rooms.size;
+  }
+
+  /** Meetings in progress: rooms where two have met and have not both left, for a minute at most. */
+  meetings(now: number): number {
+    this.#rooms.expire(now);
+    return this.counters.paired - this.#over;
+  }
+
+  /** From now on there are no new rooms; who has one is served on. */
+  drain(): void {
+    this.#draining = true;
   }
 
   handle(event: RendezvousEvent, now: number): RendezvousAction[] {
@@ -165,6 +182,7 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
     ];
     const known = this.#rooms.find(name, now);
     if (known === 'used') return refuse('used');
+    if (!known && this.#draining && !register.bye) return refuse('busy');
     const room = known ?? (register.bye ? undefined : this.#rooms.create(name, confirmed));
     this.counters.evicted = this.#rooms.evicted;
     if (!room) return refuse(register.bye ? 'left' : 'busy');

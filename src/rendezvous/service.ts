@@ -14,6 +14,12 @@ export interface RendezvousService {
   readonly users: Users;
   /** On these sockets too: whoever comes by any of them meets those who come by others. */
   at(sockets: ServerSockets): Protocol;
+  /** Rooms in memory. */
+  readonly rooms: number;
+  /** Those where two have met and have not both left. */
+  readonly inProgress: number;
+  /** No new rooms from now on. */
+  drain(): void;
   close(): void;
 }
 
@@ -49,6 +55,13 @@ export function startRendezvous(
     },
     users: (username) => machine.login(username, env.clock.now()),
     counters: machine.counters,
+    get rooms() {
+      return machine.size;
+    },
+    get inProgress() {
+      return machine.meetings(env.clock.now());
+    },
+    drain: () => machine.drain(),
     close: () => driver.stop(),
   };
 }

@@ -20,6 +20,7 @@ export interface RunOptions {
   readonly shell?: Host['shell'];
   /** Is given what is to be called on SIGHUP. */
   readonly onHup?: (handler: () => void) => void;
+  readonly onTerm?: (handler: () => void) => void;
 }
 
 export interface RunResult {
@@ -93,6 +94,10 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
     onUsr2: () => () => {},
     onHup: (handler) => {
       options.onHup?.(handler);
+      return () => {};
+    },
+    onTerm: (handler) => {
+      options.onTerm?.(handler);
       return () => {};
     },
   };

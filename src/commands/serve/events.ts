@@ -55,6 +55,10 @@ export type ServeEvent =
   | ({ readonly event: 'allocated' } & Relaying)
   | ({ readonly event: 'released'; readonly packets: number; readonly bytes: number } & Relaying)
   | ({ readonly event: 'permitted'; readonly peers: readonly string[] } & Relaying)
+  /** Where those who watch may look. */
+  | { readonly event: 'metrics'; readonly address: string }
+  /** It was told to end: these meetings may, for so long. */
+  | { readonly event: 'draining'; readonly meetings: number; readonly seconds: number }
   /** The files were read again. */
   | { readonly event: 'reloaded' }
   | { readonly event: 'stopped' };
@@ -158,6 +162,10 @@ export function line(event: ServeEvent): string | undefined {
       return `${event.transport} ${event.client} no longer relays by ${event.relayed.join(' and ')}: ${event.packets} datagrams, ${event.bytes} bytes`;
     case 'permitted':
       return `${event.transport} ${event.client} lets in ${event.peers.join(', ')}`;
+    case 'metrics':
+      return `metrics on http://${event.address}/metrics`;
+    case 'draining':
+      return `ending: ${event.meetings === 0 ? 'no meeting is in progress' : `${event.meetings} ${event.meetings === 1 ? 'meeting is' : 'meetings are'} in progress, ${event.seconds} s at most`}`;
     case 'reloaded':
       return 'users and certificate read again';
     case 'stopped':

@@ -4,6 +4,7 @@ import { DEFAULT_LIMIT } from '../../stun/server-state.ts';
 import { FAMILY, parseAddress, parseHost, parseLocalPort, parseStun, parseWhole } from '../arguments.ts';
 import { type ArgsOf, UsageError } from '../command.ts';
 import { parseAdvertise } from './addresses.ts';
+import { OPERATION_OPTIONS } from './operation-options.ts';
 import { RELAY_OPTIONS } from './relay-options.ts';
 
 /** RFC 8489 §14.14: fewer than 128 characters. */
@@ -79,6 +80,7 @@ export const options = {
     describe: 'what SOFTWARE says; empty for nothing',
   },
   ...RELAY_OPTIONS,
+  ...OPERATION_OPTIONS,
   family: FAMILY,
 } as const;
 

@@ -64,6 +64,11 @@ export class Partners {
     this.#options = options;
   }
 
+  /** Whether one of them is a second address now. */
+  get up(): boolean {
+    return [...this.#links.values()].some(({ server }) => server?.advertised.A2P2);
+  }
+
   /** The counters of all links together. */
   get counters(): PartnerService['counters'] {
     const sum = { carried: 0, resent: 0, lost: 0, delivered: 0, limited: 0, forged: 0 };

@@ -5,11 +5,13 @@ import { type Block, fields } from '../../render/block.ts';
 import { startReport } from '../../report/report.ts';
 import type { Listening, ListenOptions } from '../../stun/listener.ts';
 import { type Context, defineCommand, UsageError } from '../command.ts';
+import { drain } from './drain.ts';
 import { type ServeEvent, type Tallies, line, relayEvent, socketsOf, tally } from './events.ts';
 import { readLogins } from './logins.ts';
 import { type Args, options } from './options.ts';
 import { doesRfc5780, type Partners, partnerSecret } from './partners.ts';
 import { type Hooks, start } from './servers.ts';
+import { startWatch, type Watch } from './watch.ts';
 
 /** Requests and relayed addresses that may wait to be shown; those beyond are answered and counted, but not shown: a slow reader of standard output must not fill the memory. */
 const MOST_WAITING = 10_000;
@@ -74,8 +76,15 @@ async function run(args: Args, context: Context<ServeEvent>) {
   };
   const secret = args.partner ? partnerSecret(context.environment) : '';
   const serving = await start(env, args, secret, hooks, signal);
+  let watch: Watch | undefined;
+  let draining = false;
   try {
     for (const server of serving.running) await tell('listening', server);
+    if (args.metrics) {
+      const { vitals } = context;
+      watch = await startWatch(env, { at: args.metrics, serving, draining: () => draining, vitals, failed });
+      await context.emit({ event: 'metrics', address: formatEndpoint(watch.local) });
+    }
     const reload = async (): Promise<void> => {
       try {
         const fresh = await readLogins(args, context);
@@ -88,11 +97,19 @@ async function run(args: Args, context: Context<ServeEvent>) {
         context.note(`nat-tool serve: all stays as it was: ${error.message}`);
       }
     };
-    context.onHup(() => void reload().catch(failed));
+    // At a terminal it means that the terminal is gone.
+    if (!context.io.stdinIsTTY) context.onHup(() => void reload().catch(failed));
     context.onUsr2(() => void context.emit({ event: 'counters', ...tally(serving) }));
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       else signal.addEventListener('abort', () => resolve(), { once: true });
+      context.onTerm(() => {
+        draining = true;
+        void context.emit({ event: 'draining', meetings: serving.rendezvous.inProgress, seconds: args.drain });
+        drain(env.clock, serving.rendezvous, args.drain * 1000, signal)
+          .catch(failed)
+          .finally(resolve);
+      });
     });
     await context.emit({ event: 'stopped' });
     const data: Served = {
@@ -103,6 +120,7 @@ async function run(args: Args, context: Context<ServeEvent>) {
     };
     return close('complete', data);
   } finally {
+    watch?.close();
     serving.close();
   }
 }
@@ -114,7 +132,7 @@ export default defineCommand({
     'Answers STUN Binding requests over UDP and TCP until interrupted. On two addresses of one host it also does the NAT behaviour discovery of RFC 5780, so that nat-tool detect and other tools can test filtering against it.',
     'It is safe to leave open to the world: it keeps no state for clients, limits the rate of each source in fixed memory, and never sends more to an unproven source than a plain answer or than it received.',
     'Two hosts that run nat-tool connect meet here, on the same UDP port: it tells each where it sees the other, and passes on what only they can read. On one address alone the next port (3479) answers too, for without it a symmetric NAT looks like any other, and a request to be answered from the other port is granted: filtering by port can be tested.',
-    'SIGUSR2 prints the counters; an interrupt stops it and prints them a last time.',
+    'SIGUSR2 prints the counters; an interrupt stops it and prints them a last time. SIGTERM lets meetings in progress end first.',
   ],
   positionals: {},
   options,
@@ -174,6 +192,19 @@ export default defineCommand({
       title: 'Ports and firewalls',
       paragraphs: [
         'Let in: UDP and TCP on --port (3478), UDP on the port after it, or on --alternate-port with two addresses; TCP on --tls-port (5349) with --cert; with --turn UDP on --relay-ports (49152-65535), from everywhere. Let out: UDP to everywhere. Behind a NAT forward the same ports, unchanged, and see --advertise. A firewall that keeps the relayed ports shut is the most common fault of TURN servers: everything seems to work until the first datagram of a peer.',
+      ],
+    },
+    {
+      title: 'Ports and firewalls',
+      paragraphs: [
+        'UDP to the port (3478) and the one after it (3479), or --alternate-port, must come in, and TCP to 3478; answers leave from the same ports. With two addresses, all four pairs. A partner needs no further port. A stateful firewall should not track these (a flood fills its table): in nftables "udp dport { 3478, 3479 } notrack" and the same for sport.',
+      ],
+    },
+    {
+      title: 'Operation',
+      paragraphs: [
+        '--metrics PORT answers GET /metrics in the text format of Prometheus (requests, answers, drops, rooms, meetings, the partner, relayed bytes, delay of the event loop, memory) and GET /healthz with 200, or 503 while it ends. It listens on 127.0.0.1 unless an address is named, for at most 16 connections, each for 5 s.',
+        'SIGTERM ends it gracefully: new meetings are refused as on a full server, those in progress have --drain seconds to end, and STUN is answered until then. A second signal ends it at once.',
       ],
     },
     {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Lab } from '../../../src/lab/topology.ts';
-import { run } from '../../cli/harness.ts';
+import { run } from '../worlds.ts';
 
 /** Runs `serve` on a host of the lab for half a virtual second while `client` runs on A. */
 async function serve(words: readonly string[], addresses: readonly string[], client: readonly string[] = []) {

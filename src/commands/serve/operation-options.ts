@@ -1,0 +1,29 @@
+/** The arguments of `serve` that are about its operation. */
+import type { Endpoint } from '../../net/address.ts';
+import { isAddress } from '../../net/address.ts';
+import { parseHostPort } from '../../net/host-port.ts';
+import { parseWhole } from '../arguments.ts';
+import { UsageError } from '../command.ts';
+
+function parseMetrics(text: string, argument: string): Endpoint {
+  const parsed = parseHostPort(/^\d+$/.test(text) ? `127.0.0.1:${text}` : text);
+  if ('wrong' in parsed || parsed.port === undefined || !isAddress(parsed.host))
+    throw UsageError.expected(argument, 'PORT, ADDRESS:PORT or [ADDRESS]:PORT', text);
+  return { address: parsed.host, port: parsed.port };
+}
+
+export const OPERATION_OPTIONS = {
+  metrics: {
+    type: 'string',
+    valueName: '[ADDRESS:]PORT',
+    parse: parseMetrics,
+    describe: 'serve /metrics for Prometheus and /healthz by HTTP on this port of this host, or of that address',
+  },
+  drain: {
+    type: 'string',
+    valueName: 'SECONDS',
+    parse: parseWhole(0, 3600),
+    default: '10',
+    describe: 'on SIGTERM, how long meetings in progress may take to end',
+  },
+} as const;

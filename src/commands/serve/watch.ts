@@ -1,0 +1,106 @@
+/** What those who watch the server are told: its counters for Prometheus, and whether it is well. */
+import type { Endpoint } from '../../net/address.ts';
+import { type Env, NetError } from '../../net/env.ts';
+import { formatEndpoint } from '../../net/address.ts';
+import type { Vitals } from '../command.ts';
+import { tally } from './events.ts';
+import { LoopDelay } from './loop-delay.ts';
+import { counter, counters, gauge, metricsText, type Sample, tallySamples, vitalSamples } from './metrics.ts';
+import { type Page, servePages } from './pages.ts';
+import type { Serving } from './servers.ts';
+
+export interface WatchOptions {
+  readonly at: Endpoint;
+  readonly serving: Serving;
+  readonly draining: () => boolean;
+  readonly vitals: () => Vitals | undefined;
+  readonly failed: (error: unknown) => void;
+}
+
+export interface Watch {
+  readonly local: Endpoint;
+  close(): void;
+}
+
+/** Rejects with NetError, in words. */
+export async function startWatch(env: Pick<Env, 'tcp' | 'clock'>, options: WatchOptions): Promise<Watch> {
+  const { at, serving, draining, vitals, failed } = options;
+  const delay = new LoopDelay(env.clock);
+  const metrics = (): string => {
+    const process = vitals();
+    return metricsText([
+      gauge('up', 'Whether it takes new meetings: 0 while it ends.', draining() ? 0 : 1),
+      ...servingSamples(serving),
+      delay.sample,
+      ...(process ? vitalSamples(process) : []),
+    ]);
+  };
+  const page = (path: string): Page => {
+    if (path === '/metrics') return { status: 200, body: metrics() };
+    if (path !== '/healthz') return { status: 404, body: '' };
+    return draining() ? { status: 503, body: 'draining\n' } : { status: 200, body: 'ok\n' };
+  };
+  try {
+    const listener = await servePages(env, at, page, failed);
+    return {
+      local: listener.local,
+      close: () => {
+        delay.close();
+        listener.close();
+      },
+    };
+  } catch (error) {
+    delay.close();
+    if (!(error instanceof NetError)) throw error;
+    throw new NetError(
+      error.kind,
+      `--metrics: cannot listen on ${formatEndpoint(at)}: ${error.message}`,
+      error.code,
+      error,
+    );
+  }
+}
+
+function servingSamples(serving: Serving): Sample[] {
+  const { state, rendezvous, partners } = serving;
+  const tallies = tally(serving);
+  const { relay } = tallies;
+  return [
+    ...tallySamples(tallies),
+    gauge('tcp_connections_open', 'TCP connections that are open.', state.streams.size),
+    gauge('rooms', 'Rooms in memory.', rendezvous.rooms),
+    gauge('meetings_in_progress', 'Rooms where two have met and have not both left.', rendezvous.inProgress),
+    counter(
+      'rendezvous_limited',
+      'Packets of hosts that run connect, over the rate limit.',
+      rendezvous.counters.limited,
+    ),
+    counter('rooms_evicted', 'Rooms that were given up for want of space.', rendezvous.counters.evicted),
+    ...(partners
+      ? [
+          gauge('partner_up', 'Whether the partner is a second address now.', partners.up ? 1 : 0),
+          counters('partner_answers', 'Answers that went to the partner, and that came from it.', 'what', {
+            ...partners.counters,
+          }),
+        ]
+      : []),
+    ...(relay
+      ? [
+          gauge('allocations', 'Relayed addresses now.', relay.allocations),
+          counter('relayed_datagrams', 'Datagrams that were relayed, both ways.', relay.relayed),
+          counter('relayed_bytes', 'Bytes that were relayed, both ways.', relay.relayedBytes),
+          counters('relay_drops', 'Datagrams that were not relayed.', 'reason', {
+            quota: relay.overQuota,
+            other: relay.dropped,
+          }),
+          counters('turn_requests', 'TURN requests by what became of them.', 'outcome', {
+            answered: relay.answered,
+            challenged: relay.challenged,
+            refused: relay.refused,
+            limited: relay.limited,
+            malformed: relay.malformed,
+          }),
+        ]
+      : []),
+  ];
+}
