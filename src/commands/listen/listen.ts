@@ -1,6 +1,6 @@
 import { formatEndpoint } from '../../net/address.ts';
 import { NetError, type UdpSocket } from '../../net/env.ts';
-import { errorWords } from '../../net/error-words.ts';
+import { errorWords, unreachableWords } from '../../net/error-words.ts';
 import { Refusals, sendPersistently } from '../../net/refusals.ts';
 import { sleep } from '../../net/wait.ts';
 import { punchFrom } from '../../probe/punch/hole-keeping.ts';
@@ -18,6 +18,10 @@ import { type Args, DEFAULT_KEEPALIVE_MS, options, positionals } from './options
 import { PublicSide } from './public-side.ts';
 import { open, pick } from './sockets.ts';
 import { type Listened, inWords, view } from './view.ts';
+
+/** Of what could not be asked or reached. */
+const inWordsOf = (error: NetError, host = ''): string =>
+  error.kind === 'unreachable' ? unreachableWords(error, host) : error.message;
 
 /** What nc reads from standard input at once. */
 const LARGEST_REPLY = 16_384;
@@ -68,14 +72,14 @@ async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Li
       inBackground(
         publicSide.watch(args.stun, muxes, all).catch((error: unknown) => {
           if (!(error instanceof NetError) || all.aborted) throw error;
-          context.note(`nat-tool listen: the public side is unknown: ${errorWords(error)}`);
+          context.note(`nat-tool listen: the public side is unknown: ${inWordsOf(error, args.stun?.host)}`);
         }),
       );
     if (args.punch)
       inBackground(
         openHole(args.punch).catch((error: unknown) => {
           if (!(error instanceof NetError) || all.aborted) throw error;
-          context.note(`nat-tool listen: no hole is punched: ${errorWords(error)}`);
+          context.note(`nat-tool listen: no hole is punched: ${inWordsOf(error, args.punch?.host)}`);
         }),
       );
     if (!args.echo) listener.onFirst = () => inBackground(feed());

@@ -1,6 +1,7 @@
 /** The sockets that are listened on. */
 import { type Family, familyOf } from '../../net/address.ts';
 import { type Env, NetError, type UdpSocket } from '../../net/env.ts';
+import { everywhere } from './multihomed.ts';
 import type { Args } from './options.ts';
 
 /** As much as the system grants: bursts wait here while standard output is written. */
@@ -23,7 +24,10 @@ export async function open(env: Env, args: Args, port: number, signal: AbortSign
         // Alone first: a second listener must not take the datagrams of one that runs already without being told to.
         if (!args.reuse && port !== 0) (await env.udp.open(options, signal)).close();
         // Then shared, so that punch and send can use the port beside us.
-        sockets.push(await env.udp.open({ ...options, reuse: port !== 0 }, signal));
+        const socket = await env.udp.open({ ...options, reuse: port !== 0 }, signal);
+        sockets.push(socket);
+        if (port !== 0 && args.source === undefined)
+          sockets.splice(-1, 1, await everywhere(env, socket, family, { receiveBuffer: RECEIVE_BUFFER }));
       } catch (error) {
         if (!(error instanceof NetError)) throw error;
         const spare = family === 6 && sockets.length > 0 && args.family === undefined;
