@@ -8,6 +8,7 @@ const load = (module: Promise<{ readonly default: Command }>): Promise<Command> 
 export const COMMANDS: CommandList = {
   detect: () => load(import('./detect/detect.ts')),
   stun: () => load(import('./stun/stun.ts')),
+  path: () => load(import('./path/path.ts')),
   'public-ip': () => load(import('./public-ip/public-ip.ts')),
   listen: () => load(import('./listen/listen.ts')),
   punch: () => load(import('./punch/punch.ts')),

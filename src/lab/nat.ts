@@ -144,16 +144,18 @@ export class Nat implements Machine<NatEvent, NatAction> {
   }
 
   #hairpin({ src, dst, data }: NatEvent, now: number): NatAction {
-    if (this.parts.hairpin === 'no') return drop('no-hairpin');
+    // What comes from inside to the router's own address, and is for nobody inside, its own stack refuses where it answers at all.
+    const refuse = (reason: DropReason): NatAction => ({ kind: 'drop', reason, answered: this.parts.poison });
+    if (this.parts.hairpin === 'no') return refuse('no-hairpin');
     const opened = this.#mappingFor(src, dst, now);
     if ('reason' in opened) return drop(opened.reason);
     const { mapping, created } = opened;
     this.#table.refresh(mapping, dst, 'outbound', now);
     const open = this.#open?.at(dst, now);
     const target = open ? this.#table.flowOf(open, dst, mapping.public) : this.#table.inward(dst, mapping.public, now);
-    if (!target) return drop('no-mapping');
+    if (!target) return refuse('no-mapping');
     if (this.parts.hairpinFiltered && !open && !this.#table.admits(target, mapping.public, now))
-      return drop('filtered');
+      return refuse('filtered');
     this.#table.refresh(target, mapping.public, 'inbound', now);
     const seen = this.parts.hairpin === 'external' ? mapping.public : src;
     return { kind: 'forward', to: 'inside', src: seen, dst: target.private, data, created, hairpin: true };

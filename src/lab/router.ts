@@ -132,7 +132,8 @@ export class Router implements NetNode, PortControlled {
     const expired = packet.ttl <= 1;
     const nat = payload.protocol === 'icmp' ? undefined : this.nat(payload.protocol, familyOf(packet.dst.address));
     // Time to live is for what is passed on: what comes to the router's own address comes to its own stack, or to a mapping, all the same.
-    if (expired && !(side === 'outside' && nat?.parts.translate)) return this.#drop(packet, 'ttl-expired');
+    const toOurselves = side === 'outside' || this.outsideAddresses.includes(packet.dst.address);
+    if (expired && !(toOurselves && nat?.parts.translate)) return this.#drop(packet, 'ttl-expired');
     if (payload.protocol === 'icmp') return this.#forwardError(packet, payload.about, side);
     if (!nat) return this.#drop(packet, 'no-route');
     for (const action of nat.handle(

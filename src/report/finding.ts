@@ -206,6 +206,23 @@ const TEXTS = {
   'change-request-unproven': ({ server }: { server: string }) =>
     `Answers from ${server}'s other address did not arrive, but behind a symmetric NAT that proves filtering only with a server that honours RESPONSE-PORT, and this one does not. Filtering stays unknown; the type does not depend on it.`,
 
+  // Of the layers of a path.
+  'path-tunnel': ({ interface: name }: { interface: string }) =>
+    `The path leaves by ${name}, a tunnel's interface: what is shown is the path from the tunnel's other end.`,
+  'path-no-gateway': () => 'The routing table names no gateway, so no router was asked for its outside address.',
+  'path-gateway-silent': ({ gateway }: { gateway: string }) =>
+    `The router ${gateway} answers neither PCP nor NAT-PMP nor UPnP: its outside address can only be inferred.`,
+  'path-other-way': ({ external, mapped }: { external: string; mapped: string }) =>
+    `The router's outside address is ${external}, but the server sees ${mapped}: a further NAT, a tunnel, or a second line. Nothing tells which.`,
+  'path-gateway-unseen': ({ hop }: { hop: number | null }) =>
+    `The outermost NAT is at hop ${hop ?? 'unknown'}. Whether a box before it translates too does not show: the number of NATs is unknown, at least one.`,
+  'path-behind-unseen': () =>
+    'At least one NAT. Whether another one follows that filters nothing, as some carriers have, does not show.',
+  'path-no-second-address': ({ server }: { server: string }) =>
+    `${server} has no second address, so the hop of the filter was not looked for. Name a server that supports RFC 5780.`,
+  'path-no-control': ({ server }: { server: string }) =>
+    `No answer came in from ${server}'s second address, however far the packet went that should open the way: the NAT is symmetric, or the server does not honour CHANGE-REQUEST. The hop of the filter is unknown.`,
+
   // Why something stays unknown.
   'mapping-same-on-ports': ({ server }: { server: string }) =>
     `Two ports of ${server} see the same public side, so the mapping does not go by the port. Few NATs go by the address alone; a second address of that server, or a second server, would tell.`,
