@@ -47,7 +47,7 @@ export function layersOf(facts: PathFacts): Layers {
     return { layers, nats: 0, cgnat: 'no', doubleNat: 'no', open: undefined };
   }
   const wan = credibleWan(facts);
-  if (wan === undefined && !facts.offer?.secondNat) return unaided(facts, mapped.address, filterHop);
+  if (wan === undefined && !saysNatFollows(facts)) return unaided(facts, mapped.address, filterHop);
   return aided(facts, wan, mapped.address, filterHop);
 }
 
@@ -56,6 +56,12 @@ function credibleWan({ offer }: PathFacts): string | undefined {
   const wan = offer?.external;
   return wan !== undefined && ['public', 'private', 'shared'].includes(scopeOf(wan)) ? wan : undefined;
 }
+
+/** A router that says that it has no public address, and through which the server was reached all the same. What the last hop says itself counts for more. */
+const saysNatFollows = ({ offer, owner }: PathFacts): boolean =>
+  offer !== undefined &&
+  owner !== 1 &&
+  (offer.secondNat || [offer.pcp, offer.natPmp, offer.upnp].some(({ refusal }) => refusal?.kind === 'no-network'));
 
 /** The router next to this host told its outside address, or at least that a NAT follows. */
 function aided(facts: PathFacts, wan: string | undefined, mapped: string, filterHop: number | undefined): Layers {

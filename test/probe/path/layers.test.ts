@@ -85,6 +85,15 @@ describe('where the router tells its outside address', () => {
     expect(of({ offer: offering(undefined, true), filter: at(2) })).toMatchObject({ nats: 2, doubleNat: 'yes' });
   });
 
+  it('so too where it says that it has no public address, unless hop 1 answers for the mapped one', () => {
+    const offer: RouterOffer = {
+      ...offering(undefined),
+      natPmp: { answer: 'refused', refusal: { kind: 'no-network', protocol: 'nat-pmp' }, oddities: [] },
+    };
+    expect(of({ offer, filter: at(1) })).toMatchObject({ nats: 2, doubleNat: 'yes', cgnat: 'unknown' });
+    expect(of({ offer, filter: at(1), owner: 1 })).toMatchObject({ nats: 1, doubleNat: 'no' });
+  });
+
   it('and it is another public one, nothing tells a second NAT from a tunnel', () => {
     expect(of({ offer: offering('50.60.70.80') })).toMatchObject({
       nats: null,
