@@ -1,6 +1,7 @@
 /** What a router offers to those who want a port: the question without the wish. */
 import { openControls, type PortmapEnv } from './controls.ts';
-import { NO_ANSWER, type Probe } from './protocol.ts';
+import { scope } from '../net/wait.ts';
+import { NO_ANSWER, type PortControl, type Probe } from './protocol.ts';
 import { isBehindNat } from './refusal.ts';
 import { findRouter, type RouterAt, type WhichRouter } from './router.ts';
 
@@ -28,11 +29,7 @@ export async function askOffer(env: PortmapEnv, which: WhichRouter = {}, signal?
   if (!router) return { router, ...nobody, external: undefined, secondNat: false };
   const controls = await openControls(env, router, signal);
   try {
-    const [pcp, natPmp, upnp] = await Promise.all([
-      controls.pcp?.probe(signal) ?? NO_ANSWER,
-      controls.natPmp?.probe(signal) ?? NO_ANSWER,
-      controls.upnp?.probe(signal) ?? NO_ANSWER,
-    ]);
+    const [pcp, natPmp, upnp] = await together(env, [controls.pcp, controls.natPmp, controls.upnp], signal);
     const told = natPmp.external ?? upnp.external;
     const tried = pcp.answer === 'yes' && told === undefined ? await controls.tryPcp(pcp, signal) : pcp;
     const external = told ?? tried.external ?? tried.refusal?.wan;
@@ -41,5 +38,35 @@ export async function askOffer(env: PortmapEnv, which: WhichRouter = {}, signal?
     return { router, pcp: tried, natPmp, upnp, external, secondNat };
   } finally {
     controls.close();
+  }
+}
+
+/** When one protocol has been answered, how long the others are waited for: all are asked of one box at once. */
+const GRACE_MS = 250;
+
+/** Each asked at once; an answer cuts short the silence of the others. */
+async function together(
+  { clock }: PortmapEnv,
+  [pcp, natPmp, upnp]: readonly [PortControl | undefined, PortControl | undefined, PortControl | undefined],
+  signal: AbortSignal | undefined,
+): Promise<readonly [Probe, Probe, Probe]> {
+  const bounds = scope(clock, signal);
+  let cancel: (() => void) | undefined;
+  const ask = async (control: PortControl | undefined): Promise<Probe> => {
+    if (!control) return NO_ANSWER;
+    try {
+      const probe = await control.probe(bounds.signal);
+      if (probe.answer !== 'no') cancel ??= clock.after(GRACE_MS, () => bounds.abort());
+      return probe;
+    } catch (error) {
+      if (!bounds.signal.aborted || signal?.aborted) throw error;
+      return NO_ANSWER;
+    }
+  };
+  try {
+    return await Promise.all([ask(pcp), ask(natPmp), ask(upnp)]);
+  } finally {
+    cancel?.();
+    bounds.end();
   }
 }

@@ -14,6 +14,7 @@ export type FilterHop =
   /** `no-second-address`: the server has none. `no-control`: its answer from there came by no time to live, as behind a symmetric NAT. */
   | { readonly kind: 'unknown'; readonly why: 'no-second-address' | 'no-control' | 'not-tried' };
 
+/** What {@link surveyPath} learnt, for {@link layersOf}. */
 export interface PathFacts extends Testimony {
   /** The server that was asked; undefined where none answered. */
   readonly server: Endpoint | undefined;

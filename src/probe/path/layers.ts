@@ -10,6 +10,7 @@ export type Source =
   | 'ttl-filter' //     the hop from which an answer from elsewhere is let in
   | 'ttl-refusal'; //   the hop that answers for the mapped address, by ICMP
 
+/** A box on the path. */
 export interface Layer {
   /** 1 is the box next to this host; null where nothing tells. */
   readonly hop: number | null;
@@ -21,6 +22,7 @@ export interface Layer {
   readonly knownFrom: readonly Source[];
 }
 
+/** The boxes on the path, and what follows. */
 export interface Layers {
   /** From the inside out. */
   readonly layers: readonly Layer[];
@@ -38,6 +40,7 @@ const NOTHING: Layers = { layers: [], nats: null, cgnat: 'unknown', doubleNat: '
 const isShared = (address: string): boolean => scopeOf(address) === 'shared';
 const isPublic = (address: string): boolean => scopeOf(address) === 'public';
 
+/** The layers that the facts prove; what they do not prove is unknown. */
 export function layersOf(facts: PathFacts): Layers {
   const { local, mapped, filter } = facts;
   if (!local || !mapped) return NOTHING;

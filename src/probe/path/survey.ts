@@ -22,6 +22,7 @@ import { speaks } from '../servers-lookup.ts';
 import type { FilterHop, Known, PathFacts } from './facts.ts';
 import { TtlLadder } from './ladder.ts';
 
+/** Of {@link surveyPath}. */
 export interface PathOptions {
   /** Of one family; the first that answers believably, and has a second address if any has, is the one measured. */
   readonly servers: readonly Endpoint[];
