@@ -5,7 +5,8 @@ import * as partners from './partner.ts';
 import * as rendezvous from './rendezvous.ts';
 import * as associations from './sctp.ts';
 import * as texts from './text.ts';
+import * as turn from './turn.ts';
 
-export const TARGETS: readonly Target[] = [machines, rendezvous, partners, packets, associations, texts].flatMap(
+export const TARGETS: readonly Target[] = [machines, rendezvous, partners, packets, associations, texts, turn].flatMap(
   (each) => Object.values(each),
 );
