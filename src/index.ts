@@ -58,6 +58,16 @@ export { StreamChannel } from './stun/stream-channel.ts';
 export type { StunServerName, StunTransport } from './stun/uri.ts';
 export { formatStunServer, parseStunServer, StunUriError } from './stun/uri.ts';
 
+/* Relays (TURN, RFC 8656). */
+export type { Allocated, Ending } from './turn/allocation-api.ts';
+export { TurnError } from './turn/failure.ts';
+export type { RelayOptions } from './turn/open.ts';
+export { openRelay, relayedUdp } from './turn/open.ts';
+export { RelaySocket } from './turn/relay-socket.ts';
+export { restLogin } from './turn/rest-login.ts';
+export type { TurnServerName } from './turn/uri.ts';
+export { formatTurnServer, parseTurnServer } from './turn/uri.ts';
+
 /* A server, as a pure function. */
 export type { Role, ServerAnswer, ServerOptions, ServerPacket, StunServer } from './stun/server.ts';
 export { createStunServer, respond } from './stun/server.ts';

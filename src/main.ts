@@ -37,6 +37,11 @@ async function main(): Promise<void> {
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
+  // The terminal is gone, and more than one may tell of it: what servers hold for us is given back, and what runs for us ends.
+  process.on('SIGHUP', () => {
+    // Whoever else listens means something else by it, as servers do.
+    if (process.listenerCount('SIGHUP') === 1) interrupt.abort(new DOMException('the terminal is gone', 'AbortError'));
+  });
   process.on('uncaughtException', (error: unknown) => crash(error));
 
   // Whoever reads us has had enough: stop quietly, as if the rest had been written.

@@ -2,6 +2,7 @@
 import { canonicalAddress, type Family, familyOf } from '../net/address.ts';
 import { type HostPort, parseHostPort } from '../net/host-port.ts';
 import { parseStunServer, type StunServerName, StunUriError } from '../stun/uri.ts';
+import { parseTurnServer, type TurnServerName } from '../turn/uri.ts';
 import { UsageError } from './usage-error.ts';
 
 const whole = (text: string): number => (/^\d{1,15}$/.test(text) ? Number(text) : Number.NaN);
@@ -60,6 +61,16 @@ export function parseHost(text: string, argument: string): HostPort {
 export function parseAnyStun(text: string, argument: string): StunServerName {
   try {
     return parseStunServer(text);
+  } catch (error) {
+    if (error instanceof StunUriError) throw UsageError.expected(argument, error.expected, text);
+    throw error;
+  }
+}
+
+/** A TURN server. */
+export function parseTurn(text: string, argument: string): TurnServerName {
+  try {
+    return parseTurnServer(text);
   } catch (error) {
     if (error instanceof StunUriError) throw UsageError.expected(argument, error.expected, text);
     throw error;

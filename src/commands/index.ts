@@ -15,6 +15,7 @@ export const COMMANDS: CommandList = {
   send: () => load(import('./send/send.ts')),
   connect: () => load(import('./connect/connect.ts')),
   pair: () => load(import('./pair.ts')),
+  turn: () => load(import('./turn/turn.ts')),
   serve: () => load(import('./serve/serve.ts')),
   lab: () => load(import('./lab/lab.ts')),
 };

@@ -42,13 +42,12 @@ export class Shell {
       };
       const over = (status: number | null): void => {
         this.#running.delete(child);
-        if (this.#running.size === 0) process.off('exit', this.end).off('SIGHUP', this.#hangUp);
+        if (this.#running.size === 0) process.off('exit', this.end);
         clearTimeout(timer);
         signal?.removeEventListener('abort', stop);
         resolve(status);
       };
-      // A group of its own hears nothing of a terminal that goes away.
-      if (this.#running.size === 0) process.on('exit', this.end).on('SIGHUP', this.#hangUp);
+      if (this.#running.size === 0) process.on('exit', this.end);
       this.#running.add(child);
       signal?.addEventListener('abort', stop, { once: true });
       child.on('error', () => over(null));
@@ -59,12 +58,6 @@ export class Shell {
   /** Ends all of them: for our own end. */
   readonly end = (): void => {
     for (const child of this.#running) endGroup(child, 'SIGTERM');
-  };
-
-  readonly #hangUp = (): void => {
-    this.end();
-    process.off('SIGHUP', this.#hangUp);
-    process.kill(process.pid, 'SIGHUP');
   };
 }
 

@@ -4,6 +4,7 @@
  */
 import { isRefusedOnTheWay } from '../net/error-words.ts';
 import { LOGIN_VARIABLES, LOGIN_WORDS, type Login, loginOf } from './login.ts';
+import { TURN_TEXTS } from './turn-texts.ts';
 
 const list = (items: readonly string[]): string => items.join(', ');
 
@@ -232,6 +233,8 @@ const TEXTS = {
     'The public side differs from server to server, so the NAT is symmetric; whether by address or by address and port needs a server with two ports.',
   'filtering-inconclusive': ({ server }: { server: string }) =>
     `Too many exchanges with ${server} were lost to tell a filter from loss.`,
+
+  ...TURN_TEXTS,
 } as const satisfies Record<string, (parameters: never) => string>;
 
 /** Every kind of remark; a kind has one text. */

@@ -27,8 +27,8 @@ export type AllocationEvent =
   /** A whole message from the server. */
   | { readonly kind: 'received'; readonly data: Uint8Array }
   | { readonly kind: 'send'; readonly data: Uint8Array; readonly to: Endpoint }
-  /** Permissions to ask for, and to keep. */
-  | { readonly kind: 'permit'; readonly addresses: readonly string[] }
+  /** Permissions to ask for, and to keep. `anew`: also those that are there, as far as we know. */
+  | { readonly kind: 'permit'; readonly addresses: readonly string[]; readonly anew?: boolean }
   /** A channel to bind, and to keep. */
   | { readonly kind: 'bind'; readonly to: Endpoint }
   /** Refreshes now; gives up after so long, ms. */

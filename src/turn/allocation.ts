@@ -36,6 +36,8 @@ interface Asked extends Question {
   readonly schedule: Schedule;
   readonly sentAt: number;
   readonly challenges: number;
+  /** Sent before there was an allocation. */
+  readonly early: boolean;
 }
 
 const about = (request: Question['request']): Question => ({ request, permissions: [], peer: undefined });
@@ -45,6 +47,7 @@ export class Allocation implements Machine<AllocationEvent, AllocationAction> {
   readonly #login: TurnLogin;
   readonly #transactions: Transactions<Asked>;
   readonly #traffic: Traffic;
+  readonly #wishes: { readonly peers: Endpoint[]; readonly permitted: string[] };
   #state: 'idle' | 'allocating' | 'ready' | 'releasing' | 'over' = 'idle';
   #software: string | undefined;
   #heard = false;
@@ -57,6 +60,7 @@ export class Allocation implements Machine<AllocationEvent, AllocationAction> {
   constructor(options: AllocationOptions) {
     this.#options = options;
     this.#login = new TurnLogin(options.credentials);
+    this.#wishes = { peers: [...(options.peers ?? [])], permitted: [...(options.permitted ?? [])] };
     this.#transactions = new Transactions(options.random);
     const outlet = {
       ask: (question: Question, now: number) => this.#ask(question, this.#schedule(REQUEST_MS), now),
@@ -97,10 +101,10 @@ export class Allocation implements Machine<AllocationEvent, AllocationAction> {
         if (this.#state === 'ready') this.#traffic.send(event.data, event.to, now);
         break;
       case 'permit':
-        if (this.#state === 'ready') this.#traffic.permit(event.addresses, now);
+        this.#want([], event.addresses, now, event.anew);
         break;
       case 'bind':
-        if (this.#state === 'ready') this.#traffic.channel(event.to, now);
+        this.#want([event.to], [], now);
         break;
       case 'refresh':
         if (this.#state === 'ready') this.#refresh(event.timeoutMs, now);
@@ -142,10 +146,22 @@ export class Allocation implements Machine<AllocationEvent, AllocationAction> {
 
   /* ---- coming and going ---- */
 
-  /** What is wanted from the beginning: in one flight with the Allocate that carries the login. */
-  #wanted(now: number): void {
-    for (const peer of this.#options.peers ?? []) this.#traffic.channel(peer, now);
-    this.#traffic.permit(this.#options.permitted ?? [], now);
+  /** What is wanted before there is an allocation leaves in one flight with the Allocate that carries the login, or at once behind it. */
+  #want(peers: readonly Endpoint[], permitted: readonly string[], now: number, anew = false): void {
+    if (this.#state === 'allocating') {
+      this.#wishes.peers.push(...peers);
+      this.#wishes.permitted.push(...permitted);
+    }
+    if (this.#state !== 'ready' && !(this.#state === 'allocating' && this.#login.isSealed)) return;
+    for (const peer of peers) this.#traffic.channel(peer, now);
+    this.#traffic.permit(permitted, now, anew);
+  }
+
+  /** All of it: what was lost or came too early the first time is asked for again. */
+  #wish(now: number): void {
+    const { peers, permitted } = this.#wishes;
+    for (const peer of peers) this.#traffic.channel(peer, now);
+    this.#traffic.permit(permitted, now);
   }
 
   #allocated(message: Decoded, asked: Asked, now: number): void {
@@ -165,7 +181,7 @@ export class Allocation implements Machine<AllocationEvent, AllocationAction> {
     }
     this.#traffic.families = relayed.map(({ address }) => familyOf(address));
     this.#out.push({ kind: 'ready', relayed, mapped: mappedAddress(message), lifetimeS });
-    this.#wanted(now);
+    this.#wish(now);
   }
 
   /** The lifetime that an answer grants, counted from when it was asked for: the server's clock began no sooner. */
@@ -210,7 +226,8 @@ export class Allocation implements Machine<AllocationEvent, AllocationAction> {
   }
 
   #ask(question: Question, schedule: Schedule, now: number, challenges = 0): void {
-    const asked: Asked = { ...question, schedule, sentAt: now, challenges };
+    const early = this.#state === 'allocating';
+    const asked: Asked = { ...question, schedule, sentAt: now, challenges, early };
     const [method, attributes] = inWords(asked, this.#options.family);
     this.#transmit(this.#transactions.begin(asked, method, attributes, this.#login.sealing, schedule, now), now);
   }
@@ -240,7 +257,7 @@ export class Allocation implements Machine<AllocationEvent, AllocationAction> {
     if ((!first && !later) || asked.challenges >= MOST_CHALLENGES || !this.#login.renew(message)) return false;
     if (first) this.#out.push({ kind: 'challenged', realm: get(message, 'REALM') ?? '' });
     this.#ask(asked, asked.schedule, now, asked.challenges + 1);
-    if (first) this.#wanted(now);
+    if (first) this.#wish(now);
     return true;
   }
 
@@ -267,8 +284,12 @@ export class Allocation implements Machine<AllocationEvent, AllocationAction> {
     const bare = !this.#login.isSealed;
     if (request === 'allocate')
       return this.#end(code === 437 ? { why: 'mismatch', code } : { why: 'refused', code, reason, bare });
-    // In the flight behind the challenge datagrams may change places: without an allocation yet, 437 says nothing.
-    if (code === 437 && this.#state === 'allocating') return this.#traffic.unanswered(asked, now);
+    if (asked.early) {
+      // It overtook the Allocate, on the way or in the server (coturn says 400 or 437 then): its refusal says nothing yet.
+      this.#traffic.unanswered(asked, now);
+      if (this.#state === 'ready') this.#wish(now);
+      return;
+    }
     this.#answered(asked, code, reason);
     if (request === 'release') return this.#end({ why: 'released' });
     // It is gone, with all that hung on it.

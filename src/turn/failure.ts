@@ -22,7 +22,7 @@ export class TurnError extends Error {
 }
 
 /** In a few words, without a full stop. */
-function endingWords(ending: Ending): string {
+export function endingWords(ending: Ending): string {
   switch (ending.why) {
     case 'released':
       return 'it was released';

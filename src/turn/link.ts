@@ -94,7 +94,7 @@ async function streamLink(
     .connect(server, { address, port, tls }, bounds.signal)
     .catch((error: unknown) => {
       if (error instanceof TimeoutError && !signal.aborted)
-        throw new NetError('other', `no connection within ${error.afterMs / 1000} s`, TIMED_OUT);
+        throw new NetError('other', `no connection within ${error.afterMs / 1000} s`, 'ETIMEDOUT');
       throw error;
     })
     .finally(() => bounds.end());
@@ -131,6 +131,5 @@ async function streamLink(
   };
 }
 
-/** Codes of our own, in the place of the system's: a handshake that took too long, and a stream of something else. */
-const TIMED_OUT = 'ETIMEDOUT';
-const NOT_TURN = 'EPROTO';
+/** In the place of the system's code: a stream of something else. */
+export const NOT_TURN = 'EPROTO';

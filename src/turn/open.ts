@@ -10,7 +10,7 @@ import type { StunTransport } from '../stun/uri.ts';
 import type { AllocationOptions } from './allocation-api.ts';
 import { TurnError } from './failure.ts';
 import { openLink } from './link.ts';
-import { type Observer, Relay } from './relay.ts';
+import { Relay } from './relay.ts';
 import { RelaySocket } from './relay-socket.ts';
 import { type TurnServerName, transportOf } from './uri.ts';
 
@@ -40,7 +40,8 @@ export interface RelayOptions {
   readonly trusted?: string | undefined;
   /** Between two datagrams to the server, ms; 15,000 when absent. */
   readonly keepaliveMs?: number | undefined;
-  readonly observer?: Observer | undefined;
+  /** Hears of each allocation that is begun, before anything is sent for it. */
+  readonly begun?: ((relay: Relay) => void) | undefined;
 }
 
 type RelayEnv = Pick<Env, 'clock' | 'random' | 'udp' | 'tcp' | 'resolver'>;
@@ -51,6 +52,22 @@ const TIMEOUT_MS = 3_000;
  * A relay on a TURN server (RFC 8656) as a UDP socket: its `local` is the relayed address. It asks for permissions and channels as
  * datagrams are sent, and keeps itself alive until {@link RelaySocket.release} or `close()`. Rejects with TurnError, with NetError where the
  * server has no address or cannot be reached, with CredentialError, or with the signal's reason.
+ *
+ * @example
+ * ```js
+ * import { openRelay, parseTurnServer } from 'nat-tool';
+ * import { createLab } from 'nat-tool/lab';
+ *
+ * const lab = createLab({ nat: 'symmetric', turn: true });
+ * const credentials = { username: 'alice', password: 'secret' };
+ * const address = await lab.run(async (env, signal) => {
+ *   const relay = await openRelay(env, parseTurnServer('turn:stun.example.net'), { credentials }, signal);
+ *   await relay.send(Uint8Array.of(1), { address: '50.60.70.80', port: 9 });
+ *   await relay.release();
+ *   return relay.local.address;
+ * });
+ * console.log(address); // 40.30.20.10
+ * ```
  */
 export async function openRelay(
   env: RelayEnv,
@@ -80,7 +97,7 @@ export async function openRelay(
 }
 
 /** Every address of a server (RFC 8656 §4.1), in the order to try. Rejects with NetError, or the signal's reason. */
-async function findTurnServer(
+export async function findTurnServer(
   env: Pick<Env, 'clock' | 'random' | 'resolver'>,
   name: TurnServerName,
   transport: StunTransport,
@@ -100,7 +117,7 @@ async function findTurnServer(
 }
 
 /** A relay on the server at an address, or on the one that it redirects to; `domain`: what its certificate is for. */
-async function relayAt(
+export async function relayAt(
   env: RelayEnv,
   server: Endpoint,
   domain: string,
@@ -147,7 +164,7 @@ async function begin(
       timeoutMs,
       keepaliveMs,
     });
-    if (options.observer) relay.observe(options.observer);
+    options.begun?.(relay);
     relay.feed({ kind: 'start' });
     return relay;
   } catch (error) {

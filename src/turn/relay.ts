@@ -8,7 +8,7 @@ import type { Allocated, AllocationAction, AllocationEvent, AllocationOptions, E
 import type { TurnLink } from './link.ts';
 
 /** Hears each action but `transmit`, with the instant of what caused it. */
-export type Observer = (action: AllocationAction, at: number) => void;
+type Observer = (action: AllocationAction, at: number) => void;
 
 /** An allocation on a server, from its making to its end. */
 export class Relay {

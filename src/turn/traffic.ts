@@ -72,14 +72,13 @@ export class Traffic {
   }
 
   /** Asks for what is not there yet, and keeps it. */
-  permit(addresses: readonly string[], now: number): void {
+  permit(addresses: readonly string[], now: number, anew = false): void {
     const wanted: Permission[] = [];
     for (const address of new Set(addresses.map(unmappedV4))) {
       const permission = this.#peers.permission(address);
       permission.held = true;
       const standing = this.#peers.standing(permission, now);
-      if (standing === 'asked' || standing === 'granted') continue;
-      permission.standing = 'asked';
+      if (standing === 'asked' || (standing === 'granted' && !anew)) continue;
       wanted.push(permission);
     }
     this.#create(wanted, now);

@@ -29,6 +29,7 @@ const plainNetworkOf = (args: Args): LabOptions => ({
   reorder: args.reorder,
   seed: args.seed,
   ipv6: args.ipv6,
+  turn: args.turn,
   offline: args.offline,
   trace: args.trace,
   names,

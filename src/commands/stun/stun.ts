@@ -3,6 +3,7 @@ import { finding } from '../../report/finding.ts';
 import { startReport } from '../../report/report.ts';
 import { checkFamily, demandedFamily } from '../arguments.ts';
 import { type Context, type ExitStatus, UsageError, defineCommand } from '../command.ts';
+import { readCertificates } from '../certificates.ts';
 import { credentialsOf } from '../credentials.ts';
 import { all, anyBuiltIn } from './ask.ts';
 import { FEW, findingsOf } from './findings.ts';
@@ -48,7 +49,7 @@ async function run(args: Args, context: Context<ExchangeResult>) {
     vet: args.vet,
     attributes: context.verbosity > 0,
     watchful: named.length <= FEW,
-    trusted: args.cafile === undefined ? undefined : await certificates(args.cafile, context),
+    trusted: args.cafile === undefined ? undefined : await readCertificates(args.cafile, context),
     ...(args.count > 1 &&
       context.form === 'text' &&
       named.length <= FEW && {
@@ -67,17 +68,6 @@ async function run(args: Args, context: Context<ExchangeResult>) {
 /** A server inside this network is asked on purpose, and sees what it sees. */
 const isBelieved = ({ mapped, doubt }: QueryResult): boolean =>
   mapped !== null && (doubt === null || doubt === 'inside');
-
-/** Throws UsageError. */
-async function certificates(path: string, context: Pick<Context, 'readFile'>): Promise<string> {
-  const text = new TextDecoder().decode(await context.readFile(path, LARGEST_LIST));
-  if (!text.includes('-----BEGIN CERTIFICATE-----'))
-    throw new UsageError(
-      `--cafile: there is no certificate in ${path}`,
-      'PEM is expected: -----BEGIN CERTIFICATE-----.',
-    );
-  return text;
-}
 
 function exitStatus({ data: { results } }: { readonly data: StunData }, { vet }: Args): ExitStatus {
   if (!results.some(isBelieved)) return 1;

@@ -1,0 +1,72 @@
+/** What is to be said of a TURN server, with what helps. */
+import type { TurnResult } from '../../probe/turn-check/result.ts';
+import { type Finding, finding } from '../../report/finding.ts';
+
+/** Whether data went through the relay and back, and nothing else is wrong. */
+export const works = ({ cause, data: { peer, relay } }: TurnResult): boolean =>
+  cause === null && ((peer?.in.received ?? 0) > 0 || (relay?.received ?? 0) > 0);
+
+export const findingsOf = (results: readonly TurnResult[]): Finding[] =>
+  results.flatMap((result) => [...ofCause(result), ...beside(result)]);
+
+function ofCause(result: TurnResult): Finding[] {
+  const { transport, cause } = result;
+  const server = result.address === 'unknown' ? result.server : result.address;
+  const of = { server, transport };
+  const detail = result.detail ?? '';
+  const code = result.steps.find((step) => step.code !== null)?.code ?? null;
+  const relayed = result.relayed ?? 'unknown';
+  const mapped = result.mapped ?? 'unknown';
+  switch (cause) {
+    case null:
+      return [];
+    case 'no-answer':
+      return [finding('turn-no-answer', { ...of, detail })];
+    case 'udp-blocked':
+      return [finding('turn-udp-blocked', of)];
+    case 'refused':
+      return [finding('turn-refused', of)];
+    case 'login-refused':
+      return [finding('turn-login-refused', { ...of, username: result.username ?? '', code })];
+    case 'login-expired':
+      return [finding('turn-login-expired', { ...of, expiresAt: result.expiresAt ?? '' })];
+    case 'login-needed':
+      return [finding('turn-login-needed', of)];
+    case 'relay-address-private':
+      return [finding('turn-relay-address-private', { ...of, relayed })];
+    case 'relay-ports-closed':
+      return [finding('turn-relay-ports-closed', { ...of, relayed })];
+    case 'relay-one-way':
+      return [finding('turn-relay-one-way', { ...of, mapped })];
+    case 'peer-denied':
+      return [finding('turn-peer-denied', { ...of, mapped })];
+    case 'quota':
+      return [finding('turn-quota', of)];
+    case 'no-capacity':
+      return [finding('turn-no-capacity', { ...of, code })];
+    case 'tls-certificate':
+      return [finding('turn-tls-certificate', { ...of, detail })];
+    case 'not-turn':
+      return [finding('turn-not-turn', { ...of, detail })];
+    case 'permission-lost':
+      return [finding('turn-permission-lost', { ...of, detail })];
+    case 'allocation-lost':
+      return [finding('turn-allocation-lost', { ...of, detail })];
+  }
+}
+
+/** What is worth knowing of one that works. */
+function beside(result: TurnResult): Finding[] {
+  if (!works(result)) return [];
+  const { transport, data, steps, address: server } = result;
+  const of = { server, transport };
+  const code = steps.find(({ step, ok }) => step === 'relay' && !ok)?.code;
+  const sent = (data.peer?.sent ?? 0) + (data.relay?.sent ?? 0);
+  const lost = sent - (data.peer?.received ?? 0) - (data.relay?.received ?? 0);
+  if (data.peer && data.relay?.received === 0) return [finding('turn-relays-apart', of)];
+  return [
+    ...(data.peer ? [] : [finding('turn-half-tested', of)]),
+    ...(code ? [finding('turn-second-refused', { ...of, code })] : []),
+    ...(lost > 0 ? [finding('turn-loss', { ...of, lost, sent })] : []),
+  ];
+}

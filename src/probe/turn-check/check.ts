@@ -1,0 +1,53 @@
+/**
+ * Checks one TURN server over one transport: reach, login, allocation, permission, channel, data from this host through the relay and back to it,
+ * between two relays, refresh, release. No peer is needed: a second socket of this host is one. Whatever goes wrong is in the result.
+ */
+import { type Endpoint, familyOf, formatEndpoint } from '../../net/address.ts';
+import { NetError } from '../../net/env.ts';
+import { errorWords } from '../../net/error-words.ts';
+import { interleaved, staggered } from '../../net/stagger.ts';
+import { findTurnServer } from '../../turn/open.ts';
+import { restName } from '../../turn/rest-login.ts';
+import { formatTurnServer, type TurnServerName } from '../../turn/uri.ts';
+import { Candidate } from './candidate.ts';
+import type { CheckEnv, TurnCheckOptions } from './options.ts';
+import { blankResult, type TurnResult } from './result.ts';
+
+/** Rejects with nothing of the network's: a signal that aborts ends it with what is known, and the relay is released all the same. Rejects with CredentialError. */
+export async function checkTurn(
+  env: CheckEnv,
+  name: TurnServerName,
+  options: TurnCheckOptions,
+  signal: AbortSignal,
+): Promise<TurnResult> {
+  const { transport, credentials, timeoutMs } = options;
+  const expiry = credentials && restName(credentials.username)?.expiresAt;
+  const blank: TurnResult = {
+    ...blankResult(formatTurnServer(name), transport),
+    username: credentials?.username ?? null,
+    expiresAt: expiry === undefined ? null : new Date(expiry * 1000).toISOString(),
+  };
+  const family = options.source === undefined ? options.family : familyOf(options.source);
+  let endpoints: Endpoint[];
+  try {
+    endpoints = await findTurnServer(env, name, transport, family, timeoutMs, signal);
+  } catch (error) {
+    if (signal.aborted) return blank;
+    if (!(error instanceof NetError)) throw error;
+    return { ...blank, cause: 'no-answer', detail: errorWords(error) };
+  }
+  const candidates = interleaved(endpoints, ({ address }) => familyOf(address)).map(
+    (endpoint) => new Candidate(env, name, endpoint, options, { ...blank, address: formatEndpoint(endpoint) }),
+  );
+  try {
+    const good = ({ relay }: Candidate): boolean => relay !== undefined;
+    const allocate = (each: Candidate, within: AbortSignal): Promise<Candidate> => each.allocate(within);
+    const best = await staggered(candidates, allocate, { clock: env.clock, signal, good });
+    return await best.prove(signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    return (candidates.find(({ relay }) => relay) ?? (candidates[0] as Candidate)).result();
+  } finally {
+    await Promise.all(candidates.map((each) => each.end()));
+  }
+}
