@@ -99,6 +99,8 @@ export class RendezvousClient implements Machine<ClientEvent, ClientAction> {
   /** The next register is due; a retry while one is unanswered, a refresh otherwise. */
   #dueAt: number | undefined;
   #doubted = false;
+  /** The question that waits for its answer was asked to show a cookie. */
+  #proving = false;
   /** When each register left, by transaction. */
   readonly #sentAt = new Map<string, number>();
   #closed = false;
@@ -145,6 +147,7 @@ export class RendezvousClient implements Machine<ClientEvent, ClientAction> {
 
   #ask(now: number): ClientAction[] {
     this.#tries = 0;
+    this.#proving = false;
     this.#unansweredSince ??= now;
     return this.#try(now);
   }
@@ -213,7 +216,7 @@ export class RendezvousClient implements Machine<ClientEvent, ClientAction> {
   }
 
   #take(state: RoomState, pushed: boolean, now: number): ClientAction[] {
-    const first = this.#cookie === undefined;
+    const unproven = !pushed && !this.#isCookie(state.cookie);
     if (!pushed) {
       this.#cookie = state.cookie;
       this.#stored = Math.max(this.#stored, state.stored);
@@ -221,12 +224,16 @@ export class RendezvousClient implements Machine<ClientEvent, ClientAction> {
     const news = state.peer && state.peer.sequence > this.#heard ? state.peer : undefined;
     if (news) this.#heard = news.sequence;
     const { status } = state;
-    // A room that closed after we met has done its work.
-    if (status === 'full' || status === 'busy' || (status === 'used' && this.#heard === 0)) return this.#end(status);
+    // Refused is who asks. A room that closed after we met has done its work.
+    const refused = status === 'full' || status === 'busy' || (status === 'used' && this.#heard === 0);
+    if (refused) return pushed ? [] : this.#end(status);
     if (!pushed && this.#stored >= this.#sequence) this.#unansweredSince = undefined;
     const actions: ClientAction[] = [];
-    // The acknowledgement, and, the first time, the proof that we hear the server.
-    if (news || (first && !pushed)) actions.push(this.#register(now));
+    // The proof that we hear the server, with a cookie that is new. Once for each question: it may be new each time.
+    if (unproven && !this.#proving) {
+      actions.push(...this.#ask(now));
+      this.#proving = true;
+    } else if (news) actions.push(this.#register(now));
     if (this.#unansweredSince === undefined) this.#dueAt = now + REFRESH_MS;
     actions.push(...this.#tell(status === 'waiting' ? 'waiting' : status === 'left' ? 'peer-left' : 'paired'));
     if (news) actions.push({ kind: 'peer', peer: news });

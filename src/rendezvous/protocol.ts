@@ -5,6 +5,7 @@
  */
 import { addressBytes, type Endpoint, formatAddress } from '../net/address.ts';
 import type { Attribute } from '../stun/attributes.ts';
+import { ATTRIBUTE_HEADER, padded } from '../stun/layout.ts';
 import type { Message } from '../stun/message.ts';
 
 /** Of the range for designated experts, where no IANA registration stands. Always the first attribute of its message. */
@@ -91,47 +92,60 @@ export function encodeRegister(register: Register): Attribute {
   return { name: undefined, type: RENDEZVOUS_TYPE, value: bytes };
 }
 
-/** Undefined where the message has no such attribute, or one of another version, or a broken one. */
+/** Undefined where the message has no such attribute, or one of another version or length, or a broken one. Its parts are views of the message. */
 export function decodeRegister(message: Message): Register | undefined {
   const value = bodyOf(message);
-  if (!value || value.length < REGISTER_HEAD || value[0] !== VERSION) return undefined;
+  if (value?.length !== REGISTER_LENGTH || value[0] !== VERSION) return undefined;
   const view = new DataView(value.buffer, value.byteOffset, value.length);
   const length = view.getUint16(46);
-  if (length > MOST_PAYLOAD || REGISTER_HEAD + length > value.length) return undefined;
+  if (length > MOST_PAYLOAD) return undefined;
   const register: Register = {
-    room: value.slice(2, 18),
-    member: value.slice(18, 34),
+    room: value.subarray(2, 18),
+    member: value.subarray(18, 34),
     sequence: view.getUint16(34),
     heard: view.getUint16(36),
-    cookie: value.slice(38, 46),
+    cookie: value.subarray(38, 46),
     bye: (value[1] as number) === 1,
-    payload: value.slice(REGISTER_HEAD, REGISTER_HEAD + length),
+    payload: value.subarray(REGISTER_HEAD, REGISTER_HEAD + length),
   };
   return register.sequence === 0 && !register.bye ? undefined : register;
 }
 
 export function encodeState(state: RoomState): Attribute {
   const { peer } = state;
-  const parts: number[] = [
-    VERSION,
-    STATUSES.indexOf(state.status),
-    state.stored >> 8,
-    state.stored & 255,
-    ...state.cookie,
-    state.alternates.length,
-    ...state.alternates.flatMap(endpointBytes),
-  ];
-  if (peer)
-    parts.push(
-      ...peer.member,
-      peer.sequence >> 8,
-      peer.sequence & 255,
-      ...endpointBytes(peer.observed),
-      peer.payload.length >> 8,
-      peer.payload.length & 255,
-      ...peer.payload,
-    );
-  return { name: undefined, type: RENDEZVOUS_TYPE, value: Uint8Array.from(parts) };
+  const value = new Uint8Array(valueLength(state));
+  let at = 0;
+  const put = (...bytes: readonly number[]): void => {
+    for (const byte of bytes) value[at++] = byte;
+  };
+  const putAll = (bytes: Uint8Array): void => {
+    value.set(bytes, at);
+    at += bytes.length;
+  };
+  const putEndpoint = ({ address, port }: Endpoint): void => {
+    const bytes = bytesOf(address);
+    put(bytes.length, ...bytes, port >> 8, port & 255);
+  };
+  put(VERSION, STATUSES.indexOf(state.status), state.stored >> 8, state.stored & 255);
+  putAll(state.cookie);
+  put(state.alternates.length);
+  state.alternates.forEach(putEndpoint);
+  if (peer) {
+    putAll(peer.member);
+    put(peer.sequence >> 8, peer.sequence & 255);
+    putEndpoint(peer.observed);
+    put(peer.payload.length >> 8, peer.payload.length & 255);
+    putAll(peer.payload);
+  }
+  return { name: undefined, type: RENDEZVOUS_TYPE, value };
+}
+
+/** What {@link encodeState} takes up in a message, bytes. */
+export const stateLength = (state: RoomState): number => ATTRIBUTE_HEADER + padded(valueLength(state));
+
+function valueLength({ alternates, peer }: RoomState): number {
+  const own = 2 + 2 + COOKIE_BYTES + 1 + alternates.reduce((sum, each) => sum + endpointLength(each), 0);
+  return peer ? own + MEMBER_BYTES + 2 + endpointLength(peer.observed) + 2 + peer.payload.length : own;
 }
 
 /** Undefined as in {@link decodeRegister}. */
@@ -168,10 +182,9 @@ function bodyOf(message: Message): Uint8Array | undefined {
   return undefined;
 }
 
-function endpointBytes({ address, port }: Endpoint): number[] {
-  const bytes = addressBytes(address) ?? new Uint8Array(4);
-  return [bytes.length, ...bytes, port >> 8, port & 255];
-}
+const bytesOf = (address: string): Uint8Array => addressBytes(address) ?? new Uint8Array(4);
+
+const endpointLength = ({ address }: Endpoint): number => 1 + bytesOf(address).length + 2;
 
 /** Reads on past the end without a throw, and remembers that it did. */
 export class Reader {

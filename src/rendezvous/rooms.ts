@@ -1,18 +1,30 @@
 /**
  * The rooms that a rendezvous server remembers, never more than a fixed number. Those whose members have not shown that they hear the
- * answers go first, then the names of used rooms: a flood from forged sources costs those who are real nothing.
+ * answers go first: a flood from forged sources costs those who are real nothing. Each of the others stands in the share of the source that showed
+ * it; where all is full, the oldest of the heaviest source goes, so that whoever takes much loses only its own, and a newcomer is never refused.
+ * No step depends on how many rooms there are.
  */
 import { type Endpoint, sameEndpoint } from '../net/address.ts';
+import { sameBytes } from '../net/bytes.ts';
+import { type Place, Queue } from '../net/queue.ts';
 import type { ServerSockets } from '../stun/listener.ts';
 import type { Role } from '../stun/server.ts';
 import { REFRESH_MS, type Register } from './protocol.ts';
+import { type Share, type ShareLimits, Shares } from './shares.ts';
 
-/** A member that was silent for so long is gone: it should speak every {@link REFRESH_MS}. */
-const MEMBER_EXPIRES_MS = 3 * REFRESH_MS;
+/** Of open and used rooms together. */
+export interface RoomLimits extends ShareLimits {
+  readonly total: number;
+}
+
+/** A room whose members were silent for so long is over: they should speak every {@link REFRESH_MS}. */
+const SILENT_MS = 3 * REFRESH_MS;
 /** From the meeting of its members on: enough to exchange what they measure. */
 const PAIRED_MS = 60_000;
 /** For so long a used room's name can't be used again. */
 const USED_MS = 600_000;
+/** Rooms that one packet clears away at most, of each kind; it opens but one. */
+const CLEARED_AT_ONCE = 4;
 
 /** Where a packet arrived: which socket of which STUN server of this host. */
 export interface Spot {
@@ -22,42 +34,65 @@ export interface Spot {
 }
 
 export interface Member {
+  readonly room: Room;
+  /** As text. */
   readonly id: string;
   readonly bytes: Uint8Array;
   endpoint: Endpoint;
+  /** Its own, for `endpoint`. */
+  cookie: Uint8Array;
   spot: Spot;
   sequence: number;
   payload: Uint8Array;
   /** The peer's payload that it holds. */
   heard: number;
-  seenAt: number;
   /** Bytes that may still be sent to `endpoint`. */
   credit: number;
-  /** It has shown that it hears what is sent to its address. */
+  /** It has shown that it hears what is sent to `endpoint`. */
   confirmed: boolean;
+  /** It has shown that of some address: it holds a cookie, and nobody else may speak for it without one. */
+  proven: boolean;
   left: boolean;
-  pushAt: number | undefined;
-  pushes: number;
 }
 
-export interface Room {
+export class Room {
   readonly name: string;
-  readonly members: Member[];
+  readonly members: Member[] = [];
+  /** Since when both members have shown that they hear us. */
   pairedAt: number | undefined;
+  /** `unconfirmed`: nobody in it has shown to hear us. `used`: it has served its members, and only its name is kept. */
+  state: 'unconfirmed' | 'open' | 'used' = 'unconfirmed';
+  /** Of the source that answers for it. */
+  share: Share<Room> | undefined;
+  /** The last use, or the end of it. */
+  at: number;
+  /** In the queue of its state, and in its share. */
+  places: readonly Place<Room>[] = [];
+
+  constructor(name: string, now: number) {
+    this.name = name;
+    this.at = now;
+  }
+
+  /** When it is over if nothing else happens. */
+  get endsAt(): number {
+    return this.state === 'used'
+      ? this.at + USED_MS
+      : Math.min(this.at + SILENT_MS, (this.pairedAt ?? this.at) + PAIRED_MS);
+  }
 }
 
-export function enter(room: Room, who: Pick<Member, 'id' | 'bytes' | 'endpoint' | 'spot'>): Member {
+export function enter(room: Room, who: Pick<Member, 'id' | 'bytes' | 'endpoint' | 'spot' | 'cookie'>): Member {
   const member: Member = {
+    room,
     ...who,
     sequence: 0,
     payload: new Uint8Array(),
     heard: 0,
-    seenAt: 0,
     credit: 0,
     confirmed: false,
+    proven: false,
     left: false,
-    pushAt: undefined,
-    pushes: 0,
   };
   room.members.push(member);
   return member;
@@ -70,120 +105,153 @@ export function update(
     from,
     spot,
     register,
-    confirmed,
+    cookie,
     bytes,
-    now,
   }: {
     readonly from: Endpoint;
     readonly spot: Spot;
     readonly register: Register;
-    readonly confirmed: boolean;
+    /** The member's for `from`: who brings it has shown to hear us there. */
+    readonly cookie: Uint8Array;
     readonly bytes: number;
-    readonly now: number;
   },
 ): boolean {
   const moved = !sameEndpoint(member.endpoint, from);
   const newer = register.sequence > member.sequence;
+  const confirmed = sameBytes(cookie, register.cookie);
   const news = newer || register.bye || (moved && member.sequence > 0);
-  // What was received from elsewhere earns nothing here.
+  // What was received from elsewhere earns nothing here, and says nothing about who hears us here.
   member.credit = (moved ? 0 : member.credit) + bytes;
+  member.confirmed = confirmed || (member.confirmed && !moved);
+  member.proven ||= confirmed;
   member.endpoint = from;
+  member.cookie = cookie;
   member.spot = spot;
-  member.seenAt = now;
-  member.confirmed ||= confirmed;
   member.heard = Math.max(member.heard, register.heard);
   member.left ||= register.bye;
   if (newer) {
     member.sequence = register.sequence;
-    member.payload = register.payload;
+    // A copy: the packet lies in a much larger buffer of its socket.
+    member.payload = register.payload.slice();
   }
   return news;
 }
 
+/** The other one in the room. */
+export const peerOf = (member: Member): Member | undefined => member.room.members.find((each) => each !== member);
+
 export class Rooms {
   /** Given up for want of space. */
   evicted = 0;
-  readonly #most: number;
-  readonly #forgotten: (room: Room) => void;
-  /** By name, in the order of their last use: the first is the first to go. Rooms of unconfirmed members, open rooms, used rooms. */
-  readonly #unconfirmed = new Map<string, Room>();
-  readonly #open = new Map<string, Room>();
-  /** Until when. */
-  readonly #used = new Map<string, number>();
+  readonly #limits: RoomLimits;
+  readonly #closed: (room: Room) => void;
+  readonly #named = new Map<string, Room>();
+  /** In the order of their last use: the first is the first to go. */
+  readonly #queues = { unconfirmed: new Queue<Room>(), open: new Queue<Room>(), used: new Queue<Room>() };
+  readonly #shares: Shares<Room>;
 
-  /** `most`: open and used ones together. `forgotten` is told of each room that is no longer open. */
-  constructor(most: number, forgotten: (room: Room) => void) {
-    this.#most = most;
-    this.#forgotten = forgotten;
+  /** `closed` is told of each room that is no longer open. */
+  constructor(limits: RoomLimits, closed: (room: Room) => void) {
+    this.#limits = limits;
+    this.#closed = closed;
+    this.#shares = new Shares(limits);
   }
 
   get size(): number {
-    return this.#unconfirmed.size + this.#open.size + this.#used.size;
+    return this.#named.size;
   }
 
   /** The open room of that name; `used` where it has served its members. */
   find(name: string, now: number): Room | 'used' | undefined {
-    if ((this.#used.get(name) ?? 0) > now) return 'used';
-    const room = this.#open.get(name) ?? this.#unconfirmed.get(name);
-    if (room?.pairedAt === undefined || room.pairedAt + PAIRED_MS > now) return room;
-    this.close(room, now);
-    return 'used';
+    let room = this.#named.get(name);
+    if (room && room.endsAt <= now) {
+      this.#end(room, now);
+      room = this.#named.get(name);
+    }
+    return room?.state === 'used' ? 'used' : room;
   }
 
-  /** Undefined where all that are remembered have a better claim. */
-  create(name: string, confirmed: boolean): Room | undefined {
-    if (this.size >= this.#most && !this.#evict()) return undefined;
-    const room: Room = { name, members: [], pairedAt: undefined };
-    (confirmed ? this.#open : this.#unconfirmed).set(name, room);
+  /**
+   * `address`: where somebody has shown to hear us, as in {@link claim}. Without one the room takes no place but that of another which nobody
+   * claims: undefined where there is none, for all the others have a better claim.
+   */
+  create(name: string, address: string | undefined, now: number): Room | undefined {
+    if (address === undefined && this.size >= this.#limits.total) {
+      const { first } = this.#queues.unconfirmed;
+      if (!first) return undefined;
+      this.#evict(first);
+    }
+    const room = new Room(name, now);
+    this.#named.set(name, room);
+    this.#place(room);
+    if (address !== undefined) this.claim(room, address);
     return room;
   }
 
-  /** It was just used: it goes to the end of the queue that it belongs to. */
-  touch(room: Room): void {
-    this.#remove(room.name);
-    (room.members.some(({ confirmed }) => confirmed) ? this.#open : this.#unconfirmed).set(room.name, room);
+  /** Somebody in it has shown to hear us at that address, whose source answers for the room from then on. */
+  claim(room: Room, address: string): void {
+    if (room.state !== 'unconfirmed') return;
+    room.state = 'open';
+    room.share = this.#shares.grow(address);
+    this.#place(room);
+    this.#evict(this.#shares.excess(room.share));
+    if (this.size > this.#limits.total) this.#evict(this.#queues.unconfirmed.first ?? this.#shares.heaviest());
+  }
+
+  /** It was just used. */
+  touch(room: Room, now: number): void {
+    room.at = now;
+    this.#place(room);
   }
 
   /** Its name is free again. */
   forget(room: Room): void {
-    this.#remove(room.name);
-    this.#forgotten(room);
+    this.#leave(room);
+    this.#named.delete(room.name);
+    if (room.share) this.#shares.shrink(room.share);
+    room.share = undefined;
+    if (room.state !== 'used') this.#closed(room);
   }
 
-  /** Its name stays taken for a while. */
+  /** Its name stays taken for a while, if somebody answers for it. */
   close(room: Room, now: number): void {
-    this.forget(room);
-    this.#used.set(room.name, now + USED_MS);
+    if (!room.share) return this.forget(room);
+    this.#closed(room);
+    room.state = 'used';
+    room.members.length = 0;
+    this.touch(room, now);
   }
 
-  /** From the front of each queue: the least recently used rooms are there. */
-  expire(now: number): void {
-    for (const queue of [this.#unconfirmed, this.#open]) {
-      for (const room of queue.values()) {
-        const seenAt = Math.max(...room.members.map((each) => each.seenAt));
-        if (seenAt + MEMBER_EXPIRES_MS > now && (room.pairedAt ?? now) + PAIRED_MS > now) break;
-        if (room.pairedAt === undefined) this.forget(room);
-        else this.close(room, now);
+  /** Clears away what is over, of each kind; a little at a time, but more than a packet can bring. */
+  expire(now: number, most = CLEARED_AT_ONCE): void {
+    for (const queue of Object.values(this.#queues)) {
+      for (let i = 0; i < most; i++) {
+        const { first } = queue;
+        if (!first || first.endsAt > now) break;
+        this.#end(first, now);
       }
     }
-    for (const [name, until] of this.#used) {
-      if (until > now) break;
-      this.#used.delete(name);
-    }
   }
 
-  #evict(): boolean {
-    const [unconfirmed] = this.#unconfirmed.values();
-    const [used] = this.#used.keys();
-    if (unconfirmed) this.forget(unconfirmed);
-    else if (used !== undefined) this.#used.delete(used);
-    else return false;
+  #end(room: Room, now: number): void {
+    if (room.pairedAt === undefined || room.state === 'used') this.forget(room);
+    else this.close(room, now);
+  }
+
+  #evict(room: Room | undefined): void {
+    if (!room) return;
+    this.forget(room);
     this.evicted++;
-    return true;
   }
 
-  #remove(name: string): void {
-    this.#unconfirmed.delete(name);
-    this.#open.delete(name);
+  #place(room: Room): void {
+    this.#leave(room);
+    const { state, share } = room;
+    const queues = [this.#queues[state], ...(share ? [state === 'used' ? share.spare : share.inUse] : [])];
+    room.places = queues.map((queue) => queue.add(room));
+  }
+
+  #leave(room: Room): void {
+    for (const place of room.places) Queue.leave(place);
   }
 }

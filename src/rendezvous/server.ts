@@ -2,46 +2,47 @@
  * The rendezvous on the STUN port, as a pure machine: rooms named by a hash, two members, single use, short-lived.
  *
  * It tells a member only where it saw the other one and what the other one sealed. It never sends an address more
- * bytes than it received from there, keeps at most a fixed number of rooms, and lets go first of those whose member has
- * not shown that it hears the answers, so that a flood from forged sources costs those who are real nothing.
+ * bytes than it received from there, and nothing unasked to one that has not shown that it hears the answers. It keeps at
+ * most a fixed number of rooms (see `rooms.ts` for who goes first), and no packet costs more for how many there are.
  */
 import { sameBytes } from '../net/bytes.ts';
-import { createHmac } from 'node:crypto';
-import { anyAddress, type Endpoint, familyOf, scopeOf } from '../net/address.ts';
+import { anyAddress, type Endpoint, familyOf, sameEndpoint, scopeOf } from '../net/address.ts';
 import type { Machine } from '../net/machine.ts';
 import type { Random } from '../net/env.ts';
 import { type RateLimit, SourceLimiter } from '../net/rate-limit.ts';
 import { type Attribute, attribute } from '../stun/attributes.ts';
 import { encodeBinding, reflexive } from '../stun/binding.ts';
-import { type Decoded, METHOD, transactionKey, tryDecode } from '../stun/message.ts';
+import { type Decoded, encodedLength, METHOD, transactionKey, tryDecode } from '../stun/message.ts';
 import { type Role, ROLES } from '../stun/roles.ts';
 import type { Login } from '../turn/users.ts';
-import { encodeRelay, namesOf, passwordOf, RELAY_SECRET_BYTES, type RelayServer } from './relay.ts';
-import { enter, type Member, type Room, Rooms, type Spot, update } from './rooms.ts';
+import { Pushes } from './pushes.ts';
+import { encodeRelay, namesOf, passwordOf, type RelayServer } from './relay.ts';
+import { enter, type Member, peerOf, type RoomLimits, Rooms, type Spot, update } from './rooms.ts';
 import {
-  COOKIE_BYTES,
   decodeRegister,
   encodeState,
   type Register,
   type RoomState,
   type RoomStatus,
+  stateLength,
 } from './protocol.ts';
+import { sameMember, Secrets } from './secrets.ts';
 
 export interface RendezvousOptions {
   /** Packets of each source; {@link DEFAULT_RENDEZVOUS_LIMIT} when absent. */
   readonly limit?: RateLimit | undefined;
-  /** Most rooms, open and used ones together; 20,000 when absent. A room takes up to 3 KiB. */
-  readonly rooms?: number | undefined;
+  /** {@link ROOM_LIMITS} when absent. A room takes up to 3 KiB. */
+  readonly rooms?: RoomLimits | undefined;
   readonly random: Random;
   /** Where this host relays for those who meet here, as whoever came by this spot is told; nowhere when absent. */
   readonly relays?: ((spot: Spot) => readonly RelayServer[]) | undefined;
 }
 
-const MOST_ROOMS = 20_000;
+/** Twenty networks that hold all they may still leave the others their place. */
+const ROOM_LIMITS: RoomLimits = { total: 20_000, ofSource: 256, ofNetwork: 1_000 };
 const DEFAULT_RENDEZVOUS_LIMIT: RateLimit = { perSecond: 50, burst: 200 };
-
-/** When the peer's news is told again as long as it is not acknowledged. */
-const PUSH_WAITS_MS: readonly number[] = [60, 120, 240, 480, 960];
+/** So that packets have their turn between. */
+const PUSHES_AT_ONCE = 32;
 
 export interface RendezvousEvent {
   readonly spot: Spot;
@@ -81,10 +82,9 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
   };
   readonly #options: RendezvousOptions;
   readonly #limiter: SourceLimiter;
-  readonly #cookieKey: Uint8Array;
+  readonly #secrets: Secrets;
   readonly #rooms: Rooms;
-  /** Those with something to tell again. */
-  readonly #pushing = new Set<Room>();
+  readonly #pushes = new Pushes<Member>();
   /** Of the paired rooms, those that are over. */
   #over = 0;
   #draining = false;
@@ -92,10 +92,10 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
   constructor(options: RendezvousOptions) {
     this.#options = options;
     this.#limiter = new SourceLimiter(options.limit ?? DEFAULT_RENDEZVOUS_LIMIT, options.random);
-    this.#cookieKey = options.random.bytes(32);
-    this.#rooms = new Rooms(options.rooms ?? MOST_ROOMS, (room) => {
-      this.#pushing.delete(room);
-      if (room.pairedAt !== undefined) this.#over++;
+    this.#secrets = new Secrets(options.random);
+    this.#rooms = new Rooms(options.rooms ?? ROOM_LIMITS, ({ members, pairedAt }) => {
+      for (const member of members) this.#pushes.end(member);
+      if (pairedAt !== undefined) this.#over++;
     });
   }
 
@@ -106,7 +106,7 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
 
   /** Meetings in progress: rooms where two have met and have not both left, for a minute at most. */
   meetings(now: number): number {
-    this.#rooms.expire(now);
+    this.#rooms.expire(now, Number.POSITIVE_INFINITY);
     return this.counters.paired - this.#over;
   }
 
@@ -139,30 +139,27 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
     const room = names && this.#rooms.find(transactionKey(names.room), now);
     if (!names || !room || room === 'used') return undefined;
     const member = room.members.find((each) => each.id === transactionKey(names.member));
-    if (!member?.confirmed) return undefined;
+    if (!member?.proven) return undefined;
     const permits = (address: string): boolean =>
       room.members.some((each) => each !== member && each.confirmed && reflexive(each.endpoint).address === address);
     return {
-      passwords: [passwordOf(this.#relaySecret(room, member))],
+      passwords: [passwordOf(this.#secrets.relaySecretOf(room.name, member.id))],
       user: username,
       meeting: { name: room.name, permits },
     };
   }
 
   wakeAt(): number | undefined {
-    let earliest: number | undefined;
-    for (const room of this.#pushing)
-      for (const { pushAt } of room.members) if (pushAt !== undefined) earliest = Math.min(earliest ?? pushAt, pushAt);
     // Expiry needs no timer: nothing is told of it, and whoever comes next clears away.
-    return earliest;
+    return this.#pushes.wakeAt;
   }
 
   wake(now: number): RendezvousAction[] {
     const actions: RendezvousAction[] = [];
-    for (const room of [...this.#pushing]) {
-      for (const member of room.members)
-        if (member.pushAt !== undefined && member.pushAt <= now) actions.push(...this.#push(room, member, now));
-      if (room.members.every(({ pushAt }) => pushAt === undefined)) this.#pushing.delete(room);
+    for (let i = 0; i < PUSHES_AT_ONCE; i++) {
+      const member = this.#pushes.take(now);
+      if (!member) break;
+      actions.push(...this.#push(member));
     }
     return actions;
   }
@@ -175,96 +172,101 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
   ): RendezvousAction[] {
     const name = transactionKey(register.room);
     const id = transactionKey(register.member);
-    const cookie = this.#cookieOf(from);
-    const confirmed = sameBytes(cookie, register.cookie);
-    const refuse = (status: RoomStatus): RendezvousAction[] => [
-      this.#answer(spot, from, request, { status, stored: 0, cookie, alternates: [], peer: undefined }),
-    ];
     const known = this.#rooms.find(name, now);
+    let member = known === 'used' ? undefined : known?.members.find((each) => each.id === id);
+    const cookie =
+      member && sameEndpoint(member.endpoint, from) ? member.cookie : this.#secrets.cookieOf(name, id, from);
+    const confirmed = sameBytes(cookie, register.cookie);
+    const refuse = (status: RoomStatus, over: Partial<RoomState> = {}): RendezvousAction[] => [
+      this.#answer(spot, from, request, { status, stored: 0, cookie, alternates: [], peer: undefined, ...over }),
+    ];
     if (known === 'used') return refuse('used');
-    if (!known && this.#draining && !register.bye) return refuse('busy');
-    const room = known ?? (register.bye ? undefined : this.#rooms.create(name, confirmed));
+    if (!member && register.bye) return refuse('left');
+    if (!member && known && known.members.length >= 2) return refuse('full');
+    // Its own is what comes from where it is, or with the half of a cookie that only it was given.
+    if (member && !sameEndpoint(member.endpoint, from) && !sameMember(cookie, register.cookie))
+      return refuse(peerOf(member) ? 'paired' : 'waiting', {
+        stored: member.sequence,
+        // Who was never told one gets one, and comes again with it; nobody else is helped to.
+        cookie: member.proven ? register.cookie : cookie,
+      });
+    if (!known && this.#draining) return refuse('busy');
+    const room = known ?? this.#rooms.create(name, confirmed ? from.address : undefined, now);
     this.counters.evicted = this.#rooms.evicted;
-    if (!room) return refuse(register.bye ? 'left' : 'busy');
-    let member = room.members.find((each) => each.id === id);
-    if (!member) {
-      if (register.bye) return refuse('left');
-      if (room.members.length >= 2) return refuse('full');
-      member = enter(room, { id, bytes: register.member, endpoint: from, spot });
-    }
-    const news = update(member, { from, spot, register, confirmed, bytes: data.length, now });
-    const peer = room.members.find((each) => each !== member);
-    if (peer && room.pairedAt === undefined) {
+    // Nothing is kept yet; with the cookie, the next register is.
+    if (!room) return refuse('waiting');
+    member ??= enter(room, { id, bytes: register.member.slice(), endpoint: from, spot, cookie });
+    const news = update(member, { from, spot, register, cookie, bytes: data.length });
+    if (confirmed) this.#rooms.claim(room, from.address);
+    this.#rooms.touch(room, now);
+    const peer = peerOf(member);
+    if (peer?.proven && member.proven && room.pairedAt === undefined) {
       room.pairedAt = now;
       this.counters.paired++;
     }
-    this.#rooms.touch(room);
-    const actions = [this.#answerMember(room, member, request, cookie)];
-    if (peer && news) actions.push(...this.#startPush(room, peer, now));
+    const actions = [this.#answerMember(member, request)];
+    if (!isOwed(member)) this.#pushes.end(member);
+    if (peer && news && isOwed(peer)) {
+      this.#pushes.begin(peer, now);
+      actions.push(...this.#push(peer));
+    }
     if (room.members.every(({ left }) => left)) {
       // One who left before anybody came has used nothing up.
-      if (peer) this.#rooms.close(room, now);
-      else this.#rooms.forget(room);
+      if (room.pairedAt === undefined) this.#rooms.forget(room);
+      else this.#rooms.close(room, now);
     }
     return actions;
   }
 
   /** The answer tells of the peer unless the member holds that already; as in a push, within what was received. */
-  #answerMember(room: Room, member: Member, request: Decoded, cookie: Uint8Array): RendezvousAction {
-    const state = this.#stateFor(room, member, cookie);
-    let action = this.#answer(member.spot, member.endpoint, request, state, this.#relayFor(room, member));
-    if (action.data.length > member.credit)
-      action = this.#answer(member.spot, member.endpoint, request, { ...state, alternates: [], peer: undefined });
+  #answerMember(member: Member, request: Decoded): RendezvousAction {
+    const whole = this.#stateFor(member);
+    const relay = this.#relayFor(member);
+    const mapped = attribute('XOR-MAPPED-ADDRESS', reflexive(member.endpoint));
+    const action =
+      encodedLength([mapped, ...relay]) + stateLength(whole) <= member.credit
+        ? this.#answer(member.spot, member.endpoint, request, whole, relay)
+        : this.#answer(member.spot, member.endpoint, request, { ...whole, alternates: [], peer: undefined });
     member.credit = Math.max(0, member.credit - action.data.length);
     return action;
   }
 
-  #stateFor(room: Room, member: Member, cookie: Uint8Array): RoomState {
-    const peer = room.members.find((each) => each !== member);
+  #stateFor(member: Member): RoomState {
+    const peer = peerOf(member);
     const told =
       peer && peer.sequence > member.heard
         ? { member: peer.bytes, sequence: peer.sequence, observed: reflexive(peer.endpoint), payload: peer.payload }
         : undefined;
-    const status: RoomStatus = !peer ? 'waiting' : peer.left ? 'left' : 'paired';
     return {
-      status,
+      status: !peer ? 'waiting' : peer.left ? 'left' : 'paired',
       stored: member.sequence,
-      cookie,
+      cookie: member.cookie,
       alternates: alternatesOf(member.spot, member.endpoint.address),
       peer: told,
     };
   }
 
-  #startPush(room: Room, member: Member, now: number): RendezvousAction[] {
-    member.pushes = 0;
-    this.#pushing.add(room);
-    return this.#push(room, member, now);
-  }
-
   /** Tells a member, unasked, what it does not hold yet; as far as its credit goes. */
-  #push(room: Room, member: Member, now: number): RendezvousAction[] {
-    member.pushAt = undefined;
-    const peer = room.members.find((each) => each !== member);
-    if (!peer || member.left || (peer.sequence <= member.heard && !peer.left)) return [];
-    const state = this.#stateFor(room, member, this.#cookieOf(member.endpoint));
-    const data = encodeBinding('indication', this.#options.random.bytes(12), [encodeState(state)]);
-    const wait = PUSH_WAITS_MS[member.pushes++];
-    if (wait !== undefined) member.pushAt = now + wait;
-    if (data.length > member.credit) return [];
-    member.credit -= data.length;
+  #push(member: Member): RendezvousAction[] {
+    if (!isOwed(member)) {
+      this.#pushes.end(member);
+      return [];
+    }
+    const state = this.#stateFor(member);
+    const length = encodedLength([]) + stateLength(state);
+    if (length > member.credit) return [];
+    member.credit -= length;
     this.counters.pushed++;
+    const data = encodeBinding('indication', this.#options.random.bytes(12), [encodeState(state)]);
     return [{ kind: 'send', spot: member.spot, to: member.endpoint, data }];
   }
 
   /** To a member that hears us: what it is told lets it log in. */
-  #relayFor(room: Room, member: Member): Attribute[] {
+  #relayFor(member: Member): Attribute[] {
     const servers = member.confirmed ? this.#options.relays?.(member.spot) : undefined;
-    return servers?.length ? [encodeRelay({ secret: this.#relaySecret(room, member), servers })] : [];
-  }
-
-  #relaySecret({ name }: Room, { id }: Member): Uint8Array {
-    const bytes = createHmac('sha256', this.#cookieKey).update(`relay ${name}${id}`).digest();
-    return bytes.subarray(0, RELAY_SECRET_BYTES);
+    return servers?.length
+      ? [encodeRelay({ secret: this.#secrets.relaySecretOf(member.room.name, member.id), servers })]
+      : [];
   }
 
   #answer(
@@ -281,10 +283,12 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
     ]);
     return { kind: 'send', spot, to, data };
   }
+}
 
-  #cookieOf({ address, port }: Endpoint): Uint8Array {
-    return createHmac('sha256', this.#cookieKey).update(`${address} ${port}`).digest().subarray(0, COOKIE_BYTES);
-  }
+/** Whether there is something to tell it, unasked: it is there to hear it, and does not know it. */
+function isOwed(member: Member): boolean {
+  const peer = peerOf(member);
+  return peer !== undefined && member.confirmed && !member.left && (peer.sequence > member.heard || peer.left);
 }
 
 /** A wildcard address means: the address where you asked. A server behind a NAT of its own knows no better. */

@@ -181,6 +181,31 @@ describe('a rendezvous client', () => {
     expect(bench.client.wakeAt()).toBe(bench.now + 100);
   });
 
+  it('shows again and again that it hears the server until that is answered', () => {
+    const bench = new Bench();
+    bench.publish();
+    bench.hear(bench.answer());
+    expect(bench.client.wakeAt()).toBe(bench.now + 100);
+    bench.wait();
+    expect(bench.sent.map(({ register }) => register.cookie)).toEqual([bytes(8, 0), COOKIE, COOKIE]);
+    bench.hear(bench.answer());
+    expect(bench.client.wakeAt()).toBe(bench.now + 5000);
+  });
+
+  it('shows each cookie that is new, as after a move, but once for each question', () => {
+    const bench = new Bench();
+    bench.publish();
+    bench.hear(bench.answer());
+    bench.hear(bench.answer());
+    bench.wait();
+    for (const value of [1, 2, 3]) bench.hear(bench.answer({ cookie: bytes(8, value) }));
+    expect(bench.sent.slice(2).map(({ register }) => register.cookie)).toEqual([COOKIE, bytes(8, 1)]);
+    expect(bench.client.wakeAt()).toBe(bench.now + 5000);
+    bench.wait();
+    bench.hear(bench.answer({ cookie: bytes(8, 4) }));
+    expect(bench.sent.slice(4).map(({ register }) => register.cookie)).toEqual([bytes(8, 3), bytes(8, 4)]);
+  });
+
   it('goes on until the server holds the latest, whatever older answers come', () => {
     const bench = new Bench();
     bench.publish();
@@ -260,6 +285,15 @@ describe('a rendezvous client', () => {
     expect(bench.hear(bench.answer())).toEqual([]);
   });
 
+  it.each(['full', 'busy', 'used'] as const)('is not told unasked that the room is %s', (status) => {
+    const bench = new Bench();
+    bench.publish();
+    bench.hear(bench.answer());
+    const before = bench.client.wakeAt();
+    expect(bench.hear(bench.push({ status }))).toEqual([]);
+    expect(bench.client.wakeAt()).toBe(before);
+  });
+
   it('does not mind that a room is closed which has served it', () => {
     const bench = new Bench();
     bench.publish();
@@ -306,6 +340,7 @@ describe('a rendezvous client', () => {
     const bench = new Bench();
     bench.publish();
     bench.client.handle({ kind: 'refresh' }, bench.now);
+    bench.hear(bench.answer());
     bench.hear(bench.answer());
     const before = bench.sent.length;
     expect(bench.take(bench.client.handle({ kind: 'refresh' }, bench.now))).toEqual([]);

@@ -3,7 +3,23 @@ import { describe, expect, it } from 'vitest';
 import { RENDEZVOUS_TYPE } from '../../src/rendezvous/protocol.ts';
 import type { RendezvousAction } from '../../src/rendezvous/server.ts';
 import { type Decoded, encode, mappedAddress, METHOD } from '../../src/stun/message.ts';
-import { A, B, bytes, C, Desk, endpoints, one, packet, read, register, spot, text, three, two } from './wire.ts';
+import {
+  A,
+  B,
+  bytes,
+  C,
+  Desk,
+  endpoints,
+  one,
+  packet,
+  read,
+  register,
+  roomLimits,
+  spot,
+  text,
+  three,
+  two,
+} from './wire.ts';
 
 describe('the rendezvous server', () => {
   it('answers each register as STUN, and tells both at the same instant where it saw the other', () => {
@@ -19,6 +35,7 @@ describe('the rendezvous server', () => {
       },
     });
     expect(mappedAddress(waiting?.message as Decoded)).toEqual(A);
+    desk.confirm(A, { member: one, payload: text('from A') });
     const answers = desk.send(B, { member: two, payload: text('from B') }, 1000);
     expect(answers).toMatchObject([
       {
@@ -36,7 +53,7 @@ describe('the rendezvous server', () => {
 
   it('tells again what was not acknowledged, a few times, and not what was', () => {
     const desk = new Desk();
-    for (let i = 0; i < 5; i++) desk.send(A, { member: one }, i);
+    for (let i = 0; i < 3; i++) desk.confirm(A, { member: one }, i);
     desk.send(B, { member: two }, 10);
     let now = 10;
     const times: number[] = [];
@@ -47,8 +64,9 @@ describe('the rendezvous server', () => {
     }
     expect(times).toEqual([60, 180, 420, 900, 1860]);
     const acked = new Desk();
-    acked.send(A, { member: one });
+    acked.confirm(A, { member: one });
     acked.send(B, { member: two }, 10);
+    expect(acked.server.wakeAt()).toBe(70);
     acked.send(A, { member: one, heard: 1 }, 20);
     expect(acked.server.wake(70)).toEqual([]);
     expect(acked.server.wakeAt()).toBeUndefined();
@@ -56,7 +74,7 @@ describe('the rendezvous server', () => {
 
   it('passes on what is new, and only that', () => {
     const desk = new Desk();
-    desk.send(A, { member: one });
+    desk.confirm(A, { member: one });
     desk.send(B, { member: two });
     desk.send(A, { member: one, heard: 1 });
     expect(desk.send(B, { member: two, heard: 1 })).toHaveLength(1);
@@ -82,8 +100,8 @@ describe('the rendezvous server', () => {
 
   it('serves a room once', () => {
     const desk = new Desk();
-    desk.send(A, { member: one });
-    desk.send(B, { member: two });
+    desk.confirm(A, { member: one });
+    desk.confirm(B, { member: two });
     desk.send(A, { member: one, bye: true, sequence: 0 });
     desk.send(B, { member: two, bye: true, sequence: 0 });
     expect(desk.send(C, { member: three }, 1000)).toMatchObject([{ state: { status: 'used' } }]);
@@ -97,8 +115,8 @@ describe('the rendezvous server', () => {
 
   it('closes a room a minute after its members met, and forgets one that fell silent', () => {
     const desk = new Desk();
-    desk.send(A, { member: one });
-    desk.send(B, { member: two });
+    desk.confirm(A, { member: one });
+    desk.confirm(B, { member: two });
     for (let now = 5_000; now < 60_000; now += 5_000) desk.send(A, { member: one, heard: 1 }, now);
     expect(desk.send(A, { member: one, heard: 1 }, 61_000)).toMatchObject([{ state: { status: 'used' } }]);
     const silent = new Desk();
@@ -144,7 +162,7 @@ describe('the rendezvous server', () => {
   });
 
   it('bounds its memory under a flood of rooms, and keeps those whose members hear it', () => {
-    const desk = new Desk({ rooms: 1000 });
+    const desk = new Desk({ rooms: roomLimits(1000) });
     const [first] = desk.send(A, { member: one });
     desk.send(A, { member: one, cookie: first?.state.cookie ?? bytes(8, 0) });
     for (let i = 0; i < 20_000; i++) {
@@ -187,7 +205,7 @@ describe('the rendezvous server', () => {
   describe('the cookie', () => {
     /** Rooms for two; A's room is the older one. Who is thrown out when a third room is opened? */
     const survivor = (cookieOf: (given: Uint8Array) => Uint8Array, from = A): boolean => {
-      const desk = new Desk({ rooms: 2 });
+      const desk = new Desk({ rooms: roomLimits(2) });
       const [given] = desk.send(A, { member: one });
       desk.send(from, { member: one, cookie: cookieOf(given?.state.cookie ?? bytes(8, 0)) });
       desk.send(C, { room: bytes(16, 8) });
@@ -215,8 +233,8 @@ describe('the rendezvous server', () => {
     });
   });
 
-  it('gives up the rooms of those who have not shown that they hear it, oldest first, then used names, never an open room', () => {
-    const desk = new Desk({ rooms: 3 });
+  it('gives up the rooms of those who have not shown that they hear it, oldest first, then those of the heaviest source', () => {
+    const desk = new Desk({ rooms: roomLimits(3) });
     const [room1, room2, room3, room4] = [bytes(16, 11), bytes(16, 12), bytes(16, 13), bytes(16, 14)] as const;
     desk.confirm(A, { room: room1 });
     desk.send(B, { room: room2 });
@@ -224,24 +242,28 @@ describe('the rendezvous server', () => {
     desk.send(B, { room: room4 });
     expect(desk.server.counters.evicted).toBe(1);
     expect(desk.send(C, { room: room4, member: two })[0]?.state.status).toBe('paired');
-    const closed = new Desk({ rooms: 2 });
-    closed.send(A, { room: room1 });
-    closed.send(B, { room: room1, member: two });
+    const closed = new Desk({ rooms: roomLimits(2) });
+    closed.confirm(A, { room: room1 });
+    closed.confirm(B, { room: room1, member: two });
     closed.send(A, { room: room1, bye: true, sequence: 0 });
     closed.send(B, { room: room1, member: two, bye: true, sequence: 0 });
     closed.confirm(A, { room: room2 });
     closed.confirm(A, { room: room3 });
     expect(closed.server.counters.evicted).toBe(1);
     expect(closed.server.size).toBe(2);
-    expect(closed.send(C, { room: room4 })).toMatchObject([{ to: C, state: { status: 'busy', peer: undefined } }]);
-    expect(closed.server.size).toBe(2);
+    // Who has shown nothing yet displaces nobody who has, and is told how to show it.
+    expect(closed.send(C, { room: room4 })).toMatchObject([{ to: C, state: { status: 'waiting', stored: 0 } }]);
+    expect([closed.server.counters.evicted, closed.server.size]).toEqual([1, 2]);
+    expect(closed.confirm(C, { room: room4 }).told).toMatchObject([{ to: C, state: { status: 'waiting', stored: 1 } }]);
+    expect([closed.server.counters.evicted, closed.server.size]).toEqual([2, 2]);
+    expect(closed.send(B, { room: room2, member: two })).toMatchObject([{ state: { status: 'waiting' } }]);
   });
 
   it('a goodbye opens no room, joins none, and is told to the one who stays', () => {
     const desk = new Desk();
     expect(desk.send(A, { bye: true, sequence: 0 })).toMatchObject([{ state: { status: 'left' } }]);
     expect(desk.server.size).toBe(0);
-    desk.send(A, {});
+    desk.confirm(A, {});
     expect(desk.send(B, { member: two, bye: true, sequence: 0 })).toMatchObject([{ to: B, state: { status: 'left' } }]);
     desk.send(B, { member: two });
     desk.send(A, { heard: 1 });
@@ -256,16 +278,111 @@ describe('the rendezvous server', () => {
 
   it('tells a peer that has not heard of a member yet where that one has moved to, and sends its news there', () => {
     const desk = new Desk();
-    desk.send(A, {});
-    desk.send(B, { member: two });
+    const { cookie } = desk.confirm(A, {});
+    const other = desk.confirm(B, { member: two });
     // B may be told as much again as it sends.
     desk.send(B, { member: two });
-    const [answer, push] = desk.send(C, { heard: 1 });
+    const [answer, push] = desk.send(C, { heard: 1, cookie });
     expect(answer).toMatchObject({ to: C, state: { status: 'paired', peer: undefined } });
     expect(push).toMatchObject({ to: B, state: { peer: { member: one, observed: C } } });
-    expect(desk.send(B, { member: two, heard: 1, sequence: 2 }).map(({ to }) => to)).toEqual([B, C]);
+    // Nothing unasked goes to where nobody has shown to hear it.
+    const more = { member: two, heard: 1, cookie: other.cookie };
+    expect(desk.send(B, { ...more, sequence: 2 }).map(({ to }) => to)).toEqual([B]);
+    expect(desk.send(C, { heard: 1, cookie: answer?.state.cookie ?? cookie })).toMatchObject([
+      { to: C, state: { peer: { sequence: 2 } } },
+    ]);
+    desk.send(C, { heard: 2 });
+    expect(desk.send(B, { ...more, sequence: 3 }).map(({ to }) => to)).toEqual([B, C]);
     // Nothing is left to tell.
-    expect(desk.send(A, { heard: 2 })).toHaveLength(1);
+    expect(desk.send(C, { heard: 3 })).toHaveLength(1);
+    expect(desk.server.wakeAt()).toBeUndefined();
+  });
+
+  describe('a member that has shown to hear us', () => {
+    const met = () => {
+      const desk = new Desk();
+      const a = desk.confirm(A, { payload: text('from A') });
+      const b = desk.confirm(B, { member: two, payload: text('from B') });
+      desk.send(A, { heard: 1 });
+      desk.send(B, { member: two, heard: 1 });
+      return { desk, a: a.cookie, b: b.cookie };
+    };
+
+    it.each([
+      ['says goodbye', { bye: true, sequence: 0 }],
+      ['jumps ahead', { sequence: 65_535, payload: text('forged') }],
+      ['moves', {}],
+      ['moves back', { sequence: 1 }],
+    ] as const)('is not impersonated: nobody else %s in its name', (_, over) => {
+      const { desk, b } = met();
+      const others = [bytes(8, 0), desk.confirm(C, { room: bytes(16, 8) }).cookie, b];
+      // By the same member in another room, too.
+      others.push(desk.confirm(C, { room: bytes(16, 9), member: one }).cookie);
+      for (const cookie of others) {
+        const told = desk.send(C, { ...over, cookie });
+        // It learns nothing, not even a cookie.
+        expect(told).toMatchObject([{ to: C, state: { status: 'paired', peer: undefined, cookie, alternates: [] } }]);
+      }
+      // Nothing has changed for those two.
+      expect(desk.send(B, { member: two, heard: 1, sequence: 2 })).toMatchObject([
+        { to: B, state: { status: 'paired', peer: undefined } },
+        { to: A, state: { status: 'paired', peer: { sequence: 2 } } },
+      ]);
+      expect(desk.send(A, { heard: 2, sequence: 2, payload: text('more') })).toMatchObject([
+        { to: A, state: { stored: 2 } },
+        { to: B, state: { peer: { sequence: 2, payload: text('more') } } },
+      ]);
+    });
+
+    it('may move, tell news and say goodbye from anywhere with its cookie, or from where it is without', () => {
+      const { desk, a, b } = met();
+      expect(desk.send(C, { cookie: a, heard: 1, sequence: 2 })).toMatchObject([
+        { to: C, state: { stored: 2 } },
+        { to: B, state: { peer: { sequence: 2, observed: C } } },
+      ]);
+      const elsewhere = { address: '42.43.44.45', port: 7 };
+      // The cookie of where it was last is as good as the first.
+      expect(desk.send(elsewhere, { cookie: a, heard: 1, sequence: 3 })[1]?.state.peer?.observed).toEqual(elsewhere);
+      expect(desk.send(B, { member: two, bye: true, sequence: 0 })[0]?.state.status).toBe('paired');
+      expect(desk.send({ ...C, port: 2 }, { cookie: a, bye: true, sequence: 0 })).toMatchObject([
+        { state: { status: 'left' } },
+      ]);
+      expect(desk.send(C, { member: three, cookie: b })[0]?.state.status).toBe('used');
+    });
+
+    it('was told nothing before: then it moves with the cookie of where it is now', () => {
+      const desk = new Desk();
+      desk.send(A, {});
+      const [told] = desk.send(C, { sequence: 2 });
+      expect(told?.state).toMatchObject({ status: 'waiting', stored: 1 });
+      expect(desk.send(C, { sequence: 2, cookie: told?.state.cookie ?? bytes(8, 0) })[0]?.state.stored).toBe(2);
+    });
+  });
+
+  it('tells nobody unasked who has not shown to hear it, and pairs none of them', () => {
+    const desk = new Desk();
+    desk.send(A, {});
+    expect(desk.send(B, { member: two })).toHaveLength(1);
+    expect(desk.send(A, { sequence: 2 })).toHaveLength(1);
+    expect(desk.server.wakeAt()).toBeUndefined();
+    expect(desk.server.counters).toMatchObject({ pushed: 0, paired: 0 });
+    desk.confirm(A, { sequence: 2 });
+    expect(desk.server.counters).toMatchObject({ paired: 0 });
+    desk.confirm(B, { member: two });
+    expect(desk.server.counters).toMatchObject({ paired: 1 });
+  });
+
+  it('tells unasked only what was paid for, to the byte', () => {
+    const pushed = (size: number): (number | undefined)[] => {
+      const desk = new Desk();
+      desk.confirm(A, {});
+      return [900, 900, size].map(
+        (payload, i) => desk.send(B, { member: two, sequence: i + 1, payload: bytes(payload, 7) })[1]?.length,
+      );
+    };
+    // Two registers of 1124 bytes pay for two answers of 72 and for these.
+    expect(pushed(43)).toEqual([988, 988, 2 * 1124 - 2 * 72 - 2 * 988]);
+    expect(pushed(44)).toEqual([988, 988, undefined]);
   });
 
   it('answers by the role that was asked, and names the others', () => {
@@ -275,6 +392,8 @@ describe('the rendezvous server', () => {
       viaRole: 'A2P1',
       state: { alternates: [endpoints.A1P1, endpoints.A1P2, endpoints.A2P2] },
     });
+    const cookie = asked?.state.cookie ?? bytes(8, 0);
+    desk.server.handle({ spot: spot('A2P1'), from: A, data: packet(register({ cookie })) }, 0);
     const [, push] = desk.send(B, { member: two });
     expect(push).toMatchObject({ to: A, viaRole: 'A2P1' });
   });
@@ -290,13 +409,13 @@ describe('the rendezvous server', () => {
 
   it('counts what it did', () => {
     const desk = new Desk();
-    desk.send(A, {});
-    desk.send(B, { member: two });
+    desk.confirm(A, {});
+    desk.confirm(B, { member: two });
     desk.send(C, { member: three });
     desk.server.handle({ spot: spot(), from: C, data: bytes(3, 0) }, 0);
     expect(desk.server.counters).toEqual({
-      received: 4,
-      answered: 3,
+      received: 6,
+      answered: 5,
       limited: 0,
       malformed: 1,
       pushed: 1,
@@ -323,8 +442,8 @@ describe('the rendezvous server', () => {
 
   it('lets a used name go after ten minutes, and a room after fifteen silent seconds', () => {
     const desk = new Desk();
-    desk.send(A, {});
-    expect(desk.send(B, { member: two }, 14_999)).toMatchObject([{ state: { status: 'paired' } }, { to: A }]);
+    desk.confirm(A, {});
+    expect(desk.confirm(B, { member: two }, 14_999).told).toMatchObject([{ state: { status: 'paired' } }]);
     const met = 14_999;
     expect(desk.send(A, {}, met + 14_999)[0]?.state.status).toBe('paired');
     // The members have been silent since: the room is closed, for it has served them.

@@ -130,6 +130,7 @@ describe('the rendezvous beside a STUN server', () => {
     const host = lab.addHost('T', [AT.address]);
     await lab.run(async () => {
       const sent: string[] = [];
+      let cookie: Uint8Array = new Uint8Array(8);
       const service = startRendezvous(host);
       const at = (address: string) => {
         const pair = { A1P1: { address, port: 3478 }, A1P2: { address, port: 3479 } };
@@ -137,15 +138,18 @@ describe('the rendezvous beside a STUN server', () => {
           endpoints: pair,
           send: ({ to, data, viaRole }) => {
             const { state } = read([{ kind: 'send', spot: spot(), to, data }])[0] ?? {};
+            cookie = state?.cookie ?? cookie;
             sent.push(`${address} ${viaRole} ${to.address} ${state?.status} ${state?.alternates.map(formatEndpoint)}`);
           },
         });
       };
       const [public_, private_] = [at('40.30.20.60'), at('10.0.0.5')];
       const from = (address: string) => ({ role: 'A1P1', from: { address, port: 1 }, now: 0 }) as const;
-      public_.accept({ ...from('1.1.1.1'), data: packet(register()) });
+      const tell = () => public_.accept({ ...from('1.1.1.1'), data: packet(register({ cookie })) });
+      tell();
+      tell();
       private_.accept({ ...from('2.2.2.2'), data: packet(register({ member: two })) });
-      expect(sent).toEqual([
+      expect(sent.slice(1)).toEqual([
         '40.30.20.60 A1P1 1.1.1.1 waiting 40.30.20.60:3479',
         '10.0.0.5 A1P1 2.2.2.2 paired 0.0.0.0:3479',
         '40.30.20.60 A1P1 1.1.1.1 paired 40.30.20.60:3479',
@@ -160,17 +164,25 @@ describe('the rendezvous beside a STUN server', () => {
     // The lab fails where a socket or a timer is left.
     await lab.run(async (env) => {
       const sent: string[] = [];
+      let cookie: Uint8Array = new Uint8Array(8);
       const service = startRendezvous(host);
-      const desk = service.at({ endpoints: { A1P1: AT }, send: ({ to }) => sent.push(to.address) });
+      const desk = service.at({
+        endpoints: { A1P1: AT },
+        send: ({ to, data }) => {
+          sent.push(to.address);
+          cookie = stateIn(data)?.cookie ?? cookie;
+        },
+      });
       const tell = (address: string, over = {}): boolean =>
         desk.accept({ role: 'A1P1', from: { address, port: 1 }, data: packet(register(over)), now: 0 });
       expect(tell('1.1.1.1')).toBe(true);
+      expect(tell('1.1.1.1', { cookie })).toBe(true);
       expect(tell('2.2.2.2', { member: two })).toBe(true);
       expect(desk.accept({ role: 'A1P1', from: AT, data: plainRequest, now: 0 })).toBe(false);
-      expect(sent).toEqual(['1.1.1.1', '2.2.2.2', '1.1.1.1']);
+      expect(sent).toEqual(['1.1.1.1', '1.1.1.1', '2.2.2.2', '1.1.1.1']);
       service.close();
       await sleep(env.clock, 1000);
-      expect(sent).toHaveLength(3);
+      expect(sent).toHaveLength(4);
     });
   });
 });

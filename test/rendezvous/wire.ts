@@ -1,7 +1,7 @@
 /** Registers and answers as they go over the wire, and a server to send them to. */
 import { decodeState, encodeRegister, type Register, type RoomState } from '../../src/rendezvous/protocol.ts';
 import { type RendezvousAction, type RendezvousOptions, RendezvousServer } from '../../src/rendezvous/server.ts';
-import type { Spot } from '../../src/rendezvous/rooms.ts';
+import type { RoomLimits, Spot } from '../../src/rendezvous/rooms.ts';
 import { seededRandom } from '../../src/lab/random.ts';
 import type { Endpoint } from '../../src/net/address.ts';
 import type { ServerSockets } from '../../src/stun/listener.ts';
@@ -48,6 +48,9 @@ export const spot = (role: Role = 'A1P1', at: ServerSockets['endpoints'] = endpo
   sockets: { endpoints: at, send: () => {} },
 });
 
+/** So many rooms, whoever holds them. */
+export const roomLimits = (total: number): RoomLimits => ({ total, ofSource: total, ofNetwork: total });
+
 export interface Told {
   readonly to: Endpoint;
   readonly viaRole: string;
@@ -72,9 +75,9 @@ export class Desk {
   send(from: Endpoint, of: Partial<Register>, now = 0): Told[] {
     return read(this.server.handle({ spot: spot(), from, data: packet(register(of)) }, now));
   }
-  /** Has shown that it hears us. */
-  confirm(from: Endpoint, of: Partial<Register>, now = 0): void {
-    const [answer] = this.send(from, of, now);
-    this.send(from, { ...of, cookie: answer?.state.cookie ?? bytes(8, 0) }, now);
+  /** Shows that it hears us; what it is told then, and the cookie. */
+  confirm(from: Endpoint, of: Partial<Register>, now = 0): { told: Told[]; cookie: Uint8Array } {
+    const cookie = this.send(from, of, now)[0]?.state.cookie ?? bytes(8, 0);
+    return { told: this.send(from, { ...of, cookie }, now), cookie };
   }
 }

@@ -6,7 +6,7 @@ import { RendezvousServer } from '../../../src/rendezvous/server.ts';
 import { attribute } from '../../../src/stun/attributes.ts';
 import { encodeBinding } from '../../../src/stun/binding.ts';
 import { tryDecode } from '../../../src/stun/message.ts';
-import { bytes, endpoints, one, packet, register, spot, two } from '../../rendezvous/wire.ts';
+import { bytes, endpoints, one, packet, register, roomLimits, spot, two } from '../../rendezvous/wire.ts';
 import { inBytes, type Step, stepsOf } from '../steps.ts';
 import { demand, type Target, text } from '../target.ts';
 
@@ -42,7 +42,7 @@ export const rendezvousServer: Target = {
   ],
   run: (input) => {
     const limit = { perSecond: Number.POSITIVE_INFINITY, burst: 1 };
-    const machine = new RendezvousServer({ random: seededRandom(1, 'server'), rooms: ROOMS, limit });
+    const machine = new RendezvousServer({ random: seededRandom(1, 'server'), rooms: roomLimits(ROOMS), limit });
     const [received, sent] = [new Map<string, number>(), new Map<string, number>()];
     const cookies = new Map<string, Uint8Array>();
     const add = (to: Map<string, number>, name: string, by: number) => to.set(name, (to.get(name) ?? 0) + by);
