@@ -9,6 +9,7 @@ export const COMMANDS: CommandList = {
   detect: () => load(import('./detect/detect.ts')),
   stun: () => load(import('./stun/stun.ts')),
   path: () => load(import('./path/path.ts')),
+  lifetime: () => load(import('./lifetime/lifetime.ts')),
   'public-ip': () => load(import('./public-ip/public-ip.ts')),
   listen: () => load(import('./listen/listen.ts')),
   punch: () => load(import('./punch/punch.ts')),

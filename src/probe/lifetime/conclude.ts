@@ -52,17 +52,18 @@ export function concludeLifetime(facts: LifetimeFacts): LifetimeConclusion {
   const holes = facts.unfiltered
     ? facts.series.map(({ after }) => ({ after, aliveMs: maxMs, deadMs: null, likelyMs: null }))
     : facts.series.filter(({ aliveMs }) => aliveMs > 0).map((series) => lifetimeOf(series));
+  const refreshedBy = {
+    outbound: refreshes(facts.refreshed, both, 'outbound'),
+    inbound: refreshes(facts.refreshed, both, 'inbound'),
+  };
   const settled = facts.unfiltered || facts.series.every(({ end }) => end === 'dead' || end === 'outlived');
   const data: Lifetime = {
     server: proven ? formatEndpoint(proven.server) : facts.unfit[0] ? formatEndpoint(facts.unfit[0].server) : null,
     local: proven ? formatEndpoint(proven.local) : null,
     public: proven ? formatEndpoint(proven.public) : null,
     holes,
-    refreshedBy: {
-      outbound: refreshes(facts.refreshed, both, 'outbound'),
-      inbound: refreshes(facts.refreshed, both, 'inbound'),
-    },
-    keepaliveMs: keepalive(holes),
+    refreshedBy,
+    keepaliveMs: keepalive(holes, refreshedBy.outbound),
     mappings: proven?.field.mappings ?? 0,
     packets: proven?.field.packets ?? 0,
     tookMs: Math.round(facts.tookMs()),
@@ -78,13 +79,14 @@ function lifetimeOf(series: Series): HoleLifetime {
   return { after, aliveMs, deadMs, likelyMs: deadMs === null ? null : (likelyBetween(aliveMs, deadMs) ?? null) };
 }
 
-function keepalive(holes: readonly HoleLifetime[]): Lifetime['keepaliveMs'] {
+/** What is not answered holds nothing where only inbound packets refresh. */
+function keepalive(holes: readonly HoleLifetime[], outbound: Answer): Lifetime['keepaliveMs'] {
   const of = (after: After): number | undefined => holes.find((each) => each.after === after)?.aliveMs;
   const [one, both] = [of('one-packet'), of('both-ways')];
   const unanswered = one === undefined ? undefined : Math.min(one, both ?? one) / 2 - UNANSWERED_MARGIN_MS;
   return {
     answered: both === undefined ? null : Math.floor(both * ANSWERED_SHARE),
-    unanswered: unanswered === undefined || unanswered <= 0 ? null : Math.floor(unanswered),
+    unanswered: unanswered === undefined || unanswered <= 0 || outbound === 'no' ? null : Math.floor(unanswered),
   };
 }
 
@@ -92,7 +94,10 @@ function findingsOf(facts: LifetimeFacts): Finding[] {
   const { proven, opened, series, stopped, maxMs } = facts;
   const findings: Finding[] = [];
   const server = proven ? formatEndpoint(proven.server) : '';
-  if (!proven && stopped === undefined)
+  const silent = facts.unfit.filter(({ unfit }) => unfit.kind === 'no-answer');
+  if (!proven && silent.length > 0 && silent.length === facts.unfit.length)
+    findings.push(finding('no-answer', { servers: silent.map((each) => formatEndpoint(each.server)) }));
+  else if (!proven && stopped === undefined)
     findings.push(finding('nobody-outside', { reasons: facts.unfit.map(unfitInWords) }));
   if (facts.unfiltered)
     findings.push(finding('no-hole-needed', { local: formatEndpoint((proven as NonNullable<typeof proven>).local) }));

@@ -8,15 +8,10 @@ import { transact } from '../../stun/client.ts';
 import { mappedAddress } from '../../stun/message.ts';
 import { StunMux } from '../../stun/mux.ts';
 import { Field, type LifetimeEnv } from './field.ts';
-import type { Hole } from './hole.ts';
+import { findControl, type Proven, proves } from './proof.ts';
 import { ResponsePort } from './response-port.ts';
 
 const ANSWER_MS = 3_000;
-/** A NAT with several public addresses may give each socket another one. */
-const MOST_CONTROLS = 6;
-const PROOFS = 8;
-const PROOF_EVERY_MS = 200;
-
 /** Why a server cannot be used. */
 export type Unfit =
   | { readonly kind: 'no-answer' }
@@ -25,18 +20,10 @@ export type Unfit =
   | { readonly kind: 'doubted'; readonly doubt: Doubt; readonly words: string }
   /** It answers where it is asked from, whatever RESPONSE-PORT says, or not at all. */
   | { readonly kind: 'no-response-port' }
+  /** There is no relay on it, or nothing goes through. */
+  | { readonly kind: 'no-relay'; readonly words: string }
   /** No two sockets share a public address. */
   | { readonly kind: 'addresses-differ'; readonly addresses: readonly string[] };
-
-export interface Proven {
-  readonly server: Endpoint;
-  readonly field: Field;
-  /** The socket that is always open, whose silence voids that of others. */
-  readonly control: Hole;
-  /** Our own public side, as the server sees it, and the socket's own end. */
-  readonly public: Endpoint;
-  readonly local: Endpoint;
-}
 
 export type Crossed = Proven | { readonly server: Endpoint; readonly unfit: Unfit };
 
@@ -74,7 +61,7 @@ export async function cross(
           ? { kind: 'addresses-differ', addresses: [...new Set([mapped.address, ...control.addresses])] }
           : { kind: 'no-answer' },
       );
-    proven = await prove(field, outside, control, signal);
+    proven = await proves(field, control, () => outside.ignored, signal);
     return proven
       ? { server, field, control, public: mapped, local: socket.local }
       : unfit({ kind: 'no-response-port' });
@@ -84,40 +71,6 @@ export async function cross(
       socket.close();
     }
   }
-}
-
-/** A second socket on our own public address, after talk both ways. */
-async function findControl(field: Field, signal: AbortSignal): Promise<Hole | { readonly addresses: string[] }> {
-  const addresses: string[] = [];
-  for (let i = 0; i < MOST_CONTROLS; i++) {
-    const hole = await field.open(signal);
-    field.mappings++;
-    for (let tries = 0; tries < PROOFS && !hole.mapped; tries++) {
-      const call = field.call(hole, true);
-      await field.gate.wait(() => call.heardAt !== undefined, PROOF_EVERY_MS, signal);
-      hole.mapped = call.mapped;
-    }
-    if (field.isReachable(hole)) return hole;
-    if (hole.mapped) addresses.push(hole.mapped.address);
-    field.close(hole);
-  }
-  return { addresses };
-}
-
-/** What the control asks we hear, and what we ask the control hears. */
-async function prove(field: Field, outside: ResponsePort, control: Hole, signal: AbortSignal): Promise<boolean> {
-  const heard = { inward: false, outward: false };
-  for (let i = 0; i < PROOFS; i++) {
-    const knock = heard.inward ? undefined : field.knock(control);
-    const call = heard.outward ? undefined : field.call(control, false);
-    const done = (): boolean => {
-      heard.inward ||= knock?.heardAt !== undefined;
-      heard.outward ||= call?.heardAt !== undefined;
-      return outside.ignored || control.spoiled || (heard.inward && heard.outward);
-    };
-    if (await field.gate.wait(done, PROOF_EVERY_MS + field.roundTripMs, signal)) break;
-  }
-  return heard.inward && heard.outward && !outside.ignored && !control.spoiled;
 }
 
 export const unfitInWords = ({ server, unfit }: { readonly server: Endpoint; readonly unfit: Unfit }): string => {
@@ -133,6 +86,8 @@ export const unfitInWords = ({ server, unfit }: { readonly server: Endpoint; rea
       return `what ${name} says does not count: ${unfit.words}`;
     case 'no-response-port':
       return `${name} does not honour RESPONSE-PORT`;
+    case 'no-relay':
+      return unfit.words;
     case 'addresses-differ':
       return `no two sockets have one public address (${unfit.addresses.join(', ')})`;
   }

@@ -8,20 +8,24 @@ import { routedEndpoint } from '../../net/route.ts';
 import { staggered } from '../../net/stagger.ts';
 import { scope, sleep } from '../../net/wait.ts';
 import type { Ground } from '../../nat/evidence.ts';
-import { cross, type Proven, type Crossed } from './crossing.ts';
-import type { Field, LifetimeEnv } from './field.ts';
+import { cross, type Crossed } from './crossing.ts';
+import type { Field } from './field.ts';
 import { fullGrid } from './grid.ts';
 import type { Hole } from './hole.ts';
 import { type Opened, openHoles } from './opening.ts';
+import type { Proven } from './proof.ts';
 import { refreshEveryMs, type Refreshed } from './refreshing.ts';
+import { type RelayEnv, relayed, type RelayServer } from './relaying.ts';
 import { KEPT, reservesUpTo, runBothWays, runOnePacket } from './kinds.ts';
 import { Series } from './series.ts';
 import { tryHole } from './trial.ts';
 
 /** Of {@link measureLifetime}. */
 export interface LifetimeOptions {
-  /** STUN servers that may be the outside, in the order to try; at least one, all of one family. */
+  /** STUN servers that may be the outside, in the order to try, all of one family. */
   readonly servers: readonly Endpoint[];
+  /** A TURN server to be the outside in their place. */
+  readonly relay?: RelayServer | undefined;
   /** Local address; the system's choice when absent. */
   readonly source?: string | undefined;
   /** The greatest age that is looked for, ms. */
@@ -64,7 +68,7 @@ const LOST_SHARE = 0.1;
  * (REQ-6). Rejects with NetError where no socket can be had; otherwise never for what the network does, nor when aborted.
  */
 export async function measureLifetime(
-  env: LifetimeEnv,
+  env: RelayEnv,
   options: LifetimeOptions,
   signal: AbortSignal,
 ): Promise<LifetimeFacts> {
@@ -96,22 +100,24 @@ export async function measureLifetime(
 }
 
 async function findOutside(
-  env: LifetimeEnv,
-  { servers, source, ground = {} }: LifetimeOptions,
+  env: RelayEnv,
+  { servers, relay, source, ground = {} }: LifetimeOptions,
   facts: LifetimeFacts,
   signal: AbortSignal,
 ): Promise<Proven | undefined> {
   const { clock } = env;
   let found: Proven | undefined;
-  const attempt = async (server: Endpoint, within: AbortSignal): Promise<Crossed> => {
-    const tried = await cross(env, server, source, ground, within);
+  const attempt = async (server: Endpoint | RelayServer, within: AbortSignal): Promise<Crossed> => {
+    const tried = await ('name' in server
+      ? relayed(env, server, source, ground, within)
+      : cross(env, server, source, ground, within));
     if ('unfit' in tried) facts.unfit.push(tried);
     else if (found) tried.field.closeAll();
     else found = tried;
     return tried;
   };
   try {
-    await staggered(servers, attempt, { clock, signal, good: (tried) => 'field' in tried });
+    await staggered(relay ? [relay] : servers, attempt, { clock, signal, good: (tried) => 'field' in tried });
   } catch (error) {
     found?.field.closeAll();
     throw error;
@@ -133,9 +139,11 @@ async function measure(
 ): Promise<void> {
   const { signal } = bounds;
   const [one, both] = facts.series as [Series, Series];
-  const keeping = keepControl(facts, field, control, mapped.address, bounds).catch((error: unknown) => {
-    if (!signal.aborted) throw error;
-  });
+  const keeping = keepControl(facts, field, control, mapped.address, { ...bounds, onProgress }).catch(
+    (error: unknown) => {
+      if (!signal.aborted) throw error;
+    },
+  );
   keeping.catch(() => bounds.abort());
   const changed = (): void => {
     field.gate.notify();
@@ -171,7 +179,11 @@ async function keepControl(
   field: Field,
   control: Hole,
   address: string,
-  { signal, abort }: { readonly signal: AbortSignal; abort(reason?: unknown): void },
+  {
+    signal,
+    abort,
+    onProgress,
+  }: { readonly signal: AbortSignal; abort(reason?: unknown): void } & Pick<LifetimeOptions, 'onProgress'>,
 ): Promise<void> {
   const { clock } = field.env;
   const stop = (why: Stopped): void => {
@@ -181,6 +193,7 @@ async function keepControl(
   for (;;) {
     await sleep(clock, refreshEveryMs(facts.series), signal);
     if (field.clocksParted) return stop('clocks-parted');
+    onProgress?.(facts);
     field.outside.refresh();
     const call = field.call(control, true);
     await field.gate.wait(() => call.heardAt !== undefined, field.answerMs, signal);
