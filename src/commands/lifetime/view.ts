@@ -32,13 +32,9 @@ export function view({ data, findings }: Pick<Report<Lifetime>, 'data' | 'findin
   const { answered, unanswered } = keepaliveMs;
   const every = (ms: number): string => `every ${wholeSeconds(ms)} s`;
   const lines: [string, Cell][] = [];
-  if (unanswered !== null)
-    lines.push(['Keepalive', `${every(unanswered)}, whoever sends it and whether or not it is answered`]);
+  if (unanswered !== null) lines.push(['Keepalive', `${every(unanswered)} does in any case`]);
   if (answered !== null)
-    lines.push([
-      unanswered === null ? 'Keepalive' : '',
-      `${every(answered)} where each is answered, and repeated when it is not, from the first seconds on`,
-    ]);
+    lines.push([unanswered === null ? 'Keepalive' : '', `${every(answered)} where each is answered, or else repeated`]);
   lines.push(['Refreshed', `by packets from inside: ${refreshedBy.outbound}; from outside: ${refreshedBy.inbound}`]);
   if (server !== null) lines.push(['Server', server]);
   if (data.public !== null) lines.push(['Public side', `${data.public} (of ${data.local})`]);

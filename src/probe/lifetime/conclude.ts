@@ -8,6 +8,7 @@ import type { LifetimeFacts } from './measure.ts';
 import { refreshes } from './refreshing.ts';
 import type { After, Series } from './series.ts';
 
+/** How long holes of one kind stay open. */
 export interface HoleLifetime {
   readonly after: After;
   /** It was open after so long, ms, rounded down; 0 where that was never seen. */
@@ -34,6 +35,7 @@ export interface Lifetime {
   readonly tookMs: number;
 }
 
+/** What is known, how completely, and what is to be said of it. */
 export interface LifetimeConclusion {
   readonly outcome: Completeness;
   readonly data: Lifetime;

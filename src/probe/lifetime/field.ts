@@ -33,6 +33,8 @@ export class Field {
   packets = 0;
   /** Sockets that have sent. */
   mappings = 0;
+  /** How many may. */
+  mostMappings = Number.POSITIVE_INFINITY;
   /** The longest round trip seen of late, ms. */
   roundTripMs = 0;
   readonly #source: string | undefined;

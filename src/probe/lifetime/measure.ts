@@ -65,7 +65,19 @@ const LOST_SHARE = 0.1;
 
 /**
  * Measures how long holes stay open (RFC 4787 §4.3): after one packet, and after talk both ways for more than 2 s; and which direction refreshes
- * (REQ-6). Rejects with NetError where no socket can be had; otherwise never for what the network does, nor when aborted.
+ * (REQ-6). What it means says {@link concludeLifetime}. Rejects with NetError where no socket can be had, and with CredentialError; otherwise
+ * never for what the network does, nor when aborted.
+ *
+ * @example
+ * ```js
+ * import { concludeLifetime, measureLifetime } from 'nat-tool';
+ * import { createLab } from 'nat-tool/lab';
+ *
+ * const lab = createLab({ nat: 'linux' });
+ * const { servers } = lab;
+ * const facts = await lab.run((env, signal) => measureLifetime(env, { servers, maxMs: 330_000 }, signal));
+ * console.log(concludeLifetime(facts).data.holes.map(({ likelyMs }) => likelyMs).join()); // 30000,120000
+ * ```
  */
 export async function measureLifetime(
   env: RelayEnv,
@@ -138,6 +150,7 @@ async function measure(
   bounds: { readonly signal: AbortSignal; abort(reason?: unknown): void },
 ): Promise<void> {
   const { signal } = bounds;
+  field.mostMappings = mostMappings;
   const [one, both] = facts.series as [Series, Series];
   const keeping = keepControl(facts, field, control, mapped.address, { ...bounds, onProgress }).catch(
     (error: unknown) => {

@@ -85,7 +85,7 @@ async function openWave(
 
 /** One hole after one packet, now; undefined where none is to be had. */
 export async function openLate(field: Field, signal: AbortSignal): Promise<Hole | undefined> {
-  for (let i = 0; i < LATE_TRIES; i++) {
+  for (let i = 0; i < LATE_TRIES && field.mappings < field.mostMappings; i++) {
     const [opened] = await openWave(field, ['one-packet'], signal);
     if (opened && settle(field, opened)) return opened.hole;
   }

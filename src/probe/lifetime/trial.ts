@@ -52,14 +52,15 @@ export interface Trial extends Span {
 /** The tries at one hole. */
 class Tries {
   readonly hole: Hole;
-  readonly #tries: { readonly knock: Knock; readonly control: Knock }[] = [];
+  readonly #tries: { readonly knock: Knock; readonly beside: { readonly control: Knock | undefined } }[] = [];
 
   constructor(hole: Hole) {
     this.hole = hole;
   }
 
-  add(field: Field, control: Knock): void {
-    this.#tries.push({ knock: field.knock(this.hole), control });
+  /** Sends one more packet to it; `control` is the one that is beside it. */
+  add(field: Field, beside: { control: Knock | undefined }): void {
+    this.#tries.push({ knock: field.knock(this.hole), beside });
   }
 
   get heard(): boolean {
@@ -68,12 +69,12 @@ class Tries {
 
   /** Those beside which the control was heard. */
   get counted(): number {
-    return this.#tries.filter(({ control }) => control.heardAt !== undefined).length;
+    return this.#tries.filter(({ beside }) => beside.control?.heardAt !== undefined).length;
   }
 
   /** Until the so manieth that counts was over; undefined while there are fewer. */
   until(counted: number): Span | undefined {
-    const ends = this.#tries.flatMap(({ control }) => control.heardAt ?? []);
+    const ends = this.#tries.flatMap(({ beside }) => beside.control?.heardAt ?? []);
     const [first] = this.#tries;
     const to = ends[counted - 1];
     return first && to !== undefined ? { from: first.knock.sentAt, to } : undefined;
@@ -102,13 +103,15 @@ export async function tryHole(field: Field, hole: Hole, company: Company, signal
     ...(own.until(TRIES) ?? { from, to: clock.now() }),
   });
   for (let i = 0; i < MOST_TRIES; i++) {
-    const control = field.knock(company.control);
-    if (!own.until(TRIES)) own.add(field, control);
+    // The control comes last: where a limit was reached on the way, it is the first that does not come in.
+    const beside: { control: Knock | undefined } = { control: undefined };
+    if (!own.until(TRIES)) own.add(field, beside);
     if (i >= COMPANY_FROM) {
       inCompany = true;
-      witness?.add(field, control);
-      for (const each of [sentinel, ...reserves]) if (each && !each.heard) each.add(field, control);
+      witness?.add(field, beside);
+      for (const each of [sentinel, ...reserves]) if (each && !each.heard) each.add(field, beside);
     }
+    beside.control = field.knock(company.control);
     await field.gate.wait(() => own.heard, i < PATIENT_AFTER ? EVERY_MS : PATIENT_MS, signal);
     if (hole.spoiled || field.clocksParted) return ended('void');
     if (own.heard) return ended('alive');

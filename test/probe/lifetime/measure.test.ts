@@ -1,10 +1,11 @@
 /** What may go wrong while lifetimes are measured: no bound is ever wrong, and what cannot be known is said to be unknown. */
 import { describe, expect, it } from 'vitest';
 import type { ServerFault } from '../../../src/lab/server-faults.ts';
-import { DEFAULT_SERVER, type Lab } from '../../../src/lab/topology.ts';
+import { LAB_LOGIN } from '../../../src/lab/servers.ts';
+import { DEFAULT_SERVER, Lab, type LabOptions } from '../../../src/lab/topology.ts';
 import { concludeLifetime } from '../../../src/probe/lifetime/conclude.ts';
 import { measureLifetime } from '../../../src/probe/lifetime/measure.ts';
-import { Lab as NewLab } from '../../../src/lab/topology.ts';
+import { parseTurnServer } from '../../../src/turn/uri.ts';
 import { measure, type Measured } from './sim.ts';
 
 const kinds = ({ findings }: Measured): string[] => findings.map(({ kind }) => kind);
@@ -58,7 +59,7 @@ describe('what there is to know', () => {
   });
 
   it('IPv6 behind a firewall', async () => {
-    const lab = new NewLab({ nat: 'port-restricted-cone,timeout=60', ipv6: 'firewall' });
+    const lab = new Lab({ nat: 'port-restricted-cone,timeout=60', ipv6: 'firewall' });
     const servers = [{ address: '2001:db8:40::10', port: 3478 }];
     const facts = await lab.run((env, signal) => measureLifetime(env, { servers, maxMs: 330_000 }, signal));
     const { data } = concludeLifetime(facts);
@@ -100,9 +101,9 @@ describe('nobody outside, or nobody to be believed', () => {
 
   it.each<[ServerFault, RegExp]>([
     ['no-response-port', /does not honour RESPONSE-PORT/],
-    ['silent', /no answer/],
+    ['silent', /no answer/i],
     ['lie-private', /not a public address/],
-    ['wrong-source', /no answer/],
+    ['wrong-source', /no answer/i],
   ])('%s', async (fault, why) => {
     const result = await measure({ nat: 'linux', ...faulty(fault) });
     expect(result.outcome).toBe('failed');
@@ -151,7 +152,7 @@ describe('accidents on the way', () => {
   });
 
   it('the host slept: the clock on the wall tells', async () => {
-    const lab = new NewLab({ nat: 'linux' });
+    const lab = new Lab({ nat: 'linux' });
     const facts = await lab.run((env, signal) => {
       const { clock } = env;
       const date = (): Date => new Date(clock.date().getTime() + (clock.now() > 15_000 ? 3_600_000 : 0));
@@ -172,7 +173,7 @@ describe('accidents on the way', () => {
   });
 
   it('interrupted: what was learnt until then', async () => {
-    const lab = new NewLab({ nat: 'linux' });
+    const lab = new Lab({ nat: 'linux' });
     const facts = await lab.run(
       (env, signal) => measureLifetime(env, { servers: lab.servers, maxMs: 330_000 }, signal),
       { abortAtMs: 50_000 },
@@ -183,5 +184,30 @@ describe('accidents on the way', () => {
     expect(data.holes[0]).toMatchObject({ after: 'one-packet', likelyMs: 30_000 });
     expect(data.holes[1]).toMatchObject({ after: 'both-ways', deadMs: null });
     expect(data.holes[1]?.aliveMs).toBeGreaterThan(40_000);
+  });
+});
+
+describe('a relay is the outside', () => {
+  const through = async (options: LabOptions, login: { username: string; password: string }) => {
+    const lab = new Lab({ turn: true, ...options });
+    const relay = { name: parseTurnServer('turn:stun.example.net'), credentials: login };
+    const facts = await lab.run((env, signal) => measureLifetime(env, { servers: [], relay, maxMs: 330_000 }, signal));
+    return { ...concludeLifetime(facts), facts, lab };
+  };
+
+  it.each(['linux', 'symmetric,timeout=30/120,ports=random', 'cgnat,timeout=30/120'])('%s', async (nat) => {
+    for (const loss of [0, 0.05]) {
+      const result = await through({ nat, loss }, LAB_LOGIN);
+      contains(result, 'one-packet', 30_000, 3_000);
+      contains(result, 'both-ways', 120_000, 3_000);
+      expect(result.data.refreshedBy.inbound).toBe('yes');
+    }
+  });
+
+  it('a login that is refused: unknown, and why', async () => {
+    const result = await through({ nat: 'linux' }, { username: 'alice', password: 'wrong' });
+    expect(result.outcome).toBe('failed');
+    expect(kinds(result)).toEqual(['nobody-outside']);
+    expect(result.findings[0]?.text).toMatch(/401/);
   });
 });
