@@ -110,7 +110,8 @@ class BehaviourTest {
     await this.#route();
     const x = await probes.open(this.#signal, { port: this.#options.port });
     this.#m.x = x;
-    if (only) await probes.prepare(2 + SAMPLES_AT_ONCE - 1, this.#signal);
+    const listening = only && probes.open(this.#signal, { remote: only });
+    if (only) await Promise.allSettled([listening, probes.prepare(2 + SAMPLES_AT_ONCE - 1, this.#signal)]);
     const turns = servers.map((server) =>
       turnsOf(probes, x, server, this.#options.spares?.get(formatEndpoint(server))),
     );
@@ -121,12 +122,15 @@ class BehaviourTest {
     });
     const search = scope(probes.env.clock, this.#signal);
     try {
+      // First, for routers limit how many refusals they send.
+      const watches = Promise.all(
+        turns.map(([binding]) => binding && watchRefusal(probes, binding, search.signal, listening)),
+      );
       const found = searchServers(this.#m, turns, this.#options.source, search.signal);
       // With one server there is nothing to choose: everything that needs no earlier answer starts at once.
       const early = only && this.#beginTest(only);
       const filtering = early && (await this.#startFiltering(early, search.signal));
       const samples = only && sample(this.#m, only, SAMPLES_AT_ONCE - 1, SAMPLES_AT_ONCE, search.signal);
-      const watches = Promise.all(turns.map(([binding]) => binding && watchRefusal(probes, binding, search.signal)));
       const first = best(
         (await found).filter(({ server }) => judge(this.#m).onPath(server)),
         probes.ground,

@@ -124,9 +124,14 @@ async function controlByTcp(
 }
 
 /** Only a connected socket hears ICMP port unreachable, so one asks beside the mapping socket; what it is answered is one more allocation sample. */
-export async function watchRefusal(probes: Probes, binding: Series, signal: AbortSignal): Promise<void> {
+export async function watchRefusal(
+  probes: Probes,
+  binding: Series,
+  signal: AbortSignal,
+  opening: Promise<ProbeSocket> = probes.open(signal, { remote: binding.to }),
+): Promise<void> {
   try {
-    const socket = await probes.open(signal, { remote: binding.to });
+    const socket = await opening;
     const series = probes.begin({ kind: 'allocation' }, socket, binding.to);
     socket.mux.onError = (error) => {
       series.trouble(error);
