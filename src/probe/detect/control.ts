@@ -35,7 +35,7 @@ export async function control(
     const control = { server, opened, change, bothWays: suspect };
     const { here, there } = await changeControl(probes, x, control, bounds.signal);
     if (here && !there) probes.refuted.add(opened.address);
-    if (here && there) shared.push(server.address, opened.address);
+    if (change.ip && here && there) shared.push(server.address, opened.address);
     return here || there;
   };
   const controls = Promise.all([
