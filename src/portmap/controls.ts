@@ -3,7 +3,7 @@ import { type Env, NetError } from '../net/env.ts';
 import { ControlChannel } from './control-channel.ts';
 import { IgdClient } from './igd-client.ts';
 import { NatPmpClient } from './nat-pmp-client.ts';
-import { PcpClient } from './pcp-client.ts';
+import { PcpClient, type PcpNonces } from './pcp-client.ts';
 import { isRefusal, type PortControl, type Probe, type Wish } from './protocol.ts';
 import type { RouterAt } from './router.ts';
 
@@ -17,14 +17,16 @@ export class Controls {
   readonly pcp: PcpClient | undefined;
   readonly natPmp: NatPmpClient | undefined;
   readonly upnp: IgdClient | undefined;
+  readonly nonces: PcpNonces;
   readonly #channel: ControlChannel | undefined;
   readonly #port: number;
 
-  constructor(env: PortmapEnv, router: RouterAt, channel: ControlChannel | undefined) {
+  constructor(env: PortmapEnv, router: RouterAt, nonces: PcpNonces, channel: ControlChannel | undefined) {
     const v4 = !router.address.includes(':');
+    this.nonces = nonces;
     this.#channel = channel;
     this.#port = channel?.port ?? 0;
-    this.pcp = channel && new PcpClient(channel, router.local, env.random);
+    this.pcp = channel && new PcpClient(channel, router.local, nonces, env.random);
     // The other two translate IPv4 alone.
     this.natPmp = v4 && channel ? new NatPmpClient(channel) : undefined;
     this.upnp = v4 ? new IgdClient(env, router) : undefined;
@@ -57,12 +59,17 @@ export class Controls {
   }
 }
 
-/** Rejects with the signal's reason alone. */
-export async function openControls(env: PortmapEnv, router: RouterAt, signal?: AbortSignal): Promise<Controls> {
+/** `nonces`: of the mappings that were had before. Rejects with the signal's reason alone. */
+export async function openControls(
+  env: PortmapEnv,
+  router: RouterAt,
+  nonces: PcpNonces,
+  signal?: AbortSignal,
+): Promise<Controls> {
   try {
-    return new Controls(env, router, await ControlChannel.open(env, router, signal));
+    return new Controls(env, router, nonces, await ControlChannel.open(env, router, signal));
   } catch (error) {
     if (!(error instanceof NetError)) throw error;
-    return new Controls(env, router, undefined);
+    return new Controls(env, router, nonces, undefined);
   }
 }

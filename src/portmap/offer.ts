@@ -27,7 +27,7 @@ export async function askOffer(env: PortmapEnv, which: WhichRouter = {}, signal?
   const router = await findRouter(env, which, signal);
   const nobody = { pcp: NO_ANSWER, natPmp: NO_ANSWER, upnp: NO_ANSWER };
   if (!router) return { router, ...nobody, external: undefined, secondNat: false };
-  const controls = await openControls(env, router, signal);
+  const controls = await openControls(env, router, new Map(), signal);
   try {
     const [pcp, natPmp, upnp] = await together(env, [controls.pcp, controls.natPmp, controls.upnp], signal);
     const told = natPmp.external ?? upnp.external;

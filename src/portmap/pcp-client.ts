@@ -27,6 +27,9 @@ import {
 } from './protocol.ts';
 import { pcpRefusal, type Refusal } from './refusal.ts';
 
+/** Of each mapping, by its name: the same to renew and to remove it (§11.2). */
+export type PcpNonces = Map<string, Uint8Array>;
+
 /** The name of a mapping on this host. */
 const nameOf = ({ transport, internalPort }: Wish): string => `${transport} ${internalPort}`;
 
@@ -39,13 +42,13 @@ export class PcpClient implements PortControl {
   readonly #random: Random;
   /** This host's address, which a server compares with where the request comes from. */
   readonly #client: string;
-  /** Of each mapping: the same to renew and to remove it (§11.2). */
-  readonly #nonces = new Map<string, Uint8Array>();
+  readonly #nonces: PcpNonces;
   #seen: EpochSighting | undefined;
 
-  constructor(channel: ControlChannel, client: string, random: Random) {
+  constructor(channel: ControlChannel, client: string, nonces: PcpNonces, random: Random) {
     this.#channel = channel;
     this.#client = client;
+    this.#nonces = nonces;
     this.#random = random;
   }
 
