@@ -15,6 +15,7 @@ export const COMMANDS: CommandList = {
   punch: () => load(import('./punch/punch.ts')),
   send: () => load(import('./send/send.ts')),
   connect: () => load(import('./connect/connect.ts')),
+  map: () => load(import('./map/map.ts')),
   pair: () => load(import('./pair.ts')),
   turn: () => load(import('./turn/turn.ts')),
   serve: () => load(import('./serve/serve.ts')),

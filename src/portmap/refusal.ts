@@ -5,6 +5,11 @@ import { PCP_RESULTS } from './pcp.ts';
 
 export type Protocol = 'pcp' | 'nat-pmp' | 'upnp';
 
+export const PROTOCOL_NAMES = { pcp: 'PCP', 'nat-pmp': 'NAT-PMP', upnp: 'UPnP' } as const satisfies Record<
+  Protocol,
+  string
+>;
+
 /** Why a router does not open a port. */
 export type RefusalKind =
   | 'not-authorized' // switched off, or not for this host or port
@@ -31,7 +36,7 @@ export interface Refusal {
 export const refusalWords = ({ kind, wan, code }: Refusal): string => {
   const words = {
     'not-authorized': 'the router does not permit it',
-    'second-nat': `the router is itself behind another NAT${wan === undefined ? '' : ` (its outside address is ${wan})`}`,
+    'second-nat': `the router is itself behind another NAT${wan === undefined ? '' : `, and has ${wan} outside`}`,
     'no-network': 'the router has no public address: it is offline, or behind another NAT',
     'no-resources': 'the router has no room for more',
     'port-taken': 'the port belongs to somebody else',
@@ -40,7 +45,7 @@ export const refusalWords = ({ kind, wan, code }: Refusal): string => {
     silent: 'the router no longer answers',
     faulty: "the router's answer makes no sense",
   }[kind];
-  return code === undefined ? words : `${words} (${code})`;
+  return code === undefined ? words : `${words} (result ${code})`;
 };
 
 const PCP_KINDS: ReadonlyMap<number, RefusalKind> = new Map([

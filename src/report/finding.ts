@@ -223,6 +223,33 @@ const TEXTS = {
     `${server} has no second address, so the hop of the filter was not looked for. Name a server that supports RFC 5780.`,
   'path-no-control': ({ server }: { server: string }) =>
     `No answer came in from ${server}'s second address, however far the packet went that should open the way: the NAT is symmetric, or the server does not honour CHANGE-REQUEST. The hop of the filter is unknown.`,
+  // Ports that routers open.
+  'no-router': () =>
+    'No router is known: this host has no default route of that family, or one into a tunnel that has no router.',
+  'no-port-control': ({ router }: { router: string }) =>
+    `The router ${router} answers neither PCP nor NAT-PMP nor UPnP: it knows none of them, or they are switched off. Forward the port by hand in its settings, or switch UPnP or PCP on there.`,
+  'port-refused': ({ protocol, words }: { protocol: string; words: string }) => `${protocol}: ${words}.`,
+  'second-nat': ({ wan, seen }: { wan: string | null; seen: string | null }) =>
+    `The router is itself behind another NAT${wan === null ? '' : `: its outside address is ${wan}`}${seen === null ? '' : `, and the internet sees ${seen}`}. A port opened in this router cannot be reached from there: the other NAT (a carrier's CGNAT, or a second router) would have to open one too. IPv6, or a public address from the provider, would help.`,
+  'mapped-but-closed': ({ protocol, by }: { protocol: string; by: string }) =>
+    `The router granted the port by ${protocol}, but what ${by} sent to it did not come in: the router does not do what it says, or a firewall on this host or before the router stops it.`,
+  'other-way-out': ({ wan, seen }: { wan: string; seen: string }) =>
+    `The router's outside address is ${wan}, and servers see ${seen}: this host's traffic leaves by another way (a VPN, a second line), so the port could not be tried.`,
+  'mapping-untried': ({ why }: { why: string }) => `Whether the port is open was not seen: ${why}.`,
+  'mapping-lost': ({ words }: { words: string }) => `The mapping was lost for a time: ${words}.`,
+  'mapping-left': ({ words }: { words: string }) =>
+    `The mapping could not be removed (${words}). It ends by itself when its life is over; nat-tool map --remove tries again.`,
+  'mapping-permanent': () =>
+    'This router grants mappings for good alone: one that a program does not remove stays there. nat-tool map --list shows them.',
+  'no-mapping-list': ({ router }: { router: string }) =>
+    `The router ${router} shows no list: UPnP alone has one, and it does not answer to that.`,
+  'router-elsewhere': ({ host, router }: { host: string; router: boolean }) =>
+    router
+      ? `The router's UPnP description names ${host}, which is another address of its own: the router was asked at its usual one.`
+      : `A UPnP answer leads to ${host}, which is not the router: it was not followed.`,
+  'router-strangers': ({ count, first }: { count: number; first: string }) =>
+    `${count} UPnP answer${count === 1 ? '' : 's'} came from others than the router (${first} first), and ${count === 1 ? 'was' : 'were'} not believed.`,
+  'router-unusable': ({ words }: { words: string }) => `The router answers by UPnP, but cannot be used: ${words}.`,
 
   // Why something stays unknown.
   'mapping-same-on-ports': ({ server }: { server: string }) =>

@@ -11,6 +11,7 @@ export type Tool =
   | 'nft'
   | 'conntrack'
   | 'turnserver'
+  | 'miniupnpd'
   | 'stun'
   | 'turnutils_natdiscovery'
   | 'turnutils_uclient'
