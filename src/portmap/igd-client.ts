@@ -80,12 +80,11 @@ export class IgdClient implements PortControl {
   }
 
   async check(wish: Wish, signal?: AbortSignal): Promise<Sign> {
-    if (!(await this.#ready(signal))) return 'silent';
     const before = this.#external;
-    if ((await this.#askExternal(signal)) === 'silent') {
+    if (!this.#service || (await this.#askExternal(signal)) === 'silent') {
       // After a restart it answers at another port.
       this.#service = undefined;
-      return 'silent';
+      if (!(await this.#ready(signal))) return 'silent';
     }
     if (before !== this.#external) return 'restarted';
     const entry = await this.#entry(wish.transport, wish.externalPort, signal);

@@ -15,7 +15,7 @@ import { findRouter, type RouterAt, type WhichRouter } from './router.ts';
 /** RFC 6886 §3.3 recommends two hours. */
 export const USUAL_LIFETIME_S = 7_200;
 /** How often the router is asked whether it still holds the port: one datagram to it and back. */
-const WATCH_MS = 15_000;
+const WATCH_MS = 10_000;
 /** No renewal sooner, whatever life was granted. */
 const LEAST_RENEWAL_MS = 1_000;
 /** For the removal, whose router may be gone. */
@@ -111,6 +111,7 @@ export class HeldMapping {
   #grantedAt: number;
   #renewAt: number;
   #lost = false;
+  #confirmed = false;
 
   constructor(
     env: PortmapEnv,
@@ -166,6 +167,7 @@ export class HeldMapping {
       }
       const sign = await this.#control.check(this.#wish, signal);
       if (sign === 'restarted') await this.#renew('restored', tell, signal);
+      else if (sign === 'alive' && !this.#confirmed) await this.#confirm(tell, signal);
     }
   }
 
@@ -181,6 +183,16 @@ export class HeldMapping {
       bounds.end();
       this.#controls.close();
     }
+  }
+
+  /** A router's count of seconds does not tell a restart within a second or two of the grant: asked for once more, it is there in any case. */
+  async #confirm(tell: (event: MappingEvent) => void, signal: AbortSignal): Promise<void> {
+    const before = this.#grant.external.port;
+    const outcome = await this.#control.map(this.#wish, signal);
+    if (isRefusal(outcome)) return;
+    this.#accept(outcome);
+    this.#confirmed = true;
+    if (outcome.external.port !== before) tell({ kind: 'changed' });
   }
 
   async #renew(kind: 'renewed' | 'restored', tell: (event: MappingEvent) => void, signal: AbortSignal): Promise<void> {
@@ -229,6 +241,8 @@ export class HeldMapping {
     const now = this.#env.clock.now();
     this.#grant = grant;
     this.#grantedAt = now;
+    // UPnP tells of each mapping whether it is there.
+    this.#confirmed = this.#control.protocol === 'upnp';
     const { external, lifetimeS } = grant;
     this.#wish = { ...this.#wish, externalPort: external.port, externalAddress: external.address };
     // RFC 6887 §11.2.1, RFC 6886 §3.3: at half its life.

@@ -147,6 +147,19 @@ describe('a port that is held', () => {
     expect(events).toEqual(['restored']);
   });
 
+  it.each(['pcp', 'nat-pmp', 'upnp'])(
+    'comes again after a restart that the count of seconds hides, by %s',
+    async (via) => {
+      const lab = createLab({ nat: `linux,${via}` });
+      await withPort(lab, {}, async (opened, env) => {
+        lab.nat().restart();
+        expect(lab.nat().forwards.all(lab.world.now)).toHaveLength(0);
+        await heldFor(opened, env, 12_000);
+        expect(lab.nat().forwards.all(lab.world.now)).toHaveLength(1);
+      });
+    },
+  );
+
   it('changes where somebody was quicker after the restart', async () => {
     const lab = createLab({ nat: 'linux,pcp' });
     const events = await withPort(lab, {}, async (opened, env) => {
