@@ -72,7 +72,9 @@ export { formatTurnServer, parseTurnServer } from './turn/uri.ts';
 export type { Role, ServerAnswer, ServerOptions, ServerPacket, StunServer } from './stun/server.ts';
 export { createStunServer, respond } from './stun/server.ts';
 
-/* What the router offers to those who want a port: PCP, NAT-PMP, UPnP. */
+/* What the router offers to those who want a port (PCP, NAT-PMP, UPnP), and a port that it keeps open. */
+export type { HeldMapping, MappingEvent, MappingOptions, NoMapping, Opened } from './portmap/mapper.ts';
+export { openMapping } from './portmap/mapper.ts';
 export type { RouterOffer } from './portmap/offer.ts';
 export { askOffer } from './portmap/offer.ts';
 export type { Refusal, RefusalKind } from './portmap/refusal.ts';

@@ -13,7 +13,7 @@ import type { Protocol, Refusal } from './refusal.ts';
 import { findRouter, type RouterAt, type WhichRouter } from './router.ts';
 
 /** RFC 6886 §3.3 recommends two hours. */
-export const USUAL_LIFETIME_S = 7_200;
+const USUAL_LIFETIME_S = 7_200;
 /** How often the router is asked whether it still holds the port: one datagram to it and back. */
 const WATCH_MS = 10_000;
 /** No renewal sooner, whatever life was granted. */
@@ -21,13 +21,14 @@ const LEAST_RENEWAL_MS = 1_000;
 /** For the removal, whose router may be gone. */
 const REMOVAL_MS = 1_500;
 
+/** Of {@link openMapping}. */
 export interface MappingOptions extends WhichRouter {
   readonly transport: Transport;
   /** 1–65535. */
   readonly internalPort: number;
   /** Wished for; the internal port when absent. */
   readonly externalPort?: number | undefined;
-  /** Wished for, seconds; {@link USUAL_LIFETIME_S} when absent. */
+  /** Wished for, seconds; 7200 when absent. */
   readonly lifetimeS?: number | undefined;
   /** This protocol alone. */
   readonly via?: Protocol | undefined;
@@ -43,6 +44,7 @@ export interface NoMapping {
   readonly oddities: readonly Oddity[];
 }
 
+/** What came of {@link openMapping}. */
 export type Opened = NoMapping | { readonly mapping: HeldMapping; readonly oddities: readonly Oddity[] };
 
 /** What becomes of a port that is held. */
@@ -61,13 +63,17 @@ export type MappingEvent =
  *
  * @example
  * ```js
- * import { createNodeEnv, openMapping } from 'nat-tool';
+ * import { openMapping } from 'nat-tool';
+ * import { createLab } from 'nat-tool/lab';
  *
- * const { mapping } = await openMapping(createNodeEnv(), { transport: 'udp', internalPort: 12001 });
- * if (mapping) {
- *   console.log(mapping.protocol, mapping.public);
+ * const lab = createLab({ nat: 'symmetric,nat-pmp' });
+ * const { protocol, port } = await lab.run(async (env, signal) => {
+ *   const { mapping } = await openMapping(env, { transport: 'udp', internalPort: 12001 }, signal);
+ *   if (!mapping) throw new Error('no router opens it');
  *   await mapping.remove();
- * }
+ *   return { protocol: mapping.protocol, port: mapping.public.port };
+ * });
+ * console.log(protocol, port); // nat-pmp 12001
  * ```
  */
 export async function openMapping(env: PortmapEnv, options: MappingOptions, signal?: AbortSignal): Promise<Opened> {
