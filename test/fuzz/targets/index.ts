@@ -6,7 +6,15 @@ import * as rendezvous from './rendezvous.ts';
 import * as associations from './sctp.ts';
 import * as texts from './text.ts';
 import * as turn from './turn.ts';
+import * as turnClient from './turn-client.ts';
 
-export const TARGETS: readonly Target[] = [machines, rendezvous, partners, packets, associations, texts, turn].flatMap(
-  (each) => Object.values(each),
-);
+export const TARGETS: readonly Target[] = [
+  machines,
+  rendezvous,
+  partners,
+  packets,
+  associations,
+  texts,
+  turn,
+  turnClient,
+].flatMap((each) => Object.values(each));
