@@ -1,4 +1,7 @@
 /** What is to be said of a TURN server, with what helps. */
+import type { Family } from '../../net/address.ts';
+import type { Env } from '../../net/env.ts';
+import { type LookupFailure, lookupFindings, unreachable } from '../../probe/servers-lookup.ts';
 import type { TurnResult } from '../../probe/turn-check/result.ts';
 import { type Finding, finding } from '../../report/finding.ts';
 
@@ -6,10 +9,30 @@ import { type Finding, finding } from '../../report/finding.ts';
 export const works = ({ cause, data: { peer, relay } }: TurnResult): boolean =>
   cause === null && ((peer?.in.received ?? 0) > 0 || (relay?.received ?? 0) > 0);
 
-export const findingsOf = (results: readonly TurnResult[]): Finding[] =>
-  results.flatMap((result) => [...ofCause(result), ...beside(result)]);
+/** `family`: the one that was asked for, where one was. */
+export const findingsOf = (
+  results: readonly TurnResult[],
+  env: Pick<Env, 'interfaces'>,
+  family: Family | undefined,
+): Finding[] => [
+  ...lookupFindings(
+    results.filter(({ error }) => isUnresolved(error)).map((result) => unresolved(result, family)),
+    env,
+  ),
+  ...results.flatMap((result) => [...ofCause(result, env), ...beside(result)]),
+];
 
-function ofCause(result: TurnResult): Finding[] {
+const isUnresolved = (error: TurnResult['error']): boolean =>
+  error === 'not-found' || error === 'resolver' || error === 'family-missing';
+
+const unresolved = ({ server, error, detail }: TurnResult, family: Family | undefined): LookupFailure => ({
+  host: server,
+  exists: error === 'resolver',
+  family: error === 'family-missing' ? family : undefined,
+  error: detail ?? '',
+});
+
+function ofCause(result: TurnResult, env: Pick<Env, 'interfaces'>): Finding[] {
   const { transport, cause } = result;
   const server = result.address === 'unknown' ? result.server : result.address;
   const of = { server, transport };
@@ -21,6 +44,8 @@ function ofCause(result: TurnResult): Finding[] {
     case null:
       return [];
     case 'no-answer':
+      if (isUnresolved(result.error)) return [];
+      if (result.error === 'unreachable') return [unreachable(server, '', env)];
       return [finding('turn-no-answer', { ...of, detail })];
     case 'udp-blocked':
       return [finding('turn-udp-blocked', of)];

@@ -1,3 +1,4 @@
+import { familyOf } from '../../net/address.ts';
 import { mapBounded, sleep, Waits } from '../../net/wait.ts';
 import { checkTurn } from '../../probe/turn-check/check.ts';
 import { measureLoad } from '../../probe/turn-check/load.ts';
@@ -49,7 +50,11 @@ async function run(args: Args, context: Context<TurnEvent>) {
   const results = await (args.watch === undefined
     ? check(tasks, checked, context)
     : watch(tasks, checked, args.watch, context));
-  const findings = findingsOf(results);
+  const findings = findingsOf(
+    results,
+    env,
+    args.family ?? (args.source === undefined ? undefined : familyOf(args.source)),
+  );
   if (signal.aborted && args.watch === undefined)
     return close('partial', { results }, [...findings, finding('interrupted')]);
   // Whoever watches ends it: that is no interruption.

@@ -14,7 +14,7 @@ import { betweenRelays } from './between-relays.ts';
 import { type Attempt, causeOfFailure, causeOfTrouble } from './cause.ts';
 import { converse, type End, endOf } from './conversation.ts';
 import type { CheckEnv, TurnCheckOptions } from './options.ts';
-import type { TurnResult } from './result.ts';
+import { errorIn, type TurnResult } from './result.ts';
 import { answersOverStream, openSecondSocket, type SecondSocket, type Sighting } from './second-socket.ts';
 import { Answers, Steps } from './steps.ts';
 
@@ -128,7 +128,7 @@ export class Candidate {
       const held = { relay, answers, client, peer, result: this.result() };
       this.#result = { ...this.#result, ...(await this.#options.meanwhile(held, signal)) };
     }
-    await relay.release();
+    await Promise.all([relay.release(), this.#other?.release()]);
     return this.result();
   }
 
@@ -211,6 +211,14 @@ export class Candidate {
     if (heard && cause.startsWith('login')) this.#steps.add('login', false, code);
     else if (heard) this.#steps.add('allocate', false, code);
     const detail = endingWords(ending);
-    this.#result = { ...this.#result, address: formatEndpoint(server), software: software ?? null, cause, detail };
+    const error = ending.why === 'broken' ? errorIn(ending.error) : null;
+    this.#result = {
+      ...this.#result,
+      address: formatEndpoint(server),
+      software: software ?? null,
+      cause,
+      error,
+      detail,
+    };
   }
 }

@@ -11,7 +11,7 @@ import { restName } from '../../turn/rest-login.ts';
 import { formatTurnServer, type TurnServerName } from '../../turn/uri.ts';
 import { Candidate } from './candidate.ts';
 import type { CheckEnv, TurnCheckOptions } from './options.ts';
-import { blankResult, type TurnResult } from './result.ts';
+import { blankResult, errorIn, type TurnResult } from './result.ts';
 
 /** Rejects with nothing of the network's: a signal that aborts ends it with what is known, and the relay is released all the same. Rejects with CredentialError. */
 export async function checkTurn(
@@ -34,7 +34,7 @@ export async function checkTurn(
   } catch (error) {
     if (signal.aborted) return blank;
     if (!(error instanceof NetError)) throw error;
-    return { ...blank, cause: 'no-answer', detail: errorWords(error) };
+    return { ...blank, cause: 'no-answer', error: errorIn(error), detail: errorWords(error) };
   }
   const candidates = interleaved(endpoints, ({ address }) => familyOf(address)).map(
     (endpoint) => new Candidate(env, name, endpoint, options, { ...blank, address: formatEndpoint(endpoint) }),

@@ -1,4 +1,6 @@
 /** What a check of a TURN server brings. */
+import type { NetError, NetErrorKind } from '../../net/env.ts';
+import { NO_SUCH_FAMILY } from '../../net/error-words.ts';
 import type { StunTransport } from '../../stun/uri.ts';
 
 /** Why no data went through the relay and back, or what else is wrong with it. */
@@ -78,6 +80,8 @@ export interface TurnResult {
   readonly directRttMs: number | null;
   readonly load: LoadResult | null;
   readonly cause: TurnCause | null;
+  /** Where the network or the resolver said why. */
+  readonly error: NetErrorKind | 'family-missing' | null;
   /** In words, where there is more to say. */
   readonly detail: string | null;
 }
@@ -105,5 +109,10 @@ export const blankResult = (server: string, transport: StunTransport): TurnResul
   directRttMs: null,
   load: null,
   cause: null,
+  error: null,
   detail: null,
 });
+
+/** What a report says of an error: its kind, in the tool's words. */
+export const errorIn = ({ kind, code }: NetError): TurnResult['error'] =>
+  code === NO_SUCH_FAMILY ? 'family-missing' : kind;

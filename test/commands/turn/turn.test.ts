@@ -146,3 +146,16 @@ describe('nat-tool turn', () => {
     expect(events.length).toBeGreaterThan(1300);
   });
 });
+
+describe('what cannot be reached', () => {
+  it.each<[string, readonly string[], LabOptions, string]>([
+    ['a host without a network', ['40.30.20.10'], { offline: true }, 'network-unreachable'],
+    ['a name that does not exist', ['nowhere.example'], {}, 'unresolvable'],
+    ['a name without an address of the family', ['-6', 'stun.example.net'], {}, 'family-missing'],
+  ])('is called what it is: %s', async (_, words, options, kind) => {
+    const { status, report } = await turn(words, options);
+    expect(report.findings.map((each) => each.kind)).toEqual([kind]);
+    expect(results(report.data)[0]?.cause).toBe('no-answer');
+    expect(status).toBe(1);
+  });
+});
