@@ -48,4 +48,27 @@ describeKernel('serve on several addresses', [], () => {
       await serve.stop();
     }
   });
+
+  it('is watched over HTTP on loopback alone, takes SIGHUP, and ends on SIGTERM by itself', async () => {
+    const serve = server.start(['node', bin, 'serve', '--json', '-4', '--metrics', '9100']);
+    await serve.until(/"event":"metrics"/);
+    const get = (host: Host, url: string) =>
+      host.run([
+        'node',
+        '-e',
+        `fetch('${url}').then(async (r) => console.log(r.status, await r.text()), () => console.log('none'))`,
+      ]);
+    await mapped([FIRST]);
+    expect((await get(server, 'http://127.0.0.1:9100/healthz')).stdout).toBe('200 ok\n\n');
+    const { stdout } = await get(server, 'http://127.0.0.1:9100/metrics');
+    expect(stdout).toMatch(/^nat_tool_answers_total\{kind="success"\} [1-9]/m);
+    expect(Number(/^process_resident_memory_bytes (\d+)$/m.exec(stdout)?.[1])).toBeGreaterThan(1e7);
+    expect((await get(client, `http://${FIRST}:9100/metrics`)).stdout).toBe('none\n');
+    serve.signal('SIGHUP');
+    await serve.until(/"reloaded"/);
+    serve.signal('SIGTERM');
+    const { code, stdout: said } = await serve.finished;
+    expect(code).toBe(0);
+    expect(said).toMatch(/"event":"draining","meetings":0[\s\S]*"stopped"/);
+  });
 });
