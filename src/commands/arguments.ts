@@ -31,6 +31,13 @@ function secondsOf(text: string, argument: string, least: number): number {
   return seconds * 1000;
 }
 
+/** `--keepalive`: as {@link parseSeconds}, or `auto`. */
+export const parseKeepalive = (text: string, argument: string): number | 'auto' =>
+  text === 'auto' ? text : parseSeconds(text, argument);
+
+/** What `--keepalive auto` begins with, ms; it becomes less where the NAT is seen to forget sooner. */
+export const KEEPALIVE_MS = 10_000;
+
 /** A parser for whole numbers in [least, most]. */
 export const parseWhole =
   (least: number, most: number) =>

@@ -7,14 +7,14 @@ import { punchFrom } from '../../probe/punch/hole-keeping.ts';
 import { type Finding, finding } from '../../report/finding.ts';
 import { type Report, startReport } from '../../report/report.ts';
 import { StunMux } from '../../stun/mux.ts';
-import { checkFamily } from '../arguments.ts';
+import { checkFamily, KEEPALIVE_MS } from '../arguments.ts';
 import { type Context, UsageError, defineCommand } from '../command.ts';
 import { credentialsOf } from '../credentials.ts';
 import { datagramsOf } from '../datagrams/input.ts';
 import { type DatagramEvent, DatagramOutput, datagramLine, mannerOf } from '../datagrams/output.ts';
 import { EchoGuard } from './echo.ts';
 import { type ListenEvent, Listener } from './listener.ts';
-import { type Args, DEFAULT_KEEPALIVE_MS, options, positionals } from './options.ts';
+import { type Args, options, positionals } from './options.ts';
 import { PublicSide } from './public-side.ts';
 import { open, pick } from './sockets.ts';
 import { type Listened, inWords, view } from './view.ts';
@@ -43,9 +43,10 @@ async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Li
     if (manner === 'events') void context.emit(event);
     else context.note(inWords(event));
   };
+  const fixed = args.keepalive === 'auto' ? undefined : args.keepalive;
   const echo = args.echo ? new EchoGuard(env.random) : undefined;
   const listener = new Listener({ ...args, echo }, output, tell as (event: ListenEvent) => void, env.clock.now());
-  const publicSide = new PublicSide(context, { ...args, credentials }, tell);
+  const publicSide = new PublicSide(context, { ...args, keepalive: fixed, credentials }, tell);
   const findings: Finding[] = [];
   const stop = new AbortController();
   const all = AbortSignal.any([signal, stop.signal]);
@@ -96,7 +97,7 @@ async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Li
         env,
         muxes.get(socket) as StunMux,
         remote,
-        args.keepalive ?? DEFAULT_KEEPALIVE_MS,
+        fixed ?? KEEPALIVE_MS,
         (rttMs) => tell({ event: 'open', remote: formatEndpoint(remote), rttMs }),
         listener.probes,
         all,

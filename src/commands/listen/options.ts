@@ -3,7 +3,7 @@ import {
   LOCAL_END,
   parseLocalPort,
   parseRemote,
-  parseSeconds,
+  parseKeepalive,
   parseStun,
   parseWhole,
   WAIT,
@@ -14,9 +14,6 @@ import type { ArgsOf } from '../command.ts';
 export const positionals = {
   localPort: { valueName: 'PORT', parse: parseLocalPort, describe: 'local port, as with -p' },
 } as const;
-
-/** Of --keepalive. */
-export const DEFAULT_KEEPALIVE_MS = 10_000;
 
 export const options = {
   hex: { type: 'boolean', describe: 'show payloads as hexadecimal dumps' },
@@ -56,9 +53,10 @@ export const options = {
     type: 'string',
     bare: '10',
     valueName: 'SECONDS',
-    parse: parseSeconds,
+    suggestions: ['auto'],
+    parse: parseKeepalive,
     describe:
-      'how often the holes of --stun and --punch are refreshed; 10 when left out, and then more often where the NAT forgets sooner',
+      'how often the holes of --stun and --punch are refreshed; auto, as when left out: 10, and more often where the NAT is seen to forget sooner',
   },
   reuse: {
     type: 'boolean',

@@ -12,15 +12,20 @@ import type { Credentials } from '../../stun/client.ts';
 import { discover } from '../../stun/discovery.ts';
 import type { StunMux } from '../../stun/mux.ts';
 import type { StunServerName } from '../../stun/uri.ts';
+import { KEEPALIVE_MS } from '../arguments.ts';
 import type { Context } from '../command.ts';
 import { seconds } from '../datagrams/seconds.ts';
 import type { ListenEvent } from './listener.ts';
-import { DEFAULT_KEEPALIVE_MS, type Args } from './options.ts';
+import type { Args } from './options.ts';
 import { pick } from './sockets.ts';
 
 type Muxes = ReadonlyMap<UdpSocket, StunMux>;
 
-type Settings = Pick<Args, 'keepalive' | 'family' | 'local'> & { readonly credentials: Credentials | undefined };
+type Settings = Pick<Args, 'family' | 'local'> & {
+  readonly credentials: Credentials | undefined;
+  /** ms; where it is absent it adapts. */
+  readonly keepalive: number | undefined;
+};
 
 export class PublicSide {
   readonly table = new ForwardingTable();
@@ -52,7 +57,7 @@ export class PublicSide {
       env,
       vantages,
       {
-        everyMs: keepalive ?? DEFAULT_KEEPALIVE_MS,
+        everyMs: keepalive ?? KEEPALIVE_MS,
         adapts: keepalive === undefined,
         ground: this.#ground(vantages, signal),
         credentials,

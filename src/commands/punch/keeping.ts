@@ -5,6 +5,7 @@ import type { LocalPort } from '../../probe/punch/local-port.ts';
 import type { Punched } from '../../probe/punch/punch.ts';
 import type { Recollection } from '../../probe/punch/remembrance.ts';
 import { type Finding, finding } from '../../report/finding.ts';
+import { KEEPALIVE_MS } from '../arguments.ts';
 import type { Context } from '../command.ts';
 import { seconds } from '../datagrams/seconds.ts';
 
@@ -12,17 +13,17 @@ export class Keeping {
   readonly #context: Pick<Context, 'env' | 'note'>;
   readonly #to: Endpoint;
   readonly #name: string;
-  readonly #everyMs: number;
+  readonly #every: number | 'auto';
   /** Sources whose punches came in, in that order. */
   readonly #heard = new Set<string>();
   /** ms */
   #forgotten: { readonly withinMs: number; readonly heldMs: number | null } | undefined;
 
-  constructor(context: Pick<Context, 'env' | 'note'>, to: Endpoint, everyMs: number) {
+  constructor(context: Pick<Context, 'env' | 'note'>, to: Endpoint, every: number | 'auto') {
     this.#context = context;
     this.#to = to;
     this.#name = formatEndpoint(to);
-    this.#everyMs = everyMs;
+    this.#every = every;
   }
 
   /** Until the signal aborts. */
@@ -40,7 +41,8 @@ export class Keeping {
       this.#to,
       {
         ...packets,
-        everyMs: this.#everyMs,
+        everyMs: this.#every === 'auto' ? KEEPALIVE_MS : this.#every,
+        adapts: this.#every === 'auto',
         peer: punched.peer,
         onHeard: (from) => this.#hear(from),
         onOpen: ({ rttMs, speaker }) =>
@@ -99,7 +101,11 @@ export class Keeping {
     else if (recollection.kind === 'held' && this.#forgotten) {
       this.#forgotten = { ...this.#forgotten, heldMs: recollection.silenceMs };
       const s = seconds(recollection.silenceMs, 'down');
-      note(`a packet every ${s} s would hold it: --keepalive ${s}`);
+      note(
+        this.#every === 'auto'
+          ? `a packet every ${s} s holds it: from now on there is one so often`
+          : `a packet every ${s} s would hold it: --keepalive ${s}`,
+      );
     }
   }
 }

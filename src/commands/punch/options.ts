@@ -1,5 +1,5 @@
 /** The arguments of `punch`. */
-import { LOCAL_END, parseSeconds, parseStun, parseWhole, WAIT, HABITS } from '../arguments.ts';
+import { LOCAL_END, parseKeepalive, parseSeconds, parseStun, parseWhole, WAIT, HABITS } from '../arguments.ts';
 import type { ArgsOf } from '../command.ts';
 import { parseHex } from '../datagrams/payload.ts';
 import { REMOTE } from '../datagrams/remote.ts';
@@ -66,8 +66,10 @@ export const options = {
     type: 'string',
     bare: '10',
     valueName: 'SECONDS',
-    parse: parseSeconds,
-    describe: 'go on until interrupted, with a packet so often (10 s when left out), to keep the hole open',
+    suggestions: ['auto'],
+    parse: parseKeepalive,
+    describe:
+      'go on until interrupted, with a packet so often (10 s when left out), to keep the hole open; auto: 10 s, and more often where the NAT is seen to forget sooner',
   },
   ...LOCAL_END,
   ...HABITS,

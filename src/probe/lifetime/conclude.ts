@@ -99,6 +99,8 @@ function findingsOf(facts: LifetimeFacts): Finding[] {
   const silent = facts.unfit.filter(({ unfit }) => unfit.kind === 'no-answer');
   if (!proven && silent.length > 0 && silent.length === facts.unfit.length)
     findings.push(finding('no-answer', { servers: silent.map((each) => formatEndpoint(each.server)) }));
+  else if (!proven && facts.unfit.every(({ unfit }) => unfit.kind === 'doubted' && unfit.doubt === 'inside'))
+    findings.push(...facts.unfit.map((each) => finding('server-inside', { server: formatEndpoint(each.server) })));
   else if (!proven && stopped === undefined)
     findings.push(finding('nobody-outside', { reasons: facts.unfit.map(unfitInWords) }));
   if (facts.unfiltered)

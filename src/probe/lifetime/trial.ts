@@ -12,7 +12,7 @@ const TRIES = 6;
 const WITNESS_TRIES = 3;
 /** Of a reserve, which has no witness. */
 const RESERVE_TRIES = 7;
-const EVERY_MS = 170;
+const EVERY_MS = 150;
 /** Nobody was heard for so many tries: the network is away, and is asked less often. */
 const PATIENT_AFTER = 16;
 const PATIENT_MS = 500;

@@ -12,6 +12,8 @@ import { type Recollection, Remembrance } from './remembrance.ts';
 
 export interface KeepOptions {
   readonly everyMs: number;
+  /** More often, where the NAT is seen to forget sooner. */
+  readonly adapts?: boolean | undefined;
   readonly payload?: Uint8Array | undefined;
   readonly ttl?: number | undefined;
   /** Who has answered already. */
@@ -46,7 +48,7 @@ export async function keepOpen(
 ): Promise<Kept> {
   const { clock, random } = env;
   const { payload, ttl } = options;
-  const remembrance = new Remembrance(options.everyMs, false);
+  const remembrance = new Remembrance(options.everyMs, options.adapts ?? false);
   let { peer } = options;
   let sent = 0;
   let lastAt = clock.now();

@@ -22,17 +22,20 @@ const STUN = ['--stun', 'stun.example.net'];
 describe('a NAT that forgets within 2 s', () => {
   const world = { nat: 'port-restricted-cone,timeout=2' };
 
-  it('is said to, and what holds the mapping is found out and kept up', async () => {
-    const { report, events, table } = await listened(world, STUN);
-    expect(events.map(({ event }) => event)).toEqual(['public', 'public', 'public', 'public', 'held']);
-    expect(events[1]).toMatchObject({ was: '12.13.14.15:24604', forgottenWithinMs: 10_000 });
-    expect(events[4]).toEqual({ event: 'held', everyMs: 1_250, kept: true });
-    expect(report.findings).toEqual([
-      expect.objectContaining({ kind: 'mapping-forgotten', withinS: 2.5, keepaliveS: 1.2 }),
-    ]);
-    // A minute later it still is what was said.
-    expect(table.map((row) => row.public)).toContain(report.data['public']);
-  });
+  it.each([[[]], [['--keepalive', 'auto']]])(
+    'is said to, and what holds the mapping is found out and kept up %j',
+    async (more) => {
+      const { report, events, table } = await listened(world, [...STUN, ...more]);
+      expect(events.map(({ event }) => event)).toEqual(['public', 'public', 'public', 'public', 'held']);
+      expect(events[1]).toMatchObject({ was: '12.13.14.15:24604', forgottenWithinMs: 10_000 });
+      expect(events[4]).toEqual({ event: 'held', everyMs: 1_250, kept: true });
+      expect(report.findings).toEqual([
+        expect.objectContaining({ kind: 'mapping-forgotten', withinS: 2.5, keepaliveS: 1.2 }),
+      ]);
+      // A minute later it still is what was said.
+      expect(table.map((row) => row.public)).toContain(report.data['public']);
+    },
+  );
 
   it('is said to, and what would hold it, where another keepalive is asked for', async () => {
     const { events } = await listened(world, [...STUN, '--keepalive', '10']);

@@ -176,6 +176,14 @@ describe('--keepalive', () => {
     );
   });
 
+  it('auto: becomes what holds', async () => {
+    const { report, notes } = await kept('port-restricted-cone,timeout=2', ['auto']);
+    expect(notes).toContain('a packet every 1.2 s holds it: from now on there is one so often');
+    expect(report.findings).toContainEqual(expect.objectContaining({ kind: 'mapping-forgotten', keepaliveS: 1.2 }));
+    // Forgotten while it was searched for, and never again in the half minute after.
+    expect(notes.lastIndexOf('forgot')).toBeLessThan(notes.indexOf('holds it'));
+  });
+
   it('that holds says nothing', async () => {
     const { report, notes } = await kept('port-restricted-cone,timeout=2', ['1.2']);
     expect(notes).not.toContain('forgot');
