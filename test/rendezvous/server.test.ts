@@ -372,6 +372,18 @@ describe('the rendezvous server', () => {
     expect(desk.server.counters).toMatchObject({ paired: 1 });
   });
 
+  it('answers no more than was paid for: without the peer where the relay is told at length', () => {
+    const servers = Array.from({ length: 16 }, (_, i) => ({
+      transport: 'udp' as const,
+      endpoint: { address: `2001:db8::${i + 1}`, port: 3478 },
+    }));
+    const desk = new Desk({ relays: () => servers });
+    desk.send(B, { member: two, payload: bytes(900, 7) });
+    // The first answer has told of the peer, and cost most of what the first register paid.
+    expect(desk.confirm(A, {}).told).toMatchObject([{ length: 52, state: { status: 'paired', peer: undefined } }]);
+    expect(desk.send(A, { cookie: bytes(8, 0) })).toMatchObject([{ state: { peer: { payload: bytes(900, 7) } } }]);
+  });
+
   it('tells unasked only what was paid for, to the byte', () => {
     const pushed = (size: number): (number | undefined)[] => {
       const desk = new Desk();
