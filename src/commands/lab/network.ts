@@ -30,6 +30,7 @@ const plainNetworkOf = (args: Args): LabOptions => ({
   seed: args.seed,
   ipv6: args.ipv6,
   turn: args.turn,
+  relay: args.relay,
   offline: args.offline,
   trace: args.trace,
   names,

@@ -112,6 +112,7 @@ export const options = {
   },
   ipv6: { type: 'boolean', describe: 'IPv6 too, behind a firewall with the same filter' },
   turn: { type: 'boolean', describe: 'the STUN server is a TURN server too, for alice, whose password is secret' },
+  relay: { type: 'boolean', describe: 'the STUN server relays for hosts that meet there by connect' },
   offline: { type: 'boolean', describe: 'A has no network' },
   trace: { type: 'boolean', describe: 'also draw every packet, public sides in brackets, and every change of a table' },
   script: {
