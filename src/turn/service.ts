@@ -62,7 +62,13 @@ export function startTurn(
       own().some((each) => each.address === address || settings.shown?.({ ...each, port: 0 }).address === address),
     serves: ({ address, port }) =>
       [...served].some((each) => each.port === port && (each.address === address || isAnyAddress(each.address))),
-    relayAddress: ({ local }, family) => relayAddress(local.address, family, own()),
+    relayAddress: ({ local }, family) =>
+      relayAddress(
+        local.address,
+        family,
+        own(),
+        (address) => (settings.shown?.({ address, port: 0 }) ?? { address }).address,
+      ),
   });
   const open = new Set<RelaySocket>();
   let closed = false;
@@ -200,11 +206,16 @@ function ownAddresses({ clock, interfaces }: Pick<Env, 'clock' | 'interfaces'>):
 }
 
 /** Where the client reached us, if it wants that family; else the address of the family by which most others can. */
-function relayAddress(reached: string, family: Family, own: readonly InterfaceAddress[]): string | undefined {
+function relayAddress(
+  reached: string,
+  family: Family,
+  own: readonly InterfaceAddress[],
+  shown: (address: string) => string,
+): string | undefined {
   if (familyOf(reached) === family && !isAnyAddress(reached)) return reached;
   const usable = own.filter((each) => each.family === family && scopeOf(each.address) !== 'link-local');
   const best =
-    usable.find(({ address }) => scopeOf(address) === 'public') ??
+    usable.find(({ address }) => scopeOf(shown(address)) === 'public') ??
     // Another family than the client's is of use only where peers come from elsewhere.
     (isAnyAddress(reached) && familyOf(reached) === family
       ? (usable.find(({ internal }) => !internal) ?? usable[0])
