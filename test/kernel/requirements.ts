@@ -17,6 +17,7 @@ export type Tool =
   | 'turnutils_uclient'
   | 'turnutils_peer'
   | 'openssl'
+  | 'chromium'
   | 'nc'
   | 'socat'
   | 'hping3'

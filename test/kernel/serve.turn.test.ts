@@ -206,3 +206,38 @@ describeKernel('serve --turn', ['nat-tool', 'turnutils_uclient', 'turnutils_peer
     });
   });
 });
+
+describeKernel('serve --turn and a browser', ['nat-tool', 'chromium'], () => {
+  let internet: Internet;
+  let server: Host;
+  let client: Host;
+  const directory = mkdtempSync(join(tmpdir(), 'nat-tool-turn-'));
+
+  beforeAll(async () => {
+    internet = await Internet.create();
+    server = await internet.host('s', [SERVER]);
+    ({ client } = await internet.site('a', { kind: 'port-restricted-cone' }));
+    writeFileSync(join(directory, 'users'), 'alice:secret\n');
+  });
+  afterAll(async () => {
+    await internet?.close();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  it.each(['udp', 'tcp'])('two connections by their relays alone, over %s', async (transport) => {
+    const login = ['--turn', '--users', join(directory, 'users')];
+    const running = server.start(['node', bin, 'serve', '--json', '-s', SERVER, ...login]);
+    await running.until(/"listening".*"tcp"/);
+    try {
+      const uri = `turn:${SERVER}:3478?transport=${transport}`;
+      const output = await client.must(['node', here('relayed-browser.mjs'), 'chromium', uri, 'alice', 'secret']);
+      const { heard, candidates } = JSON.parse(output) as { heard: unknown; candidates: string[] };
+      expect({ heard, candidates: new Set(candidates) }).toEqual({
+        heard: ['from one', 'from two'],
+        candidates: new Set([`relay ${SERVER}`]),
+      });
+    } finally {
+      await running.stop();
+    }
+  });
+});
