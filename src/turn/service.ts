@@ -1,5 +1,5 @@
 /** Runs the TURN server on the sockets and connections of the STUN servers of one host, and opens sockets for what it relays. */
-import { type Endpoint, type Family, familyOf, isAnyAddress, scopeOf } from '../net/address.ts';
+import { anyAddress, type Endpoint, type Family, familyOf, isAnyAddress, scopeOf } from '../net/address.ts';
 import {
   type Env,
   ignoreNetError,
@@ -53,15 +53,18 @@ export function startTurn(
 ): TurnService {
   const { observe, failed, ...settings } = options;
   const own = ownAddresses(env);
-  const served = new Set<Endpoint>();
+  /** Addresses by port: asked for each datagram. */
+  const served = new Map<number, Set<string>>();
   const server = new TurnServer({
     ...settings,
     random: env.random,
     date: () => env.clock.date().getTime(),
     isOwn: (address) =>
       own().some((each) => each.address === address || settings.shown?.({ ...each, port: 0 }).address === address),
-    serves: ({ address, port }) =>
-      [...served].some((each) => each.port === port && (each.address === address || isAnyAddress(each.address))),
+    serves: ({ address, port }) => {
+      const addresses = served.get(port);
+      return addresses !== undefined && (addresses.has(address) || addresses.has(anyAddress(familyOf(address))));
+    },
     relayAddress: ({ local }, family) =>
       relayAddress(
         local.address,
@@ -137,7 +140,7 @@ export function startTurn(
         ROLES.flatMap((role) => {
           const local = sockets.endpoints[role];
           if (!local) return [];
-          served.add(local);
+          served.set(local.port, (served.get(local.port) ?? new Set()).add(local.address));
           const post: Line['post'] = (data, to) => sockets.send({ data, to, viaRole: role });
           return [[role, { transport: 'udp', local, post } satisfies Line]];
         }),
