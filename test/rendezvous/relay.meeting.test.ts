@@ -6,6 +6,7 @@ import { drive } from '../../src/net/machine.ts';
 import { deferred, sleep } from '../../src/net/wait.ts';
 import { type ClientEvent, RendezvousClient } from '../../src/rendezvous/client.ts';
 import { decodeRelay, offerOf, type RelayOffer, relaysBeside } from '../../src/rendezvous/relay.ts';
+import { Deframer } from '../../src/stun/framing.ts';
 import { tryDecode } from '../../src/stun/message.ts';
 import { openRelay } from '../../src/turn/open.ts';
 import type { RelaySocket } from '../../src/turn/relay-socket.ts';
@@ -89,30 +90,50 @@ describe('the offer', () => {
 describe('two hosts that meet', () => {
   const room = bytes(16, 1);
 
-  /** Joins the room, and stays in it. */
-  async function join(env: Env, member: Uint8Array): Promise<{ offer: RelayOffer; leave: () => void }> {
-    const socket = await env.udp.open({ family: 4 });
+  /** Joins the room, by UDP or TCP, and stays in it. */
+  async function join(
+    env: Env,
+    member: Uint8Array,
+    transport: 'udp' | 'tcp' = 'udp',
+  ): Promise<{ offer: RelayOffer; statuses: string[]; leave: () => void }> {
     const { promise, resolve } = deferred<RelayOffer>();
+    const statuses: string[] = [];
     const client = new RendezvousClient({ server: S, room, member, random: env.random });
+    const hear = (data: Uint8Array): void => {
+      const message = tryDecode(data);
+      if (message) driver.feed({ kind: 'message', message, from: S, at: env.clock.now() });
+    };
+    const way = transport === 'udp' ? await overUdp(env, hear) : await overTcp(env, hear);
     const driver = drive<ClientEvent, ReturnType<RendezvousClient['handle']>[number]>(client, env.clock, (action) => {
-      if (action.kind === 'send') void socket.send(action.data, S);
+      if (action.kind === 'send') way.send(action.data);
       else if (action.kind === 'relay') resolve(action.offer);
-    });
-    socket.listen({
-      datagram: ({ data, from, at }) => {
-        const message = tryDecode(data);
-        if (message) driver.feed({ kind: 'message', message, from, at });
-      },
+      else if (action.kind === 'status') statuses.push(action.status);
     });
     driver.feed({ kind: 'publish', payload: bytes(10, 1) });
     const offer = await promise;
     return {
       offer,
+      statuses,
       leave: () => {
         driver.stop();
-        socket.close();
+        way.close();
       },
     };
+  }
+
+  async function overUdp(env: Env, hear: (data: Uint8Array) => void) {
+    const socket = await env.udp.open({ family: 4 });
+    socket.listen({ datagram: ({ data }) => hear(data) });
+    return { send: (data: Uint8Array) => void socket.send(data, S), close: () => socket.close() };
+  }
+
+  async function overTcp(env: Env, hear: (data: Uint8Array) => void) {
+    const stream = await env.tcp.connect(S, {});
+    void (async () => {
+      const deframer = new Deframer();
+      for await (const chunk of stream) for (const data of deframer.push(chunk)) hear(data);
+    })();
+    return { send: (data: Uint8Array) => void stream.write(data), close: () => stream.close() };
   }
 
   const relayOf = (
@@ -164,6 +185,15 @@ describe('two hosts that meet', () => {
       there.leave();
     }),
   );
+
+  it('meet though UDP is blocked on one side', () =>
+    meet(async (_, a, c2) => {
+      const [here, there] = await Promise.all([join(a, one, 'tcp'), join(c2, two)]);
+      await sleep(a.clock, 1_000);
+      expect([here.statuses.at(-1), there.statuses.at(-1)]).toEqual(['paired', 'paired']);
+      here.leave();
+      there.leave();
+    }));
 
   it('and reach nobody else by it, nor does anybody else get one', () =>
     meet(async (lab, a, c2, signal) => {
