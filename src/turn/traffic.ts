@@ -71,7 +71,7 @@ export class Traffic {
     if (++peer.sends >= SENDS_BEFORE_CHANNEL && peer.standing === 'unasked') this.#bind(peer, now);
   }
 
-  /** Asks for what is not there yet, and keeps it. */
+  /** Asks for what is not there yet, and keeps it; `anew`: for what is there too, and its channels. */
   permit(addresses: readonly string[], now: number, anew = false): void {
     const wanted: Permission[] = [];
     for (const address of new Set(addresses.map(unmappedV4))) {
@@ -80,6 +80,7 @@ export class Traffic {
       const standing = this.#peers.standing(permission, now);
       if (standing === 'asked' || (standing === 'granted' && !anew)) continue;
       wanted.push(permission);
+      for (const peer of this.#peers.bound(permission)) this.#bind(peer, now);
     }
     this.#create(wanted, now);
   }

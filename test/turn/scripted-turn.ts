@@ -60,6 +60,14 @@ export class ScriptedTurn {
     this.nonce = nonce;
   }
 
+  /** It keeps the allocations, and nothing of who may send to them. */
+  forgetPermissions(): void {
+    for (const { permissions, channels } of this.#held.values()) {
+      permissions.clear();
+      channels.clear();
+    }
+  }
+
   get allocations(): number {
     return this.#held.size;
   }

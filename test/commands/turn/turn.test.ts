@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { TurnResult } from '../../../src/probe/turn-check/result.ts';
 import { LAB_LOGIN, Lab, type LabOptions } from '../../../src/lab/topology.ts';
 import { run, tell } from '../worlds.ts';
+import { METHOD } from '../../../src/stun/message.ts';
+import type { ScriptedTurn } from '../../turn/scripted-turn.ts';
 import { turnWorld } from '../../turn/world.ts';
 
 const LOGIN = { NAT_TOOL_USERNAME: LAB_LOGIN.username, NAT_TOOL_PASSWORD: LAB_LOGIN.password };
@@ -121,6 +123,52 @@ describe('nat-tool turn', () => {
     expect(results(report.data)[0]?.cause).toBe('allocation-lost');
     expect(status).toBe(1);
     expect(server.allocations).toBe(0);
+  });
+
+  it.each<[string, string, (server: ScriptedTurn) => void, (server: ScriptedTurn) => void]>([
+    ['a server that falls silent', 'no-answer', (server) => (server.dead = true), (server) => (server.dead = false)],
+    ['permissions that the server forgets', 'permission-lost', (server) => server.forgetPermissions(), () => {}],
+    [
+      'permissions that it renews no more',
+      'permission-lost',
+      (server) => {
+        server.forgetPermissions();
+        server.refuse = ({ method }) => (method === METHOD.createPermission ? { code: 403 } : undefined);
+      },
+      (server) => (server.refuse = () => undefined),
+    ],
+    [
+      'relay ports that are closed meanwhile',
+      'relay-ports-closed',
+      (server) => (server.drop = { fromPeer: true }),
+      (server) => (server.drop = {}),
+    ],
+    [
+      'a relay that can send no more',
+      'relay-one-way',
+      (server) => (server.drop = { toPeer: true }),
+      (server) => (server.drop = {}),
+    ],
+  ])('watches, and tells of %s: %s', async (_, cause, spoil, mend) => {
+    const { lab, turn: server } = turnWorld();
+    const controller = new AbortController();
+    const { events } = await lab.run(async (env) => {
+      const cancels = [
+        env.clock.after(12_000, () => spoil(server)),
+        env.clock.after(30_000, () => mend(server)),
+        env.clock.after(60_000, () => controller.abort()),
+      ];
+      const told = await tell(env, ['turn', '--watch', 'turn.example.net'], {
+        environment: LOGIN,
+        signal: controller.signal,
+      });
+      for (const cancel of cancels) cancel();
+      return told;
+    });
+    const lost = events.find(({ event }) => event === 'lost');
+    expect(lost).toMatchObject({ cause });
+    expect(events.at(-1)).toMatchObject({ event: 'data', sent: 4, received: 4 });
+    expect(server.allocations).toBeLessThanOrEqual(2);
   });
 
   it('watches for a day without losing anything, whatever the nonce does', async () => {
