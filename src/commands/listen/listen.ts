@@ -10,6 +10,7 @@ import { StunMux } from '../../stun/mux.ts';
 import { checkFamily, KEEPALIVE_MS } from '../arguments.ts';
 import { type Context, UsageError, defineCommand } from '../command.ts';
 import { credentialsOf } from '../credentials.ts';
+import { PortMapping } from '../datagrams/mapping.ts';
 import { datagramsOf } from '../datagrams/input.ts';
 import { type DatagramEvent, DatagramOutput, datagramLine, mannerOf } from '../datagrams/output.ts';
 import { EchoGuard } from './echo.ts';
@@ -47,6 +48,7 @@ async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Li
   const echo = args.echo ? new EchoGuard(env.random) : undefined;
   const listener = new Listener({ ...args, echo }, output, tell as (event: ListenEvent) => void, env.clock.now());
   const publicSide = new PublicSide(context, { ...args, keepalive: fixed, credentials }, tell);
+  const mapping = new PortMapping(context, (mapped) => tell({ event: 'mapped', ...mapped }));
   const findings: Finding[] = [];
   const stop = new AbortController();
   const all = AbortSignal.any([signal, stop.signal]);
@@ -69,6 +71,7 @@ async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Li
     }
     const listening = sockets.map(({ local }) => formatEndpoint(local));
     tell({ event: 'listening', addresses: listening });
+    if (args.map) mapping.start(sockets[0]?.local.port ?? 0, args, () => listener.done.resolve());
     if (args.stun)
       inBackground(
         publicSide.watch(args.stun, muxes, all).catch((error: unknown) => {
@@ -140,12 +143,14 @@ async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Li
     const first = senders[0]?.address;
     if (listener.ignored > 0 && first !== undefined)
       findings.push(finding('others-ignored', { count: listener.ignored, first }));
-    findings.push(...publicSide.findings());
+    await mapping.end();
+    findings.push(...publicSide.findings(), ...mapping.findings());
     const full = args.count !== undefined && listener.datagrams >= args.count;
     await output.end();
     const data: Listened = {
       listening,
       public: publicSide.latest,
+      mapped: mapping.latest,
       datagrams: listener.datagrams,
       bytes: listener.bytes,
       senders,
@@ -159,6 +164,7 @@ async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Li
   } finally {
     stop.abort();
     for (const socket of sockets) socket.close();
+    await mapping.end();
     // All but the reading of standard input ends at once; that one cannot be told.
     void Promise.all(background);
   }
@@ -180,6 +186,7 @@ export default defineCommand({
       command: 'nat-tool listen -p 12001 --stun stun.example.net',
       explain: 'Show the public side of the port, and keep it',
     },
+    { command: 'nat-tool listen -p 12001 --map', explain: 'Have the router open the port to everybody' },
     { command: 'nat-tool listen 12001 -c 1 > message', explain: 'Save the payload of one datagram' },
     { command: 'nat-tool listen -p 7 --echo', explain: 'Answer everybody with what they sent' },
     { command: 'nat-tool listen -k --json 5140', explain: 'One JSON event for each datagram, from any sender' },
@@ -198,7 +205,7 @@ export default defineCommand({
       ],
     },
   ],
-  seeAlso: ['punch', 'send', 'public-ip'],
+  seeAlso: ['punch', 'send', 'map', 'public-ip'],
   exitMeanings: { 0: 'something came', 1: 'nothing came' },
   run,
   view,

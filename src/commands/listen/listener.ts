@@ -3,6 +3,7 @@ import { type Endpoint, formatEndpoint, sameEndpoint } from '../../net/address.t
 import { type Datagram, ignoreNetError, type UdpSocket } from '../../net/env.ts';
 import { deferred } from '../../net/wait.ts';
 import { answerPunch } from '../../probe/punch/hole-keeping.ts';
+import type { MappedPort } from '../datagrams/mapping.ts';
 import type { DatagramEvent, DatagramOutput } from '../datagrams/output.ts';
 import type { EchoGuard } from './echo.ts';
 
@@ -20,6 +21,8 @@ export type ListenEvent =
       /** The NAT forgot that one in a silence of so long. */
       readonly forgottenWithinMs?: number;
     }
+  /** The router keeps the port open; again when that has another public side. */
+  | ({ readonly event: 'mapped' } & MappedPort)
   /** The first silence that the NAT's memory outlived after it had forgotten; `kept`: from now on there is none longer. */
   | { readonly event: 'held'; readonly everyMs: number; readonly kept: boolean }
   /** A probe of the other side's `punch` came in and was answered. */

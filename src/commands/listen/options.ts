@@ -10,6 +10,7 @@ import {
   HABITS,
 } from '../arguments.ts';
 import type { ArgsOf } from '../command.ts';
+import { MAP } from '../datagrams/mapping.ts';
 
 export const positionals = {
   localPort: { valueName: 'PORT', parse: parseLocalPort, describe: 'local port, as with -p' },
@@ -49,6 +50,7 @@ export const options = {
     parse: parseRemote,
     describe: 'open a hole to this remote end from the port',
   },
+  map: MAP,
   keepalive: {
     type: 'string',
     bare: '10',

@@ -4,6 +4,7 @@ import type { ForwardingRow } from '../../report/forwarding.ts';
 import type { Report } from '../../report/report.ts';
 import type { Look } from '../command.ts';
 import { type DatagramEvent, mannerOf } from '../datagrams/output.ts';
+import { type MappedPort, mappedInWords } from '../datagrams/mapping.ts';
 import { bytesInWords } from '../datagrams/payload.ts';
 import { seconds } from '../datagrams/seconds.ts';
 import type { ListenEvent } from './listener.ts';
@@ -12,6 +13,8 @@ import type { Args } from './options.ts';
 export interface Listened {
   readonly listening: readonly string[];
   readonly public: string | null;
+  /** What the router opened with --map. */
+  readonly mapped: MappedPort | null;
   readonly datagrams: number;
   readonly bytes: number;
   readonly senders: readonly { readonly address: string; readonly datagrams: number; readonly bytes: number }[];
@@ -41,6 +44,8 @@ export function inWords(event: Exclude<ListenEvent, DatagramEvent>): string {
       return event.public === event.private
         ? `public side: ${event.public}, the same as the local one: there is no NAT`
         : `public side: ${event.private} | ${event.public} | ${event.remote}${whyNew(event)}`;
+    case 'mapped':
+      return mappedInWords(event);
     case 'held': {
       const s = seconds(event.everyMs, 'down');
       return event.kept

@@ -1,6 +1,7 @@
 /** The arguments of `punch`. */
 import { LOCAL_END, parseKeepalive, parseSeconds, parseStun, parseWhole, WAIT, HABITS } from '../arguments.ts';
 import type { ArgsOf } from '../command.ts';
+import { MAP } from '../datagrams/mapping.ts';
 import { parseHex } from '../datagrams/payload.ts';
 import { REMOTE } from '../datagrams/remote.ts';
 
@@ -62,6 +63,7 @@ export const options = {
     ...WAIT,
     describe: 'wait so long for the other side; 10 unless --count is given or the port is shared',
   },
+  map: MAP,
   keepalive: {
     type: 'string',
     bare: '10',

@@ -10,6 +10,7 @@ import { checkFamily } from '../arguments.ts';
 import { type Context, UsageError, defineCommand } from '../command.ts';
 import { largestDatagram, sized } from '../datagrams/payload.ts';
 import { resolveRemote } from '../datagrams/remote.ts';
+import { mappedInWords, PortMapping } from '../datagrams/mapping.ts';
 import { Keeping } from './keeping.ts';
 import { type Knowledge, learn } from './knowledge.ts';
 import { type Args, options, positionals } from './options.ts';
@@ -45,9 +46,13 @@ async function run(args: Args, context: Context): Promise<Report<PunchReport>> {
   let settle = async (): Promise<MappedAddress | undefined> => undefined;
   let punched: Punched | undefined;
   let forgotten: Finding | undefined;
+  const hangUp = new AbortController();
+  const all = AbortSignal.any([signal, hangUp.signal]);
+  const mapping = new PortMapping(context, (mapped) => context.note(mappedInWords(mapped)));
+  if (args.map) mapping.start(port.port, { family: port.family, source: args.source }, () => hangUp.abort());
   try {
     context.progress('asking STUN servers for the public side of the port');
-    const learnt = await learn(context, port, args, remote, signal);
+    const learnt = await learn(context, port, args, remote, all);
     knowledge = learnt;
     settle = learnt.side.settle;
     // Otherwise the report, which says the same, is about to be printed.
@@ -57,30 +62,36 @@ async function run(args: Args, context: Context): Promise<Report<PunchReport>> {
         ? `punching ${formatEndpoint(remote)}; waiting for the other side`
         : `punching ${formatEndpoint(remote)}`,
     );
-    if (!signal.aborted)
+    if (!all.aborted)
       punched = await punch(
         env,
         port,
         { remote, count: args.count, intervalMs: args.interval, ttl: args.ttl, payload, waitMs },
-        signal,
+        all,
       );
     // The hole is there for whoever comes later, answered or not.
-    if (args.keepalive !== undefined && !signal.aborted && punched && !isStuck(punched)) {
+    if (args.keepalive !== undefined && !all.aborted && punched && !isStuck(punched)) {
       context.progress('keeping the hole open');
       const keeping = new Keeping(context, punched.peer?.address ?? remote, args.keepalive);
-      ({ punched, forgotten } = await keeping.run(port, punched, { payload, ttl: args.ttl }, signal));
+      ({ punched, forgotten } = await keeping.run(port, punched, { payload, ttl: args.ttl }, all));
     }
   } catch (error) {
-    if (!signal.aborted) throw worded(error, remote);
+    if (!all.aborted) throw worded(error, remote);
   } finally {
     const side = await settle().finally(() => port.close());
+    await mapping.end();
     if (knowledge && side) knowledge = { ...knowledge, side };
   }
   if (punched?.failure && isStuck(punched) && punched.sent === 0) throw worded(punched.failure, remote);
   const { data, findings } = conclude(remote, port, knowledge, punched, waitMs, args);
   if (forgotten) findings.push(forgotten);
+  findings.push(...mapping.findings());
   if (signal.aborted) findings.push(finding('interrupted'));
-  return finish(signal.aborted || (punched && isStuck(punched)) ? 'partial' : 'complete', data, findings);
+  return finish(
+    signal.aborted || (punched && isStuck(punched)) ? 'partial' : 'complete',
+    { ...data, mapped: mapping.latest },
+    findings,
+  );
 }
 
 /** Nothing could be sent any more. */

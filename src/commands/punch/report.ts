@@ -10,6 +10,7 @@ import type { ServerView } from '../../probe/punch/mapped-address.ts';
 import type { PunchPeer, Punched } from '../../probe/punch/punch.ts';
 import { type Finding, finding } from '../../report/finding.ts';
 import { type ForwardingRow, ForwardingTable } from '../../report/forwarding.ts';
+import type { MappedPort } from '../datagrams/mapping.ts';
 import { type Knowledge, warnings } from './knowledge.ts';
 import type { Args } from './options.ts';
 import { commandsFor } from './other-side.ts';
@@ -44,6 +45,8 @@ export interface PunchReport {
   readonly otherSide: { readonly punch: string; readonly send: string } | null;
   readonly stun: readonly ServerView[];
   readonly table: readonly ForwardingRow[];
+  /** What the router opened with --map. */
+  readonly mapped: MappedPort | null;
 }
 
 function tableOf(
@@ -140,6 +143,7 @@ export function conclude(
     otherSide: side ? commandsFor(remote, side) : null,
     stun: knowledge?.side.views ?? [],
     table: tableOf(believed, punched, remote, side, assumed).rows(),
+    mapped: null,
   };
   return { data, findings };
 }
