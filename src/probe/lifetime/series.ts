@@ -37,6 +37,9 @@ const LATE_MS = 50;
 /** Looks that may fail before there was one that did not. */
 const FIRST_LOOKS = 3;
 const REFRESHES = 3;
+/** Of the age that is proven, the part after which a sentinel is used again; and how long that may take. */
+const RENEW_AT = 0.6;
+const RENEW_TAKES_MS = 1_500;
 
 export class Series {
   readonly after: After;
@@ -108,7 +111,7 @@ export class Series {
   }
 
   async #ages(left: Hole[], terms: Terms): Promise<void> {
-    const { field, control, grid, signal } = terms;
+    const { field, control, grid } = terms;
     const { clock } = field.env;
     const age = most(
       left.slice(0, 1).map(({ earliest }) => clock.now() - earliest),
@@ -127,7 +130,8 @@ export class Series {
         left.unshift(hole);
         continue;
       }
-      await sleep(clock, Math.max(0, wait), signal);
+      await this.#sleep(clock.now() + wait, terms);
+      if (this.end !== undefined) return;
       const sentinel =
         this.#sentinel && clock.now() - this.#sentinel.since < this.aliveMs ? this.#sentinel.hole : undefined;
       const witness = left.find((each) => field.isReachable(each));
@@ -142,6 +146,22 @@ export class Series {
       if (witness) field.close(left.splice(left.indexOf(witness), 1)[0] as Hole);
     }
     this.end = 'outlived';
+  }
+
+  /** Sleeps; where that is long for the sentinel, it is seen to be open meanwhile, and used again. */
+  async #sleep(until: number, { field, control, signal }: Terms): Promise<void> {
+    const { clock } = field.env;
+    for (;;) {
+      const due = this.#sentinel ? this.#sentinel.since + RENEW_AT * this.aliveMs : Number.POSITIVE_INFINITY;
+      await sleep(clock, Math.max(0, Math.min(until, due) - clock.now()), signal);
+      if (!this.#sentinel || until - due < RENEW_TAKES_MS)
+        return sleep(clock, Math.max(0, until - clock.now()), signal);
+      const { hole } = this.#sentinel;
+      const { outcome } = await tryHole(field, hole, { control }, signal);
+      if (outcome === 'silent') return void (this.end = 'state-lost');
+      this.#sentinel = undefined;
+      if (outcome === 'alive') await this.#keep(hole, field, signal);
+    }
   }
 
   async #try(hole: Hole, company: Company, { field, changed, signal }: Terms): Promise<Trial> {
@@ -163,7 +183,7 @@ export class Series {
     for (let i = 0; i < REFRESHES; i++) {
       const call = field.call(hole, true);
       if (!(await field.gate.wait(() => call.heardAt !== undefined, field.answerMs, signal))) continue;
-      if (this.#sentinel) field.close(this.#sentinel.hole);
+      if (this.#sentinel && this.#sentinel.hole !== hole) field.close(this.#sentinel.hole);
       if (call.mapped) hole.mapped = call.mapped;
       this.#sentinel = { hole, since: call.sentAt };
       return;

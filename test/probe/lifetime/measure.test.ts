@@ -96,6 +96,21 @@ describe('what there is to know', () => {
   });
 });
 
+describe('with few holes', () => {
+  it.each(['full-cone,pool=4:arbitrary,timeout=100', 'linux,limit=16', 'symmetric,limit=20,timeout=60'])(
+    '%s: wide bounds, and right ones',
+    async (nat) => {
+      for (const seed of [1, 2, 3]) {
+        const result = await measure({ nat, seed, loss: 0.05 }, { maxMs: 1_800_000 });
+        const truth = nat.startsWith('linux') ? 120_000 : nat.startsWith('full') ? 100_000 : 60_000;
+        const both = hole(result, 'both-ways');
+        expect(both?.aliveMs).toBeLessThanOrEqual(truth);
+        expect(both?.deadMs).toBeGreaterThanOrEqual(truth);
+      }
+    },
+  );
+});
+
 describe('nobody outside, or nobody to be believed', () => {
   const faulty = (...faults: ServerFault[]) => ({ servers: [{ ...DEFAULT_SERVER, faults }] });
 
