@@ -140,7 +140,7 @@ export class PartnerLink implements Machine<LinkEvent, LinkAction> {
 
   #greet(now: number): LinkAction[] {
     const silence = now - this.#heardAt;
-    const left = this.#state !== 'away' && silence >= AWAY_MS ? this.#away() : [];
+    const left = silence >= AWAY_MS ? this.#away() : [];
     this.#greetAt = now + (silence >= LONG_AWAY_MS ? GREET_ABSENT_MS : GREET_AGAIN_MS);
     const nonce = this.#draw();
     this.#nonces.set(nonce, now);

@@ -56,6 +56,7 @@ export function startPartner(
     else sockets.send({ viaRole: 'A1P1', to: action.to, data: action.data });
   };
   const driver = drive(link, clock, perform, failed);
+  let told = false;
   const follow = async (): Promise<void> => {
     for (;;) {
       if (link.state === 'away') {
@@ -63,6 +64,9 @@ export function startPartner(
           ignoreNetError(error);
           return [];
         });
+        // Nobody to greet: the link itself has nothing to tell.
+        if (address === undefined && !told) changed('away', undefined);
+        told = true;
         if (address !== undefined) driver.feed({ kind: 'resolved', to: { address, port: host.port } });
       }
       await sleep(clock, LOOK_UP_MS, stop.signal);

@@ -153,7 +153,7 @@ export function line(event: ServeEvent): string | undefined {
     case 'request':
       return `${event.transport} ${event.from} asked ${event.role}: ${event.answeredFrom === null ? 'no answer' : `answered from ${event.answeredFrom}`}`;
     case 'partner':
-      return `partner ${event.host} is ${PARTNER_WORDS[event.state]}${event.rttMs === null ? '' : ` (${event.rttMs} ms)`}: ${event.other === null ? 'no other address is told' : `other address ${event.other}`}`;
+      return `partner ${event.host} is ${PARTNER_WORDS[event.state]}${event.state === 'away' && event.forged > 0 ? ', or has another secret' : ''}${event.rttMs === null ? '' : ` (${event.rttMs} ms)`}: ${event.other === null ? 'no other address is told' : `other address ${event.other}`}`;
     case 'counters':
       return inWords(event);
     case 'allocated':

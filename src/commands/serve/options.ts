@@ -34,14 +34,14 @@ export const options = {
     valueName: 'PUBLIC[=LOCAL]',
     array: true,
     parse: parseAdvertise,
-    describe: 'the public address that a 1:1 NAT or a forwarding router gives to this one; repeatable',
+    describe: 'the public address that a 1:1 NAT or a forwarding router gives to this one',
   },
   stun: {
     type: 'string',
     valueName: 'SERVER',
     array: true,
     parse: parseStun,
-    describe: 'STUN server that tells the public addresses of private ones, at the start; repeatable',
+    describe: 'STUN server that tells the public addresses of private ones, at the start',
   },
   partner: {
     type: 'string',

@@ -9,6 +9,7 @@ import {
   scopeOf,
 } from '../../net/address.ts';
 import { type Env, NetError } from '../../net/env.ts';
+import { NO_SUCH_FAMILY } from '../../net/error-words.ts';
 import { formatHostPort, type HostPort } from '../../net/host-port.ts';
 import type { RateLimit } from '../../net/rate-limit.ts';
 import { routedAddress } from '../../net/route.ts';
@@ -42,6 +43,8 @@ export interface PartnerNews {
   /** What clients are told as the other address; null where it plays no second address. */
   readonly other: string | null;
   readonly rttMs: number | null;
+  /** Words that were not made with our secret, so far. */
+  readonly forged: number;
 }
 
 export interface PartnersOptions {
@@ -53,11 +56,18 @@ export interface PartnersOptions {
   readonly failed: (error: unknown) => void;
 }
 
+interface Link {
+  readonly service: PartnerService;
+  server: Listening | undefined;
+  /** Tells what became known before the server was open. */
+  missed: (() => void) | undefined;
+}
+
 /** One link for each address family. */
 export class Partners {
   readonly #env: Env;
   readonly #options: PartnersOptions;
-  readonly #links = new Map<Family, { readonly service: PartnerService; server: Listening | undefined }>();
+  readonly #links = new Map<Family, Link>();
 
   constructor(env: Env, options: PartnersOptions) {
     this.#env = env;
@@ -89,8 +99,8 @@ export class Partners {
       return (await routedAddress(this.#env.udp, { address: at, port }, undefined, signal)) === address;
     } catch (error) {
       if (!(error instanceof NetError)) throw error;
-      // No such address of the partner, or nobody knows now: the first will do.
-      return error.kind !== 'not-found' && error.kind !== 'unreachable';
+      // Where nobody knows its address now, the first of ours will do.
+      return error.code !== NO_SUCH_FAMILY && error.kind !== 'unreachable';
     }
   }
 
@@ -101,14 +111,17 @@ export class Partners {
     const outside = () => this.#links.get(family)?.server?.advertised ?? {};
     const changed = (state: LinkState, partner: Partner | undefined) => this.#changed(family, state, partner);
     const service = startPartner(this.#env, sockets, { host, family, secret, limit, outside, changed, failed });
-    this.#links.set(family, { service, server: undefined });
+    this.#links.set(family, { service, server: undefined, missed: undefined });
     return service;
   };
 
   /** It is open now. */
   opened(server: Listening): void {
-    const link = this.#links.get(familyOf(server.endpoints.A1P1?.address ?? ''));
-    if (link) link.server ??= server;
+    const family = familyOf(server.endpoints.A1P1?.address ?? '');
+    const link = this.#links.get(family);
+    if (!link || link.server) return;
+    link.server = server;
+    link.missed?.();
   }
 
   closed(server: Listening): void {
@@ -124,7 +137,9 @@ export class Partners {
   }
 
   #changed(family: Family, state: LinkState, partner: Partner | undefined): void {
-    const server = this.#links.get(family)?.server;
+    const link = this.#links.get(family);
+    if (link && !link.server) link.missed = () => this.#changed(family, state, partner);
+    const server = link?.server;
     const own = server?.endpoints.A1P1;
     if (!server || !own) return;
     const { outsides, host, news } = this.#options;
@@ -140,6 +155,7 @@ export class Partners {
       address: formatEndpoint(own),
       state,
       other: other ? formatEndpoint(other) : null,
+      forged: link.service.counters.forged,
       rttMs: partner ? Math.round(partner.rttMs * 10) / 10 : null,
     });
   }

@@ -181,6 +181,33 @@ describe('two partners', () => {
     }
   });
 
+  it('say so when the other one is not there from the beginning, and why that may be', async () => {
+    const alone = async (partner: string, secretOfY?: string) => {
+      const lab = new Lab();
+      lab.addHost('X', [X]);
+      lab.addHost('Y', [Y]);
+      const { signal, interrupt } = interruptible();
+      return play(lab, async (on, later) => {
+        const serve = (host: string, other: string, NAT_TOOL_PARTNER_SECRET: string) =>
+          run(['serve', '-4', '--partner', other], { env: on(host), signal, environment: { NAT_TOOL_PARTNER_SECRET } });
+        const both = [
+          serve('X', partner, SECRET.NAT_TOOL_PARTNER_SECRET),
+          ...(secretOfY ? [serve('Y', X, secretOfY)] : []),
+        ];
+        await later(40_000);
+        interrupt();
+        return (await Promise.all(both))[0]?.stdout.split('\n').filter((line) => line.startsWith('partner '));
+      });
+    };
+    expect(await alone(Y)).toEqual([`partner ${Y}:3478 is not there: no other address is told`]);
+    expect(await alone('nowhere.example')).toEqual([
+      'partner nowhere.example:3478 is not there: no other address is told',
+    ]);
+    expect(await alone(Y, 'another secret than that')).toEqual([
+      `partner ${Y}:3478 is not there, or has another secret: no other address is told`,
+    ]);
+  });
+
   it.each([
     [['--partner', Y], {}, /NAT_TOOL_PARTNER_SECRET is not set/],
     [['--partner', Y], { NAT_TOOL_PARTNER_SECRET: 'short' }, /at least 16 characters, got 5/],
