@@ -49,7 +49,9 @@ export function channelBind(
   const relay = allocation.relayOf(familyOf(peer.address));
   if (!relay) return [request.refuse(443, 'Peer Address Family Mismatch')];
   const reachable = reach.of(allocation, peer.address);
-  if (!reachable || !reach.isPeer(peer)) return [request.refuse(403, 'Forbidden')];
+  // At an address of this host only a relay can be the peer: said now, rather than by silence.
+  const isThere = reachable && (reachable.others || reach.relayAt(peer, allocation));
+  if (!isThere || !reach.isPeer(peer)) return [request.refuse(403, 'Forbidden')];
   const room = allocation.hasRoomFor(new Map([[peer.address, reachable]]), now);
   const bound = room ? allocation.bind(number, peer, relay, reachable, now) : 'full';
   if (bound === 'conflict') return [request.refuse(400, 'the channel or the peer is bound otherwise')];

@@ -29,13 +29,16 @@ export const fixedUsers =
     return password === undefined ? undefined : { passwords: [password], user: username };
   };
 
+/** Those whose time-limited logins bear no name are one user. */
+const NAMELESS = 'time-limited';
+
 /** Time-limited names; any of the secrets is right. The name behind the colon is the user: else each time stamp would be a new one. */
 export const restUsers =
   (secrets: readonly string[]): Users =>
   (username, date) => {
     const rest = restName(username);
     if (!rest || rest.expiresAt * 1000 <= date) return undefined;
-    return { passwords: secrets.map((secret) => restPassword(secret, username)), user: `:${rest.name}` };
+    return { passwords: secrets.map((secret) => restPassword(secret, username)), user: rest.name || NAMELESS };
   };
 
 /** The first that knows the name. */

@@ -136,6 +136,7 @@ describe('the server refuses them', () => {
     expect(of.relays.sockets[0]?.posted).toHaveLength(0);
     expect(of.relays.line.posted).toHaveLength(0);
     // A port of ours where no allocation is.
+    expect(outcome(of.bind(0x4001, { address: SERVER.address, port: 50_000 }))).toBe(403);
     of.permit({ address: SERVER.address, port: 0 });
     for (const port of [SERVER.port, 50_000]) of.sendTo({ address: SERVER.address, port }, Uint8Array.of(1));
     expect(of.relays.sockets[0]?.posted).toHaveLength(0);

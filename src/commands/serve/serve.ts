@@ -230,6 +230,9 @@ export default defineCommand({
       ['TCP connections', String(counters.connections)],
       ['Rendezvous', String(counters.registers)],
       ['Meetings', String(counters.meetings)],
+      ...(counters.relay
+        ? [['Relayed', `${counters.relay.relayed} datagrams, ${counters.relay.relayedBytes} bytes`] as const]
+        : []),
     ]),
   ],
   short: ({ data }) => String(data.counters.answered),
