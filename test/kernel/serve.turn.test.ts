@@ -16,6 +16,7 @@ describeKernel('serve --turn', ['nat-tool', 'turnutils_uclient', 'turnutils_peer
   let internet: Internet;
   let server: Host;
   let client: Host;
+  let cloud: Host;
   let attacker: Host;
   let peer: Running;
   const directory = mkdtempSync(join(tmpdir(), 'nat-tool-turn-'));
@@ -25,6 +26,7 @@ describeKernel('serve --turn', ['nat-tool', 'turnutils_uclient', 'turnutils_peer
     internet = await Internet.create();
     server = await internet.host('s', [SERVER]);
     attacker = await internet.host('x', [ATTACKER]);
+    ({ host: cloud } = await internet.cloud('d', ['40.30.20.20']));
     const echo = await internet.host('p', [PEER]);
     ({ client } = await internet.site('a', { kind: 'port-restricted-cone' }));
     peer = echo.start(['turnutils_peer', '-L', PEER, '-p', '3480']);
@@ -74,11 +76,11 @@ describeKernel('serve --turn', ['nat-tool', 'turnutils_uclient', 'turnutils_peer
     }
   }
   /** Messages sent and received by coturn's client, through the relay to the peer and back. */
-  async function uclient(...words: string[]): Promise<{ sent: number; received: number }> {
+  async function uclient(at: string, ...words: string[]): Promise<{ sent: number; received: number }> {
     const login = words.includes('-W') ? [] : ['-w', 'secret'];
     const { stdout, stderr } = await client.run([
       ...['turnutils_uclient', '-u', 'alice', ...login, '-e', PEER, '-r', '3480', '-n', '5', '-m', '1', ...words],
-      SERVER,
+      at,
     ]);
     const [, sent = 0, received = 0] =
       /start_mclient: tot_send_msgs=(\d+), tot_recv_msgs=(\d+)/.exec(stdout + stderr) ?? [];
@@ -98,11 +100,30 @@ describeKernel('serve --turn', ['nat-tool', 'turnutils_uclient', 'turnutils_peer
       ['relay to relay', ['-c', '-y']],
     ])('%s', async (_, words) => {
       await serving(async () => {
-        const { sent, received } = await uclient(...words);
+        const { sent, received } = await uclient(SERVER, ...words);
         expect(sent).toBeGreaterThanOrEqual(5);
         expect(received).toBe(sent);
       });
     });
+  });
+
+  it.each([
+    ['to a peer', []],
+    ['relay to relay', ['-y']],
+  ])('behind a 1:1 NAT, by its public address: %s', async (_, words) => {
+    const outside = '40.30.20.20';
+    const running = cloud.start([
+      ...['node', bin, 'serve', '--json', '--turn', '--users', file('users'), '--advertise', outside],
+    ]);
+    try {
+      await running.until(/"listening".*"tcp"/);
+      const { sent, received } = await uclient(outside, '-c', ...words);
+      expect(sent).toBeGreaterThanOrEqual(5);
+      expect(received).toBe(sent);
+      expect(running.stdout()).toMatch(/"allocated".*"relayed":\["40\.30\.20\.20:/);
+    } finally {
+      await running.stop();
+    }
   });
 
   it.each(['udp', 'tcp'])('an ICE agent that others wrote, by its relay alone, over %s', async (transport) => {
@@ -155,7 +176,7 @@ describeKernel('serve --turn', ['nat-tool', 'turnutils_uclient', 'turnutils_peer
         const attack = flood(100_000);
         const asked = await report(client, ['stun', '-c', '100', '-i', '0.02', '-w', '1', SERVER]);
         const [{ sent, received }] = asked.report.data['results'] as [{ sent: number; received: number }];
-        const through = await uclient('-c');
+        const through = await uclient(SERVER, '-c');
         await attack.finished;
         running.signal('SIGUSR2');
         const [, challenged] = await running.until(/"challenged":(\d+)/);
