@@ -1,0 +1,100 @@
+/** Signalling by way of MQTT brokers, several at once: whichever delivers first. What they carry is sealed, and its topic follows from the code. */
+import type { Env } from '../../net/env.ts';
+import { type Driver, drive } from '../../net/machine.ts';
+import { Waits } from '../../net/wait.ts';
+import { BrokerLink } from './broker-link.ts';
+import { type BrokerName, formatBroker } from './broker-name.ts';
+import { Meeting, type MeetingAction, type MeetingEvent } from './meeting.ts';
+import type { Signalling, SignallingListener } from './signalling.ts';
+
+export interface MqttSignallingOptions {
+  readonly env: Pick<Env, 'clock' | 'random' | 'tcp' | 'resolver'>;
+  readonly brokers: readonly BrokerName[];
+  readonly trusted?: string | undefined;
+  readonly topic: string;
+  readonly key: Uint8Array;
+  readonly member: Uint8Array;
+  /** For the timeline. */
+  readonly note: (event: string, details: Readonly<Record<string, unknown>>) => void;
+}
+
+/** How long until brokers of which none has let us in are called silent. */
+const SILENT_MS = 15_000;
+
+export class MqttSignalling implements Signalling {
+  readonly #options: MqttSignallingOptions;
+  readonly #waits = new Waits();
+  readonly #driver: Driver<MeetingEvent>;
+  readonly #links: BrokerLink[] = [];
+  #listener: SignallingListener | undefined;
+  #open = false;
+  #closed = false;
+  #cancelSilent: () => void = () => {};
+
+  constructor(options: MqttSignallingOptions) {
+    const { env, member, key } = options;
+    this.#options = options;
+    this.#driver = drive(new Meeting({ member, key, random: env.random }), env.clock, (action) =>
+      this.#perform(action),
+    );
+  }
+
+  subscribe(listener: SignallingListener): void {
+    const { env, brokers, trusted, topic, note } = this.#options;
+    this.#listener = listener;
+    this.#cancelSilent = env.clock.after(SILENT_MS, () => {
+      if (!this.#open) listener.status('silent');
+    });
+    for (const broker of brokers) {
+      const name = formatBroker(broker);
+      void this.#waits.run(async (signal) => {
+        const link = new BrokerLink(env, {
+          broker,
+          topic,
+          trusted,
+          signal,
+          opened: () => this.#driver.feed({ kind: 'opened' }),
+          welcomed: () => {
+            note('broker', { broker: name, state: 'open' });
+            if (!this.#open) listener.status('waiting');
+            this.#open = true;
+          },
+          heard: (bytes) => this.#driver.feed({ kind: 'heard', bytes }),
+          failed: (why) => note('broker', { broker: name, state: 'failed', why }),
+        });
+        this.#links.push(link);
+        await link.run();
+      });
+    }
+  }
+
+  publish(payload: Uint8Array): void {
+    this.#driver.feed({ kind: 'publish', payload });
+  }
+
+  refresh(): void {
+    this.#driver.feed({ kind: 'refresh' });
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#cancelSilent();
+    this.#driver.feed({ kind: 'close' });
+    this.#driver.stop();
+    this.#waits.end();
+  }
+
+  #perform(action: MeetingAction): void {
+    switch (action.kind) {
+      case 'say':
+        for (const link of this.#links) link.say(action.bytes);
+        return;
+      case 'paired':
+      case 'peer-left':
+        return this.#listener?.status(action.kind);
+      case 'peer':
+        return this.#listener?.peer({ member: action.member, payload: action.payload, observed: undefined });
+    }
+  }
+}
