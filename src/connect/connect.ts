@@ -10,7 +10,13 @@ import { type Bearer, Connection } from './connection.ts';
 import { firstAnswering, inTurn } from './reach.ts';
 import { establish } from './session.ts';
 import type { ConnectFailure, SessionOptions } from './session-api.ts';
+import type { Credentials } from '../stun/client.ts';
+import { type BrokerName, topicOf } from './signalling/broker-name.ts';
+import { MqttSignalling } from './signalling/mqtt.ts';
+import type { Trouble } from './signalling/public-side.ts';
 import { RendezvousSignalling } from './signalling/rendezvous.ts';
+import type { Signalling } from './signalling/signalling.ts';
+import { Together } from './signalling/together.ts';
 import { Timeline, type TimelineEvent } from './timeline.ts';
 
 interface Common {
@@ -27,8 +33,22 @@ interface Common {
   readonly onEvent?: ((event: TimelineEvent) => void) | undefined;
 }
 
+/** Brokers that carry the signalling. */
+export interface Brokers {
+  readonly names: readonly BrokerName[];
+  /** Trusted beside the system's certificates, PEM. */
+  readonly trusted?: string | undefined;
+}
+
 /** Of {@link connect}; times in milliseconds. */
 export interface ConnectOptions extends Common {
+  /** Where both meet too, or, where `server` is no rendezvous, instead. */
+  readonly brokers?: Brokers | undefined;
+  /** `server` is no `nat-tool serve`: it only shows the public side, as any STUN server does. Then there are `brokers`. */
+  readonly stunOnly?: boolean | undefined;
+  readonly credentials?: Credentials | undefined;
+  /** Why such a server did not tell the public side. */
+  readonly trouble?: ((trouble: Trouble) => void) | undefined;
   /** Look for a new path when one has died. */
   readonly repair?: boolean | undefined;
 }
@@ -88,7 +108,8 @@ export async function connect(env: Env, options: ConnectOptions): Promise<Connec
     options.onEvent?.({ atMs: 0, event: 'repair' });
     try {
       const again = { ...options, server, waitMs: REPAIR_MS };
-      const found = await attempt(env, again, byRendezvous(env, again, ++generation), timelineOf(env, options));
+      const timeline = timelineOf(env, options);
+      const found = await attempt(env, again, introduction(env, again, ++generation, timeline), timeline);
       return found.kind === 'connected' ? found.bearer : undefined;
     } catch (error) {
       if (signal.aborted) return undefined;
@@ -108,21 +129,44 @@ export async function connectBy(env: Env, options: Common & Introduction): Promi
   return resultOf(env, await attempt(env, options, options, timelineOf(env, options)));
 }
 
-function byRendezvous(env: Env, { server, secret, source }: Common, generation: number): Introduction {
+function introduction(env: Env, options: ConnectOptions, generation: number, timeline: Timeline): Introduction {
+  const { server, secret, source, brokers, stunOnly = false, credentials, trouble = () => {} } = options;
   return {
-    trusted: true,
-    makeSignalling: ({ member, observed, send }) =>
-      new RendezvousSignalling({
-        send,
-        server,
-        room: secret.room(generation),
-        member,
-        clock: env.clock,
-        random: env.random,
-        proven: generation > 0,
-        observed,
-        watchRefusal: (refused) => watchRefusal(env, server, source, refused),
-      }),
+    trusted: !stunOnly,
+    credentials,
+    makeSignalling: ({ main, member, observed, send }) => {
+      const ways: Signalling[] = [];
+      if (!stunOnly)
+        ways.push(
+          new RendezvousSignalling({
+            send,
+            server,
+            room: secret.room(generation),
+            member,
+            clock: env.clock,
+            random: env.random,
+            proven: generation > 0,
+            observed,
+            watchRefusal: (refused) => watchRefusal(env, server, source, refused),
+          }),
+        );
+      if (brokers)
+        ways.push(
+          new MqttSignalling({
+            env,
+            brokers: brokers.names,
+            trusted: brokers.trusted,
+            topic: topicOf(secret.topic(generation)),
+            key: secret.meetingKey(generation),
+            member,
+            stun: stunOnly ? { mux: main.mux, send, server, credentials, observed, trouble } : undefined,
+            note: (event, details) => timeline.add(event, details),
+          }),
+        );
+      const [only, ...others] = ways;
+      if (!only) throw new RangeError('neither a rendezvous nor brokers');
+      return others.length === 0 ? only : new Together(ways);
+    },
   };
 }
 
@@ -148,7 +192,7 @@ async function firstAttempt(env: Env, options: ConnectOptions): Promise<Attempt>
   });
   const at = (to: Endpoint, until: AbortSignal): Promise<Attempt> => {
     const there = { ...options, server: to, signal: until };
-    return attempt(env, there, byRendezvous(env, there, 0), timeline);
+    return attempt(env, there, introduction(env, there, 0, timeline), timeline);
   };
   if (others.length === 0) return at(server, signal);
   const bounds = scope(clock, signal);

@@ -24,6 +24,7 @@ export type Tool =
   | 'dnsmasq'
   | 'script'
   | 'unshare'
+  | 'mosquitto'
   | 'nat-tool';
 
 /** What the bin loads; `npm ci` builds it. */

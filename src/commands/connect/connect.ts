@@ -13,7 +13,7 @@ import { type Args, isCheck, options, positionals, purposeOf } from './options.t
 import { type ConnectReport, nothing, pairsOf, rounded, sincePeer } from './report.ts';
 import { type ConnectEvent, type Used, use } from './use.ts';
 import { view } from './view.ts';
-import { doubts, failureFinding, pathInWords, tell } from './words.ts';
+import { brokersOf, doubts, failureFinding, pathInWords, tell } from './words.ts';
 
 async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<ConnectReport>> {
   const { env, signal } = context;
@@ -31,8 +31,9 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
     tell(event, context);
   };
   const start = env.clock.now();
-  if (args.sdp && !args.manual) throw new UsageError('--sdp goes with --manual');
-  const opening = args.manual
+  const manual = args.manual || args.via === 'manual';
+  if (args.sdp && !manual) throw new UsageError('--sdp goes with --manual');
+  const opening = manual
     ? openManually(args, context, lines, onEvent)
     : openByCode(args, purpose, context, lines, onEvent);
   const linked = await opening.catch((error: unknown) => {
@@ -53,7 +54,7 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
     };
     return finish(linked.failure.kind === 'network' ? 'failed' : 'complete', data, [
       ...doubts(events),
-      failureFinding(linked.failure, formatEndpoint(linked.server), args),
+      failureFinding(linked.failure, formatEndpoint(linked.server), { manual, sdp: args.sdp }, brokersOf(events)),
     ]);
   }
   const { connection, timeline } = linked;

@@ -3,18 +3,14 @@ import { CodeError, generateCode, parseCode } from '../../connect/code.ts';
 import { deriveSecret } from '../../connect/channel/keys.ts';
 import { type ConnectResult, connect, connectBy } from '../../connect/connect.ts';
 import { connectSdp } from '../../connect/sdp.ts';
-import { firstAnswering, inTurn } from '../../connect/reach.ts';
 import { ManualSignalling, SharedSecret } from '../../connect/signalling/manual.ts';
 import type { Trouble } from '../../connect/signalling/public-side.ts';
 import type { TimelineEvent } from '../../connect/timeline.ts';
-import { type Endpoint, familyOf, formatEndpoint } from '../../net/address.ts';
-import { NetError } from '../../net/env.ts';
-import { formatHostPort } from '../../net/host-port.ts';
-import { discover } from '../../stun/discovery.ts';
-import { parseStun } from '../arguments.ts';
+import { familyOf, formatEndpoint } from '../../net/address.ts';
 import { credentialsOf } from '../credentials.ts';
 import { type Context, UsageError } from '../command.ts';
 import type { Lines } from './lines.ts';
+import { meetingPlace } from './meeting-place.ts';
 import { type Args, isCheck } from './options.ts';
 import type { ConnectEvent, Purpose } from './use.ts';
 import { troubleInWords } from './words.ts';
@@ -45,38 +41,6 @@ async function codeFor(
   }
 }
 
-interface Named {
-  /** As it was named, for the other host. */
-  readonly name: string;
-  /** Its addresses, in the order in which they are tried. */
-  readonly endpoints: readonly [Endpoint, ...Endpoint[]];
-}
-
-async function serverFor(args: Args, { env, environment, signal }: Context<ConnectEvent>): Promise<Named> {
-  // It may name several; both hosts have to come to the same one.
-  const [first] = (environment['NAT_TOOL_SERVER'] ?? '')
-    .split(',')
-    .map((each) => each.trim())
-    .filter((each) => each !== '');
-  const name = args.server ?? (first === undefined ? undefined : parseStun(first, 'NAT_TOOL_SERVER'));
-  if (!name)
-    throw new UsageError(
-      '--server: where to meet is missing',
-      'Run nat-tool serve on any public host and name it with --server, or in NAT_TOOL_SERVER.',
-    );
-  const found = await discover(name, {
-    transport: 'udp',
-    family: args.family,
-    resolver: env.resolver,
-    clock: env.clock,
-    random: env.random,
-    signal,
-  });
-  const [server, ...others] = inTurn(found);
-  if (!server) throw new NetError('not-found', `${name.host} has no address`);
-  return { name: formatHostPort(name), endpoints: [server, ...others] };
-}
-
 export async function openByCode(
   args: Args,
   purpose: Purpose,
@@ -86,16 +50,21 @@ export async function openByCode(
 ): Promise<ConnectResult> {
   const { env, signal } = context;
   const { code, fresh } = await codeFor(args, context, lines);
-  const { name, endpoints } = await serverFor(args, context);
+  const { endpoints, stunOnly, brokers, words } = await meetingPlace(args, context);
   const [server, ...otherwise] = endpoints;
   if (fresh) {
     if (context.form === 'json' && !isCheck(args)) await context.emit({ event: 'code', code });
-    context.note('On the other host: ', `nat-tool connect ${code} --server ${name}`);
+    context.note('On the other host: ', `nat-tool connect ${code}${words}`);
   }
   const repair = !args.noRepair && purpose !== 'exec' && purpose !== 'check';
+  const credentials = credentialsOf(context.environment);
   return connect(env, {
     server,
     otherwise,
+    stunOnly,
+    brokers,
+    credentials: stunOnly ? credentials : undefined,
+    trouble: (of) => context.note(troubleInWords(of, formatEndpoint(server), credentials)),
     secret: deriveSecret(code),
     port: args.port,
     source: args.source,
@@ -113,9 +82,8 @@ export async function openManually(
   onEvent: (event: TimelineEvent) => void,
 ): Promise<ConnectResult> {
   const { env, signal, io } = context;
-  const { endpoints } = await serverFor(args, context);
-  const [first] = endpoints;
-  const server = (endpoints.length > 1 && (await firstAnswering(env, endpoints, args.source, signal))) || first;
+  const { endpoints } = await meetingPlace({ ...args, via: 'mqtt', broker: [] }, context);
+  const [server] = endpoints;
   const credentials = credentialsOf(context.environment);
   const common = {
     server,

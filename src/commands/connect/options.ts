@@ -1,4 +1,5 @@
 /** The arguments of `connect`. */
+import { type BrokerName, BrokerNameError, parseBroker } from '../../connect/signalling/broker-name.ts';
 import type { Endpoint } from '../../net/address.ts';
 import { LOCAL_END, parseHost, parseStun, WAIT } from '../arguments.ts';
 import { type ArgsOf, UsageError } from '../command.ts';
@@ -17,7 +18,35 @@ export const options = {
     type: 'string',
     valueName: 'SERVER',
     parse: parseStun,
-    describe: 'where both hosts meet: a nat-tool serve; else NAT_TOOL_SERVER',
+    describe:
+      'where both hosts meet: a nat-tool serve; else NAT_TOOL_SERVER; without either, public MQTT brokers carry what the two tell each other, sealed',
+  },
+  broker: {
+    type: 'string',
+    array: true,
+    valueName: 'URL',
+    parse: parseBrokerUrl,
+    describe:
+      'meet by way of this MQTT broker: mqtts://HOST[:PORT], or mqtt:// without TLS; else NAT_TOOL_BROKER. Beside a server both are tried',
+  },
+  via: {
+    type: 'string',
+    choices: ['rendezvous', 'mqtt', 'manual'],
+    describe: 'meet by this alone',
+  },
+  stun: {
+    type: 'string',
+    array: true,
+    valueName: 'SERVER',
+    parse: parseStun,
+    describe:
+      'where there is no server to meet at: this STUN server tells the public side; built-in servers when left out',
+  },
+  cafile: {
+    type: 'string',
+    valueName: 'FILE',
+    means: 'file',
+    describe: 'trust the certificates in this PEM file too, for mqtts://',
   },
   generate: { type: 'boolean', describe: 'print a fresh code and end' },
   check: { type: 'boolean', describe: 'prove the path, report it and end; the default where there is nothing to pipe' },
@@ -55,6 +84,15 @@ export const options = {
 } as const;
 
 export type Args = ArgsOf<typeof positionals, typeof options>;
+
+export function parseBrokerUrl(text: string, argument: string): BrokerName {
+  try {
+    return parseBroker(text);
+  } catch (error) {
+    if (error instanceof BrokerNameError) throw new UsageError(`${argument}: ${error.message}`);
+    throw error;
+  }
+}
 
 function parseForward(value: string, argument: string): Endpoint {
   if (/^\d{1,5}$/.test(value)) return { address: '127.0.0.1', port: portOf(value, argument) };

@@ -78,11 +78,28 @@ const PASTED = {
   lines: 'its lines, a=ice-ufrag, a=ice-pwd and a=candidate',
 };
 
-export function failureFinding(failure: ConnectFailure, server: string, { manual, sdp }: ByHand): Finding {
+/** The brokers that were tried, each with why it failed last, or null where it let us in. */
+export function brokersOf(timeline: readonly TimelineEvent[]): ReadonlyMap<string, string | null> {
+  const found = new Map<string, string | null>();
+  for (const { event, broker, state, why } of timeline)
+    if (event === 'broker')
+      found.set(String(broker), state === 'open' ? null : found.get(String(broker)) === null ? null : String(why));
+  return found;
+}
+
+/** `brokers`: see {@link brokersOf}; empty where none was used. */
+export function failureFinding(
+  failure: ConnectFailure,
+  server: string,
+  { manual, sdp }: ByHand,
+  brokers: ReadonlyMap<string, string | null> = new Map(),
+): Finding {
+  const open = [...brokers].filter(([, why]) => why === null).map(([broker]) => broker);
   const pasted = manual ? PASTED[sdp ? 'lines' : 'token'] : undefined;
   switch (failure.kind) {
     case 'nobody-came':
-      return pasted ? finding('not-pasted', { needed: pasted }) : finding('nobody-came', { server });
+      if (pasted) return finding('not-pasted', { needed: pasted });
+      return finding('nobody-came', { server: open.length > 0 ? open.join(', ') : server });
     case 'peer-left':
       return finding('peer-left');
     case 'hopeless':
@@ -108,7 +125,9 @@ export function failureFinding(failure: ConnectFailure, server: string, { manual
         case 'refused':
           return finding('server-refused', { server });
         default:
-          return finding('no-answer', { servers: [server] });
+          return brokers.size > 0
+            ? finding('no-broker', { brokers: [...brokers].map(([broker, why]) => `${broker} (${why ?? 'silent'})`) })
+            : finding('no-answer', { servers: [server] });
       }
   }
 }

@@ -6,6 +6,10 @@ import { credentialsFrom, type IceCredentials } from '../../ice/credentials.ts';
 export interface Secret {
   /** 16 bytes: the name of the room at the rendezvous, from which the secret cannot be learnt. */
   room(generation?: number): Uint8Array;
+  /** 16 bytes: the name of the topic at brokers, as {@link room} at a rendezvous. */
+  topic(generation?: number): Uint8Array;
+  /** Seals all that is said at brokers. 32 bytes. */
+  meetingKey(generation?: number): Uint8Array;
   /** Seals what this member tells the peer through the rendezvous. 32 bytes. */
   descriptionKey(member: Uint8Array): Uint8Array;
   /** ICE user name fragment and password of this member. */
@@ -26,6 +30,8 @@ export function deriveSecret(material: Uint8Array | string): Secret {
   };
   return {
     room: (generation = 0) => derive(`room ${generation}`, 16),
+    topic: (generation = 0) => derive(`topic ${generation}`, 16),
+    meetingKey: (generation = 0) => derive(`meeting ${generation}`, 32),
     descriptionKey: (member) => derive('description', 32, member),
     iceOf: (member) => credentialsFrom(derive('ice', 24, member)),
     dataKey: (from, to) => derive('data', 32, from, to),

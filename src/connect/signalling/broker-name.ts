@@ -63,3 +63,6 @@ export async function brokerEndpoints(
     : interleaved(await resolver.addresses(host, undefined, signal), familyOf);
   return addresses.map((address) => ({ address, port }));
 }
+
+/** The topic of a name of 16 bytes, which nobody guesses. */
+export const topicOf = (name: Uint8Array): string => `nat-tool/${Buffer.from(name).toString('hex')}`;

@@ -3,11 +3,10 @@ import { Waits } from '../../net/wait.ts';
 import type { Endpoint } from '../../net/address.ts';
 import type { Clock, Random } from '../../net/env.ts';
 import type { Resender } from '../../net/resend.ts';
-import { encodeBinding } from '../../stun/binding.ts';
 import type { Credentials } from '../../stun/client.ts';
 import type { StunMux } from '../../stun/mux.ts';
 import { deriveSecret, type Secret } from '../channel/keys.ts';
-import { askPublicSide, type Trouble } from './public-side.ts';
+import { askPublicSide, keepMapping, type Trouble } from './public-side.ts';
 import { formatToken, parseToken, SHARE_BYTES, TokenError } from './token.ts';
 import type { Observed, Signalling, SignallingListener } from './signalling.ts';
 
@@ -27,6 +26,8 @@ export class SharedSecret implements Secret {
   }
 
   room = (): Uint8Array => this.#open.room();
+  topic = (): Uint8Array => this.#open.topic();
+  meetingKey = (): Uint8Array => this.#open.meetingKey();
   descriptionKey = (member: Uint8Array): Uint8Array => this.#open.descriptionKey(member);
   iceOf = (member: Uint8Array): ReturnType<Secret['iceOf']> => this.#known().iceOf(member);
   dataKey = (from: Uint8Array, to: Uint8Array): Uint8Array => this.#known().dataKey(from, to);
@@ -59,8 +60,6 @@ export interface ManualSignallingOptions {
 
 /** The measurement may take so long; then the token goes out with what there is. */
 const SHOW_AFTER_MS = 3_000;
-/** People take their time: the mapping has to live meanwhile. */
-const KEEP_MS = 10_000;
 
 export class ManualSignalling implements Signalling {
   readonly #options: ManualSignallingOptions;
@@ -105,7 +104,7 @@ export class ManualSignalling implements Signalling {
     this.#doubt({ kind: 'silent' });
     this.#listener?.status('waiting');
     show(formatToken({ member, share: secret.share, payload: this.#payload }));
-    this.#keep();
+    this.#cancelKeep = keepMapping(this.#options);
     void this.#await();
   }
 
@@ -146,13 +145,5 @@ export class ManualSignalling implements Signalling {
     if (this.#told || this.#closed) return;
     this.#told = true;
     this.#options.trouble(trouble);
-  }
-
-  #keep(): void {
-    const { send, server, clock, random } = this.#options;
-    this.#cancelKeep = clock.after(KEEP_MS, () => {
-      send(encodeBinding('request', random.bytes(12)), server);
-      this.#keep();
-    });
   }
 }

@@ -163,7 +163,7 @@ export class Meeting implements Machine<MeetingEvent, MeetingAction> {
     if (!this.#payload) return [];
     this.#saidAt = now;
     const eager = this.#peer !== undefined && this.#unheard;
-    const waits = eager ? UNHEARD_MS : ALONE_MS;
+    const waits = eager ? UNHEARD_MS : this.#peer ? [] : ALONE_MS;
     this.#sayAt = now + (waits[this.#tries++] ?? (eager ? UNHEARD_LATER_MS : ALONE_LATER_MS));
     return [this.#note(false)];
   }

@@ -1,14 +1,21 @@
 /** Signalling by way of MQTT brokers, several at once: whichever delivers first. What they carry is sealed, and its topic follows from the code. */
+import type { Endpoint } from '../../net/address.ts';
 import type { Env } from '../../net/env.ts';
 import { type Driver, drive } from '../../net/machine.ts';
+import type { Resender } from '../../net/resend.ts';
 import { Waits } from '../../net/wait.ts';
+import type { Credentials } from '../../stun/client.ts';
+import type { StunMux } from '../../stun/mux.ts';
 import { BrokerLink } from './broker-link.ts';
 import { type BrokerName, formatBroker } from './broker-name.ts';
 import { Meeting, type MeetingAction, type MeetingEvent } from './meeting.ts';
-import type { Signalling, SignallingListener } from './signalling.ts';
+import { askPublicSide, keepMapping, type Trouble } from './public-side.ts';
+import type { Observed, Signalling, SignallingListener } from './signalling.ts';
 
 export interface MqttSignallingOptions {
   readonly env: Pick<Env, 'clock' | 'random' | 'tcp' | 'resolver'>;
+  /** Who tells the public side of the main socket, where no rendezvous beside the brokers does. */
+  readonly stun?: StunSide | undefined;
   readonly brokers: readonly BrokerName[];
   readonly trusted?: string | undefined;
   readonly topic: string;
@@ -17,6 +24,19 @@ export interface MqttSignallingOptions {
   /** For the timeline. */
   readonly note: (event: string, details: Readonly<Record<string, unknown>>) => void;
 }
+
+export interface StunSide {
+  readonly mux: StunMux;
+  readonly send: Resender['send'];
+  readonly server: Endpoint;
+  readonly credentials?: Credentials | undefined;
+  readonly observed: (seen: Observed) => boolean;
+  /** Why the public side stays unknown. */
+  readonly trouble: (trouble: Trouble) => void;
+}
+
+/** The measurement may take so long. */
+const ASK_MS = 3_000;
 
 /** How long until brokers of which none has let us in are called silent. */
 const SILENT_MS = 15_000;
@@ -30,6 +50,7 @@ export class MqttSignalling implements Signalling {
   #open = false;
   #closed = false;
   #cancelSilent: () => void = () => {};
+  #cancelKeep: () => void = () => {};
 
   constructor(options: MqttSignallingOptions) {
     const { env, member, key } = options;
@@ -42,6 +63,7 @@ export class MqttSignalling implements Signalling {
   subscribe(listener: SignallingListener): void {
     const { env, brokers, trusted, topic, note } = this.#options;
     this.#listener = listener;
+    if (this.#options.stun) this.#askStun(this.#options.stun);
     this.#cancelSilent = env.clock.after(SILENT_MS, () => {
       if (!this.#open) listener.status('silent');
     });
@@ -68,6 +90,20 @@ export class MqttSignalling implements Signalling {
     }
   }
 
+  #askStun(side: StunSide): void {
+    const { clock, random } = this.#options.env;
+    const asked = { ...side, clock, random };
+    void this.#waits.run(async (signal) => {
+      const found = await askPublicSide(side.mux, { ...asked, waitMs: ASK_MS }, signal).catch((error: unknown) => {
+        if (!signal.aborted) throw error;
+      });
+      if (!found || this.#closed) return;
+      if (found.kind !== 'observed') side.trouble(found);
+      else if (!side.observed(found.observed)) side.trouble({ kind: 'useless' });
+    });
+    this.#cancelKeep = keepMapping(asked);
+  }
+
   publish(payload: Uint8Array): void {
     this.#driver.feed({ kind: 'publish', payload });
   }
@@ -80,6 +116,7 @@ export class MqttSignalling implements Signalling {
     if (this.#closed) return;
     this.#closed = true;
     this.#cancelSilent();
+    this.#cancelKeep();
     this.#driver.feed({ kind: 'close' });
     this.#driver.stop();
     this.#waits.end();

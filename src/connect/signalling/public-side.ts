@@ -1,8 +1,9 @@
 /** The public side of a socket by any STUN server, for those who carry it to the peer by hand: or why it is unknown. */
 import type { Endpoint } from '../../net/address.ts';
 import type { Clock, NetError, Random } from '../../net/env.ts';
+import type { Resender } from '../../net/resend.ts';
 import { briskSchedule } from '../../net/schedule.ts';
-import { alternatesOf } from '../../stun/binding.ts';
+import { alternatesOf, encodeBinding } from '../../stun/binding.ts';
 import type { StunChannel } from '../../stun/channel.ts';
 import { type Credentials, transact } from '../../stun/client.ts';
 import { mappedAddress } from '../../stun/message.ts';
@@ -51,4 +52,25 @@ export async function askPublicSide(
     default:
       return { kind: 'useless' };
   }
+}
+
+/** The other host may take its time: the mapping has to live meanwhile. */
+const KEEP_MS = 10_000;
+
+/** Asks again and again, whatever the answer, until the returned function is called. */
+export function keepMapping({
+  send,
+  server,
+  clock,
+  random,
+}: Pick<AskOptions, 'server' | 'clock' | 'random'> & { readonly send: Resender['send'] }): () => void {
+  let cancel = (): void => {};
+  const next = (): void => {
+    cancel = clock.after(KEEP_MS, () => {
+      send(encodeBinding('request', random.bytes(12)), server);
+      next();
+    });
+  };
+  next();
+  return () => cancel();
 }

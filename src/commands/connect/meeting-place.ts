@@ -1,0 +1,118 @@
+/** Where two hosts meet: a rendezvous, brokers, or both; and who tells the public side. From options, environment and what is built in. */
+import type { Brokers } from '../../connect/connect.ts';
+import { firstAnswering, inTurn } from '../../connect/reach.ts';
+import { BUILT_IN_BROKERS, type BrokerName, formatBroker, parseBroker } from '../../connect/signalling/broker-name.ts';
+import type { Endpoint } from '../../net/address.ts';
+import { NetError } from '../../net/env.ts';
+import { formatHostPort } from '../../net/host-port.ts';
+import { isOffNetwork, findServers } from '../../probe/servers-lookup.ts';
+import { BUILT_IN_SERVERS } from '../../probe/servers.ts';
+import { discover } from '../../stun/discovery.ts';
+import type { StunServerName } from '../../stun/uri.ts';
+import { demandedFamily, parseStun } from '../arguments.ts';
+import { certificates } from '../certificates.ts';
+import { type Context, UsageError } from '../command.ts';
+import { type Args, parseBrokerUrl } from './options.ts';
+
+export interface MeetingPlace {
+  /** The addresses of the server, in the order in which they are tried. */
+  readonly endpoints: readonly [Endpoint, ...Endpoint[]];
+  /** It only tells the public side. */
+  readonly stunOnly: boolean;
+  readonly brokers: Brokers | undefined;
+  /** What the other host has to be told beside the code, as options. */
+  readonly words: string;
+}
+
+/** Built-in STUN servers that are looked up and asked; the first that answers is used. */
+const MOST_STUN = 5;
+const LOOKUP_MS = 3_000;
+
+type Place = Pick<Context, 'env' | 'environment' | 'signal' | 'readFile' | 'progress'>;
+
+/** Rejects with UsageError, NetError, or the signal's reason. */
+export async function meetingPlace(args: Args, context: Place): Promise<MeetingPlace> {
+  const { environment } = context;
+  const server =
+    args.server ?? fromEnvironment(environment['NAT_TOOL_SERVER'], (text) => parseStun(text, 'NAT_TOOL_SERVER'))[0];
+  const named =
+    args.broker.length > 0
+      ? args.broker
+      : fromEnvironment(environment['NAT_TOOL_BROKER'], (text) => parseBrokerUrl(text, 'NAT_TOOL_BROKER'));
+  if (args.via === 'rendezvous' && !server)
+    throw new UsageError(
+      '--via rendezvous: where to meet is missing',
+      'Run nat-tool serve on any public host and name it with --server, or in NAT_TOOL_SERVER.',
+    );
+  const stunOnly = !server || args.via === 'mqtt';
+  const byBroker = args.via !== 'rendezvous' && (stunOnly || named.length > 0);
+  const names = named.length > 0 ? named : BUILT_IN_BROKERS.map(parseBroker);
+  const brokers = byBroker
+    ? { names: loginsOf(names, environment), trusted: await certificates(args.cafile, context) }
+    : undefined;
+  const told = [
+    ...(server && args.via !== 'mqtt' ? [`--server ${formatHostPort(server)}`] : []),
+    ...(named.length > 0 && byBroker ? named.map((each) => `--broker ${formatBroker(each)}`) : []),
+  ];
+  const endpoints = stunOnly
+    ? [await stunServer(server ? [server] : args.stun, args, context)]
+    : await addressesOf(server as StunServerName, args, context);
+  return {
+    endpoints: endpoints as [Endpoint, ...Endpoint[]],
+    stunOnly,
+    brokers,
+    words: told.map((each) => ` ${each}`).join(''),
+  };
+}
+
+/** Of any STUN server for the public side: the named ones, or the first of the built-in ones that answers. */
+export async function stunServer(
+  named: readonly StunServerName[],
+  args: Pick<Args, 'family' | 'source'>,
+  { env, signal, progress }: Pick<Context, 'env' | 'signal' | 'progress'>,
+): Promise<Endpoint> {
+  const names =
+    named.length > 0 ? named : BUILT_IN_SERVERS.slice(0, MOST_STUN).map(({ server }) => parseStun(server, 'server'));
+  progress('looking for a STUN server');
+  const family = demandedFamily(args);
+  const { endpoints, findings } = await findServers(
+    env,
+    names,
+    { family, timeoutMs: LOOKUP_MS, anyWillDo: named.length === 0 },
+    signal,
+  );
+  const [first, ...others] = endpoints;
+  if (!first)
+    throw new NetError(
+      'not-found',
+      isOffNetwork(env)
+        ? 'This machine has no network address but loopback: it is on no network'
+        : (findings[0]?.text ?? 'no STUN server was found'),
+    );
+  if (others.length === 0) return first;
+  return (await firstAnswering(env, endpoints, args.source, signal)) ?? first;
+}
+
+async function addressesOf(name: StunServerName, args: Args, { env, signal }: Place): Promise<Endpoint[]> {
+  const { resolver, clock, random } = env;
+  const found = inTurn(
+    await discover(name, { transport: 'udp', family: args.family, resolver, clock, random, signal }),
+  );
+  if (found.length === 0) throw new NetError('not-found', `${name.host} has no address`);
+  return found;
+}
+
+/** One or several, separated by commas. */
+function fromEnvironment<T>(text: string | undefined, parse: (text: string) => T): T[] {
+  return (text ?? '')
+    .split(',')
+    .map((each) => each.trim())
+    .filter((each) => each !== '')
+    .map(parse);
+}
+
+/** A login of one's own broker; public ones want none. */
+function loginsOf(names: readonly BrokerName[], environment: Context['environment']): readonly BrokerName[] {
+  const [username, password] = [environment['NAT_TOOL_BROKER_USERNAME'], environment['NAT_TOOL_BROKER_PASSWORD']];
+  return username === undefined ? names : names.map((each) => ({ ...each, username, password }));
+}
