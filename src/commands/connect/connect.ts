@@ -96,6 +96,7 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
       rttMs: rounded(last.rttMs),
       elapsedMs,
       sincePeerMs: sincePeer(timeline.events),
+      encrypted: !args.sdp,
       sent,
       received,
       repairs: connection.repairs,
@@ -110,15 +111,16 @@ export default defineCommand({
   name: 'connect',
   summary: 'connect two hosts behind NATs, with one code',
   description: [
-    "Run it on two hosts. The first prints a code; the second is given it. Both meet at a nat-tool serve, learn each other's addresses there, and open a path between them through both NATs. No data goes through the server, and it cannot read what the two tell each other.",
+    "Run it on two hosts. The first prints a code; the second is given it. They tell each other their addresses, sealed, and open a path between them through both NATs. They meet by public MQTT brokers, with nothing but the code, or at a nat-tool serve of one's own (--server). No data goes through either, and neither can read what the two tell each other.",
     'Plain hole punching starts at once. Beside it both sides measure their NATs; where a port has to be guessed, it is predicted or found by many probes. Where nothing can work, it says why and ends.',
     "Then standard input goes to the other host and its data to standard output: encrypted datagrams, not repeated when lost. With nothing to pipe, or --check, the path is proven and reported. --forward carries another program's UDP, --exec hands over the open port.",
   ],
   positionals,
   options,
   examples: [
-    { command: 'nat-tool connect --server stun.example.net', explain: 'On one host: prints a code' },
-    { command: 'nat-tool connect k7qf2-m9x4t-03bsd-v8hwd --server stun.example.net', explain: 'On the other one' },
+    { command: 'nat-tool connect', explain: 'On one host: prints a code' },
+    { command: 'nat-tool connect k7qf2-m9x4t-03bsd-v8hwd', explain: 'On the other one' },
+    { command: 'nat-tool connect --server stun.example.net', explain: "To meet at a server of one's own" },
     { command: 'nat-tool connect --generate', explain: 'A code for a script that starts both sides' },
     {
       command: 'nat-tool connect --check --json',

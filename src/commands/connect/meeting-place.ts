@@ -10,7 +10,7 @@ import { BUILT_IN_SERVERS } from '../../probe/servers.ts';
 import { discover } from '../../stun/discovery.ts';
 import type { StunServerName } from '../../stun/uri.ts';
 import { demandedFamily, parseStun } from '../arguments.ts';
-import { certificates } from '../certificates.ts';
+import { readCertificates } from '../certificates.ts';
 import { type Context, UsageError } from '../command.ts';
 import { type Args, parseBrokerUrl } from './options.ts';
 
@@ -48,7 +48,10 @@ export async function meetingPlace(args: Args, context: Place): Promise<MeetingP
   const byBroker = args.via !== 'rendezvous' && (stunOnly || named.length > 0);
   const names = named.length > 0 ? named : BUILT_IN_BROKERS.map(parseBroker);
   const brokers = byBroker
-    ? { names: loginsOf(names, environment), trusted: await certificates(args.cafile, context) }
+    ? {
+        names: loginsOf(names, environment),
+        trusted: args.cafile === undefined ? undefined : await readCertificates(args.cafile, context),
+      }
     : undefined;
   const told = [
     ...(server && args.via !== 'mqtt' ? [`--server ${formatHostPort(server)}`] : []),
@@ -66,7 +69,7 @@ export async function meetingPlace(args: Args, context: Place): Promise<MeetingP
 }
 
 /** Of any STUN server for the public side: the named ones, or the first of the built-in ones that answers. */
-export async function stunServer(
+async function stunServer(
   named: readonly StunServerName[],
   args: Pick<Args, 'family' | 'source'>,
   { env, signal, progress }: Pick<Context, 'env' | 'signal' | 'progress'>,

@@ -26,6 +26,8 @@ export interface ConnectReport {
   readonly elapsedMs: number;
   /** From the peer's coming on. */
   readonly sincePeerMs: number | null;
+  /** Data is sealed between the two hosts; false with --sdp alone. */
+  readonly encrypted: boolean;
   readonly sent: number;
   readonly received: number;
   readonly repairs: number;
@@ -41,6 +43,7 @@ export const nothing = (): ConnectReport => ({
   rttMs: null,
   elapsedMs: 0,
   sincePeerMs: null,
+  encrypted: true,
   sent: 0,
   received: 0,
   repairs: 0,

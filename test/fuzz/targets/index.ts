@@ -1,4 +1,5 @@
 import type { Target } from '../target.ts';
+import * as brokers from './brokers.ts';
 import * as machines from './machines.ts';
 import * as packets from './packets.ts';
 import * as partners from './partner.ts';
@@ -9,6 +10,7 @@ import * as turn from './turn.ts';
 import * as turnClient from './turn-client.ts';
 
 export const TARGETS: readonly Target[] = [
+  brokers,
   machines,
   rendezvous,
   partners,
