@@ -24,8 +24,10 @@ export const TURN_TEXTS = {
     `${server} gives the relayed address ${relayed}, but what is sent there does not arrive: a firewall at the server keeps its relay ports closed (UDP 49152-65535 by default).`,
   'turn-relay-one-way': ({ server, mapped }: Of & { mapped: string }) =>
     `${server} takes in what peers send, but what it is to send to ${mapped} does not arrive: a firewall at the server keeps its relay ports from sending.`,
-  'turn-peer-denied': ({ server, mapped }: Of & { mapped: string }) =>
-    `${server} refuses peers at ${mapped} or at its own relayed addresses (coturn: denied-peer-ip): two users of the relay cannot meet there.`,
+  'turn-peer-denied': ({ server, peer }: Of & { peer: string | null }) =>
+    peer === null
+      ? `${server} refuses its own relayed addresses as peers (coturn: denied-peer-ip): two users who are both relayed cannot meet there.`
+      : `${server} refuses ${peer} as a peer (coturn: denied-peer-ip): nobody at that address can be reached through it.`,
   'turn-quota': ({ server }: Of) =>
     `${server} gives this user no further allocation (error 486): the quota is used up. Wait ten minutes for forgotten ones to end, or raise user-quota or total-quota.`,
   'turn-no-capacity': ({ server, code }: Of & { code: number | null }) =>

@@ -64,7 +64,7 @@ function ofCause(result: TurnResult, env: Pick<Env, 'interfaces'>): Finding[] {
     case 'relay-one-way':
       return [finding('turn-relay-one-way', { ...of, mapped })];
     case 'peer-denied':
-      return [finding('turn-peer-denied', { ...of, mapped })];
+      return [finding('turn-peer-denied', { ...of, peer: isDenied(result) ? mapped : null })];
     case 'quota':
       return [finding('turn-quota', of)];
     case 'no-capacity':
@@ -79,6 +79,9 @@ function ofCause(result: TurnResult, env: Pick<Env, 'interfaces'>): Finding[] {
       return [finding('turn-allocation-lost', { ...of, detail })];
   }
 }
+
+/** This host itself is denied, and not only the relay's own addresses. */
+const isDenied = ({ steps }: TurnResult): boolean => steps.some(({ step, ok }) => step === 'permission' && !ok);
 
 /** What is worth knowing of one that works. */
 function beside(result: TurnResult): Finding[] {
