@@ -57,8 +57,9 @@ export class Usages {
     return usage;
   }
 
-  isFull({ allocations }: Usage): boolean {
-    return allocations >= this.#quota.allocations;
+  /** `most`: in place of the usual quota. */
+  isFull({ allocations }: Usage, most = this.#quota.allocations): boolean {
+    return allocations >= most;
   }
 
   /** Forgets those who have nothing. */

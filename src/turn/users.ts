@@ -7,6 +7,8 @@ export interface Login {
   readonly passwords: readonly string[];
   /** Whom quotas count for. */
   readonly user: string;
+  /** Relayed addresses of the user at a time; as the server has it when absent. */
+  readonly most?: number | undefined;
   /** Members of one meeting, who may reach each other and nobody else; absent for users at large. */
   readonly meeting?: Meeting | undefined;
 }

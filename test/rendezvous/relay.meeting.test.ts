@@ -60,6 +60,19 @@ describe('the offer', () => {
     expect(desk.server.login(offer?.username ?? '', 0)?.passwords).toEqual([offer?.password]);
   });
 
+  it('counts by where a member comes from, however many rooms it opens', () => {
+    const desk = new Desk({ relays });
+    const loginOf = (room: number, from: typeof A) => {
+      desk.confirm(from, { room: bytes(16, room), member: one });
+      return desk.server.login(`meeting:${Buffer.concat([bytes(16, room), one]).toString('base64url')}`, 0);
+    };
+    const [first, second] = [loginOf(1, A), loginOf(2, { ...A, port: 9 })];
+    expect(first?.user).toBe(second?.user);
+    expect(first?.meeting?.name).not.toBe(second?.meeting?.name);
+    expect(loginOf(3, B)?.user).not.toBe(first?.user);
+    expect(first?.most).toBeGreaterThan(1);
+  });
+
   it('is worth nothing to others: other members, other rooms, nonsense, and after the room has closed', () => {
     const desk = new Desk({ relays });
     desk.confirm(A, { member: one });

@@ -165,6 +165,12 @@ describe('Allocate', () => {
   });
 });
 
+it('counts a user by a quota of its own, where its login says so', () => {
+  const relays = new Relays({ users: () => ({ passwords: ['secret'], user: 'household', most: 1 }) });
+  const at = (port: number) => new FakeClient(relays, { from: { ...CLIENT, port } });
+  expect([1, 2].map((port) => outcome(at(port).allocate()))).toEqual(['success', 486]);
+});
+
 describe('life and end', () => {
   it('lives 10 minutes at least and an hour at most', () => {
     const { client, relays } = allocated();
