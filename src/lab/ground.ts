@@ -16,6 +16,7 @@ export class Ground {
   readonly zone: Zone;
   readonly systems = new Map<string, HostSystem>();
   readonly routers = new Map<string, Router>();
+  readonly #routerSystems = new Map<string, HostSystem>();
   /** By the host that stands on it behind its router. */
   readonly lans = new Map<string, Segment>();
   /** Services that are starting. */
@@ -57,26 +58,30 @@ export class Ground {
   addRouter(name: string, options: RouterOptions): void {
     const router = new Router(this.network, name, options);
     this.routers.set(name, router);
-    if (Object.keys(options.parts.portControl).length > 0) this.openPortControl(router);
+    if (Object.keys(options.parts.portControl).length > 0)
+      this.starting.push(startPortControl(this.system(name).env(true), router));
   }
 
-  /** A system of the router's own, at its inside addresses, with the services that open ports. */
-  openPortControl(router: Router): HostSystem {
+  /** Of a host, or a router's own, which stands at its inside addresses. */
+  system(name: string): HostSystem {
+    const system = this.systems.get(name) ?? this.#routerSystem(name);
+    if (!system) throw new RangeError(`no host ${name}; there are ${[...this.systems.keys()].join(', ')}`);
+    return system;
+  }
+
+  #routerSystem(name: string): HostSystem | undefined {
+    const router = this.routers.get(name);
+    const known = this.#routerSystems.get(name);
+    if (!router || known) return known;
     const addresses = router.insideAddresses.map((address) => ({
       address,
       segment: router.inside,
       interface: 'lan0',
       prefixLength: familyOf(address) === 6 ? 64 : 24,
     }));
-    const system = new HostSystem(new Host(this.network, router.name, { addresses, within: router }), this.zone);
+    const system = new HostSystem(new Host(this.network, name, { addresses, within: router }), this.zone);
     router.system = system.host;
-    this.starting.push(startPortControl(system.env(true), router));
-    return system;
-  }
-
-  system(name: string): HostSystem {
-    const system = this.systems.get(name);
-    if (!system) throw new RangeError(`no host ${name}; there are ${[...this.systems.keys()].join(', ')}`);
+    this.#routerSystems.set(name, system);
     return system;
   }
 

@@ -2,6 +2,7 @@ import type { Target } from '../target.ts';
 import * as brokers from './brokers.ts';
 import * as machines from './machines.ts';
 import * as packets from './packets.ts';
+import * as portmap from './portmap.ts';
 import * as partners from './partner.ts';
 import * as rendezvous from './rendezvous.ts';
 import * as associations from './sctp.ts';
@@ -15,6 +16,7 @@ export const TARGETS: readonly Target[] = [
   rendezvous,
   partners,
   packets,
+  portmap,
   associations,
   texts,
   turn,
