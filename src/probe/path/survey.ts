@@ -1,26 +1,23 @@
 /**
  * The path from this host to a server (`nat-tool path`): one exchange tells the mapped address, and then three ladders of limited
- * time to live go up at once. The first finds the server's hop. The second finds the outermost filter: a byte to the server's other
- * address opens each filter that it passes, and an answer from there comes in only where it passed them all. The third finds the box that
- * the mapped address belongs to, which refuses a datagram to itself by ICMP. Meanwhile the router is asked what it offers.
+ * time to live go up at once (`climbs.ts`). Meanwhile the router is asked what it offers.
  */
-import { anyAddress, type Endpoint, type Family, familyOf, sameEndpoint } from '../../net/address.ts';
-import { type Env, type Gateway, ignoreNetError, NetError, type UdpSocket } from '../../net/env.ts';
+import { anyAddress, type Endpoint, type Family, familyOf } from '../../net/address.ts';
+import { type Env, type Gateway, NetError, type UdpSocket } from '../../net/env.ts';
 import { findPrefixes } from '../../net/nat64.ts';
 import { routedAddress } from '../../net/route.ts';
 import { briskSchedule } from '../../net/schedule.ts';
 import { Gate, scope, untilAborted } from '../../net/wait.ts';
 import { doubtOf, plain, type Sighting, weigh } from '../../nat/evidence.ts';
 import { askOffer, type RouterOffer } from '../../portmap/offer.ts';
-import { attribute } from '../../stun/attributes.ts';
-import { alternateAddress, encodeBinding } from '../../stun/binding.ts';
+import { alternateAddress } from '../../stun/binding.ts';
 import { type Credentials, transact } from '../../stun/client.ts';
 import { mappedAddress } from '../../stun/message.ts';
 import { StunMux } from '../../stun/mux.ts';
 import type { Doubted } from '../testimony.ts';
 import { speaks } from '../servers-lookup.ts';
 import type { FilterHop, Known, PathFacts } from './facts.ts';
-import { TtlLadder } from './ladder.ts';
+import { type Climb, filterHop, hopsTo, ownerHop } from './climbs.ts';
 
 /** Of {@link surveyPath}. */
 export interface PathOptions {
@@ -37,17 +34,11 @@ export interface PathOptions {
   readonly onProgress?: ((text: string) => void) | undefined;
 }
 
-/** Routers on a path beyond which there is no NAT of ours. Paths through the internet have up to about thirty. */
-const MOST_HOPS = 40;
-const MOST_NAT_HOPS = 16;
 /** When one server has answered, how long one with a second address is waited for. */
 const CHOICE_MS = 150;
-/** A port on which nothing listens and that no NAT maps: UDP's tcpmux. */
-const DEAD_PORT = 1;
-/** No STUN message and no probe of ours: whoever hears it drops it. */
-const OPENER = Uint8Array.of(0xff);
-
-const CHANGE = [attribute('CHANGE-REQUEST', { ip: true, port: true })];
+/** A family that leads nowhere must not hold up the rest. */
+const IPV6_MS = 700;
+/** Interfaces by whose name one knows that they lead into a tunnel. */
 const TUNNELS = /^(?:tun|tap|utun|wg|ppp|tailscale|ts|zt|nebula|ipsec|gif|nordlynx|proton)\d*/i;
 
 type PathEnv = Pick<Env, 'clock' | 'random' | 'udp' | 'tcp' | 'interfaces' | 'gateways' | 'resolver'>;
@@ -143,7 +134,7 @@ class Survey {
     return good.find(({ other }) => other) ?? good[0] ?? this.#answered[0];
   }
 
-  async #open(options: { readonly remote?: Endpoint } = {}): Promise<UdpSocket> {
+  async #open(options: { readonly remote?: Endpoint | undefined } = {}): Promise<UdpSocket> {
     const { source } = this.#options;
     const socket = await this.#env.udp.open({ family: this.#family, address: source, ...options }, this.#bounds.signal);
     this.#sockets.push(socket);
@@ -190,11 +181,14 @@ class Survey {
     const chosen = this.#chosen();
     if (!chosen) return void (await asking);
     onProgress?.('looking for the boxes on the way');
-    const translated = chosen.sighting.mapped.address !== chosen.sighting.local.address;
+    const { mapped, local } = chosen.sighting;
+    const translated = mapped.address !== local.address && familyOf(mapped.address) === this.#family;
+    const { server, other, rttMs } = chosen;
+    const climb: Climb = { ...this.#env, open: (remote) => this.#open({ remote }), rttMs, signal };
     await Promise.all([
-      this.#findHops(mux, chosen),
-      this.#findFilter(chosen),
-      translated ? this.#findOwner(chosen) : undefined,
+      hopsTo(server, mux, climb).then((hops) => (this.#hops = hops)),
+      filterHop(server, other, climb).then((filter) => (this.#filter = filter)),
+      translated && ownerHop(mapped.address, climb).then((owner) => (this.#owner = owner)),
     ]);
   }
 
@@ -203,12 +197,12 @@ class Survey {
     const { timeoutMs, credentials } = this.#options;
     const { signal } = this.#bounds;
     const schedule = briskSchedule(timeoutMs);
-    const here = this.#routed(server);
+    const address = await this.#routed(server);
     const outcome = await transact(mux, {}, { to: server, schedule, credentials, clock, random, signal });
     if (outcome.kind === 'network-error') throw outcome.error;
     const told = outcome.kind === 'answered' ? mappedAddress(outcome.message) : undefined;
     if (!told || outcome.kind !== 'answered') return;
-    const local = { address: await here, port: mux.socket.local.port };
+    const local = { address, port: mux.socket.local.port };
     const sighting: Sighting = { server: server.address, local, remote: server, mapped: plain(told) };
     const doubt = doubtOf(sighting, { local: this.#options.local, nat64: await prefixes });
     if (doubt) this.#doubted.push({ sighting, doubt });
@@ -219,76 +213,6 @@ class Survey {
         rttMs: outcome.rttMs,
         sighting,
       });
-  }
-
-  async #findHops(mux: StunMux, { server, rttMs }: Answered): Promise<void> {
-    const ladder = new TtlLadder(this.#env.clock, MOST_HOPS);
-    const releases: (() => void)[] = [];
-    try {
-      this.#hops = await ladder.climb(
-        (ttl) => {
-          const transactionId = this.#env.random.bytes(12);
-          releases.push(mux.expect(transactionId, ({ from }) => sameEndpoint(from, server) && ladder.hit(ttl)));
-          mux.socket.send(encodeBinding('request', transactionId), server, { ttl }).catch(ignoreNetError);
-        },
-        rttMs,
-        this.#bounds.signal,
-      );
-    } finally {
-      for (const release of releases) release();
-    }
-  }
-
-  async #findFilter({ server, other, rttMs }: Answered): Promise<void> {
-    if (!other) {
-      this.#filter = { kind: 'unknown', why: 'no-second-address' };
-      return;
-    }
-    // The last one has the usual time to live: where even it hears nothing, nothing can be concluded.
-    const control = MOST_NAT_HOPS + 1;
-    const ladder = new TtlLadder(this.#env.clock, control);
-    const muxes = await Promise.all(Array.from({ length: control }, async () => new StunMux(await this.#open())));
-    const expected = muxes.map((mux, i) => {
-      const transactionId = this.#env.random.bytes(12);
-      mux.expect(transactionId, ({ from }) => sameEndpoint(from, other) && ladder.hit(i + 1));
-      return transactionId;
-    });
-    const least = await ladder.climb(
-      (ttl) => {
-        const { socket } = muxes[ttl - 1] as StunMux;
-        const request = encodeBinding('request', expected[ttl - 1] as Uint8Array, CHANGE);
-        socket.send(OPENER, other, ttl === control ? {} : { ttl }).catch(ignoreNetError);
-        socket.send(request, server).catch(ignoreNetError);
-      },
-      rttMs,
-      this.#bounds.signal,
-    );
-    this.#filter =
-      least === undefined || least === control
-        ? { kind: 'unknown', why: 'no-control' }
-        : least === 1
-          ? { kind: 'none' }
-          : { kind: 'at', hop: least - 1 };
-  }
-
-  async #findOwner({ sighting, rttMs }: Answered): Promise<void> {
-    const remote = { address: sighting.mapped.address, port: DEAD_PORT };
-    if (familyOf(remote.address) !== this.#family) return;
-    const ladder = new TtlLadder(this.#env.clock, MOST_NAT_HOPS);
-    const sockets = await Promise.all(Array.from({ length: ladder.most }, () => this.#open({ remote })));
-    sockets.forEach((socket, i) => {
-      socket.listen({ datagram: () => {}, error: ({ kind }) => kind === 'refused' && ladder.hit(i + 1) });
-    });
-    this.#owner = await ladder.climb(
-      (ttl) =>
-        void sockets[ttl - 1]?.send(OPENER, undefined, { ttl }).catch((error: unknown) => {
-          // On Linux the refusal of the one before may be told by the next send.
-          if (!(error instanceof NetError)) throw error;
-          if (error.kind === 'refused') ladder.hit(ttl);
-        }),
-      rttMs,
-      this.#bounds.signal,
-    );
   }
 
   async #tryIpv6(): Promise<void> {
@@ -324,6 +248,3 @@ class Survey {
     }
   }
 }
-
-/** A family that leads nowhere must not hold up the rest. */
-const IPV6_MS = 700;
