@@ -100,9 +100,12 @@ describeKernel('serve --turn', ['nat-tool', 'turnutils_uclient', 'turnutils_peer
       ['relay to relay', ['-c', '-y']],
     ])('%s', async (_, words) => {
       await serving(async () => {
-        const { sent, received } = await uclient(SERVER, ...words);
-        expect(sent).toBeGreaterThanOrEqual(5);
-        expect(received).toBe(sent);
+        // It stops by a clock of its own, and leaves the second of two TLS records that come at once unread: on a busy machine that is a loss.
+        let last = { sent: 0, received: -1 };
+        for (let i = 0; i < 3 && (last.sent < 5 || last.received !== last.sent); i++)
+          last = await uclient(SERVER, ...words);
+        expect(last.sent).toBeGreaterThanOrEqual(5);
+        expect(last.received).toBe(last.sent);
       });
     });
   });
