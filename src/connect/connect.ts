@@ -7,6 +7,7 @@ import type { PairView } from '../ice/agent.ts';
 import { watchRefusal } from '../stun/refusal.ts';
 import type { Secret } from './channel/keys.ts';
 import { type Bearer, Connection } from './connection.ts';
+import type { Use } from './lanes.ts';
 import { firstAnswering, inTurn } from './reach.ts';
 import { establish } from './session.ts';
 import type { ConnectFailure, SessionOptions } from './session-api.ts';
@@ -29,6 +30,8 @@ interface Common {
   readonly source?: string | undefined;
   /** How long to wait for the peer to come, milliseconds. */
   readonly waitMs: number;
+  /** What this side wants of the connection, as the peer is told; `datagrams` when absent. */
+  readonly use?: Use | undefined;
   readonly signal: AbortSignal;
   readonly onEvent?: ((event: TimelineEvent) => void) | undefined;
 }

@@ -7,6 +7,7 @@ import type { Clock } from '../net/env.ts';
 import { deferred, sleep } from '../net/wait.ts';
 import type { PairView } from '../ice/agent.ts';
 import type { PathKind } from '../nat/path.ts';
+import type { DataListener, Lane, Use } from './lanes.ts';
 import type { Socket } from './traversal/sockets.ts';
 
 /** `bye`: the peer ended it; `lost`: the path died and there was no new one; `closed`: we ended it. */
@@ -24,19 +25,18 @@ export interface Path {
   readonly rttMs: number | undefined;
 }
 
-/** `at`: when it arrived. */
-export type DataListener = (data: Uint8Array, at: number) => void;
-
 /** Datagrams over one path: sealed between two of us, plain with an agent of others. */
 export interface DataChannel {
   /** Datagrams of data, without what the channel itself says. */
   readonly stats: { readonly sent: number; readonly received: number };
   /** Both sides know that both directions work. */
   readonly proven: boolean;
-  /** False where there is no path just now. */
-  send(data: Uint8Array): boolean;
-  /** Replaces the listener; it is given first what came before there was one, as far as that was kept. */
-  onData(listener: DataListener): void;
+  /** What the peer wants of the connection, once it was heard. */
+  readonly peerUse: Use;
+  /** False where there is no path just now. A lane is `datagram` unless named. */
+  send(data: Uint8Array, lane?: Lane): boolean;
+  /** Replaces the listener of that lane; it is given first what came before there was one, as far as that was kept. */
+  onData(listener: DataListener, lane?: Lane): void;
   /** Tells the peer that nothing more will be sent. */
   finish(): void;
   /** The peer will send nothing more; what is still under way may follow. */
@@ -46,6 +46,8 @@ export interface DataChannel {
 /** What one attempt at a path has brought. It ends with its path. */
 export interface Bearer {
   readonly channel: DataChannel;
+  /** Of two that are alike, this one goes first. */
+  readonly first: boolean;
   readonly ended: Promise<ConnectionEnd>;
   /** As it is now. */
   path(): Path;
@@ -68,16 +70,21 @@ export class Connection {
   readonly #reconnect: (() => Promise<Bearer | undefined>) | undefined;
   readonly #end = deferred<ConnectionEnd>();
   #bearer: Bearer;
-  #onData: DataListener | undefined;
+  readonly #listeners = new Map<Lane, DataListener>();
+  readonly #onRepair: (() => void)[] = [];
   #onEnd: (() => void) | undefined;
   #finished = false;
   #repairs = 0;
   #closed = false;
 
+  /** Of two that are alike, this one goes first; the same over all paths. */
+  readonly first: boolean;
+
   /** `reconnect` looks for a new path when one has died; undefined where there is none. Without it the connection ends with its path. */
   constructor(clock: Clock, bearer: Bearer, reconnect?: () => Promise<Bearer | undefined>) {
     this.#clock = clock;
     this.#bearer = bearer;
+    this.first = bearer.first;
     this.#reconnect = reconnect;
     this.ended = this.#end.promise;
     // Its own failure is told by whoever waits for the end.
@@ -104,14 +111,24 @@ export class Connection {
     return this.#bearer.pairs();
   }
 
-  /** False where there is no path just now. */
-  send(data: Uint8Array): boolean {
-    return !this.#closed && this.#bearer.channel.send(data);
+  /** What the peer wants of the connection. */
+  get peerUse(): Use {
+    return this.#bearer.channel.peerUse;
   }
 
-  onData(listener: DataListener): void {
-    this.#onData = listener;
-    this.#bearer.channel.onData(listener);
+  /** False where there is no path just now. */
+  send(data: Uint8Array, lane: Lane = 'datagram'): boolean {
+    return !this.#closed && this.#bearer.channel.send(data, lane);
+  }
+
+  onData(listener: DataListener, lane: Lane = 'datagram'): void {
+    this.#listeners.set(lane, listener);
+    this.#bearer.channel.onData(listener, lane);
+  }
+
+  /** There is a new path. */
+  onRepair(listener: () => void): void {
+    this.#onRepair.push(listener);
   }
 
   /** Tells the peer that nothing more will be sent. */
@@ -151,8 +168,12 @@ export class Connection {
   #watch(): void {
     void this.#bearer.ended.then((how) => {
       if (this.#closed) return;
-      this.#bearer.close();
-      if (how !== 'lost' || !this.#reconnect) return this.#over(how);
+      if (how !== 'lost' || !this.#reconnect) {
+        this.#bearer.close();
+        return this.#over(how);
+      }
+      // Without a goodbye: what is dead in one direction alone would carry it to a peer that still hopes.
+      this.#bearer.release().mux.socket.close();
       this.#mend(this.#reconnect).catch((error: unknown) => this.#end.reject(error));
     });
   }
@@ -163,10 +184,11 @@ export class Connection {
     if (!found) return this.#over('lost');
     this.#repairs++;
     this.#bearer = found;
-    if (this.#onData) found.channel.onData(this.#onData);
+    for (const [lane, listener] of this.#listeners) found.channel.onData(listener, lane);
     if (this.#onEnd) found.channel.onEnd(this.#onEnd);
     if (this.#finished) found.channel.finish();
     this.#watch();
+    for (const listener of this.#onRepair) listener();
   }
 
   #over(how: ConnectionEnd): void {

@@ -78,7 +78,7 @@ export class HeldPath {
     }
   }
 
-  bearer({ channel, ice }: Peer, ending: Ending): Bearer {
+  bearer({ channel, ice, first }: Peer, ending: Ending): Bearer {
     const path = (): Path => {
       const known = this.#options.path.current as Path;
       return { ...known, rttMs: channel.stats.rttMs ?? ice.selected?.rttMs ?? known.rttMs };
@@ -90,6 +90,7 @@ export class HeldPath {
     };
     return {
       channel,
+      first: first === 'a',
       ended: this.#ended.promise,
       path,
       pairs: () => ice.pairs(),

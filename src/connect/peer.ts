@@ -15,7 +15,7 @@ import type { Opposite } from './traversal/hard-ways.ts';
 import type { Sockets } from './traversal/sockets.ts';
 import type { Side } from './traversal/strategy.ts';
 
-export interface PeerOptions extends Pick<ChannelOptions, 'transmit' | 'word' | 'told' | 'heard' | 'bye'> {
+export interface PeerOptions extends Pick<ChannelOptions, 'transmit' | 'word' | 'told' | 'use' | 'heard' | 'bye'> {
   readonly clock: Clock;
   readonly random: Random;
   readonly secret: Secret;

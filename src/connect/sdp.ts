@@ -160,6 +160,7 @@ class SdpAttempt {
     };
     return {
       channel: this.#channel,
+      first: this.#options.controlling,
       ended: this.#ended.promise,
       path,
       pairs: () => this.pairs(),

@@ -5,6 +5,7 @@ import type { Resender } from '../net/resend.ts';
 import type { Credentials } from '../stun/client.ts';
 import type { PairView } from '../ice/agent.ts';
 import type { Bearer } from './connection.ts';
+import type { Use } from './lanes.ts';
 import type { Secret } from './channel/keys.ts';
 import type { Observed, Signalling, SignallingStatus } from './signalling/signalling.ts';
 import type { Socket } from './traversal/sockets.ts';
@@ -47,6 +48,8 @@ export interface SessionOptions {
   readonly waitMs: number;
   /** How long the plain way is tried, from the peer's coming on; 12 s when absent. People who carry signals by hand are not there at once. */
   readonly plainMs?: number | undefined;
+  /** What this side wants of the connection; `datagrams` when absent. */
+  readonly use?: Use | undefined;
   readonly makeSignalling: (parts: SignallingParts) => Signalling;
   readonly timeline: Timeline;
   readonly signal: AbortSignal;

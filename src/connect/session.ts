@@ -203,6 +203,7 @@ class Session implements SignallingListener, Ending {
         transmit: (packet) => this.#held.transmit(packet),
         word: () => this.#path.word,
         told: (word) => this.#path.told(word),
+        use: this.#options.use,
         heard: () => this.#connectedIfSo(),
         bye: () => (this.#connected ? this.#held.end('bye') : this.#fail({ kind: 'peer-left' })),
       },

@@ -9,6 +9,15 @@ import { TURN_TEXTS } from './turn-texts.ts';
 const list = (items: readonly string[]): string => items.join(', ');
 
 const AFTER = { 'one-packet': 'one packet', 'both-ways': 'talk both ways' } as const;
+/** What `connect` is used for. */
+const USES: Readonly<Record<string, string>> = {
+  stream: 'pipes bytes',
+  datagrams: 'pipes datagrams (--datagrams)',
+  forward: 'forwards ports (--forward)',
+  exec: 'hands the port to a program (--exec)',
+  check: 'checks',
+  unknown: 'has an older nat-tool, which pipes datagrams (--datagrams)',
+};
 
 const TEXTS = {
   interrupted: () => 'Interrupted: this is what was learnt until then.',
@@ -137,6 +146,10 @@ const TEXTS = {
   'no-path': ({ reason }: { reason: string }) =>
     `No path was found in time. ${reason} Something on the way may drop UDP between the two hosts.`,
   'path-lost': ({ remote }: { remote: string }) => `The path to ${remote} died.`,
+  'not-confirmed': ({ sent, confirmed, received }: { sent: number; confirmed: number; received: number }) =>
+    `The session ended too early: the other host has confirmed ${confirmed} of ${sent} bytes, and what came from it broke off after ${received}.`,
+  'uses-differ': ({ ours, theirs }: { ours: string; theirs: string }) =>
+    `The two hosts want different things of the connection: this one ${USES[ours] ?? ours}, the other one ${USES[theirs] ?? theirs}. Give both the same options.`,
   'command-failed': ({ status }: { status: number | null }) =>
     status === null
       ? 'The command was ended by a signal, or could not be started.'

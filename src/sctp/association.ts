@@ -43,6 +43,7 @@ const USUAL: RetransmissionBounds = { initialMs: 1_000, leastMs: 200, mostMs: 60
 const PATIENCE = 10;
 /** Where both sides start without a handshake, what is secret lies below. */
 const AGREED = { tag: 0x6e617474, tsn: 1 } as const;
+const HAIR_MS = 0.001;
 /** RFC 9260 §3.3.7. */
 const T_BIT = 1;
 
@@ -135,7 +136,9 @@ export class Association implements Machine<AssociationEvent, AssociationAction>
     return this.#timers.next();
   }
 
-  wake(now: number): AssociationAction[] {
+  wake(at: number): AssociationAction[] {
+    // Fractions do not add up to the bit: a clock that comes a hair early would be asked again for ever.
+    const now = Math.max(at, Math.min(this.#timers.next() ?? at, at + HAIR_MS));
     for (const timer of this.#timers.take(now)) this.#due(timer, now);
     return this.#finish(now);
   }

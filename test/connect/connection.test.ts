@@ -1,24 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import {
-  type Bearer,
-  Connection,
-  type ConnectionEnd,
-  type DataListener,
-  type Path,
-} from '../../src/connect/connection.ts';
+import { type Bearer, Connection, type ConnectionEnd, type Path } from '../../src/connect/connection.ts';
+import type { DataListener } from '../../src/connect/lanes.ts';
 import { createLab } from '../../src/lab/topology.ts';
 import type { Env } from '../../src/net/env.ts';
 import { deferred } from '../../src/net/wait.ts';
 
 const path = (rttMs: number): Path => ({
   kind: 'direct',
-  socket: {} as Path['socket'],
+  socket: { mux: { socket: { close: () => {} } } } as unknown as Path['socket'],
   remote: { address: '1.2.3.4', port: 5 },
   public: { address: '5.6.7.8', port: 9 },
   rttMs,
 });
 
 class Fake implements Bearer {
+  readonly first = true;
   readonly end = deferred<ConnectionEnd>();
   readonly ended = this.end.promise;
   readonly calls: string[] = [];
@@ -31,6 +27,7 @@ class Fake implements Bearer {
   }
   readonly channel = {
     stats: { sent: 0, received: 0 },
+    peerUse: 'datagrams' as const,
     isProven: () => this.proven,
     get proven() {
       return this.isProven();

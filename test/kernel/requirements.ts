@@ -9,6 +9,7 @@ import { sweepStale, uniquePrefix } from './names.ts';
 export type Tool =
   | 'ip'
   | 'nft'
+  | 'tc'
   | 'conntrack'
   | 'turnserver'
   | 'miniupnpd'

@@ -1,5 +1,6 @@
 import { generateCode } from '../../connect/code.ts';
 import type { ConnectionEnd } from '../../connect/connection.ts';
+import { goTogether } from '../../connect/lanes.ts';
 import type { TimelineEvent } from '../../connect/timeline.ts';
 import { formatEndpoint } from '../../net/address.ts';
 import { toMicroseconds } from '../../net/round.ts';
@@ -10,8 +11,10 @@ import { datagramLine } from '../datagrams/output.ts';
 import { Lines } from './lines.ts';
 import { openByCode, openManually } from './open.ts';
 import { type Args, isCheck, options, positionals, purposeOf } from './options.ts';
+import { announce, type ConnectEvent, tellEvent } from './events.ts';
 import { type ConnectReport, nothing, pairsOf, rounded, sincePeer } from './report.ts';
-import { type ConnectEvent, type Used, use } from './use.ts';
+import type { Used } from './purpose.ts';
+import { use } from './use.ts';
 import { view } from './view.ts';
 import { brokersOf, doubts, failureFinding, pathInWords, tell } from './words.ts';
 
@@ -29,12 +32,13 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
   const onEvent = (event: TimelineEvent): void => {
     events.push(event);
     tell(event, context);
+    if (event.event === 'lost') void tellEvent({ event: 'lost', remote: String(event['remote']) }, context);
   };
   const start = env.clock.now();
   const manual = args.manual || args.via === 'manual';
   if (args.sdp && !manual) throw new UsageError('--sdp goes with --manual');
   const opening = manual
-    ? openManually(args, context, lines, onEvent)
+    ? openManually(args, purpose, context, lines, onEvent)
     : openByCode(args, purpose, context, lines, onEvent);
   const linked = await opening.catch((error: unknown) => {
     if (signal.aborted) return undefined;
@@ -67,38 +71,52 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
   let used: Used = { sent: 0, received: 0 };
   let interrupted = false;
   let end: ConnectionEnd | undefined;
-  try {
-    used = await use(
-      connection,
-      purpose,
-      { forward: args.forward, exec: args.exec, line: args.line, input: lines.rest() },
-      context,
-      (how) => (end = how),
-    );
-  } catch (error) {
-    if (!signal.aborted) throw error;
-    interrupted = true;
-  }
+  const theirs = connection.peerUse;
+  const differs = !goTogether(purpose, theirs);
+  if (differs) findings.push(finding('uses-differ', { ours: purpose, theirs }));
+  else
+    try {
+      await announce(connection, purpose, context);
+      used = await use(
+        connection,
+        purpose,
+        { forward: args.forward, exec: args.exec, line: args.line, input: lines.rest() },
+        context,
+        (how) => (end = how),
+      );
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      interrupted = true;
+    }
   const last = connection.path;
   const pairs = pairsOf(connection.pairs());
   connection.close();
-  const { sent, received, status = 0 } = used;
-  if (interrupted) findings.push(finding('interrupted'));
+  const { sent, received, status = 0, bytes = null } = used;
+  const complete = differs ? false : (used.complete ?? null);
+  const cut = signal.aborted && complete === false;
+  if (interrupted || cut) findings.push(finding('interrupted'));
   else if (status !== 0 && !signal.aborted) findings.push(finding('command-failed', { status }));
-  if (end === 'lost') findings.push(finding('path-lost', { remote: formatEndpoint(last.remote) }));
+  const remote = formatEndpoint(last.remote);
+  if (end === 'lost') findings.push(finding('path-lost', { remote }));
+  if (bytes && complete === false) {
+    findings.push(finding('not-confirmed', bytes));
+    if (end === 'bye' && purpose !== 'check') await tellEvent({ event: 'peer-left', remote }, context);
+  }
   return finish(
-    interrupted && purpose === 'check' ? 'partial' : 'complete',
+    (interrupted && purpose === 'check') || cut ? 'partial' : 'complete',
     {
       path: last.kind,
       local: formatEndpoint(last.socket.local),
       public: formatEndpoint(last.public),
-      remote: formatEndpoint(last.remote),
+      remote,
       rttMs: rounded(last.rttMs),
       elapsedMs,
       sincePeerMs: sincePeer(timeline.events),
       encrypted: !args.sdp,
       sent,
       received,
+      bytes,
+      complete,
       repairs: connection.repairs,
       pairs,
       timeline: events,
@@ -113,7 +131,8 @@ export default defineCommand({
   description: [
     "Run it on two hosts. The first prints a code; the second is given it. They tell each other their addresses, sealed, and open a path between them through both NATs. They meet by public MQTT brokers, with nothing but the code, or at a nat-tool serve of one's own (--server). No data goes through either, and neither can read what the two tell each other.",
     'Plain hole punching starts at once. Beside it both sides measure their NATs; where a port has to be guessed, it is predicted or found by many probes. Where nothing can work, it says why and ends.',
-    "Then standard input goes to the other host and its data to standard output: encrypted datagrams, not repeated when lost. With nothing to pipe, or --check, the path is proven and reported. --forward carries another program's UDP, --exec hands over the open port.",
+    'Then standard input goes to the other host and its data to standard output: encrypted, every byte, in order, as fast as the path and the reader take them. It ends when both inputs have ended and the other host has confirmed everything. A path that dies is replaced, and nothing of the data is lost.',
+    "With nothing to pipe, or --check, the path is proven and reported. --datagrams keeps datagrams, --forward carries another program's UDP, --exec hands over the open port.",
   ],
   positionals,
   options,
@@ -125,6 +144,10 @@ export default defineCommand({
     {
       command: 'nat-tool connect --check --json',
       explain: 'With NAT_TOOL_CODE and NAT_TOOL_SERVER set: prove the path, as JSON',
+    },
+    {
+      command: 'tar c photos | nat-tool connect k7qf2-m9x4t-03bsd-v8hwd',
+      explain: 'Send a folder; on the other host: nat-tool connect CODE | tar x',
     },
     { command: 'nat-tool connect --forward 51820', explain: 'WireGuard through the hole' },
     {
@@ -142,12 +165,20 @@ export default defineCommand({
     },
   ],
   seeAlso: ['serve', 'detect', 'pair', 'punch'],
-  exitMeanings: { 0: 'there was a path, and the command of --exec succeeded', 1: 'no path, or that command failed' },
+  exitMeanings: {
+    0: 'there was a path; the other host has confirmed all data; the command of --exec succeeded',
+    1: 'no path, or it was lost; not everything was confirmed; that command failed',
+  },
   run,
   view,
   short: ({ data }) => (data.path === null ? '' : `${data.path} ${data.remote ?? ''}`),
   line: (event, _args, { theme }) => (event.event === 'datagram' ? datagramLine(event, theme) : undefined),
   streams: (args) => !isCheck(args) && !args.generate,
   exitStatus: ({ data, findings }, args) =>
-    args.generate || (data.path !== null && !findings.some(({ kind }) => kind === 'command-failed')) ? 0 : 1,
+    args.generate ||
+    (data.path !== null &&
+      data.complete !== false &&
+      !findings.some(({ kind }) => kind === 'command-failed' || kind === 'path-lost'))
+      ? 0
+      : 1,
 });

@@ -12,7 +12,8 @@ import { type Context, UsageError } from '../command.ts';
 import type { Lines } from './lines.ts';
 import { meetingPlace } from './meeting-place.ts';
 import { type Args, isCheck } from './options.ts';
-import type { ConnectEvent, Purpose } from './use.ts';
+import type { ConnectEvent } from './events.ts';
+import type { Purpose } from './purpose.ts';
 import { troubleInWords } from './words.ts';
 
 /** People paste tokens one after the other. */
@@ -70,6 +71,7 @@ export async function openByCode(
     source: args.source,
     waitMs: args.timeout,
     repair,
+    use: purpose,
     signal,
     onEvent,
   });
@@ -77,6 +79,7 @@ export async function openByCode(
 
 export async function openManually(
   args: Args,
+  purpose: Purpose,
   context: Context<ConnectEvent>,
   lines: Lines,
   onEvent: (event: TimelineEvent) => void,
@@ -89,6 +92,7 @@ export async function openManually(
     server,
     port: args.port,
     source: args.source,
+    use: purpose,
     signal,
     onEvent,
   };

@@ -3,7 +3,7 @@ import { type BrokerName, BrokerNameError, parseBroker } from '../../connect/sig
 import type { Endpoint } from '../../net/address.ts';
 import { LOCAL_END, parseHost, parseStun, WAIT } from '../arguments.ts';
 import { type ArgsOf, UsageError } from '../command.ts';
-import type { Purpose } from './use.ts';
+import type { Purpose } from './purpose.ts';
 
 export const positionals = {
   code: {
@@ -49,7 +49,10 @@ export const options = {
     describe: 'trust the certificates in this PEM file too, for mqtts://',
   },
   generate: { type: 'boolean', describe: 'print a fresh code and end' },
-  check: { type: 'boolean', describe: 'prove the path, report it and end; the default where there is nothing to pipe' },
+  check: {
+    type: 'boolean',
+    describe: 'prove the path, report it and end; on a terminal, the default where there is nothing to pipe',
+  },
   forward: {
     type: 'string',
     valueName: '[LOCAL:]PORT',
@@ -73,7 +76,12 @@ export const options = {
     describe:
       'hand the open port to a command, with NAT_TOOL_LOCAL and NAT_TOOL_REMOTE set; standard input and output are its own, but its output goes to standard error with --json, --plain and --short',
   },
-  line: { type: 'boolean', describe: 'send each line of standard input as a datagram' },
+  datagrams: {
+    type: 'boolean',
+    describe:
+      'standard input and output as datagrams, not as a stream of bytes: nothing is repeated, and what is lost is counted; on both hosts',
+  },
+  line: { type: 'boolean', describe: 'with --datagrams: send each line of standard input as a datagram' },
   timeout: {
     ...WAIT,
     default: '600',
@@ -108,11 +116,17 @@ function portOf(value: string, argument: string): number {
 }
 
 export function purposeOf(args: Args): Purpose {
-  const chosen = [args.check && '--check', args.forward && '--forward', args.exec !== undefined && '--exec'].filter(
-    (each) => typeof each === 'string',
-  );
+  const chosen = [
+    args.check && '--check',
+    args.forward && '--forward',
+    args.exec !== undefined && '--exec',
+    args.datagrams && '--datagrams',
+  ].filter((each) => typeof each === 'string');
   if (chosen.length > 1) throw new UsageError(`${chosen.join(' and ')} exclude each other`);
-  return args.check ? 'check' : args.forward ? 'forward' : args.exec !== undefined ? 'exec' : 'talk';
+  // Another agent knows no stream of ours.
+  const talk = args.datagrams || args.sdp ? 'datagrams' : 'stream';
+  if (args.line && talk !== 'datagrams') throw new UsageError('--line goes with --datagrams');
+  return args.check ? 'check' : args.forward ? 'forward' : args.exec !== undefined ? 'exec' : talk;
 }
 
 /** The report is for a check; after a talk, standard output has had its data. */

@@ -30,6 +30,10 @@ export interface ConnectReport {
   readonly encrypted: boolean;
   readonly sent: number;
   readonly received: number;
+  /** Of a stream, else null. */
+  readonly bytes: { readonly sent: number; readonly confirmed: number; readonly received: number } | null;
+  /** Of a stream: the other host has confirmed everything, and its own data came to its end; else null. */
+  readonly complete: boolean | null;
   readonly repairs: number;
   readonly pairs: readonly ConnectPair[];
   readonly timeline: readonly TimelineEvent[];
@@ -46,6 +50,8 @@ export const nothing = (): ConnectReport => ({
   encrypted: true,
   sent: 0,
   received: 0,
+  bytes: null,
+  complete: null,
   repairs: 0,
   pairs: [],
   timeline: [],

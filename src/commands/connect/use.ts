@@ -6,18 +6,10 @@ import { forward, type Forwarding } from '../../connect/forward.ts';
 import type { Connection, ConnectionEnd } from '../../connect/connection.ts';
 import type { Context } from '../command.ts';
 import { datagramsOf } from '../datagrams/input.ts';
-import { type DatagramEvent, DatagramOutput, mannerOf } from '../datagrams/output.ts';
-
-export type ConnectEvent = DatagramEvent | { readonly event: 'code'; readonly code: string };
-
-export type Purpose = 'check' | 'talk' | 'forward' | 'exec';
-
-export interface Used {
-  readonly sent: number;
-  readonly received: number;
-  /** Of the command that was run; null where a signal ended it or it could not start, undefined where there was none. */
-  readonly status?: number | null;
-}
+import { DatagramOutput, mannerOf } from '../datagrams/output.ts';
+import type { ConnectEvent } from './events.ts';
+import { pipe } from './pipe.ts';
+import type { Purpose, Used } from './purpose.ts';
 
 export interface UseOptions {
   readonly forward: Endpoint | undefined;
@@ -51,7 +43,9 @@ export async function use(
       return carry(connection, over, local as Endpoint, context);
     case 'exec':
       return handOver(connection, exec as string, context);
-    case 'talk':
+    case 'stream':
+      return pipe(connection, over, input, context);
+    case 'datagrams':
       return talk(connection, over, { line, input }, context);
   }
 }
@@ -105,7 +99,7 @@ async function handOver(connection: Connection, command: string, context: Contex
   return { sent, received, status };
 }
 
-/** Standard input to the peer, the peer to standard output. */
+/** Standard input to the peer, the peer to standard output, as datagrams. */
 async function talk(
   connection: Connection,
   over: Promise<ConnectionEnd>,

@@ -6,13 +6,18 @@ import type { Args } from './options.ts';
 import type { ConnectReport } from './report.ts';
 import { pathInWords } from './words.ts';
 
-export function view({ data }: Report<ConnectReport>, { generate, exec }: Args, { verbosity }: Look): Block[] {
+export function view(
+  { data }: Report<ConnectReport>,
+  { generate, exec }: Args,
+  { verbosity, terminal }: Look,
+): Block[] {
   // A fresh code was all that was wanted, or standard output has had its data, or that of a command.
   if (
     generate ||
     (exec !== undefined && data.path !== null) ||
     (data.path === null && data.timeline.length === 0) ||
-    data.sent + data.received > 0
+    // Of a stream standard output is the data alone, even where that is none.
+    (data.bytes ? !terminal || data.bytes.sent + data.bytes.received > 0 : data.sent + data.received > 0)
   )
     return [];
   if (data.path === null) {

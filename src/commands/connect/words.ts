@@ -9,7 +9,8 @@ import { errorAnswerWords } from '../../report/login.ts';
 import type { Credentials } from '../../stun/client.ts';
 import type { Context } from '../command.ts';
 import type { Args } from './options.ts';
-import type { ConnectEvent } from './use.ts';
+import { bytesInWords } from '../datagrams/payload.ts';
+import type { ConnectEvent } from './events.ts';
 
 export function tell({ event, ...details }: TimelineEvent, context: Context<ConnectEvent>): void {
   if (event === 'peer' && details['public'] === 0) context.note(withoutPublicSide(details));
@@ -131,3 +132,14 @@ export function failureFinding(
       }
   }
 }
+
+/** Bytes for people: three digits and a decimal unit. */
+export function amount(bytes: number): string {
+  if (bytes < 1000) return bytesInWords(bytes);
+  const unit = bytes < 1e6 ? 'kB' : bytes < 1e9 ? 'MB' : 'GB';
+  return `${(bytes / { kB: 1e3, MB: 1e6, GB: 1e9 }[unit]).toPrecision(3)} ${unit}`;
+}
+
+/** `8.00 Mbit/s`. */
+export const rate = (bytes: number, ms: number): string =>
+  `${ms > 0 ? ((8 * bytes) / ms / 1000).toFixed(2) : '0.00'} Mbit/s`;

@@ -1,8 +1,15 @@
 /** Sealed packets between two peers that have a path: proof, data, keepalive, goodbye. Whichever socket they come in on. */
 import type { Clock } from '../../net/env.ts';
+import { type DataListener, type Lane, Lanes, type Use, USES } from '../lanes.ts';
 import { Opener, Sealer } from './envelope.ts';
 
-const TYPE = { data: 0, hello: 1, ping: 2, pong: 3, bye: 4, end: 5 } as const;
+const TYPE = { data: 0, hello: 1, ping: 2, pong: 3, bye: 4, end: 5, packet: 6, part: 7, flow: 8 } as const;
+const TYPE_OF: Readonly<Record<Lane, number>> = {
+  datagram: TYPE.data,
+  packet: TYPE.packet,
+  part: TYPE.part,
+  flow: TYPE.flow,
+};
 
 /** Waits before a hello is said again, as long as the peer has not said that it heard one. */
 const HELLO_MS: readonly number[] = [50, 100, 200, 400];
@@ -24,6 +31,8 @@ export interface ChannelOptions {
   readonly word: () => number;
   /** The peer's, with each of its hellos. */
   readonly told: (word: number) => void;
+  /** What this side wants of the connection, as the peer is told; `datagrams` when absent. */
+  readonly use?: Use | undefined;
   /** The peer's first hello came in: what it sends reaches us, sealed with the keys that only it can have. */
   readonly heard: () => void;
   readonly bye: () => void;
@@ -43,9 +52,7 @@ export class Channel {
   readonly #options: ChannelOptions;
   readonly #sealer: Sealer;
   readonly #opener: Opener;
-  #onData: ((data: Uint8Array, at: number) => void) | undefined;
-  /** What came before anybody listened. */
-  #early: { readonly data: Uint8Array; readonly at: number }[] = [];
+  readonly #lanes = new Lanes();
   #heardHello = false;
   #peerHeard = false;
   #helloes = 0;
@@ -61,6 +68,7 @@ export class Channel {
   #peerEnded = false;
   #rttMs: number | undefined;
   #closed = false;
+  #peerUse: Use = 'unknown';
 
   constructor(options: ChannelOptions) {
     this.#options = options;
@@ -75,6 +83,11 @@ export class Channel {
 
   get heardPeer(): boolean {
     return this.#heardHello;
+  }
+
+  /** What the peer wants of the connection. */
+  get peerUse(): Use {
+    return this.#peerUse;
   }
 
   get stats(): ChannelStats {
@@ -103,19 +116,23 @@ export class Channel {
   }
 
   #sayHello(heard: boolean): void {
-    this.#options.transmit(this.#sealer.seal(TYPE.hello, Uint8Array.of(heard ? 1 : 0, this.#options.word())));
+    this.#options.transmit(
+      this.#sealer.seal(
+        TYPE.hello,
+        Uint8Array.of(heard ? 1 : 0, this.#options.word(), USES.indexOf(this.#options.use ?? 'datagrams')),
+      ),
+    );
   }
 
   /** False where there is no path. */
-  send(data: Uint8Array): boolean {
+  send(data: Uint8Array, lane: Lane = 'datagram'): boolean {
     if (this.#closed) return false;
     this.#sent++;
-    return this.#options.transmit(this.#sealer.seal(TYPE.data, data));
+    return this.#options.transmit(this.#sealer.seal(TYPE_OF[lane], data));
   }
 
-  onData(listener: (data: Uint8Array, at: number) => void): void {
-    this.#onData = listener;
-    for (const { data, at } of this.#early.splice(0)) listener(data, at);
+  onData(listener: DataListener, lane: Lane = 'datagram'): void {
+    this.#lanes.listen(lane, listener);
   }
 
   /** Our data is at its end; the peer is told, until this closes. */
@@ -137,11 +154,15 @@ export class Channel {
     if (!opened) return;
     switch (opened.type) {
       case TYPE.data:
-        this.#received++;
-        if (this.#onData) this.#onData(opened.body, at);
-        else if (this.#early.length < 64) this.#early.push({ data: opened.body, at });
-        return;
+        return this.#heard('datagram', opened.body, at);
+      case TYPE.packet:
+        return this.#heard('packet', opened.body, at);
+      case TYPE.part:
+        return this.#heard('part', opened.body, at);
+      case TYPE.flow:
+        return this.#heard('flow', opened.body, at);
       case TYPE.hello:
+        this.#peerUse = USES[opened.body[2] ?? 0] ?? 'unknown';
         return this.#onHello(opened.body[0] === 1, opened.body[1] ?? 0);
       case TYPE.ping:
         this.#options.transmit(this.#sealer.seal(TYPE.pong, opened.body));
@@ -171,6 +192,11 @@ export class Channel {
     this.#cancelHello();
     this.#cancelPing();
     this.#cancelEnd();
+  }
+
+  #heard(lane: Lane, data: Uint8Array, at: number): void {
+    this.#received++;
+    this.#lanes.heard(lane, data, at);
   }
 
   #hello(): void {

@@ -1,20 +1,19 @@
 /** Datagrams as they are, to an agent of others: nothing was agreed that could seal them, or tell their end. */
 import type { Clock } from '../../net/env.ts';
-import type { DataChannel, DataListener } from '../connection.ts';
+import type { DataChannel } from '../connection.ts';
+import { type DataListener, type Lane, Lanes } from '../lanes.ts';
 
 /** After our data is at its end the peer, which knows of no end, may send for so long. */
 const END_MS = 2_000;
-/** Datagrams that are kept until somebody listens. */
-const MOST_EARLY = 64;
 
 export class PlainChannel implements DataChannel {
   readonly proven = true;
+  readonly peerUse = 'datagrams';
   readonly stats = { sent: 0, received: 0 };
   readonly #clock: Clock;
   readonly #transmit: (data: Uint8Array) => boolean;
-  readonly #early: { readonly data: Uint8Array; readonly at: number }[] = [];
+  readonly #lanes = new Lanes();
   #cancelEnd: () => void = () => {};
-  #onData: DataListener | undefined;
   #onEnd: (() => void) | undefined;
 
   /** `transmit` is false where there is no path. */
@@ -23,20 +22,20 @@ export class PlainChannel implements DataChannel {
     this.#transmit = transmit;
   }
 
-  send(data: Uint8Array): boolean {
+  /** An agent of others knows datagrams alone. */
+  send(data: Uint8Array, lane: Lane = 'datagram'): boolean {
+    if (lane !== 'datagram') return false;
     this.stats.sent++;
     return this.#transmit(data);
   }
 
   receive(data: Uint8Array, at: number): void {
     this.stats.received++;
-    if (this.#onData) this.#onData(data, at);
-    else if (this.#early.length < MOST_EARLY) this.#early.push({ data, at });
+    this.#lanes.heard('datagram', data, at);
   }
 
-  onData(listener: DataListener): void {
-    this.#onData = listener;
-    for (const { data, at } of this.#early.splice(0)) listener(data, at);
+  onData(listener: DataListener, lane: Lane = 'datagram'): void {
+    this.#lanes.listen(lane, listener);
   }
 
   finish(): void {

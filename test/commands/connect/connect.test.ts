@@ -84,10 +84,12 @@ describe('nat-tool connect', () => {
           onStderr: (text) => resolve(/connect (\S+) --server stun\.example\.net/.exec(text)?.[1] ?? 'none'),
         });
       });
-      return Promise.all([first, run(['connect', code, ...SERVER], { env: lab.host('C2') })]);
+      return Promise.all([first, run(['connect', code, ...SERVER], { env: lab.host('C2'), columns: 80 })]);
     });
     expect([a?.status, b.status]).toEqual([0, 0]);
     expect(b.stdout).toContain('through a hole in each NAT on the way');
+    // What is piped on is the data, and there was none.
+    expect(a?.stdout).toBe('');
   });
 
   it('pipes both ways', async () => {

@@ -118,9 +118,9 @@ describe('a channel', () => {
       expect(pair.b.proven).toBe(true);
       // Each told the other that it hears, with its word.
       expect(pair.log.map(({ side, type, body }) => [side, type, ...body])).toEqual([
-        ['a', 'hello', 0, 3],
-        ['b', 'hello', 1, 5],
-        ['a', 'hello', 1, 3],
+        ['a', 'hello', 0, 3, 1],
+        ['b', 'hello', 1, 5, 1],
+        ['a', 'hello', 1, 3, 1],
       ]);
       expect(pair.events).toEqual(['b told 3', 'b heard', 'a told 5', 'a heard', 'b told 3']);
       await wait(1000);
@@ -140,9 +140,9 @@ describe('a channel', () => {
       pair.a.retell();
       await wait(1000);
       expect(pair.log.slice(before).map(({ at, type, body }) => [at - start, type, ...body])).toEqual([
-        [0, 'hello', 1, 9],
-        [50, 'hello', 1, 9],
-        [200, 'hello', 1, 9],
+        [0, 'hello', 1, 9, 1],
+        [50, 'hello', 1, 9, 1],
+        [200, 'hello', 1, 9, 1],
       ]);
     });
   });

@@ -1,0 +1,16 @@
+/** What a path is wanted for, and what came of it. */
+import type { Use } from '../../connect/lanes.ts';
+
+/** `stream`: standard input and output, every byte; `datagrams`: the same, as datagrams. */
+export type Purpose = Exclude<Use, 'unknown'>;
+
+export interface Used {
+  readonly sent: number;
+  readonly received: number;
+  /** Of the command that was run; null where a signal ended it or it could not start, undefined where there was none. */
+  readonly status?: number | null;
+  /** Of a stream. */
+  readonly bytes?: { readonly sent: number; readonly confirmed: number; readonly received: number };
+  /** Of a stream: both directions came to their end, and everything was confirmed. */
+  readonly complete?: boolean;
+}
