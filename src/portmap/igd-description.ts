@@ -8,11 +8,11 @@ export interface IgdService {
 }
 
 /** The best first: the second version tells conflicts better; a PPP connection is what DSL routers have. */
-const SERVICES = [
+const SERVICES: readonly (string | undefined)[] = [
   'urn:schemas-upnp-org:service:WANIPConnection:2',
   'urn:schemas-upnp-org:service:WANIPConnection:1',
   'urn:schemas-upnp-org:service:WANPPPConnection:1',
-] as const;
+];
 
 /** A router with two lines has two of each. */
 const MOST_SERVICES = 4;
@@ -28,11 +28,11 @@ export function servicesIn(text: string, location: URL): IgdService[] {
   const found = elementsNamed(elements, 'service').flatMap((service): IgdService[] => {
     const type = childText(service, 'serviceType');
     const control = childText(service, 'controlURL');
-    const rank = SERVICES.findIndex((each) => each === type);
+    const rank = SERVICES.indexOf(type as string);
     if (type === undefined || control === undefined || rank < 0 || !URL.canParse(control, base.href)) return [];
     const url = new URL(control, base);
     return url.protocol === 'http:' ? [{ type, control: url }] : [];
   });
-  const rankOf = ({ type }: IgdService): number => SERVICES.findIndex((each) => each === type);
+  const rankOf = ({ type }: IgdService): number => SERVICES.indexOf(type as string);
   return found.sort((a, b) => rankOf(a) - rankOf(b)).slice(0, MOST_SERVICES);
 }
