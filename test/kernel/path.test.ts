@@ -1,10 +1,11 @@
 /** `path` through the kernel's routers: the layers are those that were built. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Host, Internet, type Site } from './internet.ts';
+import { startMiniupnpd } from './miniupnpd.ts';
 import { describeKernel } from './suite.ts';
 import { report, startServe } from './tool.ts';
 
-describeKernel('path in the kernel', ['ip', 'nft'], () => {
+describeKernel('path in the kernel', ['ip', 'nft', 'miniupnpd'], () => {
   let internet: Internet;
   let server: Host;
 
@@ -77,9 +78,34 @@ describeKernel('path in the kernel', ['ip', 'nft'], () => {
         hops: 5,
         layers: [{ hop: 3, kind: 'nat', outside }],
       });
+      // A router that says what it has outside shows both.
       const home = await internet.site('n', { kind: 'port-restricted-cone', wan: '100.64.5.8', behind: middle });
-      const told = await path(home);
-      expect(told).toMatchObject({ code: 3, nats: null, hops: 5, layers: [{ hop: 3, kind: 'nat', outside }] });
+      const silent = await path(home);
+      expect(silent).toMatchObject({ code: 3, nats: null, hops: 5, layers: [{ hop: 3, kind: 'nat', outside }] });
+      for (const speaks of ['pcp', 'upnp'] as const) {
+        const daemon = await startMiniupnpd(home.router, { speaks });
+        const told = await path(home);
+        await daemon.stop();
+        expect(told).toMatchObject({
+          code: 0,
+          nats: 2,
+          layers: [
+            { hop: 1, kind: 'nat' },
+            { hop: 3, kind: 'nat', outside },
+          ],
+        });
+        expect(told.told.data).toMatchObject({ doubleNat: 'yes' });
+      }
     });
+  });
+
+  it('one NAT, whose router tells its outside address', async () => {
+    const site = await internet.site('u', { kind: 'port-restricted-cone', input: 'drop' });
+    const [wan = ''] = site.router.addresses;
+    const daemon = await startMiniupnpd(site.router);
+    const told = await path(site);
+    await daemon.stop();
+    expect(told).toMatchObject({ code: 0, nats: 1, layers: [{ hop: 1, kind: 'nat', outside: wan }] });
+    expect(told.told.data).toMatchObject({ portMapping: { external: wan }, doubleNat: 'no', cgnat: 'no' });
   });
 });
