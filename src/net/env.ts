@@ -85,7 +85,17 @@ export interface ByteStream extends AsyncIterable<Uint8Array> {
   readonly local: Endpoint;
   readonly remote: Endpoint;
   write(data: Uint8Array): Promise<void>;
+  /** Nothing more will be written; what comes can still be read. Present where it was asked for with `halfOpen`. */
+  end?(): void;
+  /** Breaks the connection, so that the other side notices. Present where `end` is. */
+  reset?(): void;
   close(): void;
+}
+
+/** How a TCP connection ends. */
+export interface TcpManner {
+  /** Each direction for itself: that the other side has ended does not close ours. */
+  readonly halfOpen?: boolean | undefined;
 }
 
 /** What a server proves itself with over TLS: certificate, with what leads to a root, and private key, PEM. */
@@ -107,7 +117,7 @@ export interface Tcp {
   /** Rejects with NetError; `tls` wraps the connection and verifies the certificate for that name. Bounded only by `signal`. */
   connect(
     remote: Endpoint,
-    options: {
+    options: TcpManner & {
       readonly address?: string | undefined;
       readonly port?: number | undefined;
       /** `trusted`: certificates that are trusted beside the system's, PEM. */
@@ -116,7 +126,12 @@ export interface Tcp {
     signal?: AbortSignal,
   ): Promise<ByteStream>;
   /** A stream is handed over before its TLS handshake, which whoever reads it waits for. Rejects with NetError, `tls` where the identity is none. */
-  listen(local: Endpoint, accept: (stream: ByteStream) => void, identity?: TlsIdentity): Promise<TcpListener>;
+  listen(
+    local: Endpoint,
+    accept: (stream: ByteStream) => void,
+    identity?: TlsIdentity,
+    manner?: TcpManner,
+  ): Promise<TcpListener>;
 }
 
 /** RFC 2782. */

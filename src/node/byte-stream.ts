@@ -60,3 +60,22 @@ export class NodeByteStream implements ByteStream {
     this.#socket.destroySoon();
   }
 }
+
+/** One whose directions end each for itself. */
+export class HalfOpenStream extends NodeByteStream {
+  readonly #both: Socket;
+
+  constructor(socket: Socket) {
+    super(socket);
+    this.#both = socket;
+  }
+
+  end(): void {
+    this.#both.end();
+  }
+
+  reset(): void {
+    this.#both.resetAndDestroy();
+    this.close();
+  }
+}

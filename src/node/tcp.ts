@@ -3,7 +3,7 @@ import type { ConnectionOptions } from 'node:tls';
 import { type Endpoint, isAddress } from '../net/address.ts';
 import { NetError, type Tcp, type TcpListener, type TlsIdentity } from '../net/env.ts';
 import { nodeEndpoint } from './address.ts';
-import { NodeByteStream } from './byte-stream.ts';
+import { HalfOpenStream, NodeByteStream } from './byte-stream.ts';
 import { codeOf, toConnectError, toNetError, toTlsError } from './errors.ts';
 import { TlsAcceptor } from './tls-acceptor.ts';
 
@@ -20,6 +20,7 @@ export const nodeTcp: Tcp = {
       localAddress: options.address,
       localPort: options.port,
       noDelay: true,
+      allowHalfOpen: options.halfOpen ?? false,
     };
     const opened = tls
       ? process.getBuiltinModule('node:tls').connect(secure(target, tls))
@@ -30,13 +31,15 @@ export const nodeTcp: Tcp = {
       (error) => (options.address === undefined ? toConnectError(error, remote.address) : toNetError(error)),
       signal,
     );
-    return new NodeByteStream(opened);
+    return options.halfOpen ? new HalfOpenStream(opened) : new NodeByteStream(opened);
   },
-  listen: async ({ address, port }, accept, identity) => {
+  listen: async ({ address, port }, accept, identity, { halfOpen = false } = {}) => {
     const tls = identity && new TlsAcceptor(identity);
     const server = process
       .getBuiltinModule('node:net')
-      .createServer({ noDelay: true }, (socket) => accept(tls ? tls.accept(socket) : new NodeByteStream(socket)));
+      .createServer({ noDelay: true, allowHalfOpen: halfOpen }, (socket) =>
+        accept(tls ? tls.accept(socket) : halfOpen ? new HalfOpenStream(socket) : new NodeByteStream(socket)),
+      );
     await bound(server, { host: address, port, exclusive: true, ipv6Only: address.includes(':') });
     return new NodeTcpListener(server, tls);
   },

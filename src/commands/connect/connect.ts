@@ -72,7 +72,7 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
   let interrupted = false;
   let end: ConnectionEnd | undefined;
   const theirs = connection.peerUse;
-  const differs = !goTogether(purpose, theirs);
+  const differs = !args.sdp && !goTogether(purpose, theirs);
   if (differs) findings.push(finding('uses-differ', { ours: purpose, theirs }));
   else
     try {
@@ -80,7 +80,7 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
       used = await use(
         connection,
         purpose,
-        { forward: args.forward, exec: args.exec, line: args.line, input: lines.rest() },
+        { forward: args.forward, plain: args.sdp, exec: args.exec, line: args.line, input: lines.rest() },
         context,
         (how) => (end = how),
       );
@@ -132,7 +132,7 @@ export default defineCommand({
     "Run it on two hosts. The first prints a code; the second is given it. They tell each other their addresses, sealed, and open a path between them through both NATs. They meet by public MQTT brokers, with nothing but the code, or at a nat-tool serve of one's own (--server). No data goes through either, and neither can read what the two tell each other.",
     'Plain hole punching starts at once. Beside it both sides measure their NATs; where a port has to be guessed, it is predicted or found by many probes. Where nothing can work, it says why and ends.',
     'Then standard input goes to the other host and its data to standard output: encrypted, every byte, in order, as fast as the path and the reader take them. It ends when both inputs have ended and the other host has confirmed everything. A path that dies is replaced, and nothing of the data is lost.',
-    "With nothing to pipe, or --check, the path is proven and reported. --datagrams keeps datagrams, --forward carries another program's UDP, --exec hands over the open port.",
+    "With nothing to pipe, or --check, the path is proven and reported. --datagrams keeps datagrams, --forward carries other programs' UDP and TCP, --exec hands over the open port.",
   ],
   positionals,
   options,
@@ -150,6 +150,10 @@ export default defineCommand({
       explain: 'Send a folder; on the other host: nat-tool connect CODE | tar x',
     },
     { command: 'nat-tool connect --forward 51820', explain: 'WireGuard through the hole' },
+    {
+      command: 'nat-tool connect --forward 2222:22/tcp',
+      explain: 'ssh -p 2222 localhost; on the host with sshd: --forward 22/tcp',
+    },
     {
       command: "nat-tool connect --exec './game --bind $NAT_TOOL_LOCAL --peer $NAT_TOOL_REMOTE'",
       explain: 'Let a program take over the open port',

@@ -1,8 +1,8 @@
 /** The arguments of `connect`. */
 import { type BrokerName, BrokerNameError, parseBroker } from '../../connect/signalling/broker-name.ts';
-import type { Endpoint } from '../../net/address.ts';
-import { LOCAL_END, parseHost, parseStun, WAIT } from '../arguments.ts';
+import { LOCAL_END, parseStun, WAIT } from '../arguments.ts';
 import { type ArgsOf, UsageError } from '../command.ts';
+import { parseForward } from './forward-arg.ts';
 import type { Purpose } from './purpose.ts';
 
 export const positionals = {
@@ -55,10 +55,11 @@ export const options = {
   },
   forward: {
     type: 'string',
-    valueName: '[LOCAL:]PORT',
+    array: true,
+    valueName: '[LOCAL:]PORT[/udp|/tcp]',
     parse: parseForward,
     describe:
-      "carry another program's UDP: where PORT is free it is held for the program to send to, otherwise the peer's datagrams go to the program that holds it",
+      "carry another program's UDP, or TCP connections: PORT names the tunnel on both hosts, LOCAL is this one's own port for it. Where a program listens there, that one is sent to; where the port is free, it is held for programs to send or connect to",
   },
   manual: {
     type: 'boolean',
@@ -102,31 +103,23 @@ export function parseBrokerUrl(text: string, argument: string): BrokerName {
   }
 }
 
-function parseForward(value: string, argument: string): Endpoint {
-  if (/^\d{1,5}$/.test(value)) return { address: '127.0.0.1', port: portOf(value, argument) };
-  const { host, port } = parseHost(value, argument);
-  if (port === undefined) throw UsageError.expected(argument, '[LOCAL:]PORT', value);
-  return { address: host === 'localhost' ? '127.0.0.1' : host, port };
-}
-
-function portOf(value: string, argument: string): number {
-  const port = Number(value);
-  if (!(port >= 1 && port <= 65_535)) throw UsageError.expected(argument, 'a port from 1 to 65535', value);
-  return port;
-}
-
 export function purposeOf(args: Args): Purpose {
   const chosen = [
     args.check && '--check',
-    args.forward && '--forward',
+    args.forward.length > 0 && '--forward',
     args.exec !== undefined && '--exec',
     args.datagrams && '--datagrams',
   ].filter((each) => typeof each === 'string');
   if (chosen.length > 1) throw new UsageError(`${chosen.join(' and ')} exclude each other`);
+  const names = args.forward.map(({ port, protocol }) => `${port}/${protocol}`);
+  const twice = names.find((each, nth) => names.indexOf(each) < nth);
+  if (twice) throw new UsageError(`--forward ${twice} is given twice`);
+  if (args.sdp && (names.length > 1 || names.some((each) => each.endsWith('/tcp'))))
+    throw new UsageError('--sdp forwards one port, of UDP: an agent of others knows datagrams alone');
   // Another agent knows no stream of ours.
   const talk = args.datagrams || args.sdp ? 'datagrams' : 'stream';
   if (args.line && talk !== 'datagrams') throw new UsageError('--line goes with --datagrams');
-  return args.check ? 'check' : args.forward ? 'forward' : args.exec !== undefined ? 'exec' : talk;
+  return args.check ? 'check' : args.forward.length > 0 ? 'forward' : args.exec !== undefined ? 'exec' : talk;
 }
 
 /** The report is for a check; after a talk, standard output has had its data. */

@@ -1,18 +1,21 @@
 /** What a path is used for once there is one. */
-import { type Endpoint, formatEndpoint } from '../../net/address.ts';
+import { formatEndpoint } from '../../net/address.ts';
 import { deferred, sleep, untilAborted, within } from '../../net/wait.ts';
 import { ENVELOPE_OVERHEAD } from '../../connect/channel/envelope.ts';
-import { forward, type Forwarding } from '../../connect/forward.ts';
 import type { Connection, ConnectionEnd } from '../../connect/connection.ts';
 import type { Context } from '../command.ts';
 import { datagramsOf } from '../datagrams/input.ts';
 import { DatagramOutput, mannerOf } from '../datagrams/output.ts';
 import type { ConnectEvent } from './events.ts';
+import { carry } from './forward.ts';
+import type { ForwardArg } from './forward-arg.ts';
 import { pipe } from './pipe.ts';
 import type { Purpose, Used } from './purpose.ts';
 
 export interface UseOptions {
-  readonly forward: Endpoint | undefined;
+  readonly forward: readonly ForwardArg[];
+  /** The peer is an agent of others. */
+  readonly plain: boolean;
   readonly exec: string | undefined;
   /** Cut the input by lines. */
   readonly line: boolean;
@@ -28,7 +31,7 @@ const LINGER_MS = 300;
 export async function use(
   connection: Connection,
   purpose: Purpose,
-  { forward: local, exec, line, input }: UseOptions,
+  { forward, plain, exec, line, input }: UseOptions,
   context: Context<ConnectEvent>,
   ended: (how: ConnectionEnd) => void,
 ): Promise<Used> {
@@ -40,7 +43,7 @@ export async function use(
     case 'check':
       return check(connection, over, context);
     case 'forward':
-      return carry(connection, over, local as Endpoint, context);
+      return carry(connection, over, forward, context, plain);
     case 'exec':
       return handOver(connection, exec as string, context);
     case 'stream':
@@ -59,29 +62,6 @@ async function check(
   await within(env.clock, LINGER_MS, over, signal);
   const { sent, received } = connection.stats;
   return { sent, received };
-}
-
-async function carry(
-  connection: Connection,
-  over: Promise<ConnectionEnd>,
-  local: Endpoint,
-  context: Context<ConnectEvent>,
-): Promise<{ sent: number; received: number }> {
-  const { env, signal } = context;
-  const forwarding: Forwarding = await forward(env, local, connection, signal);
-  context.note(
-    forwarding.mode === 'held'
-      ? `Forwarding: let the program send to ${forwarding.local}. Ctrl-C ends it.`
-      : `Forwarding: the program on ${formatEndpoint(local)} hears the other host from ${forwarding.local}. Ctrl-C ends it.`,
-  );
-  try {
-    await untilAborted(over, signal);
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  } finally {
-    forwarding.close();
-  }
-  return { sent: forwarding.counts.outbound, received: forwarding.counts.inbound };
 }
 
 async function handOver(connection: Connection, command: string, context: Context<ConnectEvent>): Promise<Used> {

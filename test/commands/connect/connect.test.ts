@@ -508,7 +508,9 @@ describe('nat-tool connect', () => {
     [['k7qf2-m9x4t-03bsd-v8hw7'], /mistyped/],
     [['--check', '--forward', '1'], /exclude each other/],
     [['--forward', '70000'], /--forward/],
-    [[], /--server/],
+    [['--forward', '22/sctp'], /--forward/],
+    [['--forward', '22/tcp', '--forward', '2222:22/tcp'], /twice/],
+    [['--line'], /--datagrams/],
   ])('refuses %j', async (words, message) => {
     const { status, stderr } = await run(['connect', ...words]);
     expect(status).toBe(2);
