@@ -157,6 +157,7 @@ const TEXTS = {
   'code-taken': () => 'Two other hosts are using this code. Make a fresh one.',
   'code-used': () => 'This code has been used: it serves two hosts once. Make a fresh one.',
   'rendezvous-busy': ({ server }: { server: string }) => `${server} takes no more meetings at the moment.`,
+  'no-meeting-place': ({ why }: { why: string }) => `The place to meet at was not found: ${why.replace(/\.$/, '')}.`,
   'no-broker': ({ brokers }: { brokers: readonly string[] }) =>
     `No broker let this host in: ${list(brokers)}. Where MQTT does not pass, both hosts can meet at a nat-tool serve (--server), or by hand (--manual).`,
   'no-rendezvous': ({ server }: { server: string }) =>

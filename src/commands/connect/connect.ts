@@ -3,7 +3,9 @@ import type { ConnectionEnd } from '../../connect/connection.ts';
 import { goTogether } from '../../connect/lanes.ts';
 import type { TimelineEvent } from '../../connect/timeline.ts';
 import { formatEndpoint } from '../../net/address.ts';
+import { NetError } from '../../net/env.ts';
 import { toMicroseconds } from '../../net/round.ts';
+import { isOffNetwork } from '../../probe/servers-lookup.ts';
 import { type Finding, finding } from '../../report/finding.ts';
 import { type Report, startReport } from '../../report/report.ts';
 import { type Context, UsageError, defineCommand } from '../command.ts';
@@ -40,10 +42,17 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
   const opening = manual
     ? openManually(args, purpose, context, lines, onEvent)
     : openByCode(args, purpose, context, lines, onEvent);
+  let nowhere: NetError | undefined;
   const linked = await opening.catch((error: unknown) => {
     if (signal.aborted) return undefined;
-    throw error;
+    if (!(error instanceof NetError)) throw error;
+    nowhere = error;
+    return undefined;
   });
+  if (nowhere)
+    return finish('failed', { ...nothing(), elapsedMs: toMicroseconds(env.clock.now() - start) }, [
+      isOffNetwork(env) ? finding('no-network') : finding('no-meeting-place', { why: nowhere.message }),
+    ]);
   if (!linked)
     return finish('partial', { ...nothing(), elapsedMs: toMicroseconds(env.clock.now() - start), timeline: events }, [
       finding('interrupted'),

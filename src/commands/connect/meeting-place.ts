@@ -5,7 +5,7 @@ import { BUILT_IN_BROKERS, type BrokerName, formatBroker, parseBroker } from '..
 import type { Endpoint } from '../../net/address.ts';
 import { NetError } from '../../net/env.ts';
 import { formatHostPort } from '../../net/host-port.ts';
-import { isOffNetwork, findServers } from '../../probe/servers-lookup.ts';
+import { findServers } from '../../probe/servers-lookup.ts';
 import { BUILT_IN_SERVERS } from '../../probe/servers.ts';
 import { discover } from '../../stun/discovery.ts';
 import type { StunServerName } from '../../stun/uri.ts';
@@ -85,13 +85,7 @@ async function stunServer(
     signal,
   );
   const [first, ...others] = endpoints;
-  if (!first)
-    throw new NetError(
-      'not-found',
-      isOffNetwork(env)
-        ? 'This machine has no network address but loopback: it is on no network'
-        : (findings[0]?.text ?? 'no STUN server was found'),
-    );
+  if (!first) throw new NetError('not-found', findings[0]?.text ?? 'no STUN server was found');
   if (others.length === 0) return first;
   return (await firstAnswering(env, endpoints, args.source, signal)) ?? first;
 }

@@ -490,6 +490,14 @@ describe('nat-tool connect', () => {
     expect(both[1]?.stderr).not.toContain('The other host tells no public address of its own');
   });
 
+  it('tells of a place that is not there, as a report too', async () => {
+    const lab = new Lab({ patienceMs: 5000 });
+    const words = ['connect', '--check', '--json', '--server', 'nowhere.invalid'];
+    const result = await lab.run(async (env) => run(words, { env }));
+    expect(result.status).toBe(1);
+    expect(json(result)).toMatchObject({ outcome: 'failed', findings: [{ kind: 'no-meeting-place' }] });
+  });
+
   it('says why two symmetric NATs cannot', async () => {
     const code = await aFreshCode();
     const side: Side = { words: [code, '--check', '--json', ...SERVER] };
@@ -511,6 +519,8 @@ describe('nat-tool connect', () => {
     [['--forward', '22/sctp'], /--forward/],
     [['--forward', '22/tcp', '--forward', '2222:22/tcp'], /twice/],
     [['--line'], /--datagrams/],
+    [['--via', 'rendezvous'], /--via rendezvous: where to meet is missing/],
+    [['--broker', 'broker.example.net'], /--broker: expected mqtts:/],
   ])('refuses %j', async (words, message) => {
     const { status, stderr } = await run(['connect', ...words]);
     expect(status).toBe(2);
