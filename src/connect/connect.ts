@@ -18,6 +18,7 @@ import type { Trouble } from './signalling/public-side.ts';
 import { RendezvousSignalling } from './signalling/rendezvous.ts';
 import type { Signalling } from './signalling/signalling.ts';
 import { Together } from './signalling/together.ts';
+import { offeredRelay } from './traversal/relay-places.ts';
 import { Timeline, type TimelineEvent } from './timeline.ts';
 
 interface Common {
@@ -33,6 +34,8 @@ interface Common {
   /** What this side wants of the connection, as the peer is told; `datagrams` when absent. */
   readonly use?: Use | undefined;
   readonly signal: AbortSignal;
+  /** Relays for when there is no direct path, beside the one that the server may offer; `refused`: none, not that one either. */
+  readonly relays?: SessionOptions['relays'];
   readonly onEvent?: ((event: TimelineEvent) => void) | undefined;
 }
 
@@ -54,6 +57,10 @@ export interface ConnectOptions extends Common {
   readonly trouble?: ((trouble: Trouble) => void) | undefined;
   /** Look for a new path when one has died. */
   readonly repair?: boolean | undefined;
+  /** What the server was called, for its certificate; its address when absent. */
+  readonly name?: string | undefined;
+  /** Trusted beside the system's certificates where it relays over TLS, PEM. */
+  readonly trusted?: string | undefined;
 }
 
 /** A connection, or why there is none; the `timeline` has what happened. */
@@ -134,10 +141,11 @@ export async function connectBy(env: Env, options: Common & Introduction): Promi
 
 function introduction(env: Env, options: ConnectOptions, generation: number, timeline: Timeline): Introduction {
   const { server, secret, source, brokers, stunOnly = false, credentials, trouble = () => {} } = options;
+  const { name = server.address, trusted } = options;
   return {
     trusted: !stunOnly,
     credentials,
-    makeSignalling: ({ main, member, observed, send }) => {
+    makeSignalling: ({ main, member, observed, send, relay }) => {
       const ways: Signalling[] = [];
       if (!stunOnly)
         ways.push(
@@ -150,6 +158,7 @@ function introduction(env: Env, options: ConnectOptions, generation: number, tim
             random: env.random,
             proven: generation > 0,
             observed,
+            relay: (offer) => relay(offeredRelay(env, offer, { domain: name, source, trusted })),
             watchRefusal: (refused) => watchRefusal(env, server, source, refused),
           }),
         );

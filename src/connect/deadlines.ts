@@ -11,6 +11,14 @@ const USUAL_MS = {
   hopeless: 3_000,
   /** The judgement says when there is nothing left that a hard way has not tried. */
   hard: undefined,
+  /** From the meeting on, by round trips: an easy path is there by then, and no relay is burdened for it. */
+  relay: undefined,
+  /** The same, where no port has to be guessed: every easy path is there by then, though packets were lost. A relay need not wait for more. */
+  chance: 5_000,
+  /** A relay is all that is left, and under way. */
+  'relay-late': 5_000,
+  /** On a relay: for so long direct ways are tried as they were before. */
+  search: 12_000,
   /** The peer left; what it sent before may still come. */
   'peer-left': 1_500,
   /** The checks of the list end after some seconds; until the end of all, a filter is kept open for a peer that is late. */
@@ -25,11 +33,14 @@ const USUAL_MS = {
 
 export type Deadline = keyof typeof USUAL_MS;
 
+/** On a relay the nudge goes on, more often than the shortest-lived NAT forgets a hole. */
+export const RARE_NUDGE_MS = 10_000;
+
 /** They end the search, each in its way: one at a time, the latest that was set. */
-const ENDINGS: ReadonlySet<Deadline> = new Set(['nobody-came', 'plain', 'hopeless', 'hard', 'peer-left']);
+const ENDINGS: ReadonlySet<Deadline> = new Set(['nobody-came', 'plain', 'hopeless', 'hard', 'relay-late', 'peer-left']);
 
 /** The usual length of a deadline. */
-export const usualMs = (name: Exclude<Deadline, 'nobody-came' | 'hard'>): number => USUAL_MS[name];
+export const usualMs = (name: Exclude<Deadline, 'nobody-came' | 'hard' | 'relay'>): number => USUAL_MS[name];
 
 export class Deadlines {
   readonly #clock: Clock;
@@ -42,7 +53,7 @@ export class Deadlines {
   }
 
   /** Replaces the one of that name; one that ends the search replaces any other that does. */
-  set(name: Exclude<Deadline, 'nobody-came' | 'hard'>): void;
+  set(name: Exclude<Deadline, 'nobody-came' | 'hard' | 'relay'>): void;
   set(name: Deadline, ms: number): void;
   set(name: Deadline, ms: number = USUAL_MS[name] ?? 0): void {
     if (ENDINGS.has(name)) this.settle();

@@ -16,6 +16,10 @@ export interface HeldPathOptions {
   readonly deadlines: Pick<Deadlines, 'set'>;
   readonly hard: Pick<HardWays, 'end' | 'judgement'>;
   readonly profiler: Pick<Profiler, 'touch'>;
+  /** On a relay these stay open too, for a direct path. */
+  readonly always: readonly (Socket | undefined)[];
+  /** Before the others are closed. */
+  readonly tidying: (kept: Socket) => void;
   readonly note: (event: string, details: Readonly<Record<string, unknown>>) => void;
 }
 
@@ -55,7 +59,8 @@ export class HeldPath {
     const { kind, remote } = path.current as Path;
     const [from, to] = [formatEndpoint(socket.local), formatEndpoint(remote)];
     note('path', { path: kind, local: from, remote: to, rttMs: rttMs ?? null });
-    hard.end();
+    // Better than a relay is looked for all the same.
+    if (kind !== 'relay') hard.end();
     channel.start();
     if (renamed) channel.retell();
   }
@@ -101,9 +106,12 @@ export class HeldPath {
 
   /** Closes every socket that the path does not need. */
   #tidy(agent: Peer['agent']): void {
-    const { path, sockets, hard } = this.#options;
+    const { path, sockets, hard, always, tidying } = this.#options;
     if (!path.current) return;
-    for (const socket of sockets.closeOthers(path.current.socket)) agent.feed({ kind: 'socket-closed', socket });
+    const { socket: kept, kind } = path.current;
+    tidying(kept);
+    for (const socket of sockets.closeOthers(kept, ...(kind === 'relay' ? always : [])))
+      agent.feed({ kind: 'socket-closed', socket });
     if (hard.judgement?.kind === 'crossed') this.#keepMapping();
   }
 

@@ -80,6 +80,13 @@ export class OwnSide {
     }
   }
 
+  /** UDP does not pass. */
+  blocked(): void {
+    this.#options.note('udp-blocked', { server: formatEndpoint(this.#options.server) });
+    this.description.update({ blocked: true });
+    this.#options.measured();
+  }
+
   /** Where the server sees the main socket; false where that cannot be true. */
   observed({ mapped: said, alternates, rttMs }: Observed): boolean {
     const { trusted, note } = this.#options;

@@ -11,10 +11,14 @@ export interface PatienceOptions {
   readonly hard: HardWays;
   /** Of the plain way, from the meeting on; the usual when absent. */
   readonly plainMs: number | undefined;
+  /** There is no hope for a direct path. */
+  readonly hopeless: (reason: string) => void;
   readonly note: (event: string, details: Readonly<Record<string, unknown>>) => void;
 }
 
 /** What the plain way has at least, however late it turns out that there is no other. */
+export type SearchEnding = 'nobody-came' | 'plain' | 'hopeless' | 'hard' | 'peer-left';
+
 const LEAST_HOPE_MS = 500;
 /** Where no port has to be guessed there is a path by then, unless something was lost or came too early. */
 const SLOW_MS = 600;
@@ -36,13 +40,14 @@ export class Patience {
 
   /** More is known of one side; without a path yet, begins the hard ways as soon as that is enough. `rttMs`: to the server. */
   decide(rttMs: number, found: boolean): void {
-    const { clock, deadlines, hard, plainMs = 0, note } = this.#options;
+    const { clock, deadlines, hard, plainMs = 0, hopeless, note } = this.#options;
     const judgement = hard.decide();
     if (!judgement || found) return;
     const reason = reasonOf(judgement, 'this side', 'the peer');
     note('judged', { kind: judgement.kind, reason, ...('odds' in judgement && { odds: judgement.odds }) });
     if (judgement.kind === 'direct' || judgement.kind === 'unknown') return hard.meetAtOnceAfter(SLOW_MS + 4 * rttMs);
-    if (judgement.kind === 'hopeless') {
+    if (judgement.kind === 'hopeless' || judgement.kind === 'blocked') {
+      hopeless(reason);
       // As long as the plain way was given a chance, there is nothing to wait for.
       const left = this.#metAt + usualMs('hopeless') - clock.now();
       return deadlines.set('hopeless', Math.max(left, LEAST_HOPE_MS));
@@ -51,14 +56,21 @@ export class Patience {
     hard.start(judgement);
   }
 
+  /** Hard ways are tried: they say themselves when they have had their chance. */
+  get isHard(): boolean {
+    const { kind } = this.#options.hard.judgement ?? {};
+    return kind === 'guess' || kind === 'meet';
+  }
+
   /** What the search failed of, now that this ending is due. */
-  failureAt(ending: 'nobody-came' | 'plain' | 'hopeless' | 'hard' | 'peer-left'): ConnectFailure {
+  failureAt(ending: SearchEnding): ConnectFailure {
     const { judgement } = this.#options.hard;
     if (ending === 'nobody-came') return { kind: 'nobody-came' };
     // That the peer gave up as well says less than why.
-    if (ending === 'peer-left' && judgement?.kind !== 'hopeless') return { kind: 'peer-left' };
+    if (ending === 'peer-left' && judgement?.kind !== 'hopeless' && judgement?.kind !== 'blocked')
+      return { kind: 'peer-left' };
     if (!judgement) return { kind: 'no-path', judgement, reason: 'The NAT of one side could not be measured.' };
-    const kind = judgement.kind === 'hopeless' ? 'hopeless' : 'no-path';
+    const kind = judgement.kind === 'hopeless' || judgement.kind === 'blocked' ? 'hopeless' : 'no-path';
     return { kind, judgement, reason: reasonOf(judgement, 'this side', 'the peer') };
   }
 }

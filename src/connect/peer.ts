@@ -1,5 +1,5 @@
 /** The other side, as a session knows it: what it said of itself, the ICE agent that checks it, and the channel sealed with its keys. */
-import { type Endpoint, familyOf, scopeOf } from '../net/address.ts';
+import { type Endpoint, familyOf, sameEndpoint, scopeOf } from '../net/address.ts';
 import type { Clock, Random } from '../net/env.ts';
 import { type Driver, drive } from '../net/machine.ts';
 import { BRISK_PACING, type IceAction, IceAgent, type IceEvent } from '../ice/agent.ts';
@@ -22,6 +22,10 @@ export interface PeerOptions extends Pick<ChannelOptions, 'transmit' | 'word' | 
   /** We. */
   readonly member: Uint8Array;
   readonly send: Sockets['send'];
+  /** Of a relay, as far as this side knows. */
+  readonly isRelay: (endpoint: Endpoint) => boolean;
+  /** Relayed pairs are left out. */
+  readonly direct: boolean;
   readonly note: (...event: NonNullable<ReturnType<typeof eventOf>>) => void;
   /** What the agent found, or lost. */
   readonly found: (action: Exclude<IceAction, { kind: 'send' | 'log' }>) => void;
@@ -52,11 +56,13 @@ export class Peer implements Opposite {
   readonly channel: Channel;
   observed: Endpoint | undefined;
   description: Description;
+  readonly #direct: boolean;
 
   /** Nothing is sent before {@link begin}. */
   constructor(options: PeerOptions, reader: Reader, description: Description, observed: Endpoint | undefined) {
     const { clock, random, secret, member } = options;
     const theirs = reader.member;
+    this.#direct = options.direct;
     this.reader = reader;
     this.description = description;
     this.observed = observed;
@@ -68,7 +74,10 @@ export class Peer implements Opposite {
       random,
       pacing: BRISK_PACING,
       consent: { intervalMs: 2_500, expiryMs: 15_000 },
-      nomination: { waitMs: 50 },
+      // Whoever accepts a relayed pair has waited for better ones.
+      nomination: { waitMs: 50, relayWaitMs: 0 },
+      relayedLast: true,
+      isRelay: options.isRelay,
       patienceMs: 600_000,
       // Two symmetric NATs can talk only so, and only a peer of our own is asked to.
       anyReturnPath: true,
@@ -101,6 +110,12 @@ export class Peer implements Opposite {
     }
   }
 
+  /** Whether one of its relays is there, as it says. */
+  isRelayed(endpoint: Endpoint): boolean {
+    const { relayed } = this.description;
+    return relayed !== undefined && relayed !== 'refused' && relayed.some((each) => sameEndpoint(each, endpoint));
+  }
+
   /** How many public addresses of it are known. */
   get publicSides(): number {
     const { hosts, reflexive } = this.description;
@@ -123,7 +138,7 @@ export class Peer implements Opposite {
     this.description = description;
     this.observed = observed ?? this.observed;
     for (const candidate of candidatesOf(description, observed))
-      this.agent.feed({ kind: 'remote-candidate', candidate });
+      if (!this.#direct || candidate.type !== 'relay') this.agent.feed({ kind: 'remote-candidate', candidate });
   }
 
   /** Ends all that runs. */

@@ -1,5 +1,5 @@
 /** Carries what the sockets of a session hear to where it belongs: signalling, ICE agent or channel. */
-import { sameEndpoint } from '../net/address.ts';
+import { type Endpoint, sameEndpoint } from '../net/address.ts';
 import type { Datagram } from '../net/env.ts';
 import type { Decoded } from '../stun/message.ts';
 import { isEnvelope } from './channel/envelope.ts';
@@ -14,6 +14,11 @@ export interface ReceptionOptions {
   readonly hard: HardWays;
   readonly governor: Governor;
   readonly path: PathInUse;
+  readonly isRelay: (endpoint: Endpoint) => boolean;
+  /** Whether a socket is a relay of ours. */
+  readonly ofRelay: (socket: number) => boolean;
+  /** Nothing that comes from a relay is listened to. */
+  readonly direct: boolean;
 }
 
 /** Beyond this the peer's checks are left unanswered until the rate is kept again. */
@@ -25,9 +30,15 @@ export class Reception {
   readonly #options: ReceptionOptions;
   readonly #early: { readonly socket: number; readonly datagram: Datagram; readonly message: Decoded }[] = [];
   #peer: Peer | undefined;
+  #byRelay = false;
 
   constructor(options: ReceptionOptions) {
     this.#options = options;
+  }
+
+  /** Whether the latest data came by a relay. */
+  get byRelay(): boolean {
+    return this.#byRelay;
   }
 
   /** The peer is known: it is given the checks of it that were here before. */
@@ -37,15 +48,18 @@ export class Reception {
   }
 
   heard(socket: number, datagram: Datagram, message: Decoded | undefined): void {
-    const { signalling, hard } = this.#options;
+    const { signalling, hard, direct, isRelay } = this.#options;
+    if (direct && this.#peer?.isRelayed(datagram.from)) return;
     if (!message) {
-      if (isEnvelope(datagram.data)) this.#peer?.channel.receive(datagram.data, datagram.at);
-      return;
+      if (!isEnvelope(datagram.data)) return;
+      this.#options.path.heard(datagram.from);
+      this.#byRelay = this.#options.ofRelay(socket) || isRelay(datagram.from);
+      return this.#peer?.channel.receive(datagram.data, datagram.at);
     }
     if (signalling.accept?.(datagram, message)) return;
     const only = hard.only(socket);
     if (only && !sameEndpoint(only, datagram.from)) return;
-    if (!only && message.class === 'request' && this.#isTooMuch(datagram)) return;
+    if (!only && message.class === 'request' && !isRelay(datagram.from) && this.#isTooMuch(datagram)) return;
     if (this.#peer) check(this.#peer, socket, datagram, message);
     else if (message.class === 'request') {
       if (this.#early.length < MOST_EARLY) this.#early.push({ socket, datagram, message });

@@ -8,6 +8,7 @@ import type { Bearer } from './connection.ts';
 import type { Use } from './lanes.ts';
 import type { Secret } from './channel/keys.ts';
 import type { Observed, Signalling, SignallingStatus } from './signalling/signalling.ts';
+import type { RelayPlace } from './traversal/relay-places.ts';
 import type { Socket } from './traversal/sockets.ts';
 import type { Judgement } from './traversal/strategy.ts';
 import type { Timeline } from './timeline.ts';
@@ -18,9 +19,20 @@ export type ConnectFailure =
   | { readonly kind: 'nobody-came' }
   | { readonly kind: 'signal'; readonly status: SignallingStatus }
   /** The judgement says why no way was worth trying. */
-  | { readonly kind: 'hopeless'; readonly judgement: Judgement; readonly reason: string }
+  | {
+      readonly kind: 'hopeless';
+      readonly judgement: Judgement;
+      readonly reason: string;
+      readonly relay?: string | undefined;
+    }
   /** Everything that might work was tried. */
-  | { readonly kind: 'no-path'; readonly judgement: Judgement | undefined; readonly reason: string }
+  | {
+      readonly kind: 'no-path';
+      readonly judgement: Judgement | undefined;
+      readonly reason: string;
+      /** Why no relay helped, where one was tried. */
+      readonly relay?: string | undefined;
+    }
   | { readonly kind: 'peer-left' }
   | { readonly kind: 'network'; readonly error: NetError };
 
@@ -31,6 +43,10 @@ export interface SignallingParts {
   readonly observed: (seen: Observed) => boolean;
   /** By the main socket. */
   readonly send: Resender['send'];
+  /** The server relays for this meeting. */
+  readonly relay: (place: RelayPlace) => void;
+  /** UDP does not pass this network: what follows was learnt over TCP. */
+  readonly blocked: () => void;
 }
 
 export interface SessionOptions {
@@ -50,6 +66,8 @@ export interface SessionOptions {
   readonly plainMs?: number | undefined;
   /** What this side wants of the connection; `datagrams` when absent. */
   readonly use?: Use | undefined;
+  /** Where a relay may be had; `refused`: no relayed path is taken, whoever relays. */
+  readonly relays?: readonly RelayPlace[] | 'refused' | undefined;
   readonly makeSignalling: (parts: SignallingParts) => Signalling;
   readonly timeline: Timeline;
   readonly signal: AbortSignal;

@@ -12,7 +12,8 @@ import { sameBytes } from '../net/bytes.ts';
 import { deferred, untilAborted, Waits } from '../net/wait.ts';
 import type { IceAction, PairView } from '../ice/agent.ts';
 import { MEMBER_BYTES } from '../rendezvous/protocol.ts';
-import { type Deadline, Deadlines } from './deadlines.ts';
+import { type Deadline, Deadlines, RARE_NUDGE_MS, usualMs } from './deadlines.ts';
+import { Fallback, isRelayed } from './fallback.ts';
 import { type Ending, HeldPath } from './held-path.ts';
 import { OwnSide } from './own-side.ts';
 import { Patience } from './patience.ts';
@@ -68,8 +69,13 @@ class Session implements SignallingListener, Ending {
   readonly #reception: Reception;
   #peer: Peer | undefined;
   readonly #patience: Patience;
+  readonly #fallback: Fallback;
   #connected = false;
   #closed = false;
+
+  /** Of a relay, as far as we know. */
+  readonly #isRelay = (at: Endpoint): boolean =>
+    this.#fallback.relays.knows(at) || (this.#peer?.isRelayed(at) ?? false);
 
   constructor(env: Env, options: SessionOptions, member: Uint8Array, waits: Waits, gathered: Gathered) {
     const { clock, random } = env;
@@ -114,15 +120,53 @@ class Session implements SignallingListener, Ending {
     });
     this.#path = new PathInUse((pair) => this.#hard.kindOf(pair));
     const [path, hard, deadlines] = [this.#path, this.#hard, this.#deadlines];
-    this.#patience = new Patience({ clock, deadlines, hard, plainMs: options.plainMs, note });
-    this.#held = new HeldPath({ path, sockets, deadlines, hard, profiler: this.#own.profiler, note });
+    const direct = options.relays === 'refused';
+    if (direct) this.#own.description.note({ relayed: 'refused' });
+    this.#fallback = new Fallback({
+      clock,
+      sockets,
+      waits,
+      deadlines,
+      path,
+      places: direct ? [] : (options.relays ?? []),
+      announce: (relayed) => this.#own.description.update({ relayed }),
+      take: (pair, rttMs) => this.#take(pair, rttMs),
+      note,
+      broken: (error) => this.#outcome.reject(error),
+    });
+    const hopeless = (reason: string): void => void this.#fallback.want(reason);
+    this.#patience = new Patience({ clock, deadlines, hard, plainMs: options.plainMs, hopeless, note });
+    this.#held = new HeldPath({
+      path,
+      sockets,
+      deadlines,
+      hard,
+      profiler: this.#own.profiler,
+      always: [main, gathered.six],
+      tidying: (kept) => this.#fallback.release(kept),
+      note,
+    });
     this.#signalling = makeSignalling({
       main,
       member,
       observed: (seen) => this.#own.observed(seen),
       send: (...datagram) => sockets.send(main.id, ...datagram),
+      relay: (place) => direct || this.#fallback.relays.offer(place),
+      blocked: () => {
+        this.#fallback.blocked();
+        this.#own.blocked();
+      },
     });
-    this.#reception = new Reception({ signalling: this.#signalling, hard, governor, path });
+    const isRelay = this.#isRelay;
+    this.#reception = new Reception({
+      signalling: this.#signalling,
+      hard,
+      governor,
+      path,
+      isRelay,
+      ofRelay: (socket) => this.#fallback.relays.owns(socket),
+      direct,
+    });
   }
 
   async run(): Promise<Established> {
@@ -153,6 +197,7 @@ class Session implements SignallingListener, Ending {
     this.#signalling.close();
     this.#peer?.stop();
     this.#hard.end();
+    this.#fallback.relays.close();
     this.#waits.end();
     this.#gathered.sockets.closeAll(kept);
     this.#held.end('closed');
@@ -168,7 +213,8 @@ class Session implements SignallingListener, Ending {
     const reader = known?.reader ?? new Reader(this.#options.secret, member);
     const description = reader.read(payload);
     if (!description || sameBytes(member, this.#member)) return this.#note('refused', { what: 'description' });
-    const observed = seen && this.#own.trust.peers(seen);
+    // Whoever came by TCP is seen where no datagram arrives.
+    const observed = seen && !description.blocked ? this.#own.trust.peers(seen) : undefined;
     const peer = known ?? this.#meet(reader, description, observed);
     if (description.clocks) this.#own.clocks.heard(description.clocks, this.#env.clock.now());
     peer.update(description, observed);
@@ -198,13 +244,19 @@ class Session implements SignallingListener, Ending {
         secret,
         member: this.#member,
         send: (...datagram) => this.#gathered.sockets.send(...datagram),
+        isRelay: this.#isRelay,
+        direct: this.#options.relays === 'refused',
         note: (...event) => this.#note(...event),
         found: (action) => this.#found(action),
         transmit: (packet) => this.#held.transmit(packet),
         word: () => this.#path.word,
         told: (word) => this.#path.told(word),
         use: this.#options.use,
-        heard: () => this.#connectedIfSo(),
+        heard: () => {
+          // Whoever speaks by a relay has come to the end of its search.
+          if (this.#reception.byRelay) this.#fallback.want('The peer found no direct way.');
+          this.#connectedIfSo();
+        },
         bye: () => (this.#connected ? this.#held.end('bye') : this.#fail({ kind: 'peer-left' })),
       },
       reader,
@@ -220,6 +272,7 @@ class Session implements SignallingListener, Ending {
     this.#note('attempt', { strategy: 'plain', reason: 'All candidates of both sides, at once and always.' });
     peer.begin(secret, this.#gathered);
     this.#patience.met();
+    this.#fallback.met(peer, this.#own.rttMs);
     this.#deadlines.set('nudge');
     return peer;
   }
@@ -233,7 +286,8 @@ class Session implements SignallingListener, Ending {
   #found(action: IceAction): void {
     switch (action.kind) {
       case 'valid':
-        if (!this.#path.current) this.#take(action.pair, action.rttMs);
+        if (isRelayed(action.pair)) this.#fallback.valid(action.pair, action.rttMs);
+        else if (!this.#path.current) this.#take(action.pair, action.rttMs);
         return;
       case 'selected': {
         this.#take(action.pair, action.pair.rttMs);
@@ -251,6 +305,8 @@ class Session implements SignallingListener, Ending {
 
   #take(pair: PairView, rttMs: number | undefined): void {
     if (this.#peer) this.#held.take(pair, rttMs, this.#peer);
+    // Found when a relay carried the data already.
+    if (this.#connected && !this.#path.isRelayed) this.#settle();
     this.#connectedIfSo();
   }
 
@@ -258,21 +314,33 @@ class Session implements SignallingListener, Ending {
     const path = this.#path.current;
     if (this.#connected || !path || !this.#peer?.channel.heardPeer) return;
     this.#connected = true;
-    this.#own.description.stop();
     this.#deadlines.settle();
     this.#note('connected', { path: path.kind });
-    this.#deadlines.set('tidy');
+    if (this.#path.isRelayed) this.#deadlines.set('search');
+    else this.#settle();
     this.#deadlines.set('selected');
     this.#outcome.resolve('connected');
   }
 
+  /** This path stays. */
+  #settle(): void {
+    this.#own.description.stop();
+    this.#deadlines.set('tidy');
+  }
+
+  /** No direct way is left. */
+  #searched(failure: ConnectFailure): void {
+    if (!this.#connected && !this.#fallback.instead(failure)) this.#fail(failure);
+  }
+
   #fail(failure: ConnectFailure): void {
-    if (!this.#connected) this.#outcome.resolve(failure);
+    if (!this.#connected) this.#outcome.resolve(this.#fallback.explained(failure));
   }
 
   /** More is known of one side. */
   #decide(): void {
-    if (!this.#connected) this.#patience.decide(this.#own.rttMs, this.#path.current !== undefined);
+    if (!this.#connected || this.#path.isRelayed)
+      this.#patience.decide(this.#own.rttMs, this.#path.current !== undefined && !this.#path.isRelayed);
   }
 
   #due(name: Deadline): void {
@@ -282,14 +350,25 @@ class Session implements SignallingListener, Ending {
       case 'hopeless':
       case 'hard':
       case 'peer-left':
-        return this.#fail(this.#patience.failureAt(name));
+        return this.#searched(this.#patience.failureAt(name));
+      case 'relay':
+        return this.#path.current ? undefined : this.#fallback.begin();
+      case 'chance':
+        if (!this.#path.current && !this.#patience.isHard) this.#fallback.want('No direct way was found in time.');
+        return;
+      case 'relay-late':
+        return this.#fail(this.#fallback.failure ?? this.#patience.failureAt('plain'));
       case 'nudge': {
         const to = this.#peer?.where;
-        if (this.#path.current) return;
+        if (this.#path.current && !this.#path.isRelayed) return;
         if (to) this.#peer?.agent.feed({ kind: 'speculate', socket: this.#gathered.main.id, to });
-        return this.#deadlines.set('nudge');
+        return this.#deadlines.set('nudge', this.#connected ? RARE_NUDGE_MS : usualMs('nudge'));
       }
+      case 'search':
+        this.#hard.end();
+        return this.#settle();
       case 'tidy':
+        if (this.#fallback.drains()) return this.#deadlines.set('tidy');
         this.#signalling.close();
     }
     if (this.#peer) this.#held.due(name, this.#peer);

@@ -65,14 +65,15 @@ export class IceAgent implements Machine<IceEvent, IceAction> {
     const pacing = { ...BOOK_PACING, ...config.pacing };
     const [outbox, tally] = [this.#outbox, this.#tally];
     const identity = new Identity(config.ufrag, config.pwd, config.tieBreaker, random);
-    const list = new CheckList(role, limits, pacing.freezing);
+    const list = new CheckList(role, limits, pacing.freezing, config.isRelay);
     const nomination = { ...DEFAULT_NOMINATION, ...config.nomination };
-    const checker = new Checker({ list, identity, outbox, random, pacing, nomination });
+    const relayedLast = config.relayedLast ?? false;
+    const checker = new Checker({ list, identity, outbox, random, pacing, nomination, relayedLast });
     const lifetimeMs = config.speculationMs ?? SPECULATION_MS;
     const speculations = new Speculations({ max: limits.speculative, lifetimeMs, identity, outbox, random });
     const consent = new Consent(config.consent ?? BOOK_CONSENT, config.keepaliveMs ?? KEEPALIVE_MS, random);
     const roles = new Roles(list, identity, checker, outbox, tally);
-    const selection = new Selection({ list, checker, speculations, consent, outbox });
+    const selection = new Selection({ list, checker, speculations, consent, outbox, relayedLast });
     const anyReturnPath = config.anyReturnPath ?? false;
     const parts = { list, identity, checker, speculations, consent, roles, selection, outbox, tally, anyReturnPath };
     this.#random = random;
@@ -143,6 +144,8 @@ export class IceAgent implements Machine<IceEvent, IceAction> {
       case 'remote-candidate':
         for (const pair of this.#list.addRemote(event.candidate)) this.#outbox.logPair(pair);
         return;
+      case 'accept-relayed':
+        return this.#checker.acceptRelayed();
       case 'local-end':
         this.#localEnd = true;
         return;
@@ -188,7 +191,7 @@ export class IceAgent implements Machine<IceEvent, IceAction> {
   }
 
   #speculate({ socket, to, ttl }: Extract<IceEvent, { kind: 'speculate' }>, now: number): void {
-    if (this.#selection.selected) return;
+    if (this.#selection.settled) return;
     if (!this.#speculations.send({ socket, to, role: this.role, at: now }, ttl)) return;
     this.#tally.speculative++;
     // The verdict has to wait for the answer.

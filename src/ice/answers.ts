@@ -107,11 +107,11 @@ export class Answers {
     const { from, message, at, now } = arrival;
     if (!this.#isSymmetric(socket, to, arrival)) return;
     if (isRoleConflict(message) && roles.givesIn(role)) {
-      if (!selection.selected && speculations.send({ socket, to, role: roles.own, at: now })) tally.speculative++;
+      if (!selection.settled && speculations.send({ socket, to, role: roles.own, at: now })) tally.speculative++;
       return;
     }
     const mapped = mappedIn(message);
-    if (!mapped || selection.selected) return;
+    if (!mapped || selection.settled) return;
     const found = list.ensure(socket, to, peerReflexivePriority(unknownBase(familyOf(to.address)).priority));
     if (!found || found.pair.state === 'succeeded') return;
     const { pair, learnt } = found;

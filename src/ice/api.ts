@@ -42,6 +42,8 @@ export type IceEvent =
   /** The peer's ufrag and password: checks start now. A second one is ignored: a restart is a new agent. */
   | { readonly kind: 'remote-credentials'; readonly ufrag: string; readonly pwd: string }
   | { readonly kind: 'remote-candidate'; readonly candidate: Candidate }
+  /** With {@link IceConfig.relayedLast}: relayed pairs may be nominated from now on. */
+  | { readonly kind: 'accept-relayed' }
   /** The peer will signal no further candidates. Without this and `local-end` there is never a `failed`. */
   | { readonly kind: 'remote-end' }
   /** Any STUN message that came in on one of the sockets. What is not the agent's own is ignored. `at`: arrival stamped by the socket. */
@@ -233,6 +235,13 @@ export interface IceConfig {
    * endpoint-independent filters, where each direction goes through another mapping. Both sides must set it.
    */
   readonly anyReturnPath?: boolean | undefined;
+  /**
+   * A relayed pair is the last resort: none is nominated before `accept-relayed`, and when one is selected better ones are looked for all
+   * the same. Both sides must set it: by the book (§8.1.1) a selected pair stays until a restart.
+   */
+  readonly relayedLast?: boolean | undefined;
+  /** Whether this is an address of a relay, though it was not signalled as one (yet). */
+  readonly isRelay?: ((endpoint: Endpoint) => boolean) | undefined;
   readonly limits?: Partial<Limits> | undefined;
 }
 

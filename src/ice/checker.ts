@@ -6,7 +6,7 @@ import type { CheckList } from './checklist.ts';
 import type { Identity } from './identity.ts';
 import type { Outbox } from './outbox.ts';
 import { Gcra } from '../net/rate-limit.ts';
-import type { Pair } from './pair.ts';
+import { isRelayed, type Pair } from './pair.ts';
 import { type Check, Checks } from './transactions.ts';
 
 /** Checks that the peer's ones may call forth on a pair that never answers: without an end, two agents that hear but do not understand each other would never rest. */
@@ -19,6 +19,8 @@ export interface CheckerOptions {
   readonly random: Random;
   readonly pacing: Pacing;
   readonly nomination: Nomination;
+  /** None that is relayed is nominated before {@link Checker.acceptRelayed}. */
+  readonly relayedLast: boolean;
 }
 
 export class Checker {
@@ -37,16 +39,18 @@ export class Checker {
   #firstValidAt: number | undefined;
   /** A pair was chosen: only what the peer asks for is checked. */
   #resting = false;
+  #relayedToo: boolean;
   /** Sends in all. */
   sent = 0;
 
-  constructor({ list, identity, outbox, random, pacing, nomination }: CheckerOptions) {
+  constructor({ list, identity, outbox, random, pacing, nomination, relayedLast }: CheckerOptions) {
     this.#list = list;
     this.#identity = identity;
     this.#outbox = outbox;
     this.#random = random;
     this.#pacing = pacing;
     this.#nomination = nomination;
+    this.#relayedToo = !relayedLast;
     this.#pace = new Gcra(pacing.taMs, pacing.immediate);
     this.#checks = new Checks(pacing);
   }
@@ -107,6 +111,16 @@ export class Checker {
     this.#nominating = undefined;
   }
 
+  /** Relayed pairs may be nominated. */
+  acceptRelayed(): void {
+    this.#relayedToo = true;
+  }
+
+  /** A pair was chosen, and a better one is welcome. */
+  goOn(): void {
+    this.#nominating = undefined;
+  }
+
   /** §8.1.2. */
   rest(): void {
     this.#resting = true;
@@ -150,7 +164,7 @@ export class Checker {
   /** The next instant at which there is something to do, maybe past; undefined without one. */
   nextAt(): number | undefined {
     if (!this.#identity.peer) return undefined;
-    const best = this.#mayNominate ? this.#list.bestValid() : undefined;
+    const best = this.#nominable;
     const next = Math.min(
       this.#checks.nextAt() ?? Number.POSITIVE_INFINITY,
       best ? this.#nominationDue(best) : Number.POSITIVE_INFINITY,
@@ -169,13 +183,16 @@ export class Checker {
     return ordinary && { pair: ordinary, cause: 'ordinary' };
   }
 
-  get #mayNominate(): boolean {
-    return this.#list.role === 'controlling' && !this.#resting && !this.#nominating;
+  /** As controlling agent: what would be nominated now. */
+  get #nominable(): Pair | undefined {
+    if (this.#list.role !== 'controlling' || this.#resting || this.#nominating) return undefined;
+    const best = this.#list.bestValid();
+    return best && !best.nominated && (this.#relayedToo || !isRelayed(best)) ? best : undefined;
   }
 
   /** Regular nomination: the best pair that works, as soon as nothing better is worth waiting for. */
   #nominate(now: number): void {
-    const best = this.#mayNominate ? this.#list.bestValid() : undefined;
+    const best = this.#nominable;
     if (!best || now < this.#nominationDue(best)) return;
     this.#nominating = best;
     this.#outbox.log({ event: 'nominating', socket: best.socket, to: best.remote.endpoint });
@@ -185,8 +202,7 @@ export class Checker {
     const since = this.#firstValidAt ?? Number.NEGATIVE_INFINITY;
     for (const { state, priority } of this.#list) {
       if (priority <= best.priority || state === 'failed' || state === 'succeeded') continue;
-      const relayed = best.remote.type === 'relay' || best.base.type === 'relay';
-      return since + (relayed ? this.#nomination.relayWaitMs : this.#nomination.waitMs);
+      return since + (isRelayed(best) ? this.#nomination.relayWaitMs : this.#nomination.waitMs);
     }
     return since;
   }

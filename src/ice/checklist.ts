@@ -1,7 +1,7 @@
 /** The check list (RFC 8445 §6.1.2, RFC 8838 §10–12): which pairs there are, and which is to be checked next. Sends nothing. */
 import { type Endpoint, scopeOf } from '../net/address.ts';
 import type { Limits, IceRole, SocketId } from './api.ts';
-import { type Candidate, canPair } from './candidate.ts';
+import { type Candidate, candidatePriority, canPair } from './candidate.ts';
 import {
   baseFamily,
   byPriority,
@@ -20,13 +20,20 @@ export class CheckList {
   /** Signalled ones and those learnt from checks. */
   readonly #remotes: Candidate[] = [];
   readonly #pairs = new Map<string, Pair>();
+  readonly #isRelay: (endpoint: Endpoint) => boolean;
   #learnt = 0;
   #role: IceRole;
 
-  constructor(role: IceRole, limits: Limits, freezing: boolean) {
+  constructor(
+    role: IceRole,
+    limits: Limits,
+    freezing: boolean,
+    isRelay: (endpoint: Endpoint) => boolean = () => false,
+  ) {
     this.#role = role;
     this.#limits = limits;
     this.#freezing = freezing;
+    this.#isRelay = isRelay;
   }
 
   get role(): IceRole {
@@ -114,13 +121,14 @@ export class CheckList {
     const learnt = !remote;
     if (!remote) {
       if (this.#learnt >= this.#limits.peerReflexive) return undefined;
+      const type = this.#isRelay(from) ? 'relay' : 'prflx';
       remote = {
         foundation: `p${this.#learnt + 1}`,
         component: 1,
         transport: 'udp',
-        priority,
+        priority: type === 'relay' ? candidatePriority(type) : priority,
         endpoint: from,
-        type: 'prflx',
+        type,
       };
     }
     if (this.#pairs.size >= this.#limits.pairs && !this.#evict()) return undefined;
@@ -248,7 +256,7 @@ export class CheckList {
   #baseFor(socket: SocketId, remote: Endpoint): Candidate | undefined {
     let best: Candidate | undefined;
     for (const candidate of this.#locals.get(socket) ?? []) {
-      if (!canPair(candidate.endpoint, remote)) continue;
+      if (!canPair(candidate.endpoint, remote) || !reaches(candidate, remote)) continue;
       const [host, bestHost] = [candidate.type === 'host', best?.type === 'host'];
       if (!best || (host && !bestHost) || (host === bestHost && candidate.priority > best.priority)) best = candidate;
     }
@@ -273,6 +281,10 @@ export class CheckList {
     return false;
   }
 }
+
+/** A relay on the internet leads to no private network. */
+const reaches = ({ type, endpoint }: Candidate, remote: Endpoint): boolean =>
+  type !== 'relay' || scopeOf(endpoint.address) !== 'public' || scopeOf(remote.address) === 'public';
 
 /** Nothing is sent to where nobody can be. */
 function isUsable({ address, port }: Endpoint): boolean {

@@ -51,6 +51,10 @@ export const viewOf = ({ socket, local, remote, priority, state, nominated, spec
   rttMs,
 });
 
+/** One end is a relay. */
+export const isRelayed = ({ base, remote }: Pick<Pair, 'base' | 'remote'>): boolean =>
+  base.type === 'relay' || remote.type === 'relay';
+
 /** What stands for the local candidate of a socket for which none was given: nothing is known of it until an answer comes. */
 export const unknownBase = (family: 4 | 6): Candidate => ({
   foundation: '0',

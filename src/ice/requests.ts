@@ -59,7 +59,7 @@ export class Requests {
     const { list, checker, roles, selection, outbox } = this.#parts;
     const nominates = useCandidate && roles.own === 'controlled';
     // Once a pair is chosen, only the peer's choice of another one matters.
-    if (selection.selected && !nominates) return;
+    if (selection.settled && !nominates) return;
     const found = list.ensure(socket, from, priority);
     if (!found) return;
     const { pair, learnt } = found;

@@ -6,7 +6,7 @@ import type { Checker } from './checker.ts';
 import type { CheckList } from './checklist.ts';
 import type { Consent } from './consent.ts';
 import type { Outbox } from './outbox.ts';
-import { type Pair, viewOf } from './pair.ts';
+import { isRelayed, type Pair, viewOf } from './pair.ts';
 import type { Speculations } from './speculation.ts';
 
 export type PairFailure = Extract<IceLog, { event: 'pair-failed' }>['why'];
@@ -17,6 +17,8 @@ export interface SelectionParts {
   readonly speculations: Speculations;
   readonly consent: Consent;
   readonly outbox: Outbox;
+  /** What is relayed is used, and better is looked for. */
+  readonly relayedLast: boolean;
 }
 
 export class Selection {
@@ -40,6 +42,11 @@ export class Selection {
 
   get selected(): Pair | undefined {
     return this.#selected;
+  }
+
+  /** One is selected, and no other is looked for. */
+  get settled(): boolean {
+    return this.#selected !== undefined && !(this.#parts.relayedLast && isRelayed(this.#selected));
   }
 
   /** When a pair last became valid; undefined where none is. */
@@ -97,8 +104,10 @@ export class Selection {
     if (this.#selected && (this.#selected === pair || this.#selected.priority >= pair.priority)) return;
     this.#selected = pair;
     this.#state = 'completed';
-    checker.rest();
-    speculations.clear();
+    if (this.settled) {
+      checker.rest();
+      speculations.clear();
+    } else checker.goOn();
     consent.obtain(now);
     outbox.push({ kind: 'selected', pair: viewOf(pair) });
   }

@@ -57,7 +57,7 @@ export interface Member {
 
 export class Room {
   readonly name: string;
-  readonly members: Member[] = [];
+  members: Member[] = [];
   /** Since when both members have shown that they hear us. */
   pairedAt: number | undefined;
   /** `unconfirmed`: nobody in it has shown to hear us. `used`: it has served its members, and only its name is kept. */
@@ -218,7 +218,7 @@ export class Rooms {
     if (!room.share) return this.forget(room);
     this.#closed(room);
     room.state = 'used';
-    room.members.length = 0;
+    room.members = [];
     this.touch(room, now);
   }
 

@@ -142,8 +142,10 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
     if (!names || !room || room === 'used') return undefined;
     const member = room.members.find((each) => each.id === transactionKey(names.member));
     if (!member?.proven) return undefined;
+    // As they were when it closed: what was allocated by then goes on.
+    const { members } = room;
     const permits = (address: string): boolean =>
-      room.members.some((each) => each !== member && each.confirmed && reflexive(each.endpoint).address === address);
+      members.some((each) => each !== member && each.confirmed && reflexive(each.endpoint).address === address);
     return {
       passwords: [passwordOf(this.#secrets.relaySecretOf(room.name, member.id))],
       // Whoever opens many rooms has no more of the relay for that.

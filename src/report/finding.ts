@@ -145,6 +145,8 @@ const TEXTS = {
     `There is no way through these two NATs. ${reason} A relay, a port forwarding on one router, or IPv6 would help.`,
   'no-path': ({ reason }: { reason: string }) =>
     `No path was found in time. ${reason} Something on the way may drop UDP between the two hosts.`,
+  relayed: ({ reason }: { reason: string }) => `A relay carries the data, for there is no direct path. ${reason}`,
+  'no-relay': ({ why }: { why: string }) => `No relay could be had either: ${why}.`,
   'path-lost': ({ remote }: { remote: string }) => `The path to ${remote} died.`,
   'not-confirmed': ({ sent, confirmed, received }: { sent: number; confirmed: number; received: number }) =>
     `The session ended too early: the other host has confirmed ${confirmed} of ${sent} bytes, and what came from it broke off after ${received}.`,

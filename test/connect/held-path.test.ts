@@ -34,14 +34,16 @@ function held(judgement: Judgement['kind'] = 'direct', kind: PathKind = 'direct'
     sockets: {
       get: (id) => (id === 3 ? socket : undefined),
       send: (id, data, to) => log.push(['send', id, data.length, to.port]),
-      closeOthers: (kept) => {
-        log.push(['keep', kept?.id]);
+      closeOthers: (...kept) => {
+        log.push(['keep', ...kept.map((each) => each?.id)]);
         return [4, 5];
       },
     },
     deadlines: { set: (name: string) => void log.push(['set', name]) },
     hard: { end: () => log.push('hard ways end'), judgement: { kind: judgement } as Judgement },
     profiler: { touch: ({ id }) => log.push(['touch', id]) },
+    always: [{ id: 1 } as Socket],
+    tidying: ({ id }) => void log.push(['tidying', id]),
     note: (event, details) => log.push([event, details]),
   });
   return { of, log, peer, path, as: peer as unknown as Peer };
@@ -82,7 +84,7 @@ describe('the path in use', () => {
       ['touch', 3],
       ['set', 'keep-mapping'],
     ];
-    expect(log).toEqual([['keep', 3], ...closed, ...(keeps ? kept : [])]);
+    expect(log).toEqual([['tidying', 3], ['keep', 3], ...closed, ...(keeps ? kept : [])]);
     log.length = 0;
     of.due('keep-mapping', as);
     expect(log).toEqual(kept);

@@ -54,6 +54,7 @@ const course = ({ judgement, judgedAfterMs = 0, plainMs, found = false }: Course
       deadlines,
       hard: hard as unknown as HardWays,
       plainMs,
+      hopeless: () => noted.push('no hope'),
       note: (event) => noted.push(event),
     });
     patience.met();
@@ -113,7 +114,14 @@ describe('patience', () => {
     const hard = { judgement } as unknown as HardWays;
     const never = {} as Deadlines;
     const clock = { now: () => 0, date: () => new Date(0), after: () => () => {} };
-    const patience = new Patience({ clock, deadlines: never, hard, plainMs: undefined, note: () => {} });
+    const patience = new Patience({
+      clock,
+      deadlines: never,
+      hard,
+      plainMs: undefined,
+      hopeless: () => {},
+      note: () => {},
+    });
     expect(patience.failureAt(ending)).toMatchObject({ kind });
   });
 });

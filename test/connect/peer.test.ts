@@ -20,6 +20,8 @@ const peerOf = (env: Env, over: Partial<PeerOptions> = {}, member = MINE): Peer 
       secret,
       member,
       send: () => {},
+      isRelay: () => false,
+      direct: false,
       note: () => {},
       found: () => {},
       transmit: () => true,

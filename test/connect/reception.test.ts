@@ -9,9 +9,10 @@ import { decode, type MessageClass } from '../../src/stun/message.ts';
 const THERE: Endpoint = { address: '22.23.24.25', port: 7 };
 const ELSEWHERE: Endpoint = { address: '22.23.24.25', port: 8 };
 
-function reception(over: { aheadMs?: number; path?: Endpoint; only?: Endpoint; own?: boolean } = {}) {
+function reception(over: { aheadMs?: number; path?: Endpoint; only?: Endpoint; own?: boolean; direct?: boolean } = {}) {
   const log: string[] = [];
   const peer = {
+    isRelayed: ({ port }: Endpoint) => port === ELSEWHERE.port,
     agent: {
       feed: ({ kind, socket }: { kind: string; socket: number }) => log.push(`${kind} ${socket}`),
       stop: () => {},
@@ -25,7 +26,10 @@ function reception(over: { aheadMs?: number; path?: Endpoint; only?: Endpoint; o
     } as unknown as ConstructorParameters<typeof Reception>[0]['signalling'],
     hard: { only: () => over.only } as unknown as ConstructorParameters<typeof Reception>[0]['hard'],
     governor: { aheadMs: over.aheadMs ?? 0 } as ConstructorParameters<typeof Reception>[0]['governor'],
-    path: { current: over.path && { remote: over.path } } as unknown as ConstructorParameters<
+    isRelay: () => false,
+    ofRelay: () => false,
+    direct: over.direct ?? false,
+    path: { current: over.path && { remote: over.path }, heard: () => {} } as unknown as ConstructorParameters<
       typeof Reception
     >[0]['path'],
   });
@@ -52,6 +56,14 @@ describe('what a session hears', () => {
     of.heard(1, { data: envelope, from: THERE, at: 5 }, undefined);
     of.heard(1, { data: Uint8Array.of(9), from: THERE, at: 6 }, undefined);
     expect(log).toEqual(['envelope at 5']);
+  });
+
+  it('is not listened to where it comes by a relay and none may be used', () => {
+    const { of, peer, log, hear } = reception({ direct: true });
+    of.meet(peer);
+    hear('request', ELSEWHERE);
+    hear('request');
+    expect(log).toEqual(['datagram 1']);
   });
 
   it('waits for the peer to be known, thirty-two checks at most, and its news is asked for', () => {

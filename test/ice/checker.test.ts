@@ -27,6 +27,7 @@ function scene(
     outbox,
     random,
     nomination,
+    relayedLast: false,
     pacing: { ...BOOK_PACING, immediate: 1, freezing: false, ...pacing },
   });
   if (met) identity.meet(theirs.ufrag, theirs.pwd, 0);

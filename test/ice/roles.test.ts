@@ -19,7 +19,7 @@ function scene(role: IceRole, tieBreaker: bigint) {
   const identity = new Identity(ufrag, pwd, tieBreaker, random);
   const outbox = new Outbox();
   const nomination = { waitMs: 50, relayWaitMs: 500 };
-  const checker = new Checker({ list, identity, outbox, random, pacing: BOOK_PACING, nomination });
+  const checker = new Checker({ list, identity, outbox, random, pacing: BOOK_PACING, nomination, relayedLast: false });
   const tally = newTally();
   return { roles: new Roles(list, identity, checker, outbox, tally), identity, tally, outbox };
 }

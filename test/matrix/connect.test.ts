@@ -7,23 +7,8 @@ import type { Profile } from '../../src/nat/profile.ts';
 import { judgementOf } from '../../src/connect/traversal/strategy.ts';
 import { parseNat } from '../../src/lab/nat-text.ts';
 import { type Truth, truthOf } from '../../src/lab/nat-truth.ts';
+import { PAIRS } from './nats.ts';
 import { type PairResult, runPair } from './pairs.ts';
-
-const FILTERS = ['ei', 'ad', 'apd'] as const;
-const NATS: readonly string[] = [
-  'none',
-  'firewall',
-  ...['full-cone', 'restricted-cone', 'port-restricted-cone'].flatMap((cone) => [
-    `${cone},ports=preserving`,
-    `${cone},ports=random`,
-  ]),
-  ...['sequential:1', 'random', 'block:512'].flatMap((ports) =>
-    FILTERS.map((filter) => `symmetric,ports=${ports},filtering=${filter}`),
-  ),
-  'cgnat',
-  'linux',
-];
-const PAIRS = NATS.flatMap((nat, i) => NATS.slice(i).map((nat2): readonly [string, string] => [nat, nat2]));
 
 const whole = Number(process.env['CONNECT_MATRIX_SEEDS'] ?? 0);
 

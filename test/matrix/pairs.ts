@@ -1,6 +1,6 @@
 /** Runs two peers behind two simulated NATs. */
 import { deriveSecret } from '../../src/connect/channel/keys.ts';
-import { connect, type ConnectResult } from '../../src/connect/connect.ts';
+import { connect, type ConnectOptions, type ConnectResult } from '../../src/connect/connect.ts';
 import type { TimelineEvent } from '../../src/connect/timeline.ts';
 import { createLab, type Lab, type LabOptions } from '../../src/lab/topology.ts';
 import type { Env } from '../../src/net/env.ts';
@@ -12,6 +12,8 @@ export interface PairOptions extends Omit<LabOptions, 'second'> {
   readonly laterMs?: number;
   readonly waitMs?: number;
   readonly prepare?: (lab: Lab) => void;
+  /** What else one side is told. */
+  readonly options?: (env: Env, side: 'a' | 'b') => Partial<ConnectOptions>;
 }
 
 export interface SideResult {
@@ -40,6 +42,7 @@ export async function runPair({
   laterMs = 0,
   waitMs = 60_000,
   prepare,
+  options: more = () => ({}),
   nat2,
   ...options
 }: PairOptions): Promise<PairResult> {
@@ -50,9 +53,12 @@ export async function runPair({
   if (!server) throw new Error('no server');
   const rates = [new Rate(), new Rate()];
   const [a, b] = await lab.run(async (env, signal) => {
-    const one = (side: Env, rate: Rate, delay: number): Promise<ConnectResult> =>
-      after(side, delay, () => connect(counted(side, rate), { server, secret, waitMs, signal }));
-    const both = await Promise.all([one(env, rates[0] as Rate, 0), one(lab.host('C2'), rates[1] as Rate, laterMs)]);
+    const one = (side: Env, rate: Rate, delay: number, name: 'a' | 'b'): Promise<ConnectResult> =>
+      after(side, delay, () => connect(counted(side, rate), { server, secret, waitMs, signal, ...more(side, name) }));
+    const both = await Promise.all([
+      one(env, rates[0] as Rate, 0, 'a'),
+      one(lab.host('C2'), rates[1] as Rate, laterMs, 'b'),
+    ]);
     const received: [string[], string[]] = [[], []];
     const [x, y] = both;
     if (x.kind === 'connected' && y.kind === 'connected') {

@@ -18,7 +18,7 @@ import { type ConnectReport, nothing, pairsOf, rounded, sincePeer } from './repo
 import type { Used } from './purpose.ts';
 import { use } from './use.ts';
 import { view } from './view.ts';
-import { brokersOf, doubts, failureFinding, pathInWords, tell } from './words.ts';
+import { brokersOf, doubts, failureFinding, noRelay, pathInWords, reasonForRelay, tell } from './words.ts';
 
 async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<ConnectReport>> {
   const { env, signal } = context;
@@ -68,6 +68,7 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
     return finish(linked.failure.kind === 'network' ? 'failed' : 'complete', data, [
       ...doubts(events),
       failureFinding(linked.failure, formatEndpoint(linked.server), { manual, sdp: args.sdp }, brokersOf(events)),
+      ...noRelay(linked.failure),
     ]);
   }
   const { connection, timeline } = linked;
@@ -105,6 +106,8 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
   const cut = signal.aborted && complete === false;
   if (interrupted || cut) findings.push(finding('interrupted'));
   else if (status !== 0 && !signal.aborted) findings.push(finding('command-failed', { status }));
+  const reason = last.kind === 'relay' ? reasonForRelay(events) : null;
+  if (reason !== null) findings.push(finding('relayed', { reason }));
   const remote = formatEndpoint(last.remote);
   if (end === 'lost') findings.push(finding('path-lost', { remote }));
   if (bytes && complete === false) {
@@ -115,6 +118,7 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
     (interrupted && purpose === 'check') || cut ? 'partial' : 'complete',
     {
       path: last.kind,
+      reason,
       local: formatEndpoint(last.socket.local),
       public: formatEndpoint(last.public),
       remote,
@@ -138,8 +142,8 @@ export default defineCommand({
   name: 'connect',
   summary: 'connect two hosts behind NATs, with one code',
   description: [
-    "Run it on two hosts. The first prints a code; the second is given it. They tell each other their addresses, sealed, and open a path between them through both NATs. They meet by public MQTT brokers, with nothing but the code, or at a nat-tool serve of one's own (--server). No data goes through either, and neither can read what the two tell each other.",
-    'Plain hole punching starts at once. Beside it both sides measure their NATs; where a port has to be guessed, it is predicted or found by many probes. Where nothing can work, it says why and ends.',
+    "Run it on two hosts. The first prints a code; the second is given it. They tell each other their addresses, sealed, and open a path between them through both NATs. They meet by public MQTT brokers, with nothing but the code, or at a nat-tool serve of one's own (--server). No data goes through brokers, and through a server only where it relays; neither can read what the two tell each other.",
+    'Plain hole punching starts at once. Beside it both sides measure their NATs; where a port has to be guessed, it is predicted or found by many probes. Where no direct path is to be had, a relay carries the data, if there is one: that of the serve where both meet (serve --relay), or any TURN server (--relay). Where there is none, it says why and ends.',
     'Then standard input goes to the other host and its data to standard output: encrypted, every byte, in order, as fast as the path and the reader take them. It ends when both inputs have ended and the other host has confirmed everything. A path that dies is replaced, and nothing of the data is lost.',
     "With nothing to pipe, or --check, the path is proven and reported. --datagrams keeps datagrams, --forward carries other programs' UDP and TCP, --exec hands over the open port.",
   ],

@@ -20,6 +20,10 @@ export interface MeetingPlace {
   /** It only tells the public side. */
   readonly stunOnly: boolean;
   readonly brokers: Brokers | undefined;
+  /** Of the server, where both meet at one. */
+  readonly name: string | undefined;
+  /** Beside the system's certificates, PEM. */
+  readonly trusted: string | undefined;
   /** What the other host has to be told beside the code, as options. */
   readonly words: string;
 }
@@ -47,10 +51,11 @@ export async function meetingPlace(args: Args, context: Place): Promise<MeetingP
   const stunOnly = !server || args.via === 'mqtt';
   const byBroker = args.via !== 'rendezvous' && (stunOnly || named.length > 0);
   const names = named.length > 0 ? named : BUILT_IN_BROKERS.map(parseBroker);
+  const trusted = args.cafile === undefined ? undefined : await readCertificates(args.cafile, context);
   const brokers = byBroker
     ? {
         names: loginsOf(names, environment),
-        trusted: args.cafile === undefined ? undefined : await readCertificates(args.cafile, context),
+        trusted,
       }
     : undefined;
   const told = [
@@ -64,6 +69,8 @@ export async function meetingPlace(args: Args, context: Place): Promise<MeetingP
     endpoints: endpoints as [Endpoint, ...Endpoint[]],
     stunOnly,
     brokers,
+    name: stunOnly ? undefined : server?.host,
+    trusted,
     words: told.map((each) => ` ${each}`).join(''),
   };
 }

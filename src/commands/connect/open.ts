@@ -5,6 +5,7 @@ import { type ConnectResult, connect, connectBy } from '../../connect/connect.ts
 import { connectSdp } from '../../connect/sdp.ts';
 import { ManualSignalling, SharedSecret } from '../../connect/signalling/manual.ts';
 import type { Trouble } from '../../connect/signalling/public-side.ts';
+import { namedRelay, type RelayPlace } from '../../connect/traversal/relay-places.ts';
 import type { TimelineEvent } from '../../connect/timeline.ts';
 import { familyOf, formatEndpoint } from '../../net/address.ts';
 import { credentialsOf } from '../credentials.ts';
@@ -42,6 +43,21 @@ async function codeFor(
   }
 }
 
+/** Those that were named. */
+const relaysOf = (
+  args: Args,
+  trusted: string | undefined,
+  { env, environment }: Context<ConnectEvent>,
+): RelayPlace[] => {
+  const credentials = relayLogin(environment);
+  return args.relay.map((server) => namedRelay(env, server, { credentials, source: args.source, trusted }));
+};
+
+function relayLogin(environment: Context['environment']): { username: string; password: string } | undefined {
+  const { username, password } = credentialsOf(environment) ?? {};
+  return username === undefined || password === undefined ? undefined : { username, password };
+}
+
 export async function openByCode(
   args: Args,
   purpose: Purpose,
@@ -51,7 +67,7 @@ export async function openByCode(
 ): Promise<ConnectResult> {
   const { env, signal } = context;
   const { code, fresh } = await codeFor(args, context, lines);
-  const { endpoints, stunOnly, brokers, words } = await meetingPlace(args, context);
+  const { endpoints, stunOnly, brokers, words, name, trusted } = await meetingPlace(args, context);
   const [server, ...otherwise] = endpoints;
   if (fresh) {
     if (context.form === 'json' && !isCheck(args)) await context.emit({ event: 'code', code });
@@ -67,6 +83,10 @@ export async function openByCode(
     credentials: stunOnly ? credentials : undefined,
     trouble: (of) => context.note(troubleInWords(of, formatEndpoint(server), credentials)),
     secret: deriveSecret(code),
+    name,
+    trusted,
+    // The open port of a path by relay cannot be handed over.
+    relays: args.noRelay || purpose === 'exec' ? 'refused' : relaysOf(args, trusted, context),
     port: args.port,
     source: args.source,
     waitMs: args.timeout,

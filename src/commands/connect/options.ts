@@ -1,6 +1,6 @@
 /** The arguments of `connect`. */
 import { type BrokerName, BrokerNameError, parseBroker } from '../../connect/signalling/broker-name.ts';
-import { LOCAL_END, parseStun, WAIT } from '../arguments.ts';
+import { LOCAL_END, parseStun, parseTurn, WAIT } from '../arguments.ts';
 import { type ArgsOf, UsageError } from '../command.ts';
 import { parseForward } from './forward-arg.ts';
 import type { Purpose } from './purpose.ts';
@@ -46,8 +46,17 @@ export const options = {
     type: 'string',
     valueName: 'FILE',
     means: 'file',
-    describe: 'trust the certificates in this PEM file too, for mqtts://',
+    describe: 'trust the certificates in this PEM file too, for mqtts:// and turns:',
   },
+  relay: {
+    type: 'string',
+    array: true,
+    valueName: 'SERVER',
+    parse: parseTurn,
+    describe:
+      'where there is no direct path, relay by this TURN server: turn:HOST[:PORT] or turns:HOST[:PORT], with NAT_TOOL_USERNAME and NAT_TOOL_PASSWORD. A server to meet at that relays (serve --relay) needs no option',
+  },
+  noRelay: { type: 'boolean', describe: 'a direct path or none: no relay is used, that of the server neither' },
   generate: { type: 'boolean', describe: 'print a fresh code and end' },
   check: {
     type: 'boolean',

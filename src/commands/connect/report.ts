@@ -18,6 +18,8 @@ export interface ConnectReport {
   /** null where there is none; the findings say why. */
   readonly path: PathKind | null;
   readonly local: string | null;
+  /** Why a relay is used; null where none is. */
+  readonly reason: string | null;
   /** Ours, as the peer sees it. */
   readonly public: string | null;
   readonly remote: string | null;
@@ -42,6 +44,7 @@ export interface ConnectReport {
 export const nothing = (): ConnectReport => ({
   path: null,
   local: null,
+  reason: null,
   public: null,
   remote: null,
   rttMs: null,

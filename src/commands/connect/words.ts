@@ -46,6 +46,16 @@ const PATHS: Readonly<Record<PathKind, string>> = {
 
 export const pathInWords = (path: PathKind): string => PATHS[path];
 
+/** Why a relay is in use. */
+export const reasonForRelay = (timeline: readonly TimelineEvent[]): string | null => {
+  const reason = timeline.findLast(({ event }) => event === 'relayed')?.['reason'];
+  return typeof reason === 'string' ? reason : null;
+};
+
+/** Why a relay that was tried did not help. */
+export const noRelay = (failure: ConnectFailure): Finding[] =>
+  'relay' in failure && failure.relay !== undefined ? [finding('no-relay', { why: failure.relay })] : [];
+
 /** What the server said that cannot be true, once for each of its addresses. */
 export const doubts = (timeline: readonly TimelineEvent[]): Finding[] =>
   timeline

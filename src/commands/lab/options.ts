@@ -128,7 +128,7 @@ export type Args = ArgsOf<typeof positionals, typeof options>;
 
 const HOISTED: readonly (keyof typeof options)[] = ['nat', 'nat2', 'rtt', 'jitter', 'loss', 'reorder', 'seed', 'trace'];
 
-/** `lab connect --nat X`: connect has no options of these names, so they may stand there too. */
+/** `lab connect --nat X`: these of its options may stand there too. */
 export function withHoisted(args: Args): Args {
   if (args.command[0] !== 'connect') return args;
   const command: string[] = [];
@@ -136,7 +136,9 @@ export function withHoisted(args: Args): Args {
   for (let i = 0; i < args.command.length; i++) {
     const word = args.command[i] as string;
     const [, given, value] = /^--([a-z0-9]+)(?:=(.*))?$/.exec(word) ?? [];
-    const name = HOISTED.find((each) => each === given);
+    // connect has a --relay of its own, which names a server.
+    const hoisted = given === 'relay' && !/^turns?:/.test(value ?? args.command[i + 1] ?? '') ? 'relay' : undefined;
+    const name = hoisted ?? HOISTED.find((each) => each === given);
     if (name === undefined) command.push(word);
     else {
       const spec: OptionSpec = options[name];

@@ -39,6 +39,10 @@ export interface Description {
   readonly aim: Aim | undefined;
   readonly fresh?: Fresh | undefined;
   readonly clocks?: ClockReading | undefined;
+  /** Relayed addresses of its own; `refused`: it takes no relayed path, whoever relays. */
+  readonly relayed?: readonly Endpoint[] | 'refused' | undefined;
+  /** UDP does not pass its network. */
+  readonly blocked?: boolean | undefined;
 }
 
 /** Of the side that tells it, milliseconds. */
@@ -50,6 +54,8 @@ export interface ClockReading {
 }
 
 const MOST_HOSTS = 8;
+/** One of each family, and of a second relay. */
+const MOST_RELAYED = 4;
 const MOST_AIMED = 64;
 /** Ports of one instant. */
 export const MOST_FRESH = 8;
@@ -67,14 +73,25 @@ const PATTERNS: readonly AllocationPattern[] = ['preserving', 'sequential', 'ran
 type Short = keyof typeof DEPENDENCES;
 const short = (word: string): string => Object.entries(DEPENDENCES).find(([, long]) => long === word)?.[0] ?? 'unknown';
 
-export function encodeDescription({ hosts, reflexive, late, profile, aim, fresh, clocks }: Description): Uint8Array {
+/** Addresses of its own beyond the first are left out where they do not fit. */
+export function encodeDescription(description: Description): Uint8Array {
+  for (let hosts = MOST_HOSTS; hosts > 0; hosts--) {
+    const bytes = encoded({ ...description, hosts: description.hosts.slice(0, hosts) });
+    if (bytes.length + ENVELOPE_OVERHEAD <= MOST_PAYLOAD) return bytes;
+  }
+  throw new RangeError('a description does not fit');
+}
+
+function encoded({ hosts, reflexive, late, profile, aim, fresh, clocks, relayed, blocked }: Description): Uint8Array {
   const { allocation } = profile ?? {};
-  const bytes = new TextEncoder().encode(
+  return new TextEncoder().encode(
     JSON.stringify({
       v: 1,
-      h: hosts.slice(0, MOST_HOSTS).map(formatEndpoint),
+      h: hosts.map(formatEndpoint),
       r: reflexive.slice(0, 2).map(formatEndpoint),
       ...(late && { l: formatEndpoint(late) }),
+      ...(relayed && { y: relayed === 'refused' ? false : relayed.slice(0, MOST_RELAYED).map(formatEndpoint) }),
+      ...(blocked && { b: true }),
       ...(profile && {
         m: short(profile.mapping),
         f: short(profile.filtering),
@@ -96,8 +113,6 @@ export function encodeDescription({ hosts, reflexive, late, profile, aim, fresh,
       ...(aim && !fresh && { a: [aim.round, aim.address, aim.from, aim.step, aim.count] }),
     }),
   );
-  if (bytes.length + ENVELOPE_OVERHEAD > MOST_PAYLOAD) throw new RangeError('a description does not fit');
-  return bytes;
 }
 
 /** Undefined for anything that {@link encodeDescription} did not write. */
@@ -120,6 +135,8 @@ export function decodeDescription(bytes: Uint8Array): Description | undefined {
     aim: readAim(value['a']),
     fresh: readFresh(value['n']),
     clocks: readClocks(value['t']),
+    relayed: value['y'] === false ? 'refused' : endpoints(value['y'], MOST_RELAYED),
+    blocked: value['b'] === true || undefined,
   };
 }
 

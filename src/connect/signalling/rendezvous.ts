@@ -4,6 +4,7 @@ import type { Clock, Datagram, NetError, Random } from '../../net/env.ts';
 import { type Driver, drive } from '../../net/machine.ts';
 import { type ClientAction, type ClientEvent, RendezvousClient } from '../../rendezvous/client.ts';
 import type { Decoded } from '../../stun/message.ts';
+import type { RelayOffer } from '../../rendezvous/relay.ts';
 import type { Resender } from '../../net/resend.ts';
 import type { Observed, Signalling, SignallingListener } from './signalling.ts';
 
@@ -17,6 +18,8 @@ export interface RendezvousSignallingOptions {
   /** As in the client. */
   readonly proven: boolean;
   readonly observed: (seen: Observed) => void;
+  /** The server relays for this room. */
+  readonly relay: (offer: RelayOffer) => void;
   /** Begins to look out for a closed port on the server's side, where it is silent; the returned function ends that. */
   readonly watchRefusal: (refused: (error: NetError) => void) => () => void;
 }
@@ -66,6 +69,8 @@ export class RendezvousSignalling implements Signalling {
         return observed(action);
       case 'status':
         return this.#listener?.status(action.status);
+      case 'relay':
+        return this.#options.relay(action.offer);
       case 'peer':
         return this.#listener?.peer(action.peer);
       case 'doubt':

@@ -15,7 +15,7 @@ export function candidate(type: CandidateType, endpoint: Endpoint, foundation: n
 }
 
 /** Where the peer may be: where the server sees it, and where it is at home. */
-export function candidatesOf({ hosts, reflexive }: Description, observed: Endpoint | undefined): Candidate[] {
+export function candidatesOf({ hosts, reflexive, relayed }: Description, observed: Endpoint | undefined): Candidate[] {
   const outside = [...(observed ? [observed] : []), ...reflexive].filter(
     (each, i, all) => all.findIndex((other) => sameEndpoint(other, each)) === i,
   );
@@ -25,6 +25,7 @@ export function candidatesOf({ hosts, reflexive }: Description, observed: Endpoi
   return [
     ...inside.map((host, i) => candidate('host', host, 10 + i, 0xffff - i)),
     ...outside.map((each, i) => candidate('srflx', each, 30 + i, 0xffff - i)),
+    ...(relayed === 'refused' ? [] : (relayed ?? [])).map((each, i) => candidate('relay', each, 50 + i, 0xffff - i)),
   ];
 }
 

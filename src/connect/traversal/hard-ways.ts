@@ -119,6 +119,11 @@ export class HardWays {
   /** The judgement, when it has just become possible. */
   decide(): Judgement | undefined {
     const peer = this.#peer;
+    const sides = (['a', 'b'] as const).filter(
+      (side) => (side === 'a' ? this.#options.mine() : peer?.description)?.blocked,
+    );
+    if (peer && sides.length > 0 && this.#judgement?.kind !== 'blocked')
+      return (this.#judgement = { kind: 'blocked', sides });
     const mine = this.#options.mine().profile;
     const theirs = peer?.description.profile;
     if (!mine || !theirs || !peer || this.#judgement || !canJudge(mine, theirs)) return undefined;

@@ -38,17 +38,8 @@ const FILTER_MS = 600;
 const USUAL_RTT_MS = 50;
 
 export function verdictOf(a: Party, b: Party): PairVerdict {
-  const blocked = [a, b].filter((each) => each.blocked).map(({ name }) => name);
-  if (blocked.length > 0) {
-    return {
-      path: 'relay',
-      odds: 0,
-      expectedMs: undefined,
-      reason: `UDP does not pass the network of ${blocked.join(' and ')}: only a relay over TCP or TLS can help.`,
-      advice: [`Let UDP out of the network of ${blocked.join(' and of ')}.`],
-    };
-  }
-  const judgement = judgementOf(a.profile, b.profile);
+  const sides = (['a', 'b'] as const).filter((side) => (side === 'a' ? a : b).blocked);
+  const judgement: Judgement = sides.length > 0 ? { kind: 'blocked', sides } : judgementOf(a.profile, b.profile);
   const rttMs = Math.max(a.rttMs ?? USUAL_RTT_MS, b.rttMs ?? USUAL_RTT_MS);
   const reason = reasonOf(judgement, a.name, b.name);
   const advice = adviceFor(judgement, a, b);
@@ -73,6 +64,8 @@ export function verdictOf(a: Party, b: Party): PairVerdict {
     }
     case 'hopeless':
       return { path: 'relay', odds: judgement.odds, expectedMs: undefined, reason, advice };
+    case 'blocked':
+      return { path: 'relay', odds: 0, expectedMs: undefined, reason, advice };
     case 'unknown': {
       const unknown = [a, b].filter(({ profile }) => profile.mapping === 'unknown').map(({ name }) => name);
       return {
@@ -94,6 +87,10 @@ function adviceFor(judgement: Judgement, a: Party, b: Party): string[] {
     );
   }
   if (judgement.kind === 'direct' || judgement.kind === 'crossed') return advice;
+  if (judgement.kind === 'blocked') {
+    const blocked = judgement.sides.map((side) => (side === 'a' ? a : b).name);
+    return [...advice, `Let UDP out of the network of ${blocked.join(' and of ')}.`, RELAY_ADVICE.blocked];
+  }
   const symmetric = [a, b].filter(({ profile }) => isSymmetric(profile));
   for (const { name } of symmetric) {
     advice.push(
@@ -105,7 +102,14 @@ function adviceFor(judgement: Judgement, a: Party, b: Party): string[] {
   for (const { name } of filtered)
     advice.push(`${name}: a filter by address instead of address and port would save the guess.`);
   advice.push('IPv6 on both sides needs no guess.');
+  if (judgement.kind === 'hopeless') advice.push(RELAY_ADVICE.hopeless);
   return advice;
 }
+
+const RELAY_ADVICE = {
+  hopeless: 'nat-tool connect needs a relay for this pair: nat-tool serve --relay where they meet, or --relay.',
+  blocked:
+    'nat-tool connect needs a relay over TCP or TLS for this pair: nat-tool serve --relay where they meet, or --relay.',
+} as const;
 
 const round = (ms: number): number => Math.round(ms / 10) * 10;

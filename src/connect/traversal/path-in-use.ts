@@ -1,4 +1,5 @@
 /** The path that was found, and what both sides call it. Each knows of evidence that the other lacks; each tells its word, and both come to the same. */
+import { type Endpoint, sameEndpoint } from '../../net/address.ts';
 import type { PairView } from '../../ice/agent.ts';
 import { PATH_KINDS, type PathKind } from '../../nat/path.ts';
 import type { Path } from '../connection.ts';
@@ -29,6 +30,7 @@ export class PathInUse {
   /** What it looks like from here, and what the peer says. */
   #mine: PathKind | undefined;
   #theirs: PathKind | undefined;
+  #used = false;
 
   /** `kindOf`: by all that this side knows when it is asked. */
   constructor(kindOf: (pair: PairView) => PathKind) {
@@ -39,6 +41,21 @@ export class PathInUse {
     return this.#path;
   }
 
+  /** Whether a relay carries it. */
+  get isRelayed(): boolean {
+    return this.#mine === 'relay';
+  }
+
+  /** Whether the peer's data has come by it. */
+  get isUsed(): boolean {
+    return this.#used;
+  }
+
+  /** Data of the peer came from there. */
+  heard(from: Endpoint): void {
+    if (this.#path && sameEndpoint(from, this.#path.remote)) this.#used = true;
+  }
+
   /** Our name for it, for the peer. */
   get word(): number {
     return wordOf(this.#mine);
@@ -47,8 +64,11 @@ export class PathInUse {
   /** True where our word for it has changed with that. */
   take(pair: PairView, socket: Socket, rttMs: number | undefined): boolean {
     const before = this.#mine;
+    if (!this.#path || !sameEndpoint(this.#path.remote, pair.remote.endpoint)) this.#used = false;
     this.#pair = pair;
     this.#mine = this.#kindOf(pair);
+    // What the peer said was of the path before.
+    if (before === 'relay' && this.#mine !== 'relay' && this.#theirs === 'relay') this.#theirs = undefined;
     this.#path = {
       kind: agreedKind(this.#mine, this.#theirs),
       socket,

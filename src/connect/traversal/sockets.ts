@@ -69,16 +69,25 @@ export class Sockets {
       socket.close();
       throw new NetError('closed', 'the sockets are closed');
     }
-    const own = governed(socket, this.#options.governor);
+    return this.#add(id, socket, withAddress(socket.local, at.routed ?? this.#options.routed));
+  }
+
+  /** Takes a socket that was opened elsewhere, such as a relay. `lost`: it failed for good. */
+  adopt(socket: UdpSocket, local: Endpoint, lost: (id: number) => void): Socket {
+    const id = this.#next++;
+    const adopted = this.#add(id, socket, local);
+    adopted.mux.onError = () => lost(id);
+    return adopted;
+  }
+
+  #add(id: number, socket: UdpSocket, local: Endpoint): Socket {
+    const { env, governor, heard } = this.#options;
+    const own = governed(socket, governor);
     const mux = new StunMux(own);
-    const opened: Socket = {
-      id,
-      mux,
-      local: withAddress(socket.local, at.routed ?? this.#options.routed),
-    };
-    mux.onOther = (datagram, message) => this.#options.heard(id, datagram, message);
-    this.#open.set(id, { socket: opened, sends: new Resender(env.clock, own) });
-    return opened;
+    const added: Socket = { id, mux, local };
+    mux.onOther = (datagram, message) => heard(id, datagram, message);
+    this.#open.set(id, { socket: added, sends: new Resender(env.clock, own) });
+    return added;
   }
 
   get(id: number): Socket | undefined {
@@ -90,9 +99,9 @@ export class Sockets {
     this.#open.get(id)?.sends.send(...datagram);
   }
 
-  /** Closes all but this one, and tells which. */
-  closeOthers(kept: Socket | undefined): number[] {
-    const ids = [...this.#open.keys()].filter((id) => id !== kept?.id);
+  /** Closes all but these, and tells which. */
+  closeOthers(...kept: readonly (Socket | undefined)[]): number[] {
+    const ids = [...this.#open.keys()].filter((id) => !kept.some((each) => each?.id === id));
     for (const id of ids) this.close(id);
     return ids;
   }

@@ -52,6 +52,8 @@ export type Judgement =
       readonly expectedMs: number;
     }
   | { readonly kind: 'hopeless'; readonly odds: number }
+  /** UDP does not pass the network of these: what can't be sent finds no hole. */
+  | { readonly kind: 'blocked'; readonly sides: readonly Side[] }
   /** Too little is known; the plain way is all there is. */
   | { readonly kind: 'unknown' };
 
@@ -190,6 +192,8 @@ export function reasonOf(judgement: Judgement, a: string, b: string): string {
       return `Both NATs are symmetric and at least one filters by port, so both ports must be right at once: ${name('a')} opens ${judgement.sockets.a} and ${name('b')} ${judgement.sockets.b} mappings towards the port that the other side is about to own.`;
     case 'hopeless':
       return `Both NATs are symmetric, at least one filters by port, and ports that must be right at once are given out at random: the odds are ${percent(judgement.odds)}.`;
+    case 'blocked':
+      return `UDP does not pass the network of ${judgement.sides.map(name).join(' and ')}: only a relay over TCP or TLS can help.`;
     case 'unknown':
       return 'How one of the NATs maps is unknown: only the plain way is tried.';
   }

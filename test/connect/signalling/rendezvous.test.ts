@@ -33,6 +33,7 @@ async function member(lab: Lab, env: Env, name: number, sendFails = false) {
       log.push(['observed', mapped.address]);
       return true;
     },
+    relay: () => {},
     watchRefusal: (tell) => {
       log.push('watching');
       refused = tell;

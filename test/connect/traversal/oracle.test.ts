@@ -48,7 +48,8 @@ describe('what two NATs allow', () => {
     expect(one).toMatchObject({ path: 'relay', odds: 0, reason: expect.stringContaining('network of A:') as string });
     const both = verdictOf(party('A', CONE, { blocked: true }), party('B', CONE, { blocked: true }));
     expect(both.reason).toContain('network of A and B:');
-    expect(both.advice).toEqual(['Let UDP out of the network of A and of B.']);
+    expect(both.advice[0]).toBe('Let UDP out of the network of A and of B.');
+    expect(both.advice[1]).toContain('a relay over TCP or TLS');
   });
 
   it('advises what would help, to whom', () => {
