@@ -1,6 +1,6 @@
 /** One after the other, without waiting for the slow: how a client goes through the addresses of a name (RFC 8305 §5). */
 import type { Clock } from './env.ts';
-import { deferred, scope } from './wait.ts';
+import { deferred, scope, Waits } from './wait.ts';
 
 /** RFC 8305 §5, Connection Attempt Delay: how long the one before is waited for. */
 export const STAGGER_MS = 250;
@@ -43,6 +43,7 @@ export async function staggered<T, R>(
 ): Promise<R> {
   signal.throwIfAborted();
   const bounds = scope(clock, signal);
+  const each = new Waits(bounds.signal);
   const winner = deferred<R | undefined>();
   const attempts: Promise<R>[] = [];
   let open = items.length;
@@ -50,7 +51,8 @@ export async function staggered<T, R>(
   const begin = (): void => {
     cancel();
     if (attempts.length === items.length || bounds.signal.aborted) return;
-    const own = attempt(items[attempts.length] as T, bounds.signal);
+    const item = items[attempts.length] as T;
+    const own = each.run((within) => attempt(item, within));
     attempts.push(own);
     const failed = (): void => {
       if (--open === 0) winner.resolve(undefined);
@@ -68,6 +70,7 @@ export async function staggered<T, R>(
     cancel();
     bounds.signal.removeEventListener('abort', stop);
     bounds.abort();
+    each.end();
     // Those that were given up free their sockets before we say that it is over.
     await Promise.allSettled(attempts);
   }

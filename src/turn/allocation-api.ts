@@ -56,8 +56,8 @@ export type Ending =
   /** 437: this port of ours is spoilt, another may do. */
   | { readonly why: 'mismatch'; readonly code: 437 }
   | { readonly why: 'redirected'; readonly to: Endpoint; readonly domain: string | undefined; readonly sealed: boolean }
-  /** A success that gives nothing of use. */
-  | { readonly why: 'useless' }
+  /** A success that gives nothing of use; `given`: the relayed address in it. */
+  | { readonly why: 'useless'; readonly given: Endpoint | undefined }
   /** The server has forgotten it, or it ran out. */
   | { readonly why: 'lost'; readonly code: number | undefined }
   | { readonly why: 'broken'; readonly error: NetError };

@@ -8,6 +8,7 @@
 import { type Endpoint, familyOf, isAnyAddress } from '../net/address.ts';
 import type { Machine } from '../net/machine.ts';
 import { briskSchedule, type Schedule, singleSend } from '../net/schedule.ts';
+import { MOST_CHALLENGES } from '../stun/authentication.ts';
 import { encodeBinding } from '../stun/binding.ts';
 import { type Decoded, get, getAll, mappedAddress, tryDecode, unknownRequired } from '../stun/message.ts';
 import type { AllocationAction, AllocationEvent, AllocationOptions, Ending } from './allocation-api.ts';
@@ -21,8 +22,6 @@ import { Transactions } from './transactions.ts';
 const DEFAULT_LIFETIME_S = 600;
 /** Part of the lifetime after which it is refreshed: 100 s before the end of the usual 600 s, time for two rounds of retransmissions. */
 const REFRESH_AT = 5 / 6;
-/** Challenges to one request: one that makes the nonce stale, and two more for a server that changes its mind. */
-const MOST_CHALLENGES = 3;
 /** The longest that a request of a running allocation waits: Ti of RFC 8489 §6.2.2. */
 const REQUEST_MS = 39_500;
 /** A delete is repeated for so long, ms: somebody waits for our end. */
@@ -54,6 +53,8 @@ export class Allocation implements Machine<AllocationEvent, AllocationAction> {
   #refreshAt: number | undefined;
   #expiresAt: number | undefined;
   #transmittedAt = 0;
+  /** What it comes to once it is released. */
+  #useless: Ending | undefined;
   #out: AllocationAction[] = [];
 
   /** Throws CredentialError. */
@@ -166,7 +167,8 @@ export class Allocation implements Machine<AllocationEvent, AllocationAction> {
 
   #allocated(message: Decoded, asked: Asked, now: number): void {
     const { family = 4 } = this.#options;
-    const relayed = getAll(message, 'XOR-RELAYED-ADDRESS').filter(
+    const given = getAll(message, 'XOR-RELAYED-ADDRESS');
+    const relayed = given.filter(
       ({ address, port }, i, all) =>
         port !== 0 &&
         !isAnyAddress(address) &&
@@ -176,8 +178,8 @@ export class Allocation implements Machine<AllocationEvent, AllocationAction> {
     this.#state = 'ready';
     const lifetimeS = this.#granted(message, asked, now);
     if (relayed.length === 0) {
-      this.#release(now);
-      return this.#end({ why: 'useless' });
+      this.#useless = { why: 'useless', given: given[0] };
+      return this.#release(now);
     }
     this.#traffic.families = relayed.map(({ address }) => familyOf(address));
     this.#out.push({ kind: 'ready', relayed, mapped: mappedAddress(message), lifetimeS });
@@ -211,7 +213,7 @@ export class Allocation implements Machine<AllocationEvent, AllocationAction> {
     if (this.#state === 'over') return;
     this.#state = 'over';
     this.#transactions.clear();
-    this.#out.push({ kind: 'over', ending });
+    this.#out.push({ kind: 'over', ending: (ending.why === 'released' && this.#useless) || ending });
   }
 
   /* ---- requests ---- */

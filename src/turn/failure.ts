@@ -35,7 +35,9 @@ export function endingWords(ending: Ending): string {
     case 'redirected':
       return `it redirects to ${formatEndpoint(ending.to)}`;
     case 'useless':
-      return 'the answer has no relayed address of use';
+      return ending.given
+        ? `its relayed address is ${formatEndpoint(ending.given)}, which is of no use`
+        : 'the answer has no relayed address';
     case 'lost':
       return ending.code === undefined
         ? 'the allocation ran out'

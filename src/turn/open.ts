@@ -79,18 +79,25 @@ export async function openRelay(
   const family = options.source === undefined ? options.family : familyOf(options.source);
   const endpoints = await findTurnServer(env, name, transport, family, timeoutMs, signal);
   const made: RelaySocket[] = [];
+  let heard: TurnError | undefined;
   const settings = { ...options, timeoutMs, transport };
   const best = await staggered(
     interleaved(endpoints, ({ address }) => familyOf(address)),
     async (endpoint, within) => {
-      const socket = await relayAt(env, endpoint, name.host, settings, within);
-      made.push(socket);
-      return socket;
+      try {
+        const socket = await relayAt(env, endpoint, name.host, settings, within);
+        made.push(socket);
+        return socket;
+      } catch (error) {
+        if (error instanceof TurnError && error.heard) heard ??= error;
+        throw error;
+      }
     },
     { clock: env.clock, signal },
   ).catch((error: unknown) => {
     for (const each of made) each.close();
-    throw error;
+    // What one of its addresses said tells more than the silence of another.
+    throw signal.aborted ? error : (heard ?? error);
   });
   for (const each of made) if (each !== best) each.close();
   return best;

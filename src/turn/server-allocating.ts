@@ -5,7 +5,7 @@ import { type Attribute, attribute } from '../stun/attributes.ts';
 import { reflexive } from '../stun/binding.ts';
 import { get, transactionKey } from '../stun/message.ts';
 import type { Usages } from './quota.ts';
-import { type Caps, type Line, type Relay, type RelaySocket, ServerAllocation } from './server-allocation.ts';
+import { type Caps, type Line, type Relay, type PeerSocket, ServerAllocation } from './server-allocation.ts';
 import type { Request, Sending } from './server-request.ts';
 import type { AllocationTable } from './server-table.ts';
 
@@ -32,7 +32,7 @@ export interface Opening {
 export type AllocatingAction =
   | Sending
   | { readonly kind: 'open'; readonly opening: Opening }
-  | { readonly kind: 'close'; readonly socket: RelaySocket }
+  | { readonly kind: 'close'; readonly socket: PeerSocket }
   /** What its socket hears from now on is for {@link DataPath.fromPeer}. */
   | { readonly kind: 'listen'; readonly relay: Relay }
   | { readonly kind: 'allocated'; readonly allocation: ServerAllocation };
@@ -131,7 +131,7 @@ export class Allocating {
   }
 
   /** All of them were opened. */
-  opened(opening: Opening, sockets: readonly RelaySocket[], now: number): AllocatingAction[] {
+  opened(opening: Opening, sockets: readonly PeerSocket[], now: number): AllocatingAction[] {
     const pending = this.#pending.get(opening);
     this.#pending.delete(opening);
     const [first, second] = sockets;
@@ -225,7 +225,7 @@ export class Allocating {
     return [answer, { kind: 'allocated', allocation }];
   }
 
-  #relayOf(family: Family, socket: RelaySocket): Relay {
+  #relayOf(family: Family, socket: PeerSocket): Relay {
     return { family, socket, shown: this.#options.shown?.(socket.local) ?? socket.local, allocation: undefined };
   }
 

@@ -19,8 +19,8 @@ export interface Line {
   keep?(kept: boolean): void;
 }
 
-/** A socket that relays; carried for whoever drives the server, which never touches it. */
-export interface RelaySocket {
+/** The socket of a relayed address, where peers come in; carried for whoever drives the server, which never touches it. */
+export interface PeerSocket {
   readonly local: Endpoint;
   post(data: Uint8Array, to: Endpoint): void;
   /** Replaces the listener; `now`: the time of arrival. */
@@ -31,7 +31,7 @@ export interface RelaySocket {
 /** A relayed transport address. */
 export interface Relay {
   readonly family: Family;
-  readonly socket: RelaySocket;
+  readonly socket: PeerSocket;
   /** As peers see it. */
   readonly shown: Endpoint;
   /** None while it is only reserved. */

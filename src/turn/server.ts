@@ -22,7 +22,7 @@ import {
   lifetimeOf,
   type Opening,
 } from './server-allocating.ts';
-import type { Caps, Line, Relay, RelaySocket, ServerAllocation } from './server-allocation.ts';
+import type { Caps, Line, Relay, PeerSocket, ServerAllocation } from './server-allocation.ts';
 import { DataPath } from './server-data.ts';
 import { Gate } from './server-gate.ts';
 import { channelBind, createPermission, type PermissionAction } from './server-permissions.ts';
@@ -57,7 +57,7 @@ const MOST_ALLOCATIONS = 2_000;
 export type TurnEvent =
   /** A STUN message of a client. */
   | { readonly kind: 'message'; readonly line: Line; readonly from: Endpoint; readonly data: Uint8Array }
-  | { readonly kind: 'opened'; readonly opening: Opening; readonly sockets: readonly RelaySocket[] }
+  | { readonly kind: 'opened'; readonly opening: Opening; readonly sockets: readonly PeerSocket[] }
   /** `taken`: another port may be free. */
   | { readonly kind: 'failed'; readonly opening: Opening; readonly taken: boolean }
   /** Its line is gone, and all that came by it. */

@@ -13,7 +13,7 @@ import type { Protocol, ServerConnection, ServerSockets } from '../stun/listener
 import { type Role, ROLES } from '../stun/server.ts';
 import { looksLikeChannelData } from './channel-data.ts';
 import type { Opening } from './server-allocating.ts';
-import type { Line, RelaySocket, ServerAllocation } from './server-allocation.ts';
+import type { Line, PeerSocket, ServerAllocation } from './server-allocation.ts';
 import type { RelayCounters } from './server-data.ts';
 import { looksLikeTurn, type TurnAction, type TurnCounters, TurnServer, type TurnServerOptions } from './server.ts';
 
@@ -73,14 +73,14 @@ export function startTurn(
         (address) => (settings.shown?.({ address, port: 0 }) ?? { address }).address,
       ),
   });
-  const open = new Set<RelaySocket>();
+  const open = new Set<PeerSocket>();
   let closed = false;
 
-  const openAll = async ({ family, address, ports }: Opening): Promise<RelaySocket[]> => {
-    const sockets: UdpRelaySocket[] = [];
+  const openAll = async ({ family, address, ports }: Opening): Promise<PeerSocket[]> => {
+    const sockets: UdpPeerSocket[] = [];
     try {
       for (const port of ports)
-        sockets.push(new UdpRelaySocket(await env.udp.open({ family, address, port, receiveBuffer: RECEIVE_BUFFER })));
+        sockets.push(new UdpPeerSocket(await env.udp.open({ family, address, port, receiveBuffer: RECEIVE_BUFFER })));
     } catch (error) {
       for (const socket of sockets) socket.close();
       throw error;
@@ -172,7 +172,7 @@ const lineOf = ({ transport, stream, post, keep }: ServerConnection): Line => ({
   keep,
 });
 
-class UdpRelaySocket implements RelaySocket {
+class UdpPeerSocket implements PeerSocket {
   readonly local: Endpoint;
   readonly #socket: UdpSocket;
 

@@ -5,7 +5,7 @@ import { attribute, type Attribute } from '../../src/stun/attributes.ts';
 import { longTermKey } from '../../src/stun/credentials.ts';
 import { type Decoded, decode, encode, get, METHOD } from '../../src/stun/message.ts';
 import type { Opening } from '../../src/turn/server-allocating.ts';
-import type { Line, RelaySocket } from '../../src/turn/server-allocation.ts';
+import type { Line, PeerSocket } from '../../src/turn/server-allocation.ts';
 import { type TurnAction, TurnServer, type TurnServerOptions } from '../../src/turn/server.ts';
 import { fixedUsers } from '../../src/turn/users.ts';
 
@@ -23,7 +23,7 @@ interface Posted {
   readonly to: Endpoint;
 }
 
-export class FakeSocket implements RelaySocket {
+export class FakeSocket implements PeerSocket {
   readonly posted: Posted[] = [];
   closed = false;
   receive: ((from: Endpoint, data: Uint8Array, now: number) => void) | undefined;

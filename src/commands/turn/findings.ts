@@ -1,6 +1,7 @@
 /** What is to be said of a TURN server, with what helps. */
 import type { Family } from '../../net/address.ts';
 import type { Env } from '../../net/env.ts';
+import { parseEndpoint } from '../../net/host-port.ts';
 import { type LookupFailure, lookupFindings, unreachable } from '../../probe/servers-lookup.ts';
 import type { TurnResult } from '../../probe/turn-check/result.ts';
 import { type Finding, finding } from '../../report/finding.ts';
@@ -60,24 +61,36 @@ function ofCause(result: TurnResult, env: Pick<Env, 'interfaces'>): Finding[] {
     case 'relay-address-private':
       return [finding('turn-relay-address-private', { ...of, relayed })];
     case 'relay-ports-closed':
-      return [finding('turn-relay-ports-closed', { ...of, relayed })];
+      return [finding('turn-relay-ports-closed', { ...of, relayed, elsewhere: isElsewhere(result) })];
     case 'relay-one-way':
       return [finding('turn-relay-one-way', { ...of, mapped })];
     case 'peer-denied':
-      return [finding('turn-peer-denied', { ...of, peer: isDenied(result) ? mapped : null })];
+      return [finding('turn-peer-denied', { ...of, peer: isDenied(result) ? mapped : null, code })];
     case 'quota':
       return [finding('turn-quota', of)];
     case 'no-capacity':
-      return [finding('turn-no-capacity', { ...of, code })];
+      return [finding('turn-no-capacity', { ...of, code, detail })];
     case 'tls-certificate':
       return [finding('turn-tls-certificate', { ...of, detail })];
     case 'not-turn':
-      return [finding('turn-not-turn', { ...of, detail })];
+      return [finding('turn-not-turn', { ...of, detail, took: result.relayed !== null })];
     case 'permission-lost':
       return [finding('turn-permission-lost', { ...of, detail })];
     case 'allocation-lost':
-      return [finding('turn-allocation-lost', { ...of, detail })];
+      return [finding('turn-allocation-lost', { ...of, detail, refresh: unrefreshed(result) })];
   }
+}
+
+/** Another host's address than the one that was asked, as far as the addresses tell. */
+function isElsewhere({ address, relayed }: TurnResult): boolean {
+  return parseEndpoint(address)?.address !== parseEndpoint(relayed ?? '')?.address;
+}
+
+/** How a refresh failed on an allocation that stood. */
+function unrefreshed({ detail, steps }: TurnResult): string | null {
+  const step = steps.find((each) => each.step === 'refresh');
+  if (detail !== null || step?.ok) return null;
+  return step?.code ? `error ${step.code}` : 'no answer';
 }
 
 /** This host itself is denied, and not only the relay's own addresses. */

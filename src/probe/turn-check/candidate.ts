@@ -1,5 +1,5 @@
 /** One address of a TURN server, from the first request to the release of what it gave. */
-import { type Endpoint, familyOf, formatEndpoint } from '../../net/address.ts';
+import { type Endpoint, familyOf, formatEndpoint, sameEndpoint } from '../../net/address.ts';
 import { NetError } from '../../net/env.ts';
 import { toMicroseconds } from '../../net/round.ts';
 import { plain } from '../../nat/evidence.ts';
@@ -51,9 +51,9 @@ export class Candidate {
     return { ...this.#result, steps: this.#steps.list() };
   }
 
-  /** To a relay, or to the cause why there is none. Rejects with the signal's reason. */
-  async allocate(signal: AbortSignal): Promise<this> {
-    const { timeoutMs, source } = this.#options;
+  /** To a relay, or to the cause why there is none, `timeoutMs` for each answer. Rejects with the signal's reason. */
+  async allocate(timeoutMs: number, signal: AbortSignal): Promise<this> {
+    const { source } = this.#options;
     const startedAt = this.#env.clock.now();
     let control: Promise<boolean> | undefined;
     const ask = (ms: number): Promise<boolean> => {
@@ -68,7 +68,7 @@ export class Candidate {
       this.#second = await openSecondSocket(this.#env, this.#udpEndpoint, source, timeoutMs, signal);
       const begun = (relay: Relay): void => this.#begun(relay);
       const family = familyOf(this.#server.address);
-      const settings = { ...this.#options, relayFamily: family, begun };
+      const settings = { ...this.#options, timeoutMs, relayFamily: family, begun };
       this.#allocated(await relayAt(this.#env, this.#server, this.#name.host, settings, signal));
     } catch (error) {
       signal.throwIfAborted();
@@ -121,9 +121,11 @@ export class Candidate {
       peer: tested,
       relay: between.data,
       relayCode: between.code,
+      ended: answers.ended,
       refreshCode: answers.refresh?.code,
     });
-    this.#result = { ...this.#result, cause, software: relay.relay.software ?? null };
+    const ending = answers.ended ? endingWords(await relay.relay.over) : null;
+    this.#result = { ...this.#result, cause, detail: ending, software: relay.relay.software ?? null };
     if (cause === null && this.#options.meanwhile) {
       const held = { relay, answers, client, peer, result: this.result() };
       this.#result = { ...this.#result, ...(await this.#options.meanwhile(held, signal)) };
@@ -151,10 +153,11 @@ export class Candidate {
   }
 
   async #controls(
-    { heard, ending }: TurnError,
+    { heard, ending, server }: TurnError,
     ask: () => Promise<boolean>,
   ): Promise<Pick<Attempt, 'answersTcp' | 'answersBinding'>> {
-    if (heard) return { answersTcp: false, answersBinding: false };
+    // Nor do they say anything of another server, to which this one has sent us.
+    if (heard || !sameEndpoint(server, this.#server)) return { answersTcp: false, answersBinding: false };
     // An error that came at once is not worth waiting for what cannot come.
     const sighted = ending.why === 'silent' && (await this.#second?.seen) !== undefined;
     const answers = await ask();
@@ -208,14 +211,16 @@ export class Candidate {
       nowS: this.#env.clock.date().getTime() / 1000,
     });
     this.#steps.add('reach', heard);
+    const redirected = !sameEndpoint(server, this.#server);
     if (heard && cause.startsWith('login')) this.#steps.add('login', false, code);
-    else if (heard) this.#steps.add('allocate', false, code);
-    const detail = endingWords(ending);
+    else if (heard || redirected) this.#steps.add('allocate', false, code);
+    const detail = endingWords(ending) + (redirected ? `; ${formatEndpoint(this.#server)} sends us there` : '');
     const error = ending.why === 'broken' ? errorIn(ending.error) : null;
     this.#result = {
       ...this.#result,
       address: formatEndpoint(server),
       software: software ?? null,
+      relayed: ending.why === 'useless' && ending.given ? formatEndpoint(ending.given) : null,
       cause,
       error,
       detail,

@@ -1,5 +1,5 @@
 /** From what was seen of a TURN server to its one cause. Pure. */
-import { type Endpoint, scopeOf } from '../../net/address.ts';
+import { type AddressScope, type Endpoint, isAnyAddress, scopeOf } from '../../net/address.ts';
 import type { NetError } from '../../net/env.ts';
 import type { Ending } from '../../turn/allocation-api.ts';
 import { NOT_TURN } from '../../turn/link.ts';
@@ -38,7 +38,7 @@ export function causeOfFailure(attempt: Attempt): TurnCause {
         ? 'not-turn'
         : 'no-capacity';
     case 'useless':
-      return 'not-turn';
+      return ending.given && isNowhere(ending.given) ? 'relay-address-private' : 'not-turn';
     case 'lost':
     case 'released':
       return 'allocation-lost';
@@ -79,7 +79,9 @@ export interface Relaying {
   readonly relay: DataResult | null;
   /** With which a second allocation, or a permission for the relay's own address, was refused. */
   readonly relayCode: number | undefined;
-  /** Of the refresh. */
+  /** It came to its end before we released it. */
+  readonly ended: boolean;
+  /** Of the refresh; undefined where it was not answered. */
   readonly refreshCode: number | undefined;
 }
 
@@ -87,16 +89,45 @@ export interface Relaying {
 export function causeOfTrouble(seen: Relaying): TurnCause | null {
   const { peer, relay } = seen;
   if (isHidden(seen)) return 'relay-address-private';
-  if (seen.permissionCode === 403 || seen.permissionCode === 443 || seen.relayCode === 403) return 'peer-denied';
+  if (seen.ended) return 'allocation-lost';
+  if (seen.permissionCode) return causeOfRefusal(seen.permissionCode);
+  if (seen.relayCode === 403) return 'peer-denied';
   if (peer && peer.out.received === 0 && peer.in.received > 0) return 'relay-one-way';
   if (peer && peer.in.received === 0) return 'relay-ports-closed';
-  if (!peer && !relay)
-    return seen.relayCode === 486 ? 'quota' : seen.relayCode === 508 ? 'no-capacity' : 'relay-ports-closed';
+  if (!peer && !relay) return seen.relayCode === undefined ? 'no-answer' : causeOfRefusal(seen.relayCode);
   if (!peer && relay && relay.received === 0) return 'relay-ports-closed';
-  if (seen.refreshCode === 437) return 'allocation-lost';
-  return null;
+  // It lives no longer than it was given for.
+  return seen.refreshCode === 0 ? null : 'allocation-lost';
 }
 
-/** A server on the internet that relays from an address of its inside: peers cannot reach it. */
-const isHidden = ({ server, relayed }: Pick<Relaying, 'server' | 'relayed'>): boolean =>
-  scopeOf(server.address) === 'public' && scopeOf(relayed.address) !== 'public';
+/** Of a permission, a channel or a second allocation. */
+function causeOfRefusal(code: number): TurnCause {
+  switch (code) {
+    case 401:
+    case 438:
+    case 441:
+      return 'login-refused';
+    case 437:
+      return 'allocation-lost';
+    case 486:
+      return 'quota';
+    case 508:
+      return 'no-capacity';
+    default:
+      return 'peer-denied';
+  }
+}
+
+const NARROW: ReadonlySet<AddressScope> = new Set(['loopback', 'link-local', 'multicast']);
+
+const isNowhere = ({ address, port }: Endpoint): boolean => port === 0 || isAnyAddress(address);
+
+/** A server on the internet that relays from an address of its inside, or one that relays from its loopback: peers cannot reach it. */
+function isHidden({ server, relayed }: Pick<Relaying, 'server' | 'relayed'>): boolean {
+  const [asked, given] = [scopeOf(server.address), scopeOf(relayed.address)];
+  return given !== asked && (asked === 'public' || NARROW.has(given));
+}
+
+/** How much it says of a server of several addresses, none of which relays: what one of them answered tells more than the silence of another. */
+export const weightOf = (cause: TurnCause | null): number =>
+  cause === 'no-answer' ? 0 : cause === 'refused' ? 1 : cause === 'udp-blocked' ? 2 : 3;

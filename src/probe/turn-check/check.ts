@@ -10,6 +10,7 @@ import { findTurnServer } from '../../turn/open.ts';
 import { restName } from '../../turn/rest-login.ts';
 import { formatTurnServer, type TurnServerName } from '../../turn/uri.ts';
 import { Candidate } from './candidate.ts';
+import { weightOf } from './cause.ts';
 import type { CheckEnv, TurnCheckOptions } from './options.ts';
 import { blankResult, errorIn, type TurnResult } from './result.ts';
 
@@ -28,6 +29,7 @@ export async function checkTurn(
     expiresAt: expiry === undefined ? null : new Date(expiry * 1000).toISOString(),
   };
   const family = options.source === undefined ? options.family : familyOf(options.source);
+  const deadline = env.clock.now() + timeoutMs;
   let endpoints: Endpoint[];
   try {
     endpoints = await findTurnServer(env, name, transport, family, timeoutMs, signal);
@@ -41,8 +43,11 @@ export async function checkTurn(
   );
   try {
     const good = ({ relay }: Candidate): boolean => relay !== undefined;
-    const allocate = (each: Candidate, within: AbortSignal): Promise<Candidate> => each.allocate(within);
+    // Together no longer than one alone: a name with six dead addresses is dead just so.
+    const allocate = (each: Candidate, within: AbortSignal): Promise<Candidate> =>
+      each.allocate(Math.max(timeoutMs / 2, deadline - env.clock.now()), within);
     const best = await staggered(candidates, allocate, { clock: env.clock, signal, good });
+    if (!good(best)) return mostTelling(candidates.map((each) => each.result()));
     return await best.prove(signal);
   } catch (error) {
     if (!signal.aborted) throw error;
@@ -51,3 +56,7 @@ export async function checkTurn(
     await Promise.all(candidates.map((each) => each.end()));
   }
 }
+
+/** The first of those that say most. */
+const mostTelling = (results: readonly TurnResult[]): TurnResult =>
+  results.reduce((best, each) => (weightOf(each.cause) > weightOf(best.cause) ? each : best));

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { LAB_LOGIN, Lab, type LabOptions } from '../../../src/lab/topology.ts';
 import { attribute } from '../../../src/stun/attributes.ts';
-import { METHOD } from '../../../src/stun/message.ts';
+import { get, METHOD } from '../../../src/stun/message.ts';
 import { checkTurn } from '../../../src/probe/turn-check/check.ts';
 import type { TurnCheckOptions } from '../../../src/probe/turn-check/options.ts';
 import { restLogin } from '../../../src/turn/rest-login.ts';
 import { parseTurnServer } from '../../../src/turn/uri.ts';
-import type { ScriptedTurn } from '../../turn/scripted-turn.ts';
+import { ScriptedTurn } from '../../turn/scripted-turn.ts';
 import { turnWorld } from '../../turn/world.ts';
 
 const OPTIONS: TurnCheckOptions = { transport: 'udp', credentials: LAB_LOGIN, timeoutMs: 2500, count: 10 };
@@ -31,6 +31,11 @@ async function scripted(
   );
   return { result, tookMs: world.lab.world.now, turn: world.turn };
 }
+
+const relayedAt = (address: string) => (turn: ScriptedTurn) => (turn.relayedAs = ({ port }) => ({ address, port }));
+const permissions = (code: number) => (turn: ScriptedTurn) =>
+  (turn.refuse = ({ method }) =>
+    method === METHOD.channelBind || method === METHOD.createPermission ? { code } : undefined);
 
 const at = (steps: readonly { step: string; ms: number }[], name: string) =>
   steps.find(({ step }) => step === name)?.ms;
@@ -125,6 +130,32 @@ describe('the cause', () => {
         (turn.refuse = ({ method }) =>
           method === METHOD.channelBind || method === METHOD.createPermission ? { code: 403 } : undefined),
     ],
+    ['a relayed address that is none', 'relay-address-private', relayedAt('0.0.0.0')],
+    ['a relayed address at the loopback', 'relay-address-private', relayedAt('127.0.0.1')],
+    ['a relayed address of another family', 'not-turn', relayedAt('2001:db8::5')],
+    ['a relayed address of another host', 'relay-ports-closed', relayedAt('70.60.50.99')],
+    ['a request for a permission that it cannot read', 'peer-denied', permissions(400)],
+    ['a permission for which no login will do', 'login-refused', permissions(401)],
+    ['a permission for which no nonce will do', 'login-refused', permissions(438)],
+    ['permissions that are used up', 'no-capacity', permissions(508)],
+    ['an allocation that is forgotten at once', 'allocation-lost', permissions(437)],
+    ['an allocation of no length', 'allocation-lost', (turn) => (turn.lifetimeS = 0)],
+    [
+      'a refresh that is refused',
+      'allocation-lost',
+      (turn) =>
+        (turn.refuse = (request) =>
+          request.method === METHOD.refresh && get(request, 'LIFETIME') !== 0 ? { code: 403 } : undefined),
+    ],
+    [
+      'a redirection to a dead host',
+      'no-answer',
+      (turn) =>
+        (turn.refuse = () => ({
+          code: 300,
+          more: [attribute('ALTERNATE-SERVER', { address: '70.60.50.77', port: 3478 })],
+        })),
+    ],
     [
       'a redirection to nowhere',
       'no-capacity',
@@ -168,6 +199,47 @@ describe('the cause', () => {
       expect(result.cause).toBe('refused');
       expect(tookMs).toBeLessThan(1000);
     }
+  });
+
+  it('of a name with several addresses is what one of them said, not that another is dead', async () => {
+    for (const dead of [1, 3, 5]) {
+      const addresses = Array.from({ length: dead + 1 }, (_, i) => `70.60.50.${40 + i}`);
+      const lab = new Lab({ names: { 'turn.example.net': addresses } });
+      for (const [i, address] of addresses.entries()) {
+        lab.addHost(`R${i}`, [address]);
+        const server = new ScriptedTurn();
+        server.dead = i < dead;
+        lab.serve(`R${i}`, (env) => server.start(env, { address, port: 3478 }));
+      }
+      const check = (more: Partial<TurnCheckOptions>) =>
+        lab.run((env, signal) => checkTurn(env, parseTurnServer('turn.example.net'), { ...OPTIONS, ...more }, signal));
+      const wrong = await check({ credentials: { username: 'alice', password: 'x' } });
+      expect(wrong).toMatchObject({ cause: 'login-refused', address: `70.60.50.${40 + dead}:3478` });
+      expect(lab.world.now).toBeLessThanOrEqual(3000);
+      expect((await check({})).cause).toBeNull();
+    }
+  });
+
+  it('of six dead addresses is told as soon as of one', async () => {
+    const addresses = Array.from({ length: 6 }, (_, i) => `70.60.50.${40 + i}`);
+    const lab = new Lab({ names: { 'turn.example.net': addresses } });
+    for (const [i, address] of addresses.entries()) {
+      lab.addHost(`R${i}`, [address]);
+      const server = new ScriptedTurn();
+      server.dead = true;
+      lab.serve(`R${i}`, (env) => server.start(env, { address, port: 3478 }));
+    }
+    const { cause } = await lab.run((env, signal) =>
+      checkTurn(env, parseTurnServer('turn.example.net'), OPTIONS, signal),
+    );
+    expect(cause).toBe('no-answer');
+    expect(lab.world.now).toBeLessThanOrEqual(3000);
+  });
+
+  it('of a relayed address that is none is told when it has been given back', async () => {
+    const { result, turn } = await scripted(relayedAt('0.0.0.0'));
+    expect(result.relayed).toMatch(/^0\.0\.0\.0:/);
+    expect(turn.allocations).toBe(0);
   });
 
   it('of a name that does not resolve is silence, and says so', async () => {
