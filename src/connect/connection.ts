@@ -7,7 +7,7 @@ import type { Clock } from '../net/env.ts';
 import { deferred, sleep } from '../net/wait.ts';
 import type { PairView } from '../ice/agent.ts';
 import type { PathKind } from '../nat/path.ts';
-import type { DataListener, Lane, Use } from './lanes.ts';
+import type { DataListener, EndListener, Lane, Use } from './lanes.ts';
 import type { Socket } from './traversal/sockets.ts';
 
 /** `bye`: the peer ended it; `lost`: the path died and there was no new one; `closed`: we ended it. */
@@ -37,10 +37,10 @@ export interface DataChannel {
   send(data: Uint8Array, lane?: Lane): boolean;
   /** Replaces the listener of that lane; it is given first what came before there was one, as far as that was kept. */
   onData(listener: DataListener, lane?: Lane): void;
-  /** Tells the peer that nothing more will be sent. */
-  finish(): void;
+  /** Tells the peer that nothing more will be sent, after so many datagrams. */
+  finish(datagrams?: number): void;
   /** The peer will send nothing more; what is still under way may follow. */
-  onEnd(listener: () => void): void;
+  onEnd(listener: EndListener): void;
 }
 
 /** What one attempt at a path has brought. It ends with its path. */
@@ -72,8 +72,9 @@ export class Connection {
   #bearer: Bearer;
   readonly #listeners = new Map<Lane, DataListener>();
   readonly #onRepair: (() => void)[] = [];
-  #onEnd: (() => void) | undefined;
+  #onEnd: EndListener | undefined;
   #finished = false;
+  #datagrams = 0;
   #repairs = 0;
   #closed = false;
 
@@ -118,6 +119,8 @@ export class Connection {
 
   /** False where there is no path just now. */
   send(data: Uint8Array, lane: Lane = 'datagram'): boolean {
+    // What there was no path for is lost as well.
+    if (lane === 'datagram') this.#datagrams++;
     return !this.#closed && this.#bearer.channel.send(data, lane);
   }
 
@@ -134,11 +137,11 @@ export class Connection {
   /** Tells the peer that nothing more will be sent. */
   finish(): void {
     this.#finished = true;
-    this.#bearer.channel.finish();
+    this.#bearer.channel.finish(this.#datagrams);
   }
 
   /** The peer will send nothing more. */
-  onEnd(listener: () => void): void {
+  onEnd(listener: EndListener): void {
     this.#onEnd = listener;
     this.#bearer.channel.onEnd(listener);
   }
@@ -186,7 +189,7 @@ export class Connection {
     this.#bearer = found;
     for (const [lane, listener] of this.#listeners) found.channel.onData(listener, lane);
     if (this.#onEnd) found.channel.onEnd(this.#onEnd);
-    if (this.#finished) found.channel.finish();
+    if (this.#finished) found.channel.finish(this.#datagrams);
     this.#watch();
     for (const listener of this.#onRepair) listener();
   }

@@ -18,6 +18,9 @@ export const goTogether = (ours: Use, theirs: Use): boolean =>
 /** `at`: when it arrived. */
 export type DataListener = (data: Uint8Array, at: number) => void;
 
+/** `datagrams`: how many the peer has sent in all; undefined where it does not say. */
+export type EndListener = (datagrams: number | undefined) => void;
+
 /** What is kept of a lane until somebody listens. */
 const MOST_EARLY = 64;
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Bearer, Connection, type ConnectionEnd, type Path } from '../../src/connect/connection.ts';
-import type { DataListener } from '../../src/connect/lanes.ts';
+import type { DataListener, EndListener } from '../../src/connect/lanes.ts';
 import { createLab } from '../../src/lab/topology.ts';
 import type { Env } from '../../src/net/env.ts';
 import { deferred } from '../../src/net/wait.ts';
@@ -19,7 +19,7 @@ class Fake implements Bearer {
   readonly ended = this.end.promise;
   readonly calls: string[] = [];
   listener: DataListener | undefined;
-  onEnd: (() => void) | undefined;
+  onEnd: EndListener | undefined;
   proven = false;
   readonly #name: number;
   constructor(name: number) {
@@ -35,7 +35,7 @@ class Fake implements Bearer {
     send: (data: Uint8Array) => this.calls.push(`send ${data[0]}`) > 0,
     onData: (listener: DataListener) => (this.listener = listener),
     finish: () => this.calls.push('finish'),
-    onEnd: (listener: () => void) => (this.onEnd = listener),
+    onEnd: (listener: EndListener) => (this.onEnd = listener),
   };
   path = () => path(this.#name);
   pairs = () => [];
@@ -83,7 +83,7 @@ describe('a connection', () => {
       await Promise.resolve();
       expect([connection.path.rttMs, connection.repairs]).toEqual([2, 1]);
       second.listener?.(Uint8Array.of(7), 0);
-      second.onEnd?.();
+      second.onEnd?.(undefined);
       expect([got, ends, second.calls]).toEqual([[7], 1, ['finish']]);
       connection.send(Uint8Array.of(3));
       expect(second.calls).toEqual(['finish', 'send 3']);

@@ -12,13 +12,14 @@ import { type Context, UsageError, defineCommand } from '../command.ts';
 import { datagramLine } from '../datagrams/output.ts';
 import { Lines } from './lines.ts';
 import { openByCode, openManually } from './open.ts';
+import { pathInWords } from './path-words.ts';
 import { type Args, isCheck, options, positionals, purposeOf } from './options.ts';
 import { announce, type ConnectEvent, tellEvent } from './events.ts';
 import { type ConnectReport, nothing, pairsOf, rounded, sincePeer } from './report.ts';
 import type { Used } from './purpose.ts';
 import { use } from './use.ts';
 import { view } from './view.ts';
-import { brokersOf, doubts, failureFinding, noRelay, pathInWords, reasonForRelay, tell } from './words.ts';
+import { brokersOf, doubts, failureFinding, noRelay, reasonForRelay, tell } from './words.ts';
 
 async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<ConnectReport>> {
   const { env, signal } = context;
@@ -101,7 +102,7 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
   const last = connection.path;
   const pairs = pairsOf(connection.pairs());
   connection.close();
-  const { sent, received, status = 0, bytes = null } = used;
+  const { sent, received, status = 0, bytes = null, lost = null } = used;
   const complete = differs ? false : (used.complete ?? null);
   const cut = signal.aborted && complete === false;
   if (interrupted || cut) findings.push(finding('interrupted'));
@@ -128,6 +129,7 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
       encrypted: !args.sdp,
       sent,
       received,
+      lost,
       bytes,
       complete,
       repairs: connection.repairs,

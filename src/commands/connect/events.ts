@@ -3,6 +3,7 @@ import type { Connection } from '../../connect/connection.ts';
 import { formatEndpoint } from '../../net/address.ts';
 import type { Context } from '../command.ts';
 import type { DatagramEvent } from '../datagrams/output.ts';
+import { pathInWords } from './path-words.ts';
 import { rounded } from './report.ts';
 import type { Purpose } from './purpose.ts';
 
@@ -35,6 +36,9 @@ export function announce(connection: Connection, purpose: Purpose, context: Cont
       context,
     );
   };
-  connection.onRepair(() => void say('repaired'));
+  connection.onRepair(() => {
+    context.note(`Connected again: ${pathInWords(connection.path.kind)}.`);
+    void say('repaired');
+  });
   return say('connected');
 }

@@ -7,6 +7,8 @@ export type Purpose = Exclude<Use, 'unknown'>;
 export interface Used {
   readonly sent: number;
   readonly received: number;
+  /** Of the datagrams of the peer; null where it did not say how many it sent. */
+  readonly lost?: number | null;
   /** Of the command that was run; null where a signal ended it or it could not start, undefined where there was none. */
   readonly status?: number | null;
   /** Of a stream. */

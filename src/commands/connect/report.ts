@@ -32,6 +32,8 @@ export interface ConnectReport {
   readonly encrypted: boolean;
   readonly sent: number;
   readonly received: number;
+  /** With --datagrams, how many of the peer's did not come; else null. */
+  readonly lost: number | null;
   /** Of a stream, else null. */
   readonly bytes: { readonly sent: number; readonly confirmed: number; readonly received: number } | null;
   /** Of a stream: the other host has confirmed everything, and its own data came to its end; else null. */
@@ -53,6 +55,7 @@ export const nothing = (): ConnectReport => ({
   encrypted: true,
   sent: 0,
   received: 0,
+  lost: null,
   bytes: null,
   complete: null,
   repairs: 0,

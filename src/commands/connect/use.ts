@@ -24,6 +24,9 @@ export interface UseOptions {
 
 /** What every path carries of one datagram of ours. */
 const LARGEST = 1200 - ENVELOPE_OVERHEAD;
+/** Between two datagrams: nothing tells how many the path takes, and a thousand a second are 9 Mbit/s. */
+const PACE_MS = 1;
+const MOST_AHEAD_MS = 4;
 /** After a proof, for the peer's last question. */
 const LINGER_MS = 300;
 
@@ -85,7 +88,7 @@ async function talk(
   over: Promise<ConnectionEnd>,
   { line, input }: Pick<UseOptions, 'line' | 'input'>,
   context: Context<ConnectEvent>,
-): Promise<{ sent: number; received: number }> {
+): Promise<Used> {
   const { env, io, signal } = context;
   const output = new DatagramOutput(
     { env, io, emit: (event) => context.emit(event) },
@@ -95,11 +98,16 @@ async function talk(
   let sent = 0;
   let received = 0;
   const peerEnded = deferred<void>();
+  let announced: number | undefined;
+  let due = 0;
   connection.onData((data, at) => {
     received++;
     output.put({ data, at, from: connection.path.remote });
   });
-  connection.onEnd(() => peerEnded.resolve());
+  connection.onEnd((datagrams) => {
+    announced = datagrams;
+    peerEnded.resolve();
+  });
   if (io.stdinIsTTY && io.stdoutIsTTY)
     context.note(
       'What you type goes to the other host, line by line, encrypted, as datagrams: what is lost on the way is not sent again. Ctrl-D ends it.',
@@ -110,6 +118,9 @@ async function talk(
       for (const data of batch) {
         connection.send(data);
         sent++;
+        due = Math.max(due, env.clock.now()) + PACE_MS;
+        const ahead = due - env.clock.now();
+        if (ahead > MOST_AHEAD_MS) await sleep(env.clock, ahead, signal);
       }
       // Lets what came in be heard, and the system send.
       await sleep(env.clock, 0, signal);
@@ -128,5 +139,7 @@ async function talk(
   } finally {
     await output.end();
   }
-  return { sent, received };
+  const lost = announced === undefined ? null : Math.max(0, announced - received);
+  if (lost) context.note(`Of ${announced} datagrams of the other host ${lost} were lost.`);
+  return { sent, received, lost };
 }

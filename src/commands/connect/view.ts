@@ -4,7 +4,7 @@ import type { Report } from '../../report/report.ts';
 import type { Look } from '../command.ts';
 import type { Args } from './options.ts';
 import type { ConnectReport } from './report.ts';
-import { pathInWords } from './words.ts';
+import { pathInWords } from './path-words.ts';
 
 export function view(
   { data }: Report<ConnectReport>,

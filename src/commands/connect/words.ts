@@ -2,7 +2,6 @@
 import type { ConnectFailure } from '../../connect/session-api.ts';
 import type { TimelineEvent } from '../../connect/timeline.ts';
 import type { Trouble } from '../../connect/signalling/public-side.ts';
-import type { PathKind } from '../../nat/path.ts';
 import { errorWords } from '../../net/error-words.ts';
 import { type Finding, finding } from '../../report/finding.ts';
 import { errorAnswerWords } from '../../report/login.ts';
@@ -35,16 +34,6 @@ const withoutPublicSide = ({ names }: Readonly<Record<string, unknown>>): string
   Number(names) > 0
     ? 'The lines of the other host hold .local names (mDNS), which mean something on its own network only, and no public address. Browsers write so: give the page a STUN server (iceServers), and paste its lines again once they have a srflx candidate.'
     : 'The other host tells no public address of its own: it is reached from its own network only. For any other one, it needs a STUN server that answers.';
-
-const PATHS: Readonly<Record<PathKind, string>> = {
-  lan: 'directly, on the same network',
-  direct: 'directly, through a hole in each NAT on the way',
-  predicted: 'directly, through a predicted port',
-  birthday: 'directly, through a port found by many probes',
-  relay: 'through a relay',
-};
-
-export const pathInWords = (path: PathKind): string => PATHS[path];
 
 /** Why a relay is in use. */
 export const reasonForRelay = (timeline: readonly TimelineEvent[]): string | null => {

@@ -1,6 +1,6 @@
 /** Sealed packets between two peers that have a path: proof, data, keepalive, goodbye. Whichever socket they come in on. */
 import type { Clock } from '../../net/env.ts';
-import { type DataListener, type Lane, Lanes, type Use, USES } from '../lanes.ts';
+import { type DataListener, type EndListener, type Lane, Lanes, type Use, USES } from '../lanes.ts';
 import { Opener, Sealer } from './envelope.ts';
 
 const TYPE = { data: 0, hello: 1, ping: 2, pong: 3, bye: 4, end: 5, packet: 6, part: 7, flow: 8 } as const;
@@ -64,8 +64,8 @@ export class Channel {
   #received = 0;
   #lost = 0;
   #cancelEnd: () => void = () => {};
-  #onEnd: (() => void) | undefined;
-  #peerEnded = false;
+  #onEnd: EndListener | undefined;
+  #peerEnded: { readonly datagrams: number | undefined } | undefined;
   #rttMs: number | undefined;
   #closed = false;
   #peerUse: Use = 'unknown';
@@ -135,17 +135,19 @@ export class Channel {
     this.#lanes.listen(lane, listener);
   }
 
-  /** Our data is at its end; the peer is told, until this closes. */
-  finish(): void {
+  /** Our data is at its end, after so many datagrams; the peer is told, until this closes. */
+  finish(datagrams = 0): void {
     if (this.#closed) return;
-    this.#options.transmit(this.#sealer.seal(TYPE.end, new Uint8Array()));
-    this.#cancelEnd = this.#options.clock.after(END_MS, () => this.finish());
+    const total = new Uint8Array(4);
+    new DataView(total.buffer).setUint32(0, datagrams);
+    this.#options.transmit(this.#sealer.seal(TYPE.end, total));
+    this.#cancelEnd = this.#options.clock.after(END_MS, () => this.finish(datagrams));
   }
 
   /** The peer's data is at its end; what is still under way may follow. */
-  onEnd(listener: () => void): void {
+  onEnd(listener: EndListener): void {
     this.#onEnd = listener;
-    if (this.#peerEnded) listener();
+    if (this.#peerEnded) listener(this.#peerEnded.datagrams);
   }
 
   /** A datagram that looks like an envelope; what is not the peer's is dropped. */
@@ -170,9 +172,7 @@ export class Channel {
       case TYPE.pong:
         return this.#onPong(opened.body, at);
       case TYPE.end:
-        if (this.#peerEnded) return;
-        this.#peerEnded = true;
-        return this.#onEnd?.();
+        return this.#ended(opened.body);
       case TYPE.bye:
         return this.#options.bye();
       default:
@@ -192,6 +192,14 @@ export class Channel {
     this.#cancelHello();
     this.#cancelPing();
     this.#cancelEnd();
+  }
+
+  #ended(body: Uint8Array): void {
+    if (this.#peerEnded) return;
+    const counted = body.length === 4;
+    const datagrams = counted ? new DataView(body.buffer, body.byteOffset, 4).getUint32(0) : undefined;
+    this.#peerEnded = { datagrams };
+    this.#onEnd?.(datagrams);
   }
 
   #heard(lane: Lane, data: Uint8Array, at: number): void {

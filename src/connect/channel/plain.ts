@@ -1,7 +1,7 @@
 /** Datagrams as they are, to an agent of others: nothing was agreed that could seal them, or tell their end. */
 import type { Clock } from '../../net/env.ts';
 import type { DataChannel } from '../connection.ts';
-import { type DataListener, type Lane, Lanes } from '../lanes.ts';
+import { type DataListener, type EndListener, type Lane, Lanes } from '../lanes.ts';
 
 /** After our data is at its end the peer, which knows of no end, may send for so long. */
 const END_MS = 2_000;
@@ -14,7 +14,7 @@ export class PlainChannel implements DataChannel {
   readonly #transmit: (data: Uint8Array) => boolean;
   readonly #lanes = new Lanes();
   #cancelEnd: () => void = () => {};
-  #onEnd: (() => void) | undefined;
+  #onEnd: EndListener | undefined;
 
   /** `transmit` is false where there is no path. */
   constructor(clock: Clock, transmit: (data: Uint8Array) => boolean) {
@@ -39,10 +39,10 @@ export class PlainChannel implements DataChannel {
   }
 
   finish(): void {
-    this.#cancelEnd = this.#clock.after(END_MS, () => this.#onEnd?.());
+    this.#cancelEnd = this.#clock.after(END_MS, () => this.#onEnd?.(undefined));
   }
 
-  onEnd(listener: () => void): void {
+  onEnd(listener: EndListener): void {
     this.#onEnd = listener;
   }
 

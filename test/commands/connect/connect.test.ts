@@ -101,6 +101,29 @@ describe('nat-tool connect', () => {
     expect([a.status, a.stdout, b.status, b.stdout]).toEqual([0, 'from B\n', 0, 'from A\n']);
   });
 
+  it('counts the datagrams that were lost', async () => {
+    const code = await aFreshCode();
+    const stdin = Array.from({ length: 100 }, (_, i) => `${i}\n`).join('');
+    const words = [code, ...SERVER, '--datagrams', '--line', '--json'];
+    const [a, b] = await both({ words, stdin }, { words }, { loss: 0.1 });
+    expect([a.status, b.status]).toEqual([0, 0]);
+    const { received, lost } = json(b).data;
+    expect([Number(received) + Number(lost), json(a).data['lost']]).toEqual([100, 0]);
+    expect(Number(lost)).toBeGreaterThan(0);
+  });
+
+  it('ends where the two want different things', async () => {
+    const code = await aFreshCode();
+    const [a, b] = await both(
+      { words: [code, ...SERVER, '--json'] },
+      { words: [code, ...SERVER, '--datagrams', '--json'] },
+    );
+    for (const each of [a, b]) {
+      expect(each.status).toBe(1);
+      expect(json(each).findings.map(({ kind }) => kind)).toEqual(['uses-differ']);
+    }
+  });
+
   it('reads the code from standard input', async () => {
     const code = await aFreshCode();
     const [a] = await both(
