@@ -2,7 +2,7 @@
 import { Gate, scope } from '../net/wait.ts';
 import type { Controls, PortmapEnv } from './controls.ts';
 import type { Oddity } from './oddity.ts';
-import { type Grant, isRefusal, type PortControl, type Probe, type Wish } from './protocol.ts';
+import { type Grant, isRefusal, openOrTakeBack, type PortControl, type Probe, type Wish } from './protocol.ts';
 import type { Protocol, Refusal } from './refusal.ts';
 
 /** How much longer a better protocol is waited for once a worse one has said yes, in milliseconds. */
@@ -50,7 +50,7 @@ export async function choose(
       const probe = probes[i];
       if (probe?.refusal) refusals.push(probe.refusal);
       if (probe?.answer !== 'yes') continue;
-      const outcome = await control.map(wish, signal);
+      const outcome = await openOrTakeBack(env.clock, control, wish, signal);
       if (!isRefusal(outcome)) {
         chosen = { control, grant: outcome };
         break;

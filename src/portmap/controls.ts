@@ -4,7 +4,7 @@ import { ControlChannel } from './control-channel.ts';
 import { IgdClient } from './igd-client.ts';
 import { NatPmpClient } from './nat-pmp-client.ts';
 import { PcpClient, type PcpNonces } from './pcp-client.ts';
-import { isRefusal, type PortControl, type Probe, type Wish } from './protocol.ts';
+import { isRefusal, openOrTakeBack, type PortControl, type Probe, takeBack, type Wish } from './protocol.ts';
 import type { RouterAt } from './router.ts';
 
 export type PortmapEnv = Pick<Env, 'clock' | 'random' | 'udp' | 'tcp' | 'interfaces' | 'gateways'>;
@@ -20,10 +20,12 @@ export class Controls {
   readonly nonces: PcpNonces;
   readonly #channel: ControlChannel | undefined;
   readonly #port: number;
+  readonly #clock: PortmapEnv['clock'];
 
   constructor(env: PortmapEnv, router: RouterAt, nonces: PcpNonces, channel: ControlChannel | undefined) {
     const v4 = !router.address.includes(':');
     this.nonces = nonces;
+    this.#clock = env.clock;
     this.#channel = channel;
     this.#port = channel?.port ?? 0;
     this.pcp = channel && new PcpClient(channel, router.local, nonces, env.random);
@@ -47,10 +49,10 @@ export class Controls {
       externalPort: this.#port,
       lifetimeS: TRIAL_S,
     };
-    const outcome = await pcp.map(wish, signal);
+    const outcome = await openOrTakeBack(this.#clock, pcp, wish, signal);
     if (isRefusal(outcome))
       return outcome.kind === 'silent' ? probe : { ...probe, answer: 'refused', refusal: outcome };
-    await pcp.unmap(wish, signal);
+    await takeBack(this.#clock, pcp, wish);
     return { ...probe, external: outcome.external.address };
   }
 

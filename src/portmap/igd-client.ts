@@ -37,6 +37,8 @@ export class IgdClient implements PortControl {
   #service: IgdService | undefined;
   /** The external address; empty where it told that there is none. */
   #external: string | undefined;
+  /** External ports that were asked for: the router may hold any of them, whatever was heard. */
+  readonly #asked = new Set<number>();
 
   constructor(env: IgdEnv & { readonly random: Random }, router: RouterAt) {
     this.#env = env;
@@ -71,12 +73,20 @@ export class IgdClient implements PortControl {
     return outcome;
   }
 
-  async unmap({ transport, externalPort }: Wish, signal?: AbortSignal): Promise<Refusal | undefined> {
+  /** Nobody else's is removed: the router may have given the port away since. */
+  async unmap(wish: Wish, signal?: AbortSignal): Promise<Refusal | undefined> {
     if (!(await this.#ready(signal))) return SILENT;
-    const answer = await this.#call('DeletePortMapping', key(transport, externalPort), CHANGE_MS, signal);
-    if (!answer) return SILENT;
-    if (answer.kind === 'done' || answer.code === UPNP_ERRORS.NO_SUCH_ENTRY) return undefined;
-    return upnpRefusal(answer.code);
+    let refusal: Refusal | undefined;
+    for (const port of new Set([wish.externalPort, ...this.#asked])) {
+      const there = await this.#entry(wish.transport, port, signal);
+      if (typeof there === 'object' && !this.#isOurs(there, wish)) continue;
+      const answer = await this.#call('DeletePortMapping', key(wish.transport, port), CHANGE_MS, signal);
+      if (!answer) return SILENT;
+      this.#asked.delete(port);
+      if (answer.kind === 'fault' && answer.code !== UPNP_ERRORS.NO_SUCH_ENTRY && port === wish.externalPort)
+        refusal = upnpRefusal(answer.code);
+    }
+    return refusal;
   }
 
   async check(wish: Wish, signal?: AbortSignal): Promise<Sign> {
@@ -161,11 +171,15 @@ export class IgdClient implements PortControl {
         CHANGE_MS,
         signal,
       );
+    this.#asked.add(externalPort);
     let answer = await add(lifetimeS);
     const permanent = answer?.kind === 'fault' && answer.code === UPNP_ERRORS.ONLY_PERMANENT_LEASES;
     if (permanent) answer = await add(0);
     if (!answer) return SILENT;
-    if (answer.kind === 'fault') return upnpRefusal(answer.code, this.#external);
+    if (answer.kind === 'fault') {
+      this.#asked.delete(externalPort);
+      return upnpRefusal(answer.code, this.#external);
+    }
     const kept = await this.#entry(transport, externalPort, signal);
     if (kept === 'none' || (kept !== 'unknown' && !this.#isOurs(kept, wish)))
       return { kind: 'not-kept', protocol: 'upnp' };

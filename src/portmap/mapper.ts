@@ -8,7 +8,7 @@ import { choose } from './choice.ts';
 import { type Controls, openControls, type PortmapEnv } from './controls.ts';
 import type { Oddity } from './oddity.ts';
 import type { Transport } from './pcp.ts';
-import { type Grant, isRefusal, type PortControl, type Wish } from './protocol.ts';
+import { type Grant, isRefusal, type PortControl, takeBack, type Wish } from './protocol.ts';
 import type { Protocol, Refusal } from './refusal.ts';
 import { findRouter, type RouterAt, type WhichRouter } from './router.ts';
 
@@ -18,8 +18,6 @@ const USUAL_LIFETIME_S = 7_200;
 const WATCH_MS = 10_000;
 /** No renewal sooner, whatever life was granted. */
 const LEAST_RENEWAL_MS = 1_000;
-/** For the removal, whose router may be gone. */
-const REMOVAL_MS = 1_500;
 
 /** Of {@link openMapping}. */
 export interface MappingOptions extends WhichRouter {
@@ -179,14 +177,9 @@ export class HeldMapping {
 
   /** Removes it from the router, and frees what it holds. Undefined when it is gone there; bounded by 1.5 s. */
   async remove(): Promise<Refusal | undefined> {
-    const bounds = scope(this.#env.clock, undefined, REMOVAL_MS);
     try {
-      return await this.#control.unmap(this.#wish, bounds.signal);
-    } catch (error) {
-      if (!bounds.signal.aborted) throw error;
-      return { kind: 'silent', protocol: this.protocol };
+      return await takeBack(this.#env.clock, this.#control, this.#wish);
     } finally {
-      bounds.end();
       this.#controls.close();
     }
   }

@@ -1,6 +1,8 @@
 /** What PCP, NAT-PMP and UPnP have in common for those who want a port. */
 import type { Endpoint } from '../net/address.ts';
+import type { Clock } from '../net/env.ts';
 import { briskSchedule } from '../net/schedule.ts';
+import { scope } from '../net/wait.ts';
 import type { Oddity } from './oddity.ts';
 import type { Transport } from './pcp.ts';
 import type { Protocol, Refusal } from './refusal.ts';
@@ -62,6 +64,39 @@ export interface PortControl {
 }
 
 export const isRefusal = (outcome: Grant | Refusal): outcome is Refusal => 'kind' in outcome;
+
+/** For a removal, whose router may be gone. */
+const REMOVAL_MS = 1_500;
+
+/** `unmap`, bounded by 1.5 s, and by no signal: what stops everything else must not leave a port open. */
+export async function takeBack(clock: Clock, control: PortControl, wish: Wish): Promise<Refusal | undefined> {
+  const bounds = scope(clock, undefined, REMOVAL_MS);
+  try {
+    return await control.unmap(wish, bounds.signal);
+  } catch (error) {
+    if (!bounds.signal.aborted) throw error;
+    return { kind: 'silent', protocol: control.protocol };
+  } finally {
+    bounds.end();
+  }
+}
+
+/** Opens a port that is not open yet. Where the answer did not come, or came to nothing, the router may have opened it all the same: it is taken back. */
+export async function openOrTakeBack(
+  clock: Clock,
+  control: PortControl,
+  wish: Wish,
+  signal: AbortSignal | undefined,
+): Promise<Grant | Refusal> {
+  let outcome: Grant | Refusal | undefined;
+  try {
+    outcome = await control.map(wish, signal);
+    return outcome;
+  } finally {
+    if (!outcome || (isRefusal(outcome) && (outcome.kind === 'silent' || outcome.kind === 'faulty')))
+      await takeBack(clock, control, wish);
+  }
+}
 
 /** A mapping as the router lists it. */
 export interface Listed {
