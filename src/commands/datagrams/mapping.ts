@@ -26,21 +26,19 @@ export const mappedInWords = ({ protocol, private: own, public: at }: MappedPort
 
 export class PortMapping {
   latest: MappedPort | null = null;
-  readonly #context: Pick<Context, 'env' | 'note' | 'onHup'>;
+  readonly #context: Pick<Context, 'env' | 'note'>;
   readonly #tell: (mapped: MappedPort) => void;
   readonly #findings: Finding[] = [];
   readonly #stop = new AbortController();
   #running: Promise<void> = Promise.resolve();
 
   /** `tell`: it is open, or has another public side. */
-  constructor(context: Pick<Context, 'env' | 'note' | 'onHup'>, tell: (mapped: MappedPort) => void) {
+  constructor(context: Pick<Context, 'env' | 'note'>, tell: (mapped: MappedPort) => void) {
     this.#context = context;
     this.#tell = tell;
   }
 
-  /** `hungUp`: the terminal went away. */
-  start(port: number, { family, source }: LocalDemand, hungUp: () => void): void {
-    this.#context.onHup(hungUp);
+  start(port: number, { family, source }: LocalDemand): void {
     this.#running = this.#run(port, {
       family: family ?? (source === undefined ? undefined : familyOf(source)),
       source,

@@ -71,7 +71,7 @@ async function run(args: Args, context: Context<ListenEvent>): Promise<Report<Li
     }
     const listening = sockets.map(({ local }) => formatEndpoint(local));
     tell({ event: 'listening', addresses: listening });
-    if (args.map) mapping.start(sockets[0]?.local.port ?? 0, args, () => listener.done.resolve());
+    if (args.map) mapping.start(sockets[0]?.local.port ?? 0, args);
     if (args.stun)
       inBackground(
         publicSide.watch(args.stun, muxes, all).catch((error: unknown) => {

@@ -108,8 +108,6 @@ class Holding {
   async run(): Promise<{ readonly tried: Openness; readonly findings: readonly Finding[] }> {
     const { env, signal } = this.#context;
     const bounds = scope(env.clock, signal, this.#args.for);
-    // A terminal that goes away must not leave the port open.
-    this.#context.onHup(() => bounds.abort());
     try {
       await this.#tellMapping('mapped');
       const holding = this.#mapping.hold((event) => void this.#heard(event), bounds.signal);

@@ -46,13 +46,11 @@ async function run(args: Args, context: Context): Promise<Report<PunchReport>> {
   let settle = async (): Promise<MappedAddress | undefined> => undefined;
   let punched: Punched | undefined;
   let forgotten: Finding | undefined;
-  const hangUp = new AbortController();
-  const all = AbortSignal.any([signal, hangUp.signal]);
   const mapping = new PortMapping(context, (mapped) => context.note(mappedInWords(mapped)));
-  if (args.map) mapping.start(port.port, { family: port.family, source: args.source }, () => hangUp.abort());
+  if (args.map) mapping.start(port.port, { family: port.family, source: args.source });
   try {
     context.progress('asking STUN servers for the public side of the port');
-    const learnt = await learn(context, port, args, remote, all);
+    const learnt = await learn(context, port, args, remote, signal);
     knowledge = learnt;
     settle = learnt.side.settle;
     // Otherwise the report, which says the same, is about to be printed.
@@ -62,21 +60,21 @@ async function run(args: Args, context: Context): Promise<Report<PunchReport>> {
         ? `punching ${formatEndpoint(remote)}; waiting for the other side`
         : `punching ${formatEndpoint(remote)}`,
     );
-    if (!all.aborted)
+    if (!signal.aborted)
       punched = await punch(
         env,
         port,
         { remote, count: args.count, intervalMs: args.interval, ttl: args.ttl, payload, waitMs },
-        all,
+        signal,
       );
     // The hole is there for whoever comes later, answered or not.
-    if (args.keepalive !== undefined && !all.aborted && punched && !isStuck(punched)) {
+    if (args.keepalive !== undefined && !signal.aborted && punched && !isStuck(punched)) {
       context.progress('keeping the hole open');
       const keeping = new Keeping(context, punched.peer?.address ?? remote, args.keepalive);
-      ({ punched, forgotten } = await keeping.run(port, punched, { payload, ttl: args.ttl }, all));
+      ({ punched, forgotten } = await keeping.run(port, punched, { payload, ttl: args.ttl }, signal));
     }
   } catch (error) {
-    if (!all.aborted) throw worded(error, remote);
+    if (!signal.aborted) throw worded(error, remote);
   } finally {
     const side = await settle().finally(() => port.close());
     await mapping.end();
