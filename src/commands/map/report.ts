@@ -104,7 +104,8 @@ export function noMappingFindings({ router, refusals }: NoMapping, seen: string 
   if (refusals.length === 0) return [finding('no-port-control', { router: router.address })];
   const wan = refusals.find((each) => each.wan !== undefined)?.wan;
   const isSecond = refusals.some(({ kind }) => kind === 'second-nat');
-  const isOnline = seen !== undefined && refusals.some(({ kind }) => kind === 'no-network');
+  // A router may take for none of the internet's what the internet sees.
+  const isOnline = seen !== undefined && seen !== wan && refusals.some(({ kind }) => kind === 'no-network');
   return [
     ...refusals.map((each) =>
       finding('port-refused', { protocol: PROTOCOL_NAMES[each.protocol], words: refusalWords(each) }),
