@@ -129,7 +129,7 @@ const TEXTS = {
   'outlives-max': ({ after, maxS }: { after: 'one-packet' | 'both-ways'; maxS: number }) =>
     `After ${AFTER[after]} holes outlive the ${maxS} s that were looked at. --max looks further.`,
   'ages-void': ({ after }: { after: 'one-packet' | 'both-ways' }) =>
-    `At some ages after ${AFTER[after]} nothing could be told, because the control was silent too: the network was away, or the server answers too seldom. There is only a lower bound.`,
+    `At the greatest ages after ${AFTER[after]} nothing could be told, because the control was silent too: the network was away, or the server answers too seldom. There is only a lower bound.`,
   'clocks-parted': () =>
     'The clock on the wall and the one that counts seconds have parted: this host slept, or its clock was set. What was measured until then stands; the rest is void.',
   'public-address-moved': ({ server }: { server: string }) =>

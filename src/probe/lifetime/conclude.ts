@@ -114,11 +114,8 @@ function findingsOf(facts: LifetimeFacts): Finding[] {
     if (each.end === 'state-lost') findings.push(finding('nat-forgot-all', { after }));
     if (each.end === 'vanished') findings.push(finding('holes-vanish', { after, server }));
     if (each.end === 'exhausted') findings.push(finding('holes-exhausted', { after, holes: each.holes }));
-    if (each.end === 'outlived') {
-      const unsure = each.tried.some(({ outcome }) => outcome === 'void' || outcome === 'silent');
-      if (unsure) findings.push(finding('ages-void', { after }));
-      else findings.push(finding('outlives-max', { after, maxS: maxMs / 1000 }));
-    }
+    if (each.end === 'untold') findings.push(finding('ages-void', { after }));
+    if (each.end === 'outlived') findings.push(finding('outlives-max', { after, maxS: maxMs / 1000 }));
   }
   if (stopped === 'clocks-parted') findings.push(finding('clocks-parted'));
   if (stopped === 'moved') findings.push(finding('public-address-moved', { server }));

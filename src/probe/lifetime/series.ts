@@ -17,8 +17,8 @@ export interface Tried {
   readonly oldestMs: number;
 }
 
-/** Why no greater age is tried: silent as proven; open at the greatest age; no hole left; the NAT forgot everything; no hole ever seen open. */
-export type SeriesEnd = 'dead' | 'outlived' | 'exhausted' | 'state-lost' | 'vanished';
+/** Why no greater age is tried: silent as proven; open at the greatest age; nothing could be told at the greatest; no hole left; the NAT forgot everything; no hole ever seen open. */
+export type SeriesEnd = 'dead' | 'outlived' | 'untold' | 'exhausted' | 'state-lost' | 'vanished';
 
 /** What of a series does not change as it goes. */
 export interface Terms {
@@ -145,7 +145,7 @@ export class Series {
       for (const each of this.reserves.splice(0)) field.close(each);
       if (witness) field.close(left.splice(left.indexOf(witness), 1)[0] as Hole);
     }
-    this.end = 'outlived';
+    this.end = this.tried.at(-1)?.outcome === 'alive' ? 'outlived' : 'untold';
   }
 
   /** Sleeps; where that is long for the sentinel, it is seen to be open meanwhile, and used again. */

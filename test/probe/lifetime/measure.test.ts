@@ -166,6 +166,16 @@ describe('accidents on the way', () => {
     }
   });
 
+  it('the host has no network any more: no hole is said to outlive what was looked at', async () => {
+    const cut = then(12, (lab) => void (lab.system('A').host.down = true));
+    const result = await measure({ nat: 'linux' }, { maxMs: 60_000 }, cut);
+    expect([result.outcome, kinds(result)]).toEqual(['partial', ['ages-void', 'ages-void']]);
+    for (const { aliveMs, deadMs } of result.data.holes) {
+      expect(aliveMs).toBeLessThanOrEqual(12_000);
+      expect(deadMs).toBeNull();
+    }
+  });
+
   it('the host slept: the clock on the wall tells', async () => {
     const lab = new Lab({ nat: 'linux' });
     const facts = await lab.run((env, signal) => {
