@@ -172,7 +172,7 @@ export interface Context<Event = unknown> {
   readonly io: Io;
   /** Environment variables, for credentials. */
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** What is going on now, one short line; seen on a terminal only, and replaced by the next. */
+  /** What is going on now, one short line; seen on a terminal only, and replaced by the next. An empty one: nothing is waited for. */
   progress(text: string): void;
   /** A line on standard error at once, unless `--quiet`; on a terminal it is broken between words, but never in `toCopy`, which ends it. */
   note(text: string, toCopy?: string): void;

@@ -2,7 +2,7 @@
 import type { Clock } from '../net/env.ts';
 
 export interface Progress {
-  /** Shows one short line in place of the last. */
+  /** Shows one short line in place of the last; an empty one shows nothing until the next. */
   show(text: string): void;
   /** Runs `print` with the line out of the way, so that output and spinner do not mix. */
   aside<T>(print: () => T): T;
@@ -61,7 +61,7 @@ export function createProgress(clock: Clock, screen: Screen): Progress {
   const start = async () => {
     if (!screen.columns()) return;
     const { default: ora } = await import('ora');
-    if (stopped) return;
+    if (stopped || text === '') return;
     spinner = ora({
       text: fitting(),
       stream: streamOf(screen) as unknown as NodeJS.WritableStream,
@@ -75,15 +75,22 @@ export function createProgress(clock: Clock, screen: Screen): Progress {
   return {
     show: (next) => {
       text = next;
+      if (next === '') {
+        cancel();
+        spinner?.stop();
+        started = false;
+        return;
+      }
       if (spinner) spinner.text = fitting();
       if (started || stopped) return;
       started = true;
+      if (spinner) return void spinner.start();
       cancel = clock.after(PATIENCE_MS, () => void start());
     },
     aside: (print) => {
       spinner?.clear();
       const result = print();
-      if (!stopped) spinner?.render();
+      if (!stopped && text !== '') spinner?.render();
       return result;
     },
     stop: () => {

@@ -43,6 +43,21 @@ describe('progress', () => {
     expect(screen.written).toContain('\u001b[K');
   });
 
+  it('is gone while nothing is waited for, and comes back', async () => {
+    const { screen, progress, drawn } = screenOf(80);
+    progress.show('asking');
+    await drawn();
+    progress.show('');
+    screen.written = '';
+    progress.aside(() => (screen.written += 'Connected\n'));
+    expect(plain(screen.written)).toBe('Connected\n');
+    const again = drawn();
+    progress.show('1 MB sent');
+    await again;
+    progress.stop();
+    expect(plain(screen.written)).toContain('1 MB sent');
+  });
+
   it.each([0, undefined])('draws nothing on a terminal of %s columns', async (columns) => {
     const { screen, progress } = screenOf(columns);
     progress.show('asking');

@@ -75,6 +75,8 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
   const { connection, timeline } = linked;
   const { path } = connection;
   const elapsedMs = timeline.events.find(({ event }) => event === 'connected')?.atMs ?? timeline.elapsedMs;
+  // Nothing is waited for any more.
+  context.progress('');
   context.note(
     `Connected: ${pathInWords(path.kind)}, ${formatEndpoint(path.socket.local)} (${formatEndpoint(path.public)}) to ${formatEndpoint(path.remote)}${path.rttMs === undefined ? '' : `, ${Math.round(path.rttMs)} ms`}.`,
   );
