@@ -6,9 +6,10 @@ import { scope, within } from '../net/wait.ts';
 import type { PairView } from '../ice/agent.ts';
 import { watchRefusal } from '../stun/refusal.ts';
 import type { Secret } from './channel/keys.ts';
-import { type Bearer, Connection } from './connection.ts';
+import { Connection, type Repair } from './connection.ts';
 import type { Use } from './lanes.ts';
 import { firstAnswering, inTurn } from './reach.ts';
+import { isAnswer, Places, Search, serversFrom, type Try } from './search.ts';
 import { establish } from './session.ts';
 import type { ConnectFailure, SessionOptions } from './session-api.ts';
 import type { Credentials } from '../stun/client.ts';
@@ -55,12 +56,14 @@ export interface ConnectOptions extends Common {
   readonly credentials?: Credentials | undefined;
   /** Why such a server did not tell the public side. */
   readonly trouble?: ((trouble: Trouble) => void) | undefined;
-  /** Look for a new path when one has died. */
+  /** Look for a new path when one is silent or has died. */
   readonly repair?: boolean | undefined;
   /** What the server was called, for its certificate; its address when absent. */
   readonly name?: string | undefined;
   /** Trusted beside the system's certificates where it relays over TLS, PEM. */
   readonly trusted?: string | undefined;
+  /** For so long at a time, milliseconds; 300,000 when absent. */
+  readonly patienceMs?: number | undefined;
 }
 
 /** A connection, or why there is none; the `timeline` has what happened. */
@@ -81,8 +84,8 @@ export type ConnectResult =
       readonly timeline: Timeline;
     };
 
-/** How long the peer may take to come back: it notices the loss at about the same time. */
-const REPAIR_MS = 45_000;
+/** How long the peer, the network and the server may take to come back. */
+const PATIENCE_MS = 300_000;
 
 /**
  * Connects two hosts behind NATs, by way of a `nat-tool serve` where they meet: both give the same secret, from a code that one tells the
@@ -110,25 +113,32 @@ const REPAIR_MS = 45_000;
  * ```
  */
 export async function connect(env: Env, options: ConnectOptions): Promise<ConnectResult> {
-  const { signal } = options;
-  let { server } = options;
-  // Both sides count the paths that died, so that each time they meet in a room of its own.
-  let generation = 0;
-  const reconnect = async (): Promise<Bearer | undefined> => {
-    options.onEvent?.({ atMs: 0, event: 'repair' });
-    try {
-      const again = { ...options, server, waitMs: REPAIR_MS };
-      const timeline = timelineOf(env, options);
-      const found = await attempt(env, again, introduction(env, again, ++generation, timeline), timeline);
-      return found.kind === 'connected' ? found.bearer : undefined;
-    } catch (error) {
-      if (signal.aborted) return undefined;
-      throw error;
-    }
-  };
   const first = await firstAttempt(env, options);
-  server = first.server;
-  return resultOf(env, first, options.repair ? reconnect : undefined);
+  return resultOf(env, first, options.repair ? repairOf(env, options, first) : undefined);
+}
+
+function repairOf(env: Env, options: ConnectOptions, { server, timeline }: Attempt): Repair {
+  const { patienceMs = PATIENCE_MS, signal, onEvent } = options;
+  const places = new Places();
+  let [worked, ...others] = serversFrom(server, [options.server, ...(options.otherwise ?? [])]);
+  const again = async (one: Try): Promise<Attempt> => {
+    const there = { ...options, server: worked ?? server, otherwise: others, waitMs: one.waitMs, signal: one.signal };
+    const listener = (event: TimelineEvent): void => {
+      one.onEvent(event);
+      onEvent?.(event);
+    };
+    // What it needs of its own, the path that may still live has.
+    const found = await firstAttempt(env, { ...there, port: undefined, onEvent: listener }, one.generation, timeline);
+    [worked, ...others] = serversFrom(found.server, [worked ?? server, ...others]);
+    return found;
+  };
+  return {
+    interfaces: env.interfaces,
+    search: () => {
+      timeline.add('repair');
+      return new Search({ clock: env.clock, random: env.random, attempt: again, patienceMs, places, signal });
+    },
+  };
 }
 
 /** What a session needs to know of the way by which the two tell each other of themselves. */
@@ -193,18 +203,22 @@ async function attempt(env: Env, options: Common, way: Introduction, timeline: T
 }
 
 /** By the first address of the server; where nothing is heard of it, the others are asked, and the first that answers takes its place. */
-async function firstAttempt(env: Env, options: ConnectOptions): Promise<Attempt> {
+async function firstAttempt(env: Env, options: ConnectOptions, generation = 0, before?: Timeline): Promise<Attempt> {
   const { clock } = env;
   const { otherwise = [], source, signal } = options;
   const [server = options.server, ...others] = inTurn([options.server, ...otherwise]);
   let heard = false;
-  const timeline = new Timeline(clock, (event) => {
-    heard ||= isOfServer(event);
-    options.onEvent?.(event);
-  });
+  const timeline = new Timeline(
+    clock,
+    (event) => {
+      heard ||= isAnswer(event);
+      options.onEvent?.(event);
+    },
+    before?.start,
+  );
   const at = (to: Endpoint, until: AbortSignal): Promise<Attempt> => {
     const there = { ...options, server: to, signal: until };
-    return attempt(env, there, introduction(env, there, 0, timeline), timeline);
+    return attempt(env, there, introduction(env, there, generation, timeline), timeline);
   };
   if (others.length === 0) return at(server, signal);
   const bounds = scope(clock, signal);
@@ -224,17 +238,11 @@ async function firstAttempt(env: Env, options: ConnectOptions): Promise<Attempt>
   }
 }
 
-/** The server itself has said something. */
-const isOfServer = ({ event, status, type }: TimelineEvent): boolean =>
-  event === 'doubted' ||
-  (event === 'candidate' && type === 'srflx') ||
-  (event === 'signal' && status !== 'silent' && status !== 'refused');
-
-function resultOf(env: Env, found: Attempt, reconnect?: () => Promise<Bearer | undefined>): ConnectResult {
+function resultOf(env: Env, found: Attempt, repair?: Repair): ConnectResult {
   if (found.kind === 'failed') return found;
   return {
     kind: 'connected',
-    connection: new Connection(env.clock, found.bearer, reconnect),
+    connection: new Connection(env.clock, found.bearer, repair),
     server: found.server,
     timeline: found.timeline,
   };

@@ -3,12 +3,13 @@
  * connection, and datagrams lost in between.
  */
 import type { Endpoint } from '../net/address.ts';
-import type { Clock } from '../net/env.ts';
+import type { Clock, Env } from '../net/env.ts';
 import { deferred, sleep } from '../net/wait.ts';
 import type { PairView } from '../ice/agent.ts';
 import type { PathKind } from '../nat/path.ts';
 import type { DataListener, EndListener, Lane, Use } from './lanes.ts';
 import type { Socket } from './traversal/sockets.ts';
+import { type Suspicion, Watch } from './watch.ts';
 
 /** `bye`: the peer ended it; `lost`: the path died and there was no new one; `closed`: we ended it. */
 export type ConnectionEnd = 'bye' | 'lost' | 'closed';
@@ -43,12 +44,24 @@ export interface DataChannel {
   onEnd(listener: EndListener): void;
 }
 
+/** Whether a path still works. */
+export interface Life {
+  /** When something authentic was heard of the peer last, on the clock's scale; the beginning where nothing was. */
+  heardAt(): number;
+  /** The same of the last answer to something of ours, which proves both directions. */
+  answeredAt(): number;
+  /** The listener is told when the system refuses to send, for good. */
+  onRefused(listener: () => void): void;
+}
+
 /** What one attempt at a path has brought. It ends with its path. */
 export interface Bearer {
   readonly channel: DataChannel;
   /** Of two that are alike, this one goes first. */
   readonly first: boolean;
   readonly ended: Promise<ConnectionEnd>;
+  /** Signs of life; none where the peer is an agent of others. */
+  readonly life?: Life | undefined;
   /** As it is now. */
   path(): Path;
   pairs(): readonly PairView[];
@@ -62,35 +75,69 @@ export interface Bearer {
 const PROOF_MS = 3_000;
 const PROOF_POLL_MS = 10;
 
-/** What carries data between the two, over one path after another where it is repaired. */
+/** The path is lost and another one looked for, or there is one again, so many milliseconds after the peer was heard last. */
+export type Outage = { readonly kind: 'lost' } | { readonly kind: 'repaired'; readonly afterMs: number };
+
+/** A search for another path, under way. */
+export interface Searching {
+  /** Undefined where it was given up, or ended. */
+  readonly found: Promise<Bearer | undefined>;
+  /** By somebody, not by its patience. */
+  readonly ended: boolean;
+  /** No new path is needed: true where that ends it, false where the two have met already and go on. */
+  cancel(): boolean;
+  /** The network is another one: what is being tried begins anew, at once. */
+  hurry(): void;
+  stop(): void;
+}
+
+/** How a connection comes to another path. */
+export interface Repair extends Pick<Env, 'interfaces'> {
+  /** Begins to look for one. */
+  search(): Searching;
+}
+
+/**
+ * What carries data between the two, over one path after another where it is repaired. As soon as the path is silent, the next one is
+ * looked for; until there is one, or nobody hopes for it any more, the old one may come back.
+ */
 export class Connection {
   /** Rejects only with what should not have happened. */
   readonly ended: Promise<ConnectionEnd>;
   readonly #clock: Clock;
-  readonly #reconnect: (() => Promise<Bearer | undefined>) | undefined;
+  readonly #repair: Repair | undefined;
   readonly #end = deferred<ConnectionEnd>();
   #bearer: Bearer;
+  #watch: Watch | undefined;
+  #search: Searching | undefined;
   readonly #listeners = new Map<Lane, DataListener>();
   readonly #onRepair: (() => void)[] = [];
   #onEnd: EndListener | undefined;
+  readonly #onOutage: ((outage: Outage) => void)[] = [];
   #finished = false;
   #datagrams = 0;
   #repairs = 0;
+  /** When the peer was heard last, before the search began. */
+  #silentSince = 0;
+  /** Of the path as it is now: its users were told that it is lost. */
+  #lost = false;
+  /** It has run out of consent, and was left. */
+  #dead = false;
   #closed = false;
 
   /** Of two that are alike, this one goes first; the same over all paths. */
   readonly first: boolean;
 
-  /** `reconnect` looks for a new path when one has died; undefined where there is none. Without it the connection ends with its path. */
-  constructor(clock: Clock, bearer: Bearer, reconnect?: () => Promise<Bearer | undefined>) {
+  /** Without `repair` the connection ends with its path. */
+  constructor(clock: Clock, bearer: Bearer, repair?: Repair) {
     this.#clock = clock;
     this.#bearer = bearer;
     this.first = bearer.first;
-    this.#reconnect = reconnect;
+    this.#repair = repair;
     this.ended = this.#end.promise;
     // Its own failure is told by whoever waits for the end.
     this.ended.catch(() => {});
-    this.#watch();
+    this.#begin(bearer);
   }
 
   /** As it is now; while a new one is looked for, the one that died. */
@@ -129,9 +176,14 @@ export class Connection {
     this.#bearer.channel.onData(listener, lane);
   }
 
-  /** There is a new path. */
+  /** There is a path again: a new one, or the one that was silent. */
   onRepair(listener: () => void): void {
     this.#onRepair.push(listener);
+  }
+
+  /** What people want to know of it. */
+  onOutage(listener: (outage: Outage) => void): void {
+    this.#onOutage.push(listener);
   }
 
   /** Tells the peer that nothing more will be sent. */
@@ -168,34 +220,99 @@ export class Connection {
     this.#over('closed');
   }
 
-  #watch(): void {
-    void this.#bearer.ended.then((how) => {
-      if (this.#closed) return;
-      if (how !== 'lost' || !this.#reconnect) {
-        this.#bearer.close();
+  #begin(bearer: Bearer): void {
+    const { life } = bearer;
+    if (this.#repair && life) {
+      const watch = new Watch({
+        clock: this.#clock,
+        interfaces: this.#repair.interfaces,
+        life,
+        local: () => bearer.path().socket.local.address,
+        suspected: (why) => this.#suspect(why),
+        lost: () => this.#lose(),
+        revived: () => this.#revived(),
+      });
+      life.onRefused(() => watch.refused());
+      this.#watch = watch;
+    }
+    void bearer.ended.then((how) => {
+      if (this.#closed || this.#bearer !== bearer) return;
+      if (how !== 'lost' || !this.#repair) {
+        bearer.close();
         return this.#over(how);
       }
-      // Without a goodbye: what is dead in one direction alone would carry it to a peer that still hopes.
-      this.#bearer.release().mux.socket.close();
-      this.#mend(this.#reconnect).catch((error: unknown) => this.#end.reject(error));
+      this.#watch?.stop();
+      this.#leave(bearer);
+      this.#dead = true;
+      this.#lose();
+      this.#suspect('silent');
     });
   }
 
-  async #mend(reconnect: () => Promise<Bearer | undefined>): Promise<void> {
-    const found = await reconnect();
-    if (this.#closed) return found?.close();
-    if (!found) return this.#over('lost');
+  /** Without a goodbye: what is dead in one direction alone would carry it to a peer that still hopes. */
+  #leave(bearer: Bearer): void {
+    bearer.release().mux.socket.close();
+  }
+
+  #suspect(why: Suspicion): void {
+    if (this.#closed || !this.#repair) return;
+    if (this.#search) return why === 'network' ? this.#search.hurry() : undefined;
+    this.#silentSince = this.#bearer.life?.heardAt() ?? this.#clock.now();
+    const search = this.#repair.search();
+    this.#search = search;
+    search.found
+      .then((found) => this.#found(search, found))
+      .catch((error: unknown) => {
+        this.#end.reject(error);
+      });
+  }
+
+  #lose(): void {
+    if (this.#lost || this.#closed) return;
+    this.#lost = true;
+    for (const listener of this.#onOutage) listener({ kind: 'lost' });
+  }
+
+  #revived(): void {
+    if (this.#search && !this.#search.cancel()) return;
+    this.#search = undefined;
+    this.#tellRepaired();
+  }
+
+  #found(search: Searching, found: Bearer | undefined): void {
+    if (this.#closed || this.#search !== search) return found?.close();
+    this.#search = undefined;
+    const before = this.#bearer;
+    if (!found) {
+      if (!this.#dead) before.close();
+      return this.#over(search.ended ? 'closed' : 'lost');
+    }
+    this.#lose();
+    this.#watch?.stop();
     this.#repairs++;
     this.#bearer = found;
+    if (!this.#dead) this.#leave(before);
+    this.#dead = false;
     for (const [lane, listener] of this.#listeners) found.channel.onData(listener, lane);
     if (this.#onEnd) found.channel.onEnd(this.#onEnd);
     if (this.#finished) found.channel.finish(this.#datagrams);
-    this.#watch();
+    this.#begin(found);
+    this.#tellRepaired();
+  }
+
+  #tellRepaired(): void {
     for (const listener of this.#onRepair) listener();
+    if (!this.#lost) return;
+    this.#lost = false;
+    const afterMs = this.#clock.now() - this.#silentSince;
+    for (const listener of this.#onOutage) listener({ kind: 'repaired', afterMs });
   }
 
   #over(how: ConnectionEnd): void {
     this.#closed = true;
+    this.#watch?.stop();
+    this.#search?.stop();
+    this.#search = undefined;
     this.#end.resolve(how);
   }
 }

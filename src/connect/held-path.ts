@@ -32,6 +32,7 @@ export interface Ending {
 export class HeldPath {
   readonly #options: HeldPathOptions;
   readonly #ended = deferred<ConnectionEnd>();
+  #refused: () => void = () => {};
 
   constructor(options: HeldPathOptions) {
     this.#options = options;
@@ -46,7 +47,7 @@ export class HeldPath {
   transmit(packet: Uint8Array): boolean {
     const { path, sockets } = this.#options;
     const { current } = path;
-    if (current) sockets.send(current.socket.id, packet, current.remote);
+    if (current) sockets.send(current.socket.id, packet, current.remote, () => this.#refused());
     return current !== undefined;
   }
 
@@ -97,6 +98,11 @@ export class HeldPath {
       channel,
       first: first === 'a',
       ended: this.#ended.promise,
+      life: {
+        heardAt: () => channel.heardAt,
+        answeredAt: () => channel.answeredAt,
+        onRefused: (listener) => (this.#refused = listener),
+      },
       path,
       pairs: () => ice.pairs(),
       close: () => ending.close(),

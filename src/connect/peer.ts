@@ -73,7 +73,8 @@ export class Peer implements Opposite {
       ...secret.iceOf(member),
       random,
       pacing: BRISK_PACING,
-      consent: { intervalMs: 2_500, expiryMs: 15_000 },
+      // Silence is noticed long before (watch.ts).
+      consent: { intervalMs: 2_500, expiryMs: 30_000 },
       // Whoever accepts a relayed pair has waited for better ones.
       nomination: { waitMs: 50, relayWaitMs: 0 },
       relayedLast: true,

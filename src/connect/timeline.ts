@@ -18,10 +18,16 @@ export class Timeline {
   readonly #start: number;
   readonly #listener: ((event: TimelineEvent) => void) | undefined;
 
-  constructor(clock: Clock, listener?: (event: TimelineEvent) => void) {
+  /** `start`: now where absent. */
+  constructor(clock: Clock, listener?: (event: TimelineEvent) => void, start = clock.now()) {
     this.#clock = clock;
-    this.#start = clock.now();
+    this.#start = start;
     this.#listener = listener;
+  }
+
+  /** On the clock's scale. */
+  get start(): number {
+    return this.#start;
   }
 
   get elapsedMs(): number {

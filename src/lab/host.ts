@@ -44,7 +44,7 @@ export class Host implements NetNode {
   readonly network: Network;
   /** The cable is out: nothing can be sent, nothing arrives. */
   down = false;
-  readonly #addresses: readonly HostAddress[];
+  #addresses: readonly HostAddress[];
   readonly #transports = new Map<Payload['protocol'], Transport>();
   /** Ports from which something was sent. */
   readonly #spent = new Set<number>();
@@ -67,6 +67,16 @@ export class Host implements NetNode {
 
   use(protocol: Payload['protocol'], transport: Transport): void {
     this.#transports.set(protocol, transport);
+  }
+
+  /** It gets another address on the same segment, as by a new lease. */
+  renumber(from: string, to: string): void {
+    this.#addresses = this.#addresses.map((each) => {
+      if (each.address !== from) return each;
+      each.segment.detach(from);
+      each.segment.attach(to, this);
+      return { ...each, address: to };
+    });
   }
 
   interfaces(): InterfaceAddress[] {

@@ -70,6 +70,10 @@ export class Segment {
     this.#members.set(address, node);
   }
 
+  detach(address: string): void {
+    this.#members.delete(address);
+  }
+
   /** Where packets go that are for an address of its family that nobody here has. */
   setGateway(address: string, node: NetNode): void {
     this.#gateways.set(familyOf(address), { address, node });

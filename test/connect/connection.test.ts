@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Bearer, Connection, type ConnectionEnd, type Path } from '../../src/connect/connection.ts';
+import { type Bearer, Connection, type ConnectionEnd, type Path, type Repair } from '../../src/connect/connection.ts';
 import type { DataListener, EndListener } from '../../src/connect/lanes.ts';
 import { createLab } from '../../src/lab/topology.ts';
 import type { Env } from '../../src/net/env.ts';
@@ -47,6 +47,12 @@ class Fake implements Bearer {
 }
 
 const run = <T>(work: (env: Env) => Promise<T>): Promise<T> => createLab().run(work);
+/** A search with that end. */
+const by = (found: Promise<Bearer | undefined>): Repair => {
+  found.catch(() => {});
+  const search = { found, ended: false, cancel: () => true, hurry: () => {}, stop: () => {} };
+  return { interfaces: () => [], search: () => search };
+};
 const never = new AbortController().signal;
 
 describe('a connection', () => {
@@ -69,7 +75,7 @@ describe('a connection', () => {
     await run(async ({ clock }) => {
       const [first, second] = [new Fake(1), new Fake(2)];
       const asked = deferred<Bearer | undefined>();
-      const connection = new Connection(clock, first, () => asked.promise);
+      const connection = new Connection(clock, first, by(asked.promise));
       const got: number[] = [];
       let ends = 0;
       connection.onData((data) => got.push(...data));
@@ -95,7 +101,7 @@ describe('a connection', () => {
   it('does not look for another path when the peer said goodbye', async () => {
     await run(async ({ clock }) => {
       const bearer = new Fake(1);
-      const connection = new Connection(clock, bearer, () => Promise.reject(new Error('asked')));
+      const connection = new Connection(clock, bearer, by(Promise.reject(new Error('asked'))));
       bearer.end.resolve('bye');
       expect(await connection.ended).toBe('bye');
     });
@@ -104,10 +110,10 @@ describe('a connection', () => {
   it('is lost where there is no other path, and fails where the search breaks', async () => {
     await run(async ({ clock }) => {
       const [one, two] = [new Fake(1), new Fake(2)];
-      const lost = new Connection(clock, one, async () => undefined);
+      const lost = new Connection(clock, one, by(Promise.resolve(undefined)));
       one.end.resolve('lost');
       expect(await lost.ended).toBe('lost');
-      const broken = new Connection(clock, two, () => Promise.reject(new Error('bug')));
+      const broken = new Connection(clock, two, by(Promise.reject(new Error('bug'))));
       two.end.resolve('lost');
       await expect(broken.ended).rejects.toThrow('bug');
     });
@@ -117,7 +123,7 @@ describe('a connection', () => {
     await run(async ({ clock }) => {
       const [first, second] = [new Fake(1), new Fake(2)];
       const asked = deferred<Bearer | undefined>();
-      const connection = new Connection(clock, first, () => asked.promise);
+      const connection = new Connection(clock, first, by(asked.promise));
       first.end.resolve('lost');
       await first.ended;
       connection.close();

@@ -12,7 +12,7 @@ import { type Context, UsageError, defineCommand } from '../command.ts';
 import { datagramLine } from '../datagrams/output.ts';
 import { Lines } from './lines.ts';
 import { openByCode, openManually } from './open.ts';
-import { pathInWords } from './path-words.ts';
+import { connectionInWords } from './path-words.ts';
 import { type Args, isCheck, options, positionals, purposeOf } from './options.ts';
 import { announce, type ConnectEvent, tellEvent } from './events.ts';
 import { type ConnectReport, nothing, pairsOf, rounded, sincePeer } from './report.ts';
@@ -20,6 +20,9 @@ import type { Used } from './purpose.ts';
 import { use } from './use.ts';
 import { view } from './view.ts';
 import { brokersOf, doubts, failureFinding, noRelay, reasonForRelay, tell } from './words.ts';
+
+/** Of a report: a session that looks for a path for minutes has many more. */
+const MOST_EVENTS = 1_000;
 
 async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<ConnectReport>> {
   const { env, signal } = context;
@@ -33,9 +36,8 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
   const lines = new Lines(context.io.stdin);
   const events: TimelineEvent[] = [];
   const onEvent = (event: TimelineEvent): void => {
-    events.push(event);
+    if (events.length < MOST_EVENTS) events.push(event);
     tell(event, context);
-    if (event.event === 'lost') void tellEvent({ event: 'lost', remote: String(event['remote']) }, context);
   };
   const start = env.clock.now();
   const manual = args.manual || args.via === 'manual';
@@ -77,9 +79,7 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
   const elapsedMs = timeline.events.find(({ event }) => event === 'connected')?.atMs ?? timeline.elapsedMs;
   // Nothing is waited for any more.
   context.progress('');
-  context.note(
-    `Connected: ${pathInWords(path.kind)}, ${formatEndpoint(path.socket.local)} (${formatEndpoint(path.public)}) to ${formatEndpoint(path.remote)}${path.rttMs === undefined ? '' : `, ${Math.round(path.rttMs)} ms`}.`,
-  );
+  context.note(`Connected: ${connectionInWords(path)}.`);
   const findings: Finding[] = doubts(events);
   let used: Used = { sent: 0, received: 0 };
   let interrupted = false;
@@ -89,7 +89,7 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
   if (differs) findings.push(finding('uses-differ', { ours: purpose, theirs }));
   else
     try {
-      await announce(connection, purpose, context);
+      await announce(connection, purpose, args.patience, context);
       used = await use(
         connection,
         purpose,
@@ -113,9 +113,10 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
   if (reason !== null) findings.push(finding('relayed', { reason }));
   const remote = formatEndpoint(last.remote);
   if (end === 'lost') findings.push(finding('path-lost', { remote }));
-  if (bytes && complete === false) {
-    findings.push(finding('not-confirmed', bytes));
-    if (end === 'bye' && purpose !== 'check') await tellEvent({ event: 'peer-left', remote }, context);
+  if (bytes && complete === false) findings.push(finding('not-confirmed', bytes));
+  if (end === 'bye' && purpose !== 'check' && complete !== true) {
+    context.note('The other host has ended the session.');
+    await tellEvent({ event: 'peer-left', remote }, context);
   }
   return finish(
     (interrupted && purpose === 'check') || cut ? 'partial' : 'complete',

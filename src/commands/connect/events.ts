@@ -3,7 +3,7 @@ import type { Connection } from '../../connect/connection.ts';
 import { formatEndpoint } from '../../net/address.ts';
 import type { Context } from '../command.ts';
 import type { DatagramEvent } from '../datagrams/output.ts';
-import { pathInWords } from './path-words.ts';
+import { connectionInWords } from './path-words.ts';
 import { rounded } from './report.ts';
 import type { Purpose } from './purpose.ts';
 
@@ -26,8 +26,13 @@ export type ConnectEvent = DatagramEvent | DataEvent | { readonly event: 'code';
 export const tellEvent = (event: SessionEvent, context: Context<ConnectEvent>): Promise<void> =>
   context.form === 'json' ? context.emit(event) : Promise.resolve();
 
-/** There is a connection; of each new path it will be told. */
-export function announce(connection: Connection, purpose: Purpose, context: Context<ConnectEvent>): Promise<void> {
+/** There is a connection; that it is lost, and there again, will be told. `patienceMs`: for how long another path is looked for. */
+export function announce(
+  connection: Connection,
+  purpose: Purpose,
+  patienceMs: number,
+  context: Context<ConnectEvent>,
+): Promise<void> {
   if (purpose === 'check') return Promise.resolve();
   const say = (event: 'connected' | 'repaired'): Promise<void> => {
     const { kind, socket, remote, rttMs } = connection.path;
@@ -36,9 +41,16 @@ export function announce(connection: Connection, purpose: Purpose, context: Cont
       context,
     );
   };
-  connection.onRepair(() => {
-    context.note(`Connected again: ${pathInWords(connection.path.kind)}.`);
-    void say('repaired');
+  connection.onOutage((outage) => {
+    const { path } = connection;
+    if (outage.kind === 'repaired') {
+      context.progress('');
+      context.note(`Connected again after ${Math.round(outage.afterMs / 1000)} s: ${connectionInWords(path)}.`);
+      return void say('repaired');
+    }
+    const remote = formatEndpoint(path.remote);
+    context.note(`The path to ${remote} is lost; looking for another one for up to ${patienceMs / 1000} s.`);
+    void tellEvent({ event: 'lost', remote }, context);
   });
   return say('connected');
 }

@@ -91,6 +91,7 @@ export async function openByCode(
     source: args.source,
     waitMs: args.timeout,
     repair,
+    patienceMs: args.patience,
     use: purpose,
     signal,
     onEvent,

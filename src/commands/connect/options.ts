@@ -1,6 +1,6 @@
 /** The arguments of `connect`. */
 import { type BrokerName, BrokerNameError, parseBroker } from '../../connect/signalling/broker-name.ts';
-import { LOCAL_END, parseStun, parseTurn, WAIT } from '../arguments.ts';
+import { LOCAL_END, parseSeconds, parseStun, parseTurn, WAIT } from '../arguments.ts';
 import { type ArgsOf, UsageError } from '../command.ts';
 import { parseForward } from './forward-arg.ts';
 import type { Purpose } from './purpose.ts';
@@ -96,6 +96,14 @@ export const options = {
     ...WAIT,
     default: '600',
     describe: 'wait so long for the other host',
+  },
+  patience: {
+    type: 'string',
+    valueName: 'SECONDS',
+    parse: parseSeconds,
+    default: '300',
+    describe:
+      'when the path dies, look for a new one for so long: the network, the other host and the server may come back',
   },
   noRepair: { type: 'boolean', describe: 'end when the path dies, instead of looking for a new one' },
   ...LOCAL_END,

@@ -1,5 +1,7 @@
 /** The kinds of path, in words. */
+import type { Path } from '../../connect/connection.ts';
 import type { PathKind } from '../../nat/path.ts';
+import { formatEndpoint } from '../../net/address.ts';
 
 const PATHS: Readonly<Record<PathKind, string>> = {
   lan: 'directly, on the same network',
@@ -10,3 +12,7 @@ const PATHS: Readonly<Record<PathKind, string>> = {
 };
 
 export const pathInWords = (path: PathKind): string => PATHS[path];
+
+/** Which way, from where to where, and how long it takes. */
+export const connectionInWords = ({ kind, socket, public: outside, remote, rttMs }: Path): string =>
+  `${pathInWords(kind)}, ${formatEndpoint(socket.local)} (${formatEndpoint(outside)}) to ${formatEndpoint(remote)}${rttMs === undefined ? '' : `, ${Math.round(rttMs)} ms`}`;

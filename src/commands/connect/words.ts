@@ -19,7 +19,6 @@ export function tell({ event, ...details }: TimelineEvent, context: Context<Conn
     context.progress(String(details['reason']));
   else if (event === 'server')
     context.note(`${String(details['instead'])} is silent; ${String(details['address'])} answers in its place.`);
-  else if (event === 'repair') context.note('The path died; looking for a new one.');
   if (context.verbosity > 0)
     context.note(
       `${details.atMs} ms  ${event}  ${Object.entries(details)

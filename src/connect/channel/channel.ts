@@ -1,6 +1,7 @@
 /** Sealed packets between two peers that have a path: proof, data, keepalive, goodbye. Whichever socket they come in on. */
 import type { Clock } from '../../net/env.ts';
 import { type DataListener, type EndListener, type Lane, Lanes, type Use, USES } from '../lanes.ts';
+import { PING_MS } from '../watch.ts';
 import { Opener, Sealer } from './envelope.ts';
 
 const TYPE = { data: 0, hello: 1, ping: 2, pong: 3, bye: 4, end: 5, packet: 6, part: 7, flow: 8 } as const;
@@ -15,7 +16,6 @@ const TYPE_OF: Readonly<Record<Lane, number>> = {
 const HELLO_MS: readonly number[] = [50, 100, 200, 400];
 /** Waits before a changed word is said again: nobody acknowledges it. */
 const RETELL_MS: readonly number[] = [50, 150];
-const PING_MS = 5_000;
 /** How often the end of our data is told. */
 const END_MS = 300;
 /** A pong that takes longer counts as lost. */
@@ -67,6 +67,8 @@ export class Channel {
   #onEnd: EndListener | undefined;
   #peerEnded: { readonly datagrams: number | undefined } | undefined;
   #rttMs: number | undefined;
+  #heardAt: number;
+  #answeredAt: number;
   #closed = false;
   #peerUse: Use = 'unknown';
 
@@ -74,11 +76,23 @@ export class Channel {
     this.#options = options;
     this.#sealer = new Sealer(options.sendKey);
     this.#opener = new Opener(options.receiveKey);
+    this.#heardAt = options.clock.now();
+    this.#answeredAt = this.#heardAt;
   }
 
   /** Both sides know that both directions work. */
   get proven(): boolean {
     return this.#heardHello && this.#peerHeard;
+  }
+
+  /** When the last of the peer's packets arrived; the beginning where none did. */
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
+  /** When it last answered one of our pings. */
+  get answeredAt(): number {
+    return this.#answeredAt;
   }
 
   get heardPeer(): boolean {
@@ -154,6 +168,10 @@ export class Channel {
   receive(packet: Uint8Array, at: number): void {
     const opened = this.#closed ? undefined : this.#opener.open(packet);
     if (!opened) return;
+    const silentMs = at - this.#heardAt;
+    this.#heardAt = Math.max(this.#heardAt, at);
+    // There again: an answer proves the other direction.
+    if (silentMs > PONG_MS && this.#peerHeard) this.#ping();
     switch (opened.type) {
       case TYPE.data:
         return this.#heard('datagram', opened.body, at);
@@ -253,5 +271,6 @@ export class Channel {
     if (sentAt === undefined) return;
     this.#pings.delete(number);
     this.#rttMs = at - sentAt;
+    this.#answeredAt = Math.max(this.#answeredAt, at);
   }
 }

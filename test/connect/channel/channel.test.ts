@@ -150,30 +150,30 @@ describe('a channel', () => {
   it('knows its pings by number for ever, and counts one as lost after three seconds, not before', async () => {
     await withPair(async (pair, wait) => {
       for (const each of [pair.a, pair.b]) each.start();
-      await wait(5_000 * 300);
+      await wait(2_000 * 300);
       expect(pair.a.stats).toMatchObject({ rttMs: 2 * DELAY_MS, lost: 0 });
       expect(pair.a.stats.pings).toBeGreaterThan(290);
       pair.deaf = ({ type }) => type === 'pong';
-      await wait(5_000);
+      await wait(3_000);
       expect(pair.a.stats.lost).toBe(0);
-      await wait(50_000);
+      await wait(20_000);
       expect(pair.a.stats.lost).toBe(10);
     });
   });
 
-  it('pings every five seconds, measures the round trip, and counts what is not answered within three', async () => {
+  it('pings every two seconds, measures the round trip, and counts what is not answered within three', async () => {
     await withPair(async (pair, wait, clock) => {
       const start = clock.now();
       pair.a.start();
-      await wait(20_000);
+      await wait(8_000);
       const [first = 0] = pair.sent('a', 'ping', start);
-      expect(first).toBeGreaterThanOrEqual(5000);
-      expect(first).toBeLessThan(5100);
-      expect(pair.sent('a', 'ping', start).map((at) => at - first)).toEqual([0, 5000, 10_000]);
+      expect(first).toBeGreaterThanOrEqual(2000);
+      expect(first).toBeLessThan(2100);
+      expect(pair.sent('a', 'ping', start).map((at) => at - first)).toEqual([0, 2000, 4000]);
       expect(pair.a.stats).toMatchObject({ rttMs: 2 * DELAY_MS, pings: 3, lost: 0 });
       pair.deaf = ({ type }) => type === 'pong';
-      await wait(10_000);
-      expect(pair.a.stats).toMatchObject({ rttMs: 2 * DELAY_MS, pings: 5, lost: 1 });
+      await wait(4_000);
+      expect(pair.a.stats).toMatchObject({ rttMs: 2 * DELAY_MS, pings: 5, lost: 0 });
       expect(pair.log.filter(({ side, type }) => side === 'a' && type === 'ping').map(({ body }) => body)).toEqual(
         [0, 1, 2, 3, 4].map((i) => [0, 0, 0, i]),
       );
