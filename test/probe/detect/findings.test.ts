@@ -85,7 +85,11 @@ describe('what a server did wrong', () => {
     ]);
     expect(failing(new NetError('unreachable', ''))).toMatchObject([{ code: 'unreachable' }]);
     expect(failing(new NetError('denied', 'send EACCES'))).toEqual([
-      { kind: 'cannot-send', server: '51.0.0.1:3478', error: 'send EACCES' },
+      {
+        kind: 'cannot-send',
+        server: '51.0.0.1:3478',
+        error: 'a firewall of this host, or a lack of rights, does not permit it',
+      },
     ]);
   });
 
