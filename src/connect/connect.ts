@@ -17,6 +17,7 @@ import { type BrokerName, topicOf } from './signalling/broker-name.ts';
 import { MqttSignalling } from './signalling/mqtt.ts';
 import type { Trouble } from './signalling/public-side.ts';
 import { RendezvousSignalling } from './signalling/rendezvous.ts';
+import { StreamWay } from './signalling/stream-way.ts';
 import type { Signalling } from './signalling/signalling.ts';
 import { Together } from './signalling/together.ts';
 import { offeredRelay } from './traversal/relay-places.ts';
@@ -151,11 +152,13 @@ export async function connectBy(env: Env, options: Common & Introduction): Promi
 
 function introduction(env: Env, options: ConnectOptions, generation: number, timeline: Timeline): Introduction {
   const { server, secret, source, brokers, stunOnly = false, credentials, trouble = () => {} } = options;
-  const { name = server.address, trusted } = options;
+  const { name = server.address, trusted, relays } = options;
+  const hasRelay = relays !== undefined && relays.length > 0;
+  const way = { env, server, domain: name, source, trusted, hasRelay };
   return {
     trusted: !stunOnly,
     credentials,
-    makeSignalling: ({ main, member, observed, send, relay }) => {
+    makeSignalling: ({ main, member, observed, send, relay, blocked, udpPasses }) => {
       const ways: Signalling[] = [];
       if (!stunOnly)
         ways.push(
@@ -168,6 +171,9 @@ function introduction(env: Env, options: ConnectOptions, generation: number, tim
             random: env.random,
             proven: generation > 0,
             observed,
+            makeStreamWay: relays === 'refused' ? undefined : (listener) => new StreamWay({ ...way, listener }),
+            blocked,
+            udpPasses,
             relay: (offer) => relay(offeredRelay(env, offer, { domain: name, source, trusted })),
             watchRefusal: (refused) => watchRefusal(env, server, source, refused),
           }),

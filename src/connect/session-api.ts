@@ -47,6 +47,8 @@ export interface SignallingParts {
   readonly relay: (place: RelayPlace) => void;
   /** UDP does not pass this network: what follows was learnt over TCP. */
   readonly blocked: () => void;
+  /** Whether a datagram of any server has come in. */
+  readonly udpPasses: () => boolean;
 }
 
 export interface SessionOptions {

@@ -152,6 +152,7 @@ class Session implements SignallingListener, Ending {
       observed: (seen) => this.#own.observed(seen),
       send: (...datagram) => sockets.send(main.id, ...datagram),
       relay: (place) => direct || this.#fallback.relays.offer(place),
+      udpPasses: () => this.#own.profiler.hasHeard,
       blocked: () => {
         this.#fallback.blocked();
         this.#own.blocked();

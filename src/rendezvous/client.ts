@@ -45,6 +45,8 @@ export type ClientEvent =
   | { readonly kind: 'refresh' }
   /** What the socket heard. `at`: its arrival. */
   | { readonly kind: 'message'; readonly message: Decoded; readonly from: Endpoint; readonly at: number }
+  /** From now on what is sent leaves by another way, by which the server sees us elsewhere. */
+  | { readonly kind: 'moved' }
   /** The server's port is closed, or no way leads there. */
   | { readonly kind: 'unreachable' }
   /** Says goodbye, if the server may know of us. */
@@ -127,6 +129,10 @@ export class RendezvousClient implements Machine<ClientEvent, ClientAction> {
         return this.#sequence > 0 && this.#unansweredSince === undefined ? this.#ask(now) : [];
       case 'message':
         return this.owns(event.message, event.from) ? this.#hear(event.message, event.at, now) : [];
+      case 'moved':
+        if (this.#sequence === 0) return [];
+        this.#unansweredSince = undefined;
+        return this.#ask(now);
       case 'unreachable':
         return this.#end('refused');
       case 'close': {

@@ -23,6 +23,7 @@ export interface TurnLink {
   readonly reliable: boolean;
   /** What cannot be sent is told to the listener. ChannelData must be padded where the link is reliable. */
   send(data: Uint8Array): void;
+  /** Replaces the listener. */
   listen(listener: LinkListener): void;
   /** Idempotent. What was sent before still leaves. */
   close(): void;
@@ -116,7 +117,9 @@ async function streamLink(
     reliable: true,
     send: (data) => void stream.write(data).catch(onNetError(fail)),
     listen: (given) => {
+      const first = listener === undefined;
       listener = given;
+      if (!first) return;
       read().catch((error: unknown) => {
         if (error instanceof NetError) fail(error);
         else if (error instanceof StunFormatError)

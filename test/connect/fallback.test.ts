@@ -77,3 +77,42 @@ describe('a pair that connects directly', () => {
     }
   });
 });
+
+describe('UDP that does not pass', () => {
+  it.each([
+    ['blocked', 'port-restricted-cone'],
+    ['full-cone', 'blocked'],
+    [RANDOM, 'blocked'],
+    ['blocked', 'blocked'],
+  ])('on %s and %s: by TCP, within moments of its being noticed', async (nat, nat2) => {
+    for (const loss of [0, 0.05]) {
+      const { a, b } = await runPair({ nat, nat2, seed: 3, laterMs: 500, relay: true, loss });
+      for (const each of [a, b]) expect([each.path, each.received[0]]).toEqual(['relay', 'hello']);
+      expect(b.elapsedMs).toBeLessThan(2_500);
+      const blocked = [nat, nat2].map((each) => each === 'blocked');
+      expect([a, b].map((each) => at(each, 'udp-blocked') !== undefined)).toEqual(blocked);
+    }
+  });
+
+  it('and a TCP port that is closed: by TLS', async () => {
+    const { a, b } = await runPair({
+      nat: 'blocked',
+      nat2: 'blocked',
+      seed: 3,
+      relay: true,
+      wrap: (env) => ({
+        ...env,
+        tcp: {
+          ...env.tcp,
+          connect: (to, options, signal) =>
+            env.tcp.connect(options.tls ? to : { ...to, address: '40.30.20.99' }, options, signal),
+        },
+      }),
+      options: () => ({ name: 'stun.example.net' }),
+    });
+    for (const each of [a, b]) {
+      expect([each.path, each.received[0]]).toEqual(['relay', 'hello']);
+      expect(each.timeline.find(({ transport }) => transport !== undefined)?.['transport']).toBe('tls');
+    }
+  });
+});

@@ -12,6 +12,8 @@ export interface PairOptions extends Omit<LabOptions, 'second'> {
   readonly laterMs?: number;
   readonly waitMs?: number;
   readonly prepare?: (lab: Lab) => void;
+  /** What each side sees of its world. */
+  readonly wrap?: (env: Env) => Env;
   /** What else one side is told. */
   readonly options?: (env: Env, side: 'a' | 'b') => Partial<ConnectOptions>;
 }
@@ -43,6 +45,7 @@ export async function runPair({
   waitMs = 60_000,
   prepare,
   options: more = () => ({}),
+  wrap = (env) => env,
   nat2,
   ...options
 }: PairOptions): Promise<PairResult> {
@@ -54,7 +57,9 @@ export async function runPair({
   const rates = [new Rate(), new Rate()];
   const [a, b] = await lab.run(async (env, signal) => {
     const one = (side: Env, rate: Rate, delay: number, name: 'a' | 'b'): Promise<ConnectResult> =>
-      after(side, delay, () => connect(counted(side, rate), { server, secret, waitMs, signal, ...more(side, name) }));
+      after(side, delay, () =>
+        connect(wrap(counted(side, rate)), { server, secret, waitMs, signal, ...more(side, name) }),
+      );
     const both = await Promise.all([
       one(env, rates[0] as Rate, 0, 'a'),
       one(lab.host('C2'), rates[1] as Rate, laterMs, 'b'),

@@ -59,12 +59,18 @@ export class Profiler {
   readonly #flows: { readonly socket: Socket; mapped: Endpoint | undefined }[] = [];
   readonly #sight = deferred<Sight>();
   #seen = false;
+  #heard = false;
   #rttMs = 100;
 
   constructor(options: ProfilerOptions) {
     this.#options = options;
     // The main socket's flow is the register packet, which left first.
     this.#flows.push({ socket: options.main, mapped: undefined });
+  }
+
+  /** Whether any server has answered over UDP. */
+  get hasHeard(): boolean {
+    return this.#heard;
   }
 
   /** The register packet's answer. */
@@ -204,6 +210,7 @@ export class Profiler {
       transact(socket.mux, { attributes }, { to, acceptFrom, schedule, credentials, clock, random, signal }),
     );
     if (!('message' in outcome)) return undefined;
+    this.#heard = true;
     const { message, from } = outcome;
     const said = outcome.kind === 'answered' ? mappedAddress(message) : undefined;
     flow.mapped = said && trust.ours(said, to);

@@ -34,6 +34,8 @@ async function member(lab: Lab, env: Env, name: number, sendFails = false) {
       return true;
     },
     relay: () => {},
+    blocked: () => {},
+    udpPasses: () => false,
     watchRefusal: (tell) => {
       log.push('watching');
       refused = tell;
