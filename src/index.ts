@@ -77,6 +77,8 @@ export type { HeldMapping, MappingEvent, MappingOptions, NoMapping, Opened } fro
 export { openMapping } from './portmap/mapper.ts';
 export type { RouterOffer } from './portmap/offer.ts';
 export { askOffer } from './portmap/offer.ts';
+export type { PortNews } from './portmap/router-port.ts';
+export { RouterPort } from './portmap/router-port.ts';
 export type { Refusal, RefusalKind } from './portmap/refusal.ts';
 export { refusalWords } from './portmap/refusal.ts';
 

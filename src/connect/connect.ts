@@ -4,6 +4,7 @@ import type { Env } from '../net/env.ts';
 import { STAGGER_MS } from '../net/stagger.ts';
 import { scope, within } from '../net/wait.ts';
 import type { PairView } from '../ice/agent.ts';
+import type { RouterPort } from '../portmap/router-port.ts';
 import { watchRefusal } from '../stun/refusal.ts';
 import type { Secret } from './channel/keys.ts';
 import { Connection, type Repair } from './connection.ts';
@@ -35,6 +36,11 @@ interface Common {
   readonly waitMs: number;
   /** What this side wants of the connection, as the peer is told; `datagrams` when absent. */
   readonly use?: Use | undefined;
+  /**
+   * Has the router open the port too (PCP, NAT-PMP or UPnP), beside all else and never waited for. Only where it is given: it changes
+   * somebody's router. Whoever made it closes it when the connection has ended.
+   */
+  readonly routerPort?: RouterPort | undefined;
   readonly signal: AbortSignal;
   /** Relays for when there is no direct path, beside the one that the server may offer; `refused`: none, not that one either. */
   readonly relays?: SessionOptions['relays'];

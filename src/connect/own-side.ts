@@ -4,6 +4,9 @@ import { type Env, NetError } from '../net/env.ts';
 import type { Waits } from '../net/wait.ts';
 import type { Credentials } from '../stun/client.ts';
 import type { Profile } from '../nat/profile.ts';
+import type { RouterPort } from '../portmap/router-port.ts';
+import { OpenedPort } from './opened-port.ts';
+import type { SessionOptions } from './session-api.ts';
 import { OwnDescription } from './signalling/own-description.ts';
 import type { Observed, Signalling } from './signalling/signalling.ts';
 import { Clocks } from './traversal/clocks.ts';
@@ -34,6 +37,7 @@ export class OwnSide {
   readonly profiler: Profiler;
   readonly clocks = new Clocks();
   readonly trust: ServerTrust;
+  readonly #opened: OpenedPort;
   readonly #options: OwnSideOptions;
   #rttMs = 0;
 
@@ -45,6 +49,14 @@ export class OwnSide {
     const reading = () => ({ now: env.clock.now(), least: this.clocks.least });
     this.description = new OwnDescription(key, trusted ? reading : undefined);
     this.description.note({ hosts: gathered.endpoints });
+    this.#opened = new OpenedPort({
+      note,
+      reflexive: () => this.description.current.reflexive[0],
+      tell: (mapped) => {
+        this.description.update({ mapped });
+        options.measured();
+      },
+    });
     for (const host of gathered.endpoints) note('candidate', { type: 'host', address: formatEndpoint(host) });
     this.profiler = new Profiler({
       clock: env.clock,
@@ -95,10 +107,22 @@ export class OwnSide {
       note('candidate', { type: 'srflx', address: formatEndpoint(mapped), rttMs });
       if (trusted) this.description.note({ reflexive: [mapped] });
       else this.description.update({ reflexive: [mapped] });
+      this.#opened.sighted();
     }
     this.#rttMs = rttMs;
     this.profiler.sighted({ mapped, alternates: this.trust.alternates(alternates) }, rttMs);
     return mapped !== undefined;
+  }
+
+  /** Asks the router to open the port of the main socket, beside all else. */
+  openPort(routerPort: RouterPort, { family, source }: Pick<SessionOptions, 'family' | 'source'>): void {
+    const { port } = this.#options.gathered.main.local;
+    this.#opened.ask(routerPort, { transport: 'udp', internalPort: port, family, source });
+  }
+
+  /** The main socket is closed, or will be: so is its port in the router. */
+  closePort(): void {
+    this.#opened.close();
   }
 
   #measured(profile: Profile): void {

@@ -3,7 +3,7 @@ import type { Clock } from '../net/env.ts';
 import { type Deadlines, usualMs } from './deadlines.ts';
 import type { ConnectFailure } from './session-api.ts';
 import type { HardWays } from './traversal/hard-ways.ts';
-import { patienceMs, reasonOf } from './traversal/strategy.ts';
+import { type Judgement, patienceMs, reasonOf } from './traversal/strategy.ts';
 
 export interface PatienceOptions {
   readonly clock: Clock;
@@ -23,9 +23,18 @@ const LEAST_HOPE_MS = 500;
 /** Where no port has to be guessed there is a path by then, unless something was lost or came too early. */
 const SLOW_MS = 600;
 
+/** From the meeting on: for the slowest routers, which take seconds for UPnP. Most answer, or are known not to, in one. */
+const ASKED_MS = 8_000;
+
+const NOTHING_CAME =
+  'A router said that it opened a port, but nothing came in by it: it may be behind another NAT, or not do what it says.';
+
 export class Patience {
   readonly #options: PatienceOptions;
   #metAt = 0;
+  #mapping: HardWays['mapping'] = 'none';
+  /** A port was opened in a router. */
+  #mappedAt = 0;
 
   constructor(options: PatienceOptions) {
     this.#options = options;
@@ -40,20 +49,35 @@ export class Patience {
 
   /** More is known of one side; without a path yet, begins the hard ways as soon as that is enough. `rttMs`: to the server. */
   decide(rttMs: number, found: boolean): void {
-    const { clock, deadlines, hard, plainMs = 0, hopeless, note } = this.#options;
+    const { clock, deadlines, hard, plainMs = 0, note } = this.#options;
+    const before = this.#mapping;
+    this.#mapping = hard.mapping;
+    if (before !== 'open' && this.#mapping === 'open') this.#mappedAt = clock.now();
     const judgement = hard.decide();
-    if (!judgement || found) return;
+    if (found) return;
+    if (!judgement) {
+      if (hard.judgement?.kind === 'hopeless' && this.#mapping !== before) this.#giveUp(hard.judgement);
+      return;
+    }
     const reason = reasonOf(judgement, 'this side', 'the peer');
     note('judged', { kind: judgement.kind, reason, ...('odds' in judgement && { odds: judgement.odds }) });
     if (judgement.kind === 'direct' || judgement.kind === 'unknown') return hard.meetAtOnceAfter(SLOW_MS + 4 * rttMs);
-    if (judgement.kind === 'hopeless' || judgement.kind === 'blocked') {
-      hopeless(reason);
-      // As long as the plain way was given a chance, there is nothing to wait for.
-      const left = this.#metAt + usualMs('hopeless') - clock.now();
-      return deadlines.set('hopeless', Math.max(left, LEAST_HOPE_MS));
-    }
+    if (judgement.kind === 'hopeless' || judgement.kind === 'blocked') return this.#giveUp(judgement);
     deadlines.set('hard', Math.max(patienceMs(judgement) + 4 * rttMs, plainMs));
     hard.start(judgement);
+  }
+
+  /** As long as the plain way was given a chance, and a router that was asked for a port, there is nothing to wait for. */
+  #giveUp(judgement: Judgement): void {
+    const { clock, deadlines, hopeless } = this.#options;
+    const mapping = judgement.kind === 'blocked' ? 'none' : this.#mapping;
+    if (mapping === 'none') hopeless(reasonOf(judgement, 'this side', 'the peer'));
+    const until = {
+      none: this.#metAt + usualMs('hopeless'),
+      asked: this.#metAt + ASKED_MS,
+      open: Math.max(this.#metAt, this.#mappedAt) + usualMs('hopeless'),
+    }[mapping];
+    deadlines.set('hopeless', Math.max(until - clock.now(), LEAST_HOPE_MS));
   }
 
   /** Hard ways are tried: they say themselves when they have had their chance. */
@@ -64,13 +88,14 @@ export class Patience {
 
   /** What the search failed of, now that this ending is due. */
   failureAt(ending: SearchEnding): ConnectFailure {
-    const { judgement } = this.#options.hard;
+    const { judgement, mapping } = this.#options.hard;
     if (ending === 'nobody-came') return { kind: 'nobody-came' };
     // That the peer gave up as well says less than why.
     if (ending === 'peer-left' && judgement?.kind !== 'hopeless' && judgement?.kind !== 'blocked')
       return { kind: 'peer-left' };
     if (!judgement) return { kind: 'no-path', judgement, reason: 'The NAT of one side could not be measured.' };
     const kind = judgement.kind === 'hopeless' || judgement.kind === 'blocked' ? 'hopeless' : 'no-path';
-    return { kind, judgement, reason: reasonOf(judgement, 'this side', 'the peer') };
+    const reason = reasonOf(judgement, 'this side', 'the peer');
+    return { kind, judgement, reason: mapping === 'open' ? `${reason} ${NOTHING_CAME}` : reason };
   }
 }

@@ -4,6 +4,7 @@ import type { NetError } from '../net/env.ts';
 import type { Resender } from '../net/resend.ts';
 import type { Credentials } from '../stun/client.ts';
 import type { PairView } from '../ice/agent.ts';
+import type { RouterPort } from '../portmap/router-port.ts';
 import type { Bearer } from './connection.ts';
 import type { Use } from './lanes.ts';
 import type { Secret } from './channel/keys.ts';
@@ -70,6 +71,8 @@ export interface SessionOptions {
   readonly use?: Use | undefined;
   /** Where a relay may be had; `refused`: no relayed path is taken, whoever relays. */
   readonly relays?: readonly RelayPlace[] | 'refused' | undefined;
+  /** Asked for a port in the router for the main socket, beside all else; whoever gives it closes it in the end. */
+  readonly routerPort?: RouterPort | undefined;
   readonly makeSignalling: (parts: SignallingParts) => Signalling;
   readonly timeline: Timeline;
   readonly signal: AbortSignal;

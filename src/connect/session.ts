@@ -171,9 +171,10 @@ class Session implements SignallingListener, Ending {
   }
 
   async run(): Promise<Established> {
-    const { timeline, waitMs, signal } = this.#options;
+    const { timeline, waitMs, signal, routerPort } = this.#options;
     signal.throwIfAborted();
     this.#signalling.subscribe(this);
+    if (routerPort) this.#own.openPort(routerPort, this.#options);
     this.#own.begin(this.#signalling).catch((error: unknown) => this.#outcome.reject(error));
     this.#deadlines.set('nobody-came', waitMs);
     const outcome = await untilAborted(this.#outcome.promise, signal);
@@ -200,6 +201,7 @@ class Session implements SignallingListener, Ending {
     this.#hard.end();
     this.#fallback.relays.close();
     this.#waits.end();
+    if (kept !== this.#gathered.main) this.#own.closePort();
     this.#gathered.sockets.closeAll(kept);
     this.#held.end('closed');
   }
@@ -371,6 +373,7 @@ class Session implements SignallingListener, Ending {
       case 'tidy':
         if (this.#fallback.drains()) return this.#deadlines.set('tidy');
         this.#signalling.close();
+        if (this.#path.current?.socket !== this.#gathered.main) this.#own.closePort();
     }
     if (this.#peer) this.#held.due(name, this.#peer);
   }

@@ -24,16 +24,19 @@ interface Course {
   readonly judgedAfterMs?: number;
   readonly plainMs?: number;
   readonly found?: boolean;
+  /** What the routers say, from when on. */
+  readonly mappings?: readonly (readonly [ms: number, HardWays['mapping']])[];
 }
 
 /** What ended the search, and when; what was begun. */
-const course = ({ judgement, judgedAfterMs = 0, plainMs, found = false }: Course) =>
+const course = ({ judgement, judgedAfterMs = 0, plainMs, found = false, mappings = [] }: Course) =>
   createLab().run(async ({ clock }) => {
     const begun: string[] = [];
     const ended: (readonly [Deadline, number, string])[] = [];
     const noted: string[] = [];
     let known: Judgement | undefined;
     const hard = {
+      mapping: 'none' as HardWays['mapping'],
       get judgement() {
         return known;
       },
@@ -62,6 +65,11 @@ const course = ({ judgement, judgedAfterMs = 0, plainMs, found = false }: Course
     patience.decide(40, found);
     // Only the first time.
     patience.decide(40, found);
+    for (const [ms, mapping] of mappings) {
+      await sleep(clock, ms + start - clock.now());
+      hard.mapping = mapping;
+      patience.decide(40, found);
+    }
     await sleep(clock, 400_000);
     return { begun, ended, noted };
   });
@@ -98,6 +106,20 @@ describe('patience', () => {
     ]);
   });
 
+  it('gives a router that was asked for a port its time, and the port its chance', async () => {
+    const asked = [700, 'asked'] as const;
+    const opened = [2_500, 'open'] as const;
+    const ended = async (...mappings: readonly (readonly [number, HardWays['mapping']])[]) =>
+      (await course({ judgement: HOPELESS, judgedAfterMs: 600, mappings })).ended;
+    expect(await ended(asked)).toEqual([['hopeless', 8_000, 'hopeless']]);
+    expect(await ended(asked, [1_000, 'none'])).toEqual([['hopeless', 3_000, 'hopeless']]);
+    expect(await ended(asked, [4_000, 'none'])).toEqual([['hopeless', 4_500, 'hopeless']]);
+    expect(await ended(asked, opened)).toEqual([['hopeless', 5_500, 'hopeless']]);
+    expect(await ended(opened)).toEqual([['hopeless', 5_500, 'hopeless']]);
+    const blocked = { kind: 'blocked', sides: ['a'] } as const;
+    expect((await course({ judgement: blocked, mappings: [asked] })).ended).toEqual([['hopeless', 3_000, 'hopeless']]);
+  });
+
   it('begins nothing where there is a path already', async () => {
     expect(await course({ judgement: GUESS, found: true })).toMatchObject({ begun: [], noted: [] });
   });
@@ -111,7 +133,7 @@ describe('patience', () => {
     ['hard', GUESS, 'no-path'],
     ['plain', undefined, 'no-path'],
   ] as const)('%s with %o is %s', (ending, judgement, kind) => {
-    const hard = { judgement } as unknown as HardWays;
+    const hard = { judgement, mapping: 'none' } as unknown as HardWays;
     const never = {} as Deadlines;
     const clock = { now: () => 0, date: () => new Date(0), after: () => () => {} };
     const patience = new Patience({

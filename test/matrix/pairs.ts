@@ -4,6 +4,8 @@ import { connect, type ConnectOptions, type ConnectResult } from '../../src/conn
 import type { TimelineEvent } from '../../src/connect/timeline.ts';
 import { createLab, type Lab, type LabOptions } from '../../src/lab/topology.ts';
 import type { Env } from '../../src/net/env.ts';
+import { slow } from '../portmap/slow.ts';
+import { RouterPort } from '../../src/portmap/router-port.ts';
 
 export interface PairOptions extends Omit<LabOptions, 'second'> {
   readonly nat: string;
@@ -16,6 +18,10 @@ export interface PairOptions extends Omit<LabOptions, 'second'> {
   readonly wrap?: (env: Env) => Env;
   /** What else one side is told. */
   readonly options?: (env: Env, side: 'a' | 'b') => Partial<ConnectOptions>;
+  /** These ask their routers for a port. */
+  readonly map?: readonly ('a' | 'b')[];
+  /** What their routers answer takes so long, milliseconds. */
+  readonly routerMs?: number;
 }
 
 export interface SideResult {
@@ -47,6 +53,8 @@ export async function runPair({
   options: more = () => ({}),
   wrap = (env) => env,
   nat2,
+  map = [],
+  routerMs = 0,
   ...options
 }: PairOptions): Promise<PairResult> {
   const lab = createLab({ ...options, second: { nat: nat2 } });
@@ -56,9 +64,14 @@ export async function runPair({
   if (!server) throw new Error('no server');
   const rates = [new Rate(), new Rate()];
   const [a, b] = await lab.run(async (env, signal) => {
+    const ports = { a: new RouterPort(slow(env, routerMs)), b: new RouterPort(slow(lab.host('C2'), routerMs)) };
     const one = (side: Env, rate: Rate, delay: number, name: 'a' | 'b'): Promise<ConnectResult> =>
       after(side, delay, () =>
-        connect(wrap(counted(side, rate)), { server, secret, waitMs, signal, ...more(side, name) }),
+        connect(wrap(counted(side, rate)), {
+          ...{ server, secret, waitMs, signal },
+          routerPort: map.includes(name) ? ports[name] : undefined,
+          ...more(side, name),
+        }),
       );
     const both = await Promise.all([
       one(env, rates[0] as Rate, 0, 'a'),
@@ -70,6 +83,7 @@ export async function runPair({
       await Promise.all([deliver(env, y, x, received[0]), deliver(env, x, y, received[1])]);
     }
     for (const each of both) if (each.kind === 'connected') each.connection.close();
+    await Promise.all([ports.a.close(), ports.b.close()]);
     return both.map((each, i) => sideResult(each, received[i] ?? []));
   });
   if (!a || !b) throw new Error('two results were expected');

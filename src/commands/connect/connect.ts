@@ -5,10 +5,12 @@ import type { TimelineEvent } from '../../connect/timeline.ts';
 import { formatEndpoint } from '../../net/address.ts';
 import { NetError } from '../../net/env.ts';
 import { toMicroseconds } from '../../net/round.ts';
+import type { RouterPort } from '../../portmap/router-port.ts';
 import { isOffNetwork } from '../../probe/servers-lookup.ts';
 import { type Finding, finding } from '../../report/finding.ts';
 import { type Report, startReport } from '../../report/report.ts';
 import { type Context, UsageError, defineCommand } from '../command.ts';
+import { PortMapping } from '../datagrams/mapping.ts';
 import { datagramLine } from '../datagrams/output.ts';
 import { Lines } from './lines.ts';
 import { openByCode, openManually } from './open.ts';
@@ -24,7 +26,26 @@ import { brokersOf, doubts, failureFinding, noRelay, reasonForRelay, tell } from
 /** Of a report: a session that looks for a path for minutes has many more. */
 const MOST_EVENTS = 1_000;
 
+/** With --map the router has the port open as long as this runs, and closes it on every way out. */
 async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<ConnectReport>> {
+  if (!args.map || args.generate) return connectOnce(args, context);
+  if (args.sdp) throw new UsageError('--map does not go with --sdp');
+  const mapping = new PortMapping(context, () => {});
+  try {
+    const report = await connectOnce(args, context, mapping.port);
+    await mapping.end();
+    const data = { ...report.data, mapped: mapping.latest };
+    return { ...report, data, findings: [...report.findings, ...mapping.findings()] };
+  } finally {
+    await mapping.end();
+  }
+}
+
+async function connectOnce(
+  args: Args,
+  context: Context<ConnectEvent>,
+  routerPort?: RouterPort,
+): Promise<Report<ConnectReport>> {
   const { env, signal } = context;
   const finish = startReport(env.clock, 'nat-tool/connect@1');
   const purpose = purposeOf(args);
@@ -43,8 +64,8 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
   const manual = args.manual || args.via === 'manual';
   if (args.sdp && !manual) throw new UsageError('--sdp goes with --manual');
   const opening = manual
-    ? openManually(args, purpose, context, lines, onEvent)
-    : openByCode(args, purpose, context, lines, onEvent);
+    ? openManually(args, purpose, context, lines, onEvent, routerPort)
+    : openByCode(args, purpose, context, lines, onEvent, routerPort);
   let nowhere: NetError | undefined;
   const linked = await opening.catch((error: unknown) => {
     if (signal.aborted) return undefined;
@@ -136,6 +157,7 @@ async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<C
       bytes,
       complete,
       repairs: connection.repairs,
+      mapped: null,
       pairs,
       timeline: events,
     },
@@ -158,6 +180,10 @@ export default defineCommand({
     { command: 'nat-tool connect', explain: 'On one host: prints a code' },
     { command: 'nat-tool connect k7qf2-m9x4t-03bsd-v8hwd', explain: 'On the other one' },
     { command: 'nat-tool connect --server stun.example.net', explain: "To meet at a server of one's own" },
+    {
+      command: 'nat-tool connect --map',
+      explain: 'Where the NAT is symmetric: have the router open a port for a direct path',
+    },
     { command: 'nat-tool connect --generate', explain: 'A code for a script that starts both sides' },
     {
       command: 'nat-tool connect --check --json',

@@ -8,6 +8,7 @@ import type { Trouble } from '../../connect/signalling/public-side.ts';
 import { namedRelay, type RelayPlace } from '../../connect/traversal/relay-places.ts';
 import type { TimelineEvent } from '../../connect/timeline.ts';
 import { familyOf, formatEndpoint } from '../../net/address.ts';
+import type { RouterPort } from '../../portmap/router-port.ts';
 import { credentialsOf } from '../credentials.ts';
 import { type Context, UsageError } from '../command.ts';
 import type { Lines } from './lines.ts';
@@ -64,6 +65,7 @@ export async function openByCode(
   context: Context<ConnectEvent>,
   lines: Lines,
   onEvent: (event: TimelineEvent) => void,
+  routerPort?: RouterPort,
 ): Promise<ConnectResult> {
   const { env, signal } = context;
   const { code, fresh } = await codeFor(args, context, lines);
@@ -93,6 +95,7 @@ export async function openByCode(
     repair,
     patienceMs: args.patience,
     use: purpose,
+    routerPort,
     signal,
     onEvent,
   });
@@ -104,6 +107,7 @@ export async function openManually(
   context: Context<ConnectEvent>,
   lines: Lines,
   onEvent: (event: TimelineEvent) => void,
+  routerPort?: RouterPort,
 ): Promise<ConnectResult> {
   const { env, signal, io } = context;
   const { endpoints } = await meetingPlace({ ...args, via: 'mqtt', broker: [] }, context);
@@ -114,6 +118,7 @@ export async function openManually(
     port: args.port,
     source: args.source,
     use: purpose,
+    routerPort,
     signal,
     onEvent,
   };

@@ -2,6 +2,7 @@
 import { type BrokerName, BrokerNameError, parseBroker } from '../../connect/signalling/broker-name.ts';
 import { LOCAL_END, parseSeconds, parseStun, parseTurn, WAIT } from '../arguments.ts';
 import { type ArgsOf, UsageError } from '../command.ts';
+import { MAP } from '../datagrams/mapping.ts';
 import { parseForward } from './forward-arg.ts';
 import type { Purpose } from './purpose.ts';
 
@@ -86,6 +87,7 @@ export const options = {
     describe:
       'hand the open port to a command, with NAT_TOOL_LOCAL and NAT_TOOL_REMOTE set; standard input and output are its own, but its output goes to standard error with --json, --plain and --short',
   },
+  map: MAP,
   datagrams: {
     type: 'boolean',
     describe:

@@ -9,6 +9,7 @@ const PATHS: Readonly<Record<PathKind, string>> = {
   predicted: 'directly, through a predicted port',
   birthday: 'directly, through a port found by many probes',
   relay: 'through a relay',
+  mapped: 'directly, through a port opened in the router',
 };
 
 export const pathInWords = (path: PathKind): string => PATHS[path];

@@ -4,6 +4,7 @@ import type { TimelineEvent } from '../../connect/timeline.ts';
 import type { PathKind } from '../../nat/path.ts';
 import { formatEndpoint } from '../../net/address.ts';
 import { toMicroseconds } from '../../net/round.ts';
+import type { MappedPort } from '../datagrams/mapping.ts';
 
 export interface ConnectPair {
   readonly local: string;
@@ -39,6 +40,8 @@ export interface ConnectReport {
   /** Of a stream: the other host has confirmed everything, and its own data came to its end; else null. */
   readonly complete: boolean | null;
   readonly repairs: number;
+  /** The port that the router opened with --map; null where there is none. */
+  readonly mapped: MappedPort | null;
   readonly pairs: readonly ConnectPair[];
   readonly timeline: readonly TimelineEvent[];
 }
@@ -59,6 +62,7 @@ export const nothing = (): ConnectReport => ({
   bytes: null,
   complete: null,
   repairs: 0,
+  mapped: null,
   pairs: [],
   timeline: [],
 });

@@ -34,6 +34,8 @@ export interface Description {
   readonly reflexive: readonly Endpoint[];
   /** Of the socket whose first packets die on the way. */
   readonly late: Endpoint | undefined;
+  /** Of the main socket: a port that its router keeps open, whoever comes; `asked`: the router may still answer. */
+  readonly mapped?: Endpoint | 'asked' | undefined;
   /** Once it is measured. */
   readonly profile: Profile | undefined;
   readonly aim: Aim | undefined;
@@ -82,13 +84,27 @@ export function encodeDescription(description: Description): Uint8Array {
   throw new RangeError('a description does not fit');
 }
 
-function encoded({ hosts, reflexive, late, profile, aim, fresh, clocks, relayed, blocked }: Description): Uint8Array {
+function encoded({
+  hosts,
+  reflexive,
+  late,
+  mapped,
+  profile,
+  aim,
+  fresh,
+  clocks,
+  relayed,
+  blocked,
+}: Description): Uint8Array {
   const { allocation } = profile ?? {};
+  const open = openPort(mapped);
   return new TextEncoder().encode(
     JSON.stringify({
       v: 1,
       h: hosts.map(formatEndpoint),
-      r: reflexive.slice(0, 2).map(formatEndpoint),
+      // To those who know of no such ports, it is one more public side.
+      r: (open ? [...reflexive.slice(0, 1), open] : reflexive.slice(0, 2)).map(formatEndpoint),
+      ...(mapped && { u: open ? 1 : 0 }),
       ...(late && { l: formatEndpoint(late) }),
       ...(relayed && { y: relayed === 'refused' ? false : relayed.slice(0, MOST_RELAYED).map(formatEndpoint) }),
       ...(blocked && { b: true }),
@@ -115,6 +131,10 @@ function encoded({ hosts, reflexive, late, profile, aim, fresh, clocks, relayed,
   );
 }
 
+/** Where it is open. */
+export const openPort = (mapped: Description['mapped']): Endpoint | undefined =>
+  mapped === 'asked' ? undefined : mapped;
+
 /** Undefined for anything that {@link encodeDescription} did not write. */
 export function decodeDescription(bytes: Uint8Array): Description | undefined {
   let value: unknown;
@@ -125,12 +145,14 @@ export function decodeDescription(bytes: Uint8Array): Description | undefined {
   }
   if (!isRecord(value) || value['v'] !== 1) return undefined;
   const hosts = endpoints(value['h'], MOST_HOSTS);
-  const reflexive = endpoints(value['r'], 2);
-  if (!hosts || !reflexive) return undefined;
+  const outside = endpoints(value['r'], 2);
+  if (!hosts || !outside) return undefined;
+  const open = value['u'] === 1 ? outside.at(-1) : undefined;
   return {
     hosts,
-    reflexive,
+    reflexive: open ? outside.slice(0, -1) : outside,
     late: typeof value['l'] === 'string' ? usable(value['l']) : undefined,
+    mapped: open ?? (value['u'] === 0 ? 'asked' : undefined),
     profile: readProfile(value),
     aim: readAim(value['a']),
     fresh: readFresh(value['n']),

@@ -1,7 +1,7 @@
 /** The ICE candidates of a description, and the kind of path that a pair of them makes. Pure. */
 import { type Endpoint, isAnyAddress, sameEndpoint, scopeOf } from '../../net/address.ts';
 import { type Candidate, candidatePriority, type CandidateType } from '../../ice/candidate.ts';
-import type { Description } from '../signalling/description.ts';
+import { type Description, openPort } from '../signalling/description.ts';
 
 export function candidate(type: CandidateType, endpoint: Endpoint, foundation: number, preference?: number): Candidate {
   return {
@@ -14,9 +14,13 @@ export function candidate(type: CandidateType, endpoint: Endpoint, foundation: n
   };
 }
 
-/** Where the peer may be: where the server sees it, and where it is at home. */
-export function candidatesOf({ hosts, reflexive, relayed }: Description, observed: Endpoint | undefined): Candidate[] {
-  const outside = [...(observed ? [observed] : []), ...reflexive].filter(
+/** Where the peer may be: where its router keeps a port open, where the server sees it, and where it is at home. */
+export function candidatesOf(
+  { hosts, reflexive, mapped, relayed }: Description,
+  observed: Endpoint | undefined,
+): Candidate[] {
+  const open = openPort(mapped);
+  const outside = [...(open ? [open] : []), ...(observed ? [observed] : []), ...reflexive].filter(
     (each, i, all) => all.findIndex((other) => sameEndpoint(other, each)) === i,
   );
   const inside = hosts

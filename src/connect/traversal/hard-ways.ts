@@ -6,7 +6,7 @@ import { Gate, Waits } from '../../net/wait.ts';
 import type { IceEvent, PairView } from '../../ice/agent.ts';
 import { attempt, type Means } from './attempts.ts';
 import { isNear } from './candidates.ts';
-import type { Aim, Description, Fresh } from '../signalling/description.ts';
+import { type Aim, type Description, type Fresh, openPort } from '../signalling/description.ts';
 import type { Clocks } from './clocks.ts';
 import { type FreshMeans, meetAtOnce } from './fresh-ports.ts';
 import type { Governor } from './governor.ts';
@@ -224,6 +224,9 @@ export class HardWays {
     if (remote.type === 'relay' || local.type === 'relay') return 'relay';
     const description = this.#peer?.description;
     if (description && isNear(remote.endpoint, description)) return 'lan';
+    // A router in between may show each side another address of the other: whoever sees the open port tells.
+    if (isAt(description?.mapped, remote.endpoint) || isAt(this.#options.mine().mapped, local.endpoint))
+      return 'mapped';
     const judgement = this.#now();
     if (judgement?.kind !== 'guess' && judgement?.kind !== 'meet') return 'direct';
     const late = description?.late;
@@ -236,6 +239,12 @@ export class HardWays {
         ? judgement.foresight.kind === 'exact'
         : judgement.a.kind === 'exact' && judgement.b.kind === 'exact';
     return exact ? 'predicted' : 'birthday';
+  }
+
+  /** Whether a router says that it keeps a port open for one of the two, or may still say so. */
+  get mapping(): 'open' | 'asked' | 'none' {
+    const both = [this.#options.mine().mapped, this.#peer?.description.mapped];
+    return both.some((each) => openPort(each)) ? 'open' : both.includes('asked') ? 'asked' : 'none';
   }
 
   /** What the judgement would be with all that is known by now; what was tried does not change. */
@@ -253,6 +262,11 @@ export class HardWays {
     if (!mine || !theirs) return false;
     return (isSymmetric(mine) || mine.complete) && (isSymmetric(theirs) || theirs.complete);
   }
+}
+
+function isAt(mapped: Description['mapped'], at: Endpoint): boolean {
+  const open = openPort(mapped);
+  return open !== undefined && sameEndpoint(open, at);
 }
 
 /** Only there we send by the peer's word: it must not have us send to others. */

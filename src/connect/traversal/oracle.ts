@@ -15,8 +15,8 @@ export interface Party {
   readonly rttMs: number | undefined;
 }
 
-/** Whether they are on one network is not known. */
-export type PairPath = Exclude<PathKind, 'lan'>;
+/** Whether they are on one network is not known, nor what a router will open. */
+export type PairPath = Exclude<PathKind, 'lan' | 'mapped'>;
 
 export interface PairVerdict {
   /** undefined: too little is known. */

@@ -18,6 +18,7 @@ export function agreedKind(mine: PathKind, theirs: PathKind | undefined): PathKi
   if (theirs === undefined || mine === theirs) return mine;
   const either = (kind: PathKind): boolean => mine === kind || theirs === kind;
   if (either('relay')) return 'relay';
+  if (either('mapped')) return 'mapped';
   if (either('lan') || either('direct')) return 'direct';
   return 'predicted';
 }

@@ -35,6 +35,23 @@ describe('a description', () => {
     }
   });
 
+  it('has an open port as one more public side, which others may use as well', () => {
+    const mapped = { address: '12.13.14.15', port: 42301 };
+    for (const each of [EMPTY, FULL, { ...FULL, reflexive: [mapped] }]) {
+      const bytes = encodeDescription({ ...each, mapped });
+      expect(decodeDescription(bytes)).toEqual({ ...each, mapped });
+      const { u: _, ...older } = JSON.parse(new TextDecoder().decode(bytes));
+      expect(json(older)?.reflexive).toEqual([...each.reflexive, mapped]);
+    }
+    for (const each of [EMPTY, FULL])
+      expect(decodeDescription(encodeDescription({ ...each, mapped: 'asked' }))).toEqual({ ...each, mapped: 'asked' });
+    expect(json({ ...bare, u: 1 })?.mapped).toBeUndefined();
+    expect(json({ ...bare, r: ['1.2.3.4:5'], u: 'yes' })).toMatchObject({
+      reflexive: [{ port: 5 }],
+      mapped: undefined,
+    });
+  });
+
   it('tells ports for one instant in the place of an aim, and its clock', () => {
     const fresh = { round: 2, at: 1234.567, address: '12.13.14.15', ports: [1, 65_535] };
     const clocks = { now: 99.5, least: -3.25 };
@@ -59,6 +76,7 @@ describe('a description', () => {
       ...FULL,
       hosts: Array.from({ length: 20 }, (_, i) => long(i)),
       reflexive: [long(1), long(2)],
+      mapped: long(2),
       late: long(3),
       fresh: { round: 1000, at: 1234567890.123, address: long(1).address, ports },
       clocks,

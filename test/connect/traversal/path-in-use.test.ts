@@ -18,6 +18,9 @@ describe('the word for a path', () => {
     // One that only seems near: a network behind the other one's.
     ['lan', 'direct', 'direct'],
     ['relay', 'direct', 'relay'],
+    // The other one's router may hide from this side by which port it comes.
+    ['direct', 'mapped', 'mapped'],
+    ['birthday', 'mapped', 'mapped'],
   ] as const)('of %s and %s is %s', (a, b, kind) => {
     expect(agreedKind(a, b)).toBe(kind);
   });
