@@ -6,20 +6,19 @@ import { addressBytes, formatAddress, inPrefix, type Network, scopeOf } from '..
 
 const prefix = (text: string, length: number): Network => ({ prefix: addressBytes(text) as Uint8Array, length });
 
-/**
- * IPv6 forms that are no address of a host on the IPv6 internet, beside those whose scope says so: IPv4 in IPv6 clothes, and the tunnels
- * whose far end is an IPv4 host that asked for nothing (RFC 8656 §21.4).
- */
-const FORMS: readonly Network[] = [
-  prefix('::', 96), //           IPv4-compatible (RFC 4291 §2.5.5.1), ::, ::1
-  prefix('::ffff:0:0', 96), //   IPv4-mapped (RFC 4291 §2.5.5.2)
-  prefix('::ffff:0:0:0', 96), // IPv4-translated (RFC 2765 §2.1)
-  prefix('64:ff9b:1::', 48), //  local NAT64 (RFC 8215)
-  prefix('2001::', 32), //       Teredo (RFC 4380)
-  prefix('2002::', 16), //       6to4 (RFC 3056)
+/** Where hosts of the IPv6 internet are (RFC 4291 §2.4, as far as IANA has given it out); and NAT64 (RFC 6052), by what it leads to. */
+const GLOBAL = prefix('2000::', 3);
+const NAT64 = prefix('64:ff9b::', 96);
+
+/** What lies among public addresses, and is no host on the internet that a user may want to reach. */
+const OTHERS: readonly Network[] = [
+  prefix('192.88.99.0', 24), //  6to4 relays (RFC 7526)
+  prefix('168.63.129.16', 32), // the platform of Azure, which trusts the host that asks
+  prefix('2001::', 23), //       protocol assignments (RFC 2928): Teredo (RFC 4380), benchmarks (RFC 5180), ORCHID (RFC 7343)
+  prefix('2002::', 16), //       6to4 (RFC 3056): its far end is an IPv4 host that asked for nothing (RFC 8656 §21.4)
 ];
 
-const MAPPED = [prefix('::', 96), prefix('::ffff:0:0', 96), prefix('::ffff:0:0:0', 96), prefix('64:ff9b::', 96)];
+const MAPPED = [prefix('::', 96), prefix('::ffff:0:0', 96), prefix('::ffff:0:0:0', 96), NAT64];
 const TEREDO = prefix('2001::', 32);
 const SIX_TO_FOUR = prefix('2002::', 16);
 
@@ -68,5 +67,8 @@ export class PeerPolicy {
   }
 }
 
-const isOrdinary = (bytes: Uint8Array): boolean =>
-  scopeOf(formatAddress(bytes)) === 'public' && !FORMS.some(({ prefix, length }) => inPrefix(bytes, prefix, length));
+function isOrdinary(bytes: Uint8Array): boolean {
+  const within = ({ prefix, length }: Network): boolean => inPrefix(bytes, prefix, length);
+  const global = bytes.length === 4 || within(GLOBAL) || within(NAT64);
+  return global && scopeOf(formatAddress(bytes)) === 'public' && !OTHERS.some(within);
+}
