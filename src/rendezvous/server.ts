@@ -9,7 +9,7 @@ import { sameBytes } from '../net/bytes.ts';
 import { anyAddress, type Endpoint, familyOf, sameEndpoint, scopeOf } from '../net/address.ts';
 import type { Machine } from '../net/machine.ts';
 import type { Random } from '../net/env.ts';
-import { type RateLimit, SourceLimiter, sourceName } from '../net/rate-limit.ts';
+import { networkName, type RateLimit, SourceLimiter, sourceName } from '../net/rate-limit.ts';
 import { type Attribute, attribute } from '../stun/attributes.ts';
 import { encodeBinding, reflexive } from '../stun/binding.ts';
 import { type Decoded, encodedLength, METHOD, transactionKey, tryDecode } from '../stun/message.ts';
@@ -43,6 +43,8 @@ const ROOM_LIMITS: RoomLimits = { total: 20_000, ofSource: 256, ofNetwork: 1_000
 const DEFAULT_RENDEZVOUS_LIMIT: RateLimit = { perSecond: 50, burst: 200 };
 /** Relayed addresses of one IPv4 address or IPv6 /64: of a household, or of the customers behind one address of a CGNAT. */
 const RELAYS_OF_SOURCE = 32;
+/** Of one IPv4 /24 or IPv6 /48: whoever holds many addresses must not take all relays. */
+const RELAYS_OF_NETWORK = 256;
 /** So that packets have their turn between. */
 const PUSHES_AT_ONCE = 32;
 
@@ -151,6 +153,7 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
       // Whoever opens many rooms has no more of the relay for that.
       user: `meetings of ${sourceName(member.endpoint.address)}`,
       most: RELAYS_OF_SOURCE,
+      group: { name: `meetings in ${networkName(member.endpoint.address)}`, most: RELAYS_OF_NETWORK },
       meeting: { name: room.name, permits },
     };
   }

@@ -11,15 +11,28 @@ export interface Quota {
 /** A user may send so much at once after a pause, ms of its rate. */
 const BURST_MS = 1_000;
 
-/** What one user has. */
+/** What one user has, or several who share a bound. */
 export class Usage {
-  allocations = 0;
+  /** Whose part it is; to be changed only while there are no allocations. */
+  group: Usage | undefined;
   readonly #msPerByte: number;
+  #allocations = 0;
   /** When all that was spent is earned again. */
   #due = Number.NEGATIVE_INFINITY;
 
-  constructor({ bytesPerSecond }: Quota) {
+  constructor({ bytesPerSecond }: Quota, group?: Usage) {
+    this.group = group;
     this.#msPerByte = 1000 / bytesPerSecond;
+  }
+
+  get allocations(): number {
+    return this.#allocations;
+  }
+
+  /** One more, or with -1 one less. */
+  count(by: 1 | -1): void {
+    this.#allocations += by;
+    this.group?.count(by);
   }
 
   /** Whether that many bytes may be relayed now; spends them if so. */
@@ -49,17 +62,22 @@ export class Usages {
     return this.#users.size;
   }
 
-  of(user: string): Usage {
+  of(user: string, group?: string): Usage {
     const known = this.#users.get(user);
-    if (known) return known;
-    const usage = new Usage(this.#quota);
+    if (known && known.allocations > 0) return known;
+    const whole = group === undefined ? undefined : this.of(group);
+    if (known) {
+      known.group = whole;
+      return known;
+    }
+    const usage = new Usage(this.#quota, whole);
     this.#users.set(user, usage);
     return usage;
   }
 
-  /** `most`: in place of the usual quota. */
-  isFull({ allocations }: Usage, most = this.#quota.allocations): boolean {
-    return allocations >= most;
+  /** `most`: in place of the usual quota; `ofGroup`: of its group. */
+  isFull({ allocations, group }: Usage, most = this.#quota.allocations, ofGroup = Number.POSITIVE_INFINITY): boolean {
+    return allocations >= most || (group?.allocations ?? 0) >= ofGroup;
   }
 
   /** Forgets those who have nothing. */

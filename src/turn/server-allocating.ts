@@ -4,7 +4,7 @@ import type { Random } from '../net/env.ts';
 import { type Attribute, attribute } from '../stun/attributes.ts';
 import { reflexive } from '../stun/binding.ts';
 import { get, transactionKey } from '../stun/message.ts';
-import type { Usages } from './quota.ts';
+import type { Usage, Usages } from './quota.ts';
 import { type Caps, type Line, type Relay, type PeerSocket, ServerAllocation } from './server-allocation.ts';
 import type { Request, Sending } from './server-request.ts';
 import type { AllocationTable } from './server-table.ts';
@@ -62,6 +62,7 @@ interface Pending {
 interface Reserved {
   readonly relay: Relay;
   readonly user: string;
+  readonly usage: Usage;
   readonly expiresAt: number;
 }
 
@@ -94,8 +95,8 @@ export class Allocating {
     const family = asked ?? 4;
     if (!token && this.#options.relayAddress(line, family) === undefined)
       return [request.refuse(440, 'Address Family not Supported')];
-    const usage = this.#usages.of(login.user);
-    if (this.#usages.isFull(usage, login.most)) return [request.refuse(486, 'Allocation Quota Reached')];
+    const usage = this.#usages.of(login.user, login.group?.name);
+    if (this.#usages.isFull(usage, login.most, login.group?.most)) return [request.refuse(486, 'Allocation Quota Reached')];
     if (this.#table.size + this.#reserved.size >= this.#options.most)
       return [request.refuse(508, 'Insufficient Capacity')];
     const allocation = new ServerAllocation(
@@ -168,10 +169,10 @@ export class Allocating {
   /** In the order in which they were made: the first ends first. */
   expire(now: number): AllocatingAction[] {
     const actions: AllocatingAction[] = [];
-    for (const [token, { relay, expiresAt, user }] of this.#reserved) {
+    for (const [token, { relay, expiresAt, usage }] of this.#reserved) {
       if (expiresAt > now) break;
       this.#reserved.delete(token);
-      this.#usages.of(user).allocations--;
+      usage.count(-1);
       actions.push({ kind: 'close', socket: relay.socket });
     }
     return actions;
@@ -179,7 +180,7 @@ export class Allocating {
 
   #begin(allocation: ServerAllocation): void {
     this.#table.add(allocation);
-    allocation.usage.allocations++;
+    allocation.usage.count(1);
   }
 
   #open(pending: Pending, now: number): AllocatingAction[] {
@@ -210,7 +211,7 @@ export class Allocating {
       return this.#finish(pending, now);
     }
     this.#table.remove(allocation);
-    allocation.usage.allocations--;
+    allocation.usage.count(-1);
     return [request.refuse(code, reason)];
   }
 
@@ -237,8 +238,8 @@ export class Allocating {
 
   #reserve(relay: Relay, { user, usage }: ServerAllocation, now: number): Attribute {
     const token = this.#options.random.bytes(8);
-    usage.allocations++;
-    this.#reserved.set(transactionKey(token), { relay, user, expiresAt: now + RESERVED_MS });
+    usage.count(1);
+    this.#reserved.set(transactionKey(token), { relay, user, usage, expiresAt: now + RESERVED_MS });
     return attribute('RESERVATION-TOKEN', token);
   }
 
@@ -246,7 +247,7 @@ export class Allocating {
     const reserved = this.#reserved.get(token);
     if (reserved?.user !== user || reserved.expiresAt <= now) return undefined;
     this.#reserved.delete(token);
-    this.#usages.of(user).allocations--;
+    reserved.usage.count(-1);
     return reserved.relay;
   }
 }

@@ -291,7 +291,7 @@ export class TurnServer implements Machine<TurnEvent, TurnAction> {
   }
 
   #end(allocation: ServerAllocation): TurnAction[] {
-    allocation.usage.allocations--;
+    allocation.usage.count(-1);
     const closing = allocation.relays.map(({ socket }): TurnAction => ({ kind: 'close', socket }));
     for (const relay of allocation.relays) relay.allocation = undefined;
     return allocation.answer ? [...closing, { kind: 'released', allocation }] : closing;

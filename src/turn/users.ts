@@ -9,6 +9,8 @@ export interface Login {
   readonly user: string;
   /** Relayed addresses of the user at a time; as the server has it when absent. */
   readonly most?: number | undefined;
+  /** Whom it shares a bound with: so many relayed addresses together. */
+  readonly group?: { readonly name: string; readonly most: number } | undefined;
   /** Members of one meeting, who may reach each other and nobody else; absent for users at large. */
   readonly meeting?: Meeting | undefined;
 }

@@ -73,6 +73,20 @@ describe('the offer', () => {
     expect(first?.most).toBeGreaterThan(1);
   });
 
+  it('bounds what one network takes, whatever addresses it has', () => {
+    const desk = new Desk({ relays });
+    const groupOf = (address: string, room: number) => {
+      desk.confirm({ address, port: 9 }, { room: bytes(16, room), member: one });
+      return desk.server.login(`meeting:${Buffer.concat([bytes(16, room), one]).toString('base64url')}`, 0)?.group;
+    };
+    const [first, second] = [groupOf('2001:db8:0:1::1', 1), groupOf('2001:db8:0:ffff::1', 2)];
+    expect(first).toEqual(second);
+    expect(groupOf('2001:db8:1::1', 3)?.name).not.toBe(first?.name);
+    expect(groupOf('60.0.0.1', 4)).toEqual(groupOf('60.0.0.200', 5));
+    // Eight of them leave room on a server that relays as much as it does by default.
+    expect(8 * (first?.most ?? 0)).toBeLessThanOrEqual(2_000 + 8 * 32);
+  });
+
   it('is worth nothing to others: other members, other rooms, nonsense, and after the room has closed', () => {
     const desk = new Desk({ relays });
     desk.confirm(A, { member: one });

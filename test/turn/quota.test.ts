@@ -20,7 +20,7 @@ describe('the share of a user', () => {
 
   it('is forgotten when nothing is left of it', () => {
     const usages = new Usages({ allocations: 1, bytesPerSecond: 1000 });
-    usages.of('alice').allocations++;
+    usages.of('alice').count(1);
     usages.of('bob').spend(500, 0);
     usages.of('carol');
     usages.clear(499);

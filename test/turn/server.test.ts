@@ -171,6 +171,17 @@ it('counts a user by a quota of its own, where its login says so', () => {
   expect([1, 2].map((port) => outcome(at(port).allocate()))).toEqual(['success', 486]);
 });
 
+it('counts those together who share a bound, until they have let go of theirs', () => {
+  let user = 0;
+  const login = () => ({ passwords: ['secret'], user: `household ${user++}`, group: { name: 'network', most: 2 } });
+  const relays = new Relays({ users: login });
+  const at = (port: number) => new FakeClient(relays, { from: { ...CLIENT, port } });
+  expect([1, 2, 3].map((port) => outcome(at(port).allocate()))).toEqual(['success', 'success', 486]);
+  relays.now = 700_000;
+  relays.wake();
+  expect([4, 5, 6].map((port) => outcome(at(port).allocate()))).toEqual(['success', 'success', 486]);
+});
+
 describe('life and end', () => {
   it('lives 10 minutes at least and an hour at most', () => {
     const { client, relays } = allocated();
