@@ -47,11 +47,17 @@ export function toIcmpError(cause: unknown): NetError {
   return error.code === 'EACCES' ? new NetError('unreachable', ON_THE_WAY_WORDS, 'EHOSTUNREACH', cause) : error;
 }
 
+/** Of a connection: somebody took it, and cut it off. */
+const isReset = (cause: unknown): boolean =>
+  codeOf(cause) === 'ECONNRESET' &&
+  ['connect', 'read', 'write'].includes((cause as NodeJS.ErrnoException).syscall ?? '');
+
 /** Wraps whatever Node threw or emitted; a NetError stays itself. */
 export function toNetError(cause: unknown, fallback: NetErrorKind = 'other'): NetError {
   if (cause instanceof NetError) return cause;
   const code = codeOf(cause);
   if (cause instanceof Error && code?.startsWith('ERR_SSL_')) return toTlsError(cause);
+  if (isReset(cause)) return new NetError('closed', 'the other side broke off the connection', code, cause);
   const kind = kindOf(code, fallback);
   const words = isReworded(kind) ? NET_ERROR_WORDS[kind] : undefined;
   const message =

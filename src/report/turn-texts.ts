@@ -12,8 +12,13 @@ export const TURN_TEXTS = {
   'turn-udp-blocked': ({ server }: Of) =>
     `${server} answers over TCP but not over UDP: UDP to its port is closed on the way, by a firewall here or there. Use turn:…?transport=tcp, or open the port.`,
   'turn-refused': ({ server, transport }: Of) => `${server} refused: nothing listens on that ${over(transport)} port.`,
-  'turn-login-refused': ({ server, username, code }: Of & { username: string; code: number | null }) =>
-    `${server} does not take the login of ${username}${code === null ? '' : ` (error ${code})`}: ${whyRefused(code)}.`,
+  'turn-login-refused': ({
+    server,
+    username,
+    code,
+    expiresAt,
+  }: Of & { username: string; code: number | null; expiresAt: string | null }) =>
+    `${server} does not take the login of ${username}${code === null ? '' : ` (error ${code})`}: ${whyRefused(code, expiresAt)}.`,
   'turn-login-expired': ({ server, expiresAt }: Of & { expiresAt: string }) =>
     `${server} does not take the login: it was good until ${expiresAt}. Have a new one made, and see that the clocks agree.`,
   'turn-login-needed': ({ server }: Of) =>
@@ -62,13 +67,15 @@ export const TURN_TEXTS = {
     `${server} gave no second allocation (error ${code}), so data between two relays was not tried.`,
 } as const;
 
-function whyRefused(code: number | null): string {
+function whyRefused(code: number | null, expiresAt: string | null): string {
   switch (code) {
     case 403:
       return 'it forbids this user, or this host, to have a relay';
     case 438:
       return 'it wants a new nonce each time; several servers at one address that do not share theirs do so';
     default:
+      if (expiresAt !== null)
+        return `it was made with another secret than the server's, or the server takes no time-limited logins, or its clock is past ${expiresAt}`;
       return 'the user name or the password is wrong, or the server takes only time-limited logins (NAT_TOOL_TURN_SECRET)';
   }
 }

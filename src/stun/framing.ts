@@ -14,8 +14,13 @@ export class Deframer {
   #bytes = new Uint8Array(FIRST_ROOM);
   #held = 0;
   readonly #channels: boolean;
+  /** A whole STUN message has come: no channel is bound before. */
+  #stun = false;
 
-  /** `channels`: ChannelData may come too, as between a TURN client and its server; without its padding it is handed over. */
+  /**
+   * `channels`: after a first STUN message ChannelData may come too, as between a TURN client and its server; without its padding it is handed
+   * over. What begins otherwise is another protocol: HTTP and SSH begin with letters, as ChannelData would.
+   */
   constructor({ channels = false }: { readonly channels?: boolean } = {}) {
     this.#channels = channels;
   }
@@ -32,6 +37,7 @@ export class Deframer {
       const length = this.#lengthOf();
       if (this.#held < padded(length)) continue;
       messages.push(this.#bytes.slice(0, length));
+      this.#stun = true;
       if (this.#bytes.length > FIRST_ROOM) this.#bytes = new Uint8Array(FIRST_ROOM);
       this.#held = 0;
     }
@@ -53,7 +59,7 @@ export class Deframer {
   #lengthOf(): number {
     const first = this.#bytes[0] as number;
     const length = readU16(this.#bytes, 2);
-    if (this.#channels && isChannel(first)) return START + length;
+    if (this.#channels && this.#stun && isChannel(first)) return START + length;
     if (first > 3) throw new StunFormatError('not-stun', 'the two leading bits are not zero');
     if (length % 4 !== 0) throw new StunFormatError('length', `length ${length} is no multiple of four`);
     return HEADER + length;

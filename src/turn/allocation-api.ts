@@ -49,8 +49,8 @@ export interface Allocated {
 /** Why there is no allocation any more, or none came to be. */
 export type Ending =
   | { readonly why: 'released' }
-  /** Nothing came; `code` is that of an answer which lacked the seal that it needs. */
-  | { readonly why: 'silent'; readonly code: number | undefined }
+  /** Nothing came; `code` is that of an answer which lacked the seal that it needs, `other`: something came that is no STUN answer. */
+  | { readonly why: 'silent'; readonly code: number | undefined; readonly other: boolean }
   /** `bare`: without a login, for we had none, or the challenge could not be answered. */
   | { readonly why: 'refused'; readonly code: number; readonly reason: string; readonly bare: boolean }
   /** 437: this port of ours is spoilt, another may do. */

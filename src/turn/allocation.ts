@@ -50,6 +50,8 @@ export class Allocation implements Machine<AllocationEvent, AllocationAction> {
   #state: 'idle' | 'allocating' | 'ready' | 'releasing' | 'over' = 'idle';
   #software: string | undefined;
   #heard = false;
+  /** Something came that is no answer. */
+  #other = false;
   #refreshAt: number | undefined;
   #expiresAt: number | undefined;
   #transmittedAt = 0;
@@ -238,7 +240,10 @@ export class Allocation implements Machine<AllocationEvent, AllocationAction> {
 
   #receive(data: Uint8Array, now: number): void {
     const message = tryDecode(data);
-    if (!message || message.class === 'request') return;
+    if (!message || message.class === 'request') {
+      this.#other = true;
+      return;
+    }
     this.#heard = true;
     if (message.class === 'indication') return this.#traffic.indication(message, now);
     const asked = this.#transactions.take(message);
@@ -301,7 +306,7 @@ export class Allocation implements Machine<AllocationEvent, AllocationAction> {
   }
 
   #silent(asked: Asked, code: number | undefined, now: number): void {
-    if (asked.request === 'allocate') return this.#end({ why: 'silent', code });
+    if (asked.request === 'allocate') return this.#end({ why: 'silent', code, other: this.#other });
     this.#answered(asked, code, '');
     if (asked.request === 'release') this.#end({ why: 'released' });
     else if (asked.request === 'refresh') this.#refreshLater(now);

@@ -27,7 +27,8 @@ export function endingWords(ending: Ending): string {
     case 'released':
       return 'it was released';
     case 'silent':
-      return ending.code === undefined ? 'no answer' : `an answer without the seal of the login (error ${ending.code})`;
+      if (ending.code !== undefined) return `an answer without the seal of the login (error ${ending.code})`;
+      return ending.other ? 'what comes from there is no answer' : 'no answer';
     case 'refused':
       return `error ${ending.code}${ending.reason && ` (${ending.reason})`}`;
     case 'mismatch':

@@ -95,7 +95,7 @@ async function streamLink(
     .connect(server, { address, port, tls }, bounds.signal)
     .catch((error: unknown) => {
       if (error instanceof TimeoutError && !signal.aborted)
-        throw new NetError('other', `no connection within ${error.afterMs / 1000} s`, 'ETIMEDOUT');
+        throw new NetError('other', `no connection within ${Math.round(error.afterMs / 100) / 10} s`, 'ETIMEDOUT');
       throw error;
     })
     .finally(() => bounds.end());

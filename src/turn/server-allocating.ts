@@ -96,7 +96,8 @@ export class Allocating {
     if (!token && this.#options.relayAddress(line, family) === undefined)
       return [request.refuse(440, 'Address Family not Supported')];
     const usage = this.#usages.of(login.user, login.group?.name);
-    if (this.#usages.isFull(usage, login.most, login.group?.most)) return [request.refuse(486, 'Allocation Quota Reached')];
+    if (this.#usages.isFull(usage, login.most, login.group?.most))
+      return [request.refuse(486, 'Allocation Quota Reached')];
     if (this.#table.size + this.#reserved.size >= this.#options.most)
       return [request.refuse(508, 'Insufficient Capacity')];
     const allocation = new ServerAllocation(

@@ -100,7 +100,7 @@ describe('TCP', () => {
       (async () => {
         for await (const _ of stream);
       })(),
-    ).rejects.toMatchObject({ kind: 'refused', code: 'ECONNRESET' });
+    ).rejects.toMatchObject({ kind: 'closed', code: 'ECONNRESET' });
     stream.close();
   });
 

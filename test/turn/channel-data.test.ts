@@ -51,6 +51,11 @@ describe('ChannelData', () => {
 });
 
 describe('Deframer with channels', () => {
+  it.each(['SSH-2.0-OpenSSH_9.6\r\n', 'HTTP/1.1 400 Bad Request\r\n\r\n', 'GET / HTTP/1.1\r\n\r\n'])(
+    'takes %j for what it is, though ChannelData begins so',
+    (text) => expect(() => new Deframer({ channels: true }).push(Buffer.from(text))).toThrow('leading bits'),
+  );
+
   it('finds messages and ChannelData however the stream is cut', () => {
     const piece = fc.oneof(
       data.chain((bytes) =>
@@ -65,7 +70,9 @@ describe('Deframer with channels', () => {
       }),
     );
     fc.assert(
-      fc.property(fc.array(piece, { maxLength: 6 }), fc.array(fc.integer({ min: 1, max: 50 })), (pieces, cuts) => {
+      fc.property(fc.array(piece, { maxLength: 6 }), fc.array(fc.integer({ min: 1, max: 50 })), (behind, cuts) => {
+        const first = encodeBinding('request', new Uint8Array(12));
+        const pieces = [{ wire: first, frame: first }, ...behind];
         let rest = Uint8Array.from(pieces.flatMap(({ wire }) => [...wire]));
         const deframer = new Deframer({ channels: true });
         const found: Uint8Array[] = [];

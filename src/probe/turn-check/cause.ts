@@ -26,7 +26,7 @@ export function causeOfFailure(attempt: Attempt): TurnCause {
   switch (ending.why) {
     case 'silent':
       if (ending.code !== undefined) return 'login-refused';
-      return attempt.answersBinding ? 'not-turn' : attempt.answersTcp ? 'udp-blocked' : 'no-answer';
+      return attempt.answersBinding || ending.other ? 'not-turn' : attempt.answersTcp ? 'udp-blocked' : 'no-answer';
     case 'broken':
       return causeOfError(ending.error, attempt);
     case 'refused':
