@@ -10,7 +10,7 @@ import {
   type TlsIdentity,
   type UdpSocket,
 } from '../net/env.ts';
-import type { RateLimit } from '../net/rate-limit.ts';
+import { type RateLimit, SourceLimiter } from '../net/rate-limit.ts';
 import { Connections } from './connections.ts';
 import { type Advertised, type Endpoints, type Role, ROLES } from './roles.ts';
 import {
@@ -78,13 +78,20 @@ export interface Protocol {
 /** What servers of one host have in common: counters, rate limits, and the connections that they hold together. */
 export interface ListenState extends ServerState {
   readonly streams: Connections<ByteStream>;
+  /** TLS handshakes of each source: what costs us most of all that a stranger may ask for. */
+  readonly handshakes: SourceLimiter;
   /** TCP connections accepted so far. */
   connections: number;
 }
 
+/** A household that comes back all at once; a server's thread does some 1,500 a second. */
+const HANDSHAKE_LIMIT: RateLimit = { perSecond: 10, burst: 100 };
+
 export const createListenState = (random: Random, limit?: RateLimit): ListenState => ({
   ...createServerState(random, limit),
   streams: new Connections<ByteStream>(),
+  // Whoever wants no limit has none here either.
+  handshakes: new SourceLimiter(limit?.perSecond === Number.POSITIVE_INFINITY ? limit : HANDSHAKE_LIMIT, random),
   connections: 0,
 });
 
@@ -148,7 +155,12 @@ export async function listen(
     const accept =
       (role: Role, transport: 'tcp' | 'tls') =>
       (stream: ByteStream): void => {
-        if (closed) return stream.close();
+        const { handshakes } = state;
+        if (
+          closed ||
+          (transport === 'tls' && !handshakes.allow(handshakes.keyOf(stream.remote.address), env.clock.now()))
+        )
+          return stream.close();
         state.connections++;
         streams.add(stream);
         const { observe, failed } = options;

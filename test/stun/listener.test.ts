@@ -70,6 +70,28 @@ describe('listen', () => {
     });
   });
 
+  it('begins no more TLS handshakes for one source than a household needs', async () => {
+    const tls = { port: 5349, identity: { cert: 'stun.example.net', key: '' } };
+    for (const [options, least, most] of [
+      [{ tls }, 100, 130],
+      [{ tls, limit: { perSecond: Number.POSITIVE_INFINITY, burst: 1 } }, 500, 500],
+    ] as const) {
+      await withServer(options, async (env, server, signal) => {
+        const all = Array.from({ length: 500 }, () => env.tcp.connect({ ...AT, port: 5349 }, {}));
+        for (const each of await Promise.allSettled(all)) if (each.status === 'fulfilled') each.value.close();
+        await sleep(env.clock, 100, signal);
+        expect(server.connections).toBeGreaterThanOrEqual(least);
+        expect(server.connections).toBeLessThanOrEqual(most);
+        // It passes.
+        await sleep(env.clock, 1_000, signal);
+        const before = server.connections;
+        (await env.tcp.connect({ ...AT, port: 5349 }, {}, signal)).close();
+        await sleep(env.clock, 100, signal);
+        expect(server.connections).toBe(before + 1);
+      });
+    }
+  });
+
   it('shares limits, counters and the number of connections with those on other addresses', async () => {
     const lab = new Lab({ nat: 'full-cone' });
     const host = lab.addHost('T', ['40.30.20.60', '40.30.20.61']);

@@ -53,7 +53,9 @@ function ofCause(result: TurnResult, env: Pick<Env, 'interfaces'>): Finding[] {
     case 'refused':
       return [finding('turn-refused', of)];
     case 'login-refused':
-      return [finding('turn-login-refused', { ...of, username: result.username ?? '', code, expiresAt: result.expiresAt })];
+      return [
+        finding('turn-login-refused', { ...of, username: result.username ?? '', code, expiresAt: result.expiresAt }),
+      ];
     case 'login-expired':
       return [finding('turn-login-expired', { ...of, expiresAt: result.expiresAt ?? '' })];
     case 'login-needed':
