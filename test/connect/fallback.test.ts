@@ -68,6 +68,13 @@ describe('two random symmetric NATs', () => {
   });
 });
 
+describe('a relay', () => {
+  it('carries the data for as long as the two want, though the meeting is long over', async () => {
+    const { a, b } = await runPair({ ...hopeless, relay: true, limitMs: 3_000_000, staysMs: 1_500_000 });
+    for (const each of [a, b]) expect([each.path, each.received[0]]).toEqual(['relay', 'hello']);
+  });
+});
+
 describe('a pair that connects directly', () => {
   it('does not burden the relay, and is as fast as without', async () => {
     for (const nat of ['none', 'full-cone', 'port-restricted-cone', 'cgnat']) {

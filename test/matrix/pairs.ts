@@ -14,6 +14,8 @@ export interface PairOptions extends Omit<LabOptions, 'second'> {
   readonly laterMs?: number;
   readonly waitMs?: number;
   readonly prepare?: (lab: Lab) => void;
+  /** How long they are connected before they send, ms. */
+  readonly staysMs?: number;
   /** What each side sees of its world. */
   readonly wrap?: (env: Env) => Env;
   /** What else one side is told. */
@@ -52,6 +54,7 @@ export async function runPair({
   prepare,
   options: more = () => ({}),
   wrap = (env) => env,
+  staysMs = 0,
   nat2,
   map = [],
   routerMs = 0,
@@ -80,6 +83,7 @@ export async function runPair({
     const received: [string[], string[]] = [[], []];
     const [x, y] = both;
     if (x.kind === 'connected' && y.kind === 'connected') {
+      await after(env, staysMs, async () => {});
       await Promise.all([deliver(env, y, x, received[0]), deliver(env, x, y, received[1])]);
     }
     for (const each of both) if (each.kind === 'connected') each.connection.close();
