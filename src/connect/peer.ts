@@ -7,7 +7,7 @@ import { Channel, type ChannelOptions } from './channel/channel.ts';
 import { Opener } from './channel/envelope.ts';
 import type { Secret } from './channel/keys.ts';
 import { eventOf } from './ice-events.ts';
-import { decodeDescription, type Description } from './signalling/description.ts';
+import { decodeDescription, type Description, isOfOtherVersion } from './signalling/description.ts';
 import type { PeerNews } from './signalling/signalling.ts';
 import { candidate, candidatesOf } from './traversal/candidates.ts';
 import type { Gathered } from './traversal/gather.ts';
@@ -19,6 +19,8 @@ export interface PeerOptions extends Pick<ChannelOptions, 'transmit' | 'word' | 
   readonly clock: Clock;
   readonly random: Random;
   readonly secret: Secret;
+  /** By the exchange of this run. */
+  readonly agreed: Uint8Array;
   /** We. */
   readonly member: Uint8Array;
   readonly send: Sockets['send'];
@@ -42,9 +44,10 @@ export class Reader {
   }
 
   /** Undefined for what that member did not seal, or sealed before what is known. */
-  read(payload: Uint8Array): Description | undefined {
+  read(payload: Uint8Array): Description | 'other-version' | undefined {
     const opened = this.#opener.open(payload);
-    return opened && decodeDescription(opened.body);
+    if (!opened) return undefined;
+    return decodeDescription(opened.body) ?? (isOfOtherVersion(opened.body) ? 'other-version' : undefined);
   }
 }
 
@@ -60,7 +63,7 @@ export class Peer implements Opposite {
 
   /** Nothing is sent before {@link begin}. */
   constructor(options: PeerOptions, reader: Reader, description: Description, observed: Endpoint | undefined) {
-    const { clock, random, secret, member } = options;
+    const { clock, random, secret, agreed, member } = options;
     const theirs = reader.member;
     this.#direct = options.direct;
     this.reader = reader;
@@ -86,8 +89,8 @@ export class Peer implements Opposite {
     this.agent = drive(this.ice, clock, (action) => this.#perform(action, options));
     this.channel = new Channel({
       ...options,
-      sendKey: secret.dataKey(member, theirs),
-      receiveKey: secret.dataKey(theirs, member),
+      sendKey: secret.dataKey(member, theirs, agreed),
+      receiveKey: secret.dataKey(theirs, member, agreed),
     });
   }
 

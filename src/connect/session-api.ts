@@ -34,6 +34,8 @@ export type ConnectFailure =
       /** Why no relay helped, where one was tried. */
       readonly relay?: string | undefined;
     }
+  /** The peer's nat-tool speaks another version of this. */
+  | { readonly kind: 'versions-differ' }
   | { readonly kind: 'peer-left' }
   | { readonly kind: 'network'; readonly error: NetError };
 

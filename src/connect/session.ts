@@ -12,6 +12,7 @@ import { sameBytes } from '../net/bytes.ts';
 import { deferred, untilAborted, Waits } from '../net/wait.ts';
 import type { IceAction, PairView } from '../ice/agent.ts';
 import { MEMBER_BYTES } from '../rendezvous/protocol.ts';
+import { Exchange } from './channel/exchange.ts';
 import { type Deadline, Deadlines, RARE_NUDGE_MS, usualMs } from './deadlines.ts';
 import { Fallback, isRelayed } from './fallback.ts';
 import { type Ending, HeldPath } from './held-path.ts';
@@ -20,6 +21,7 @@ import { Patience } from './patience.ts';
 import { Peer, Reader } from './peer.ts';
 import { Reception } from './reception.ts';
 import type { ConnectFailure, Established, SessionOptions } from './session-api.ts';
+import type { Description } from './signalling/description.ts';
 import {
   isFinal,
   type PeerNews,
@@ -67,6 +69,7 @@ class Session implements SignallingListener, Ending {
   readonly #deadlines: Deadlines;
   readonly #outcome = deferred<ConnectFailure | 'connected'>();
   readonly #reception: Reception;
+  readonly #exchange: Exchange;
   #peer: Peer | undefined;
   readonly #patience: Patience;
   readonly #fallback: Fallback;
@@ -88,6 +91,7 @@ class Session implements SignallingListener, Ending {
     this.#gathered = gathered;
     // It may fail before anybody waits for it.
     this.#outcome.promise.catch(() => {});
+    this.#exchange = new Exchange(random);
     this.#deadlines = new Deadlines(clock, (name) => this.#due(name));
     const note: HardWaysOptions['note'] = (event, details) => this.#note(event, details);
     this.#own = new OwnSide({
@@ -135,6 +139,7 @@ class Session implements SignallingListener, Ending {
       broken: (error) => this.#outcome.reject(error),
     });
     const hopeless = (reason: string): void => void this.#fallback.want(reason);
+    if (!secret.exchanged) this.#own.description.note({ share: this.#exchange.share });
     this.#patience = new Patience({ clock, deadlines, hard, plainMs: options.plainMs, hopeless, note });
     this.#held = new HeldPath({
       path,
@@ -215,10 +220,13 @@ class Session implements SignallingListener, Ending {
     if (known && !sameBytes(known.reader.member, member)) return;
     const reader = known?.reader ?? new Reader(this.#options.secret, member);
     const description = reader.read(payload);
-    if (!description || sameBytes(member, this.#member)) return this.#note('refused', { what: 'description' });
+    if (description === 'other-version') return this.#fail({ kind: 'versions-differ' });
+    const agreed = description && this.#agree(description, known);
+    if (!description || !agreed || sameBytes(member, this.#member))
+      return this.#note('refused', { what: 'description' });
     // Whoever came by TCP is seen where no datagram arrives.
     const observed = seen && !description.blocked ? this.#own.trust.peers(seen) : undefined;
-    const peer = known ?? this.#meet(reader, description, observed);
+    const peer = known ?? this.#meet(reader, description, observed, agreed);
     if (description.clocks) this.#own.clocks.heard(description.clocks, this.#env.clock.now());
     peer.update(description, observed);
     if (!known) this.#reception.meet(peer);
@@ -237,7 +245,15 @@ class Session implements SignallingListener, Ending {
     else if (status === 'peer-left') this.#deadlines.set('peer-left');
   }
 
-  #meet(reader: Reader, description: Peer['description'], observed: Endpoint | undefined): Peer {
+  /** What the keys of the data follow from beside the code; undefined where the peer has no part in it, or another one than before. */
+  #agree({ share }: Description, known: Peer | undefined): Uint8Array | undefined {
+    if (this.#options.secret.exchanged) return new Uint8Array();
+    const before = known?.description.share;
+    if (!share || (before && !sameBytes(before, share))) return undefined;
+    return this.#exchange.agree(share);
+  }
+
+  #meet(reader: Reader, description: Description, observed: Endpoint | undefined, agreed: Uint8Array): Peer {
     const { clock, random } = this.#env;
     const { secret } = this.#options;
     const peer = new Peer(
@@ -245,6 +261,7 @@ class Session implements SignallingListener, Ending {
         clock,
         random,
         secret,
+        agreed,
         member: this.#member,
         send: (...datagram) => this.#gathered.sockets.send(...datagram),
         isRelay: this.#isRelay,

@@ -141,6 +141,8 @@ const TEXTS = {
   'not-pasted': ({ needed }: { needed: string }) =>
     `Nothing usable was pasted from the other host. Run the same command there, and paste here ${needed}.`,
   'peer-left': () => 'The other host left before there was a path.',
+  'versions-differ': () =>
+    'The other host runs a nat-tool of another version, whose connections are made otherwise. Both need the same.',
   'no-hole': ({ reason }: { reason: string }) =>
     `There is no way through these two NATs. ${reason} A relay, a port forwarding on one router, or IPv6 would help.`,
   'no-path': ({ reason }: { reason: string }) =>

@@ -9,6 +9,7 @@ import type { Env } from '../../src/net/env.ts';
 
 const [MINE, THEIRS] = [new Uint8Array(16).fill(1), new Uint8Array(16).fill(2)];
 const secret = deriveSecret('k7qf2-m9x4t-03bsd-v8hwd');
+const AGREED = new Uint8Array(32).fill(7);
 const EMPTY: Description = { hosts: [], reflexive: [], late: undefined, profile: undefined, aim: undefined };
 const reflexive = { address: '22.23.24.25', port: 7 };
 
@@ -18,6 +19,7 @@ const peerOf = (env: Env, over: Partial<PeerOptions> = {}, member = MINE): Peer 
       clock: env.clock,
       random: seededRandom(1, 'peer'),
       secret,
+      agreed: AGREED,
       member,
       send: () => {},
       isRelay: () => false,
@@ -42,11 +44,13 @@ describe('the peer', () => {
       const sent: Uint8Array[] = [];
       const peer = peerOf(env, { transmit: (packet) => sent.push(packet) > 0 });
       peer.channel.send(Uint8Array.of(1));
-      expect(new Opener(secret.dataKey(MINE, THEIRS)).open(sent[0] as Uint8Array)?.body).toEqual(Uint8Array.of(1));
+      expect(new Opener(secret.dataKey(MINE, THEIRS, AGREED)).open(sent[0] as Uint8Array)?.body).toEqual(
+        Uint8Array.of(1),
+      );
       const got: number[] = [];
       peer.channel.onData((data) => got.push(...data));
-      peer.channel.receive(new Sealer(secret.dataKey(MINE, THEIRS)).seal(0, Uint8Array.of(2)), 0);
-      peer.channel.receive(new Sealer(secret.dataKey(THEIRS, MINE)).seal(0, Uint8Array.of(3)), 0);
+      peer.channel.receive(new Sealer(secret.dataKey(MINE, THEIRS, AGREED)).seal(0, Uint8Array.of(2)), 0);
+      peer.channel.receive(new Sealer(secret.dataKey(THEIRS, MINE, AGREED)).seal(0, Uint8Array.of(3)), 0);
       expect(got).toEqual([3]);
       peer.stop();
     });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { deriveSecret } from '../../src/connect/channel/keys.ts';
+import { Exchange } from '../../src/connect/channel/exchange.ts';
 import { Sealer } from '../../src/connect/channel/envelope.ts';
 import { type Description, encodeDescription } from '../../src/connect/signalling/description.ts';
 import type { PeerNews, SignallingListener } from '../../src/connect/signalling/signalling.ts';
@@ -182,6 +183,48 @@ describe('security', () => {
     expect(results[2]).toMatchObject({ failure: { kind: 'signal', status: 'full' } });
   });
 
+  it('says so at once where the peer is of another version, and believes no peer without a share, or with another one than before', async () => {
+    const lab = labOf();
+    const [server] = lab.servers;
+    if (!server) throw new Error('no server');
+    const [first, second] = await lab.run(async (env, signal) => {
+      const shares = [new Exchange(env.random).share, new Exchange(env.random).share];
+      const bytesOf = (value: object): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
+      const one = async (bodies: readonly Uint8Array[]): Promise<[ConnectResult, string[]]> => {
+        const events: string[] = [];
+        let listener: SignallingListener | undefined;
+        const running = connectBy(env, {
+          server,
+          secret,
+          trusted: true,
+          waitMs: 2_000,
+          plainMs: 1_000,
+          signal,
+          onEvent: ({ event }) => events.push(event),
+          makeSignalling: () => ({ subscribe: (next) => (listener = next), publish: () => {}, close: () => {} }),
+        });
+        await sleep(env, 50);
+        const member = new Uint8Array(16).fill(1);
+        const sealer = new Sealer(secret.descriptionKey(member));
+        for (const body of bodies) listener?.peer({ member, payload: sealer.seal(0, body), observed: undefined });
+        return [await running, events];
+      };
+      const told = shares.map((share) => encodeDescription({ ...NOTHING, share }));
+      const zero = encodeDescription({ ...NOTHING, share: new Uint8Array(32) });
+      return [
+        await one([bytesOf({ v: 1, h: [], r: [] })]),
+        await one([encodeDescription(NOTHING), zero, ...told]),
+      ] as const;
+    });
+    expect(first[0]).toMatchObject({ kind: 'failed', failure: { kind: 'versions-differ' } });
+    expect(second[1].filter((event) => event === 'peer' || event === 'refused')).toEqual([
+      'refused',
+      'refused',
+      'peer',
+      'refused',
+    ]);
+  });
+
   it('listens to the first member that has the code, and to no third one', async () => {
     const lab = labOf();
     const [server] = lab.servers;
@@ -191,7 +234,8 @@ describe('security', () => {
       let listener: SignallingListener | undefined;
       const news = (member: number, host: string): PeerNews => {
         const name = new Uint8Array(16).fill(member);
-        const description = { ...NOTHING, reflexive: [{ address: host, port: 9 }] };
+        const { share } = new Exchange(env.random);
+        const description = { ...NOTHING, share, reflexive: [{ address: host, port: 9 }] };
         const payload = new Sealer(secret.descriptionKey(name)).seal(0, encodeDescription(description));
         return { member: name, payload, observed: undefined };
       };
@@ -383,7 +427,7 @@ describe('what may go wrong', () => {
   it('a block that is used up is not tried again', async () => {
     // Most of so small a block is taken by what came before.
     const results = await Promise.all(
-      Array.from({ length: 12 }, (_, i) =>
+      Array.from({ length: 72 }, (_, i) =>
         runPair({ nat: 'symmetric', nat2: 'symmetric,ports=block:64', seed: i + 1, laterMs: ((i + 1) * 137) % 1500 }),
       ),
     );

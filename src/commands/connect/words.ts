@@ -73,7 +73,7 @@ export function troubleInWords(trouble: Trouble, server: string, credentials: Cr
 export type ByHand = Pick<Args, 'manual' | 'sdp'>;
 
 const PASTED = {
-  token: 'its token, one line that begins with nt1.',
+  token: 'its token, one line that begins with nt2.',
   lines: 'its lines, a=ice-ufrag, a=ice-pwd and a=candidate',
 };
 
@@ -99,8 +99,9 @@ export function failureFinding(
     case 'nobody-came':
       if (pasted) return finding('not-pasted', { needed: pasted });
       return finding('nobody-came', { server: open.length > 0 ? open.join(', ') : server });
+    case 'versions-differ':
     case 'peer-left':
-      return finding('peer-left');
+      return finding(failure.kind);
     case 'hopeless':
       return finding('no-hole', { reason: failure.reason });
     case 'no-path':

@@ -1,4 +1,7 @@
-/** The keys that both sides derive from the code that they share (HKDF, RFC 5869). */
+/**
+ * The keys that both sides derive (HKDF, RFC 5869): from the code that they share where they meet and look for each other, and, for the data, from
+ * what they have agreed on in this run too (`exchange.ts`), so that who records it all and learns the code later reads nothing.
+ */
 import { hkdfSync } from 'node:crypto';
 import { credentialsFrom, type IceCredentials } from '../../ice/credentials.ts';
 
@@ -14,26 +17,32 @@ export interface Secret {
   descriptionKey(member: Uint8Array): Uint8Array;
   /** ICE user name fragment and password of this member. */
   iceOf(member: Uint8Array): IceCredentials;
-  /** Data from one member to the other, AES-256. 32 bytes. */
-  dataKey(from: Uint8Array, to: Uint8Array): Uint8Array;
+  /** Data from one member to the other, AES-256, 32 bytes. `agreed`: by the exchange of this run, 32 bytes. */
+  dataKey(from: Uint8Array, to: Uint8Array, agreed: Uint8Array): Uint8Array;
+  /** It comes of an exchange itself, so that the descriptions need none. */
+  readonly exchanged?: true;
 }
 
 /** The keys of both sides, from the code that they share or from other key material (80 bits and more). */
 export function deriveSecret(material: Uint8Array | string): Secret {
   const bytes = typeof material === 'string' ? new TextEncoder().encode(material) : material;
-  const derive = (purpose: string, length: number, ...context: readonly Uint8Array[]): Uint8Array => {
-    const info = new Uint8Array([
-      ...new TextEncoder().encode(`nat-tool connect 1 ${purpose} `),
-      ...context.flatMap((each) => [each.length, ...each]),
-    ]);
-    return new Uint8Array(hkdfSync('sha256', bytes, 'nat-tool', info, length));
-  };
+  const derive = (purpose: string, length: number, ...context: readonly Uint8Array[]): Uint8Array =>
+    expand(bytes, `1 ${purpose}`, length, context);
   return {
     room: (generation = 0) => derive(`room ${generation}`, 16),
     topic: (generation = 0) => derive(`topic ${generation}`, 16),
     meetingKey: (generation = 0) => derive(`meeting ${generation}`, 32),
     descriptionKey: (member) => derive('description', 32, member),
     iceOf: (member) => credentialsFrom(derive('ice', 24, member)),
-    dataKey: (from, to) => derive('data', 32, from, to),
+    dataKey: (from, to, agreed) => expand(new Uint8Array([...bytes, ...agreed]), '2 data', 32, [from, to]),
   };
+}
+
+/** `purpose`: with the version of what it is for. */
+function expand(material: Uint8Array, purpose: string, length: number, context: readonly Uint8Array[]): Uint8Array {
+  const info = new Uint8Array([
+    ...new TextEncoder().encode(`nat-tool connect ${purpose} `),
+    ...context.flatMap((each) => [each.length, ...each]),
+  ]);
+  return new Uint8Array(hkdfSync('sha256', material, 'nat-tool', info, length));
 }

@@ -5,6 +5,7 @@ import { parseEndpoint } from '../../net/host-port.ts';
 import type { AllocationPattern, PortAllocation } from '../../nat/allocation.ts';
 import { MOST_PAYLOAD } from '../../rendezvous/protocol.ts';
 import { ENVELOPE_OVERHEAD } from '../channel/envelope.ts';
+import { SHARE_BYTES } from '../channel/exchange.ts';
 import type { Profile } from '../../nat/profile.ts';
 
 /** Public ports that a side's next mapping will have, likely: `from`, `from + step`, … */
@@ -30,6 +31,8 @@ export interface Fresh {
 export interface Description {
   /** Of the main socket, on its own interfaces. */
   readonly hosts: readonly Endpoint[];
+  /** Our public half of the exchange, 32 bytes; not where the keys come of another one. */
+  readonly share?: Uint8Array | undefined;
   /** Of the main socket, as STUN servers saw it. */
   readonly reflexive: readonly Endpoint[];
   /** Of the socket whose first packets die on the way. */
@@ -55,6 +58,8 @@ export interface ClockReading {
   readonly least: number | undefined;
 }
 
+/** 2: with a share of the exchange that the keys of the data follow from. */
+const VERSION = 2;
 const MOST_HOSTS = 8;
 /** One of each family, and of a second relay. */
 const MOST_RELAYED = 4;
@@ -86,6 +91,7 @@ export function encodeDescription(description: Description): Uint8Array {
 
 function encoded({
   hosts,
+  share,
   reflexive,
   late,
   mapped,
@@ -100,7 +106,8 @@ function encoded({
   const open = openPort(mapped);
   return new TextEncoder().encode(
     JSON.stringify({
-      v: 1,
+      v: VERSION,
+      ...(share && { k: Buffer.from(share).toString('base64url') }),
       h: hosts.map(formatEndpoint),
       // To those who know of no such ports, it is one more public side.
       r: (open ? [...reflexive.slice(0, 1), open] : reflexive.slice(0, 2)).map(formatEndpoint),
@@ -135,21 +142,32 @@ function encoded({
 export const openPort = (mapped: Description['mapped']): Endpoint | undefined =>
   mapped === 'asked' ? undefined : mapped;
 
-/** Undefined for anything that {@link encodeDescription} did not write. */
-export function decodeDescription(bytes: Uint8Array): Description | undefined {
-  let value: unknown;
+function recordIn(bytes: Uint8Array): Readonly<Record<string, unknown>> | undefined {
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return isRecord(value) ? value : undefined;
   } catch {
     return undefined;
   }
-  if (!isRecord(value) || value['v'] !== 1) return undefined;
+}
+
+/** Written by a nat-tool of another version. */
+export const isOfOtherVersion = (bytes: Uint8Array): boolean => {
+  const version = recordIn(bytes)?.['v'];
+  return isWhole(version, 1, 99) && version !== VERSION;
+};
+
+/** Undefined for anything that {@link encodeDescription} did not write. */
+export function decodeDescription(bytes: Uint8Array): Description | undefined {
+  const value = recordIn(bytes);
+  if (value?.['v'] !== VERSION) return undefined;
   const hosts = endpoints(value['h'], MOST_HOSTS);
   const outside = endpoints(value['r'], 2);
   if (!hosts || !outside) return undefined;
   const open = value['u'] === 1 ? outside.at(-1) : undefined;
   return {
     hosts,
+    share: readShare(value['k']),
     reflexive: open ? outside.slice(0, -1) : outside,
     late: typeof value['l'] === 'string' ? usable(value['l']) : undefined,
     mapped: open ?? (value['u'] === 0 ? 'asked' : undefined),
@@ -177,6 +195,11 @@ function endpoints(value: unknown, most: number): Endpoint[] | undefined {
     .map((each) => (typeof each === 'string' ? usable(each) : undefined))
     .filter((each) => each !== undefined);
   return all.length === value.length ? all : undefined;
+}
+
+function readShare(value: unknown): Uint8Array | undefined {
+  const share = typeof value === 'string' && value.length === 43 ? Buffer.from(value, 'base64url') : undefined;
+  return share?.length === SHARE_BYTES ? new Uint8Array(share) : undefined;
 }
 
 function readProfile({ m, f, p, c }: Readonly<Record<string, unknown>>): Profile | undefined {

@@ -1,28 +1,40 @@
-/** Signalling by two tokens that people paste over any chat. The chat is trusted: whoever reads both tokens can read the data. */
+/**
+ * Signalling by two tokens that people paste over any chat. The chat is trusted to bring them unchanged: whoever reads both learns where the two
+ * are, and cannot read the data.
+ */
 import { Waits } from '../../net/wait.ts';
 import type { Endpoint } from '../../net/address.ts';
 import type { Clock, Random } from '../../net/env.ts';
 import type { Resender } from '../../net/resend.ts';
 import type { Credentials } from '../../stun/client.ts';
 import type { StunMux } from '../../stun/mux.ts';
+import { Exchange } from '../channel/exchange.ts';
 import { deriveSecret, type Secret } from '../channel/keys.ts';
 import { askPublicSide, keepMapping, type Trouble } from './public-side.ts';
-import { formatToken, parseToken, SHARE_BYTES, TokenError } from './token.ts';
+import { formatToken, parseToken, TokenError } from './token.ts';
 import type { Observed, Signalling, SignallingListener } from './signalling.ts';
 
-/** Keys from both sides' shares. They exist once the peer's is known; until then only what the chat may read is sealed. */
+/** Keys from an exchange by the tokens. They exist once the peer's is known; until then only what the chat may read is sealed. */
 export class SharedSecret implements Secret {
-  readonly share: Uint8Array;
+  readonly exchanged = true;
+  readonly #exchange: Exchange;
   readonly #open = deriveSecret('manual');
   #both: Secret | undefined;
 
   constructor(random: Random) {
-    this.share = random.bytes(SHARE_BYTES);
+    this.#exchange = new Exchange(random);
   }
 
+  get share(): Uint8Array {
+    return this.#exchange.share;
+  }
+
+  /** Throws {@link TokenError}. */
   meet(theirs: Uint8Array): void {
+    const agreed = this.#exchange.agree(theirs);
+    if (!agreed) throw new TokenError('damaged', 'the token is damaged: its key is none');
     const ordered = [Buffer.from(this.share), Buffer.from(theirs)].sort(Buffer.compare);
-    this.#both = deriveSecret(new Uint8Array(Buffer.concat(ordered)));
+    this.#both = deriveSecret(new Uint8Array(Buffer.concat([agreed, ...ordered])));
   }
 
   room = (): Uint8Array => this.#open.room();
@@ -30,7 +42,7 @@ export class SharedSecret implements Secret {
   meetingKey = (): Uint8Array => this.#open.meetingKey();
   descriptionKey = (member: Uint8Array): Uint8Array => this.#open.descriptionKey(member);
   iceOf = (member: Uint8Array): ReturnType<Secret['iceOf']> => this.#known().iceOf(member);
-  dataKey = (from: Uint8Array, to: Uint8Array): Uint8Array => this.#known().dataKey(from, to);
+  dataKey = (from: Uint8Array, to: Uint8Array): Uint8Array => this.#known().dataKey(from, to, new Uint8Array());
 
   #known(): Secret {
     if (!this.#both) throw new Error("the peer's share is not known yet");

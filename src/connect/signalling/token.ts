@@ -1,15 +1,15 @@
 /** What people paste over a chat: who this side is, its half of the secret, and what it tells of itself, as one word with a check. Pure. */
 import { createHash } from 'node:crypto';
+import { SHARE_BYTES } from '../channel/exchange.ts';
 import { MEMBER_BYTES, MOST_PAYLOAD } from '../../rendezvous/protocol.ts';
 
-const PREFIX = 'nt1.';
-export const SHARE_BYTES = 32;
+const PREFIX = 'nt2.';
 const CHECK_BYTES = 4;
 const HEAD = MEMBER_BYTES + SHARE_BYTES;
 
 /** Text that is no token. */
 export class TokenError extends Error {
-  readonly kind: 'no-token' | 'damaged' | 'own';
+  readonly kind: 'no-token' | 'damaged' | 'own' | 'other-version';
   constructor(kind: TokenError['kind'], message: string) {
     super(message);
     this.name = 'TokenError';
@@ -19,7 +19,7 @@ export class TokenError extends Error {
 
 export interface Token {
   readonly member: Uint8Array;
-  /** This side's half of what the keys follow from. */
+  /** This side's public half of the exchange that the keys follow from. */
   readonly share: Uint8Array;
   readonly payload: Uint8Array;
 }
@@ -36,6 +36,8 @@ export function formatToken({ member, share, payload }: Token): string {
 export function parseToken(text: string): Token {
   const whole = text.replace(/\s/g, '');
   const body = whole.slice(PREFIX.length);
+  if (/^nt\d+\./.test(whole) && !whole.startsWith(PREFIX))
+    throw new TokenError('other-version', 'the token is of another version of nat-tool: both hosts need the same');
   if (!whole.startsWith(PREFIX) || !/^[A-Za-z0-9_-]*$/.test(body))
     throw new TokenError('no-token', `a token begins with ${PREFIX} and goes on with letters, digits, - and _`);
   const bytes = new Uint8Array(Buffer.from(body, 'base64url'));

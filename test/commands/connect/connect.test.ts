@@ -311,13 +311,13 @@ describe('nat-tool connect', () => {
   ])('goes by two tokens and any STUN server: %s and %s', async (nat, nat2, path) => {
     const both = await byHand(
       SERVER,
-      /nt1\.\S+(?=\n)/,
+      /nt2\.\S+(?=\n)/,
       {
         nat,
         second: { nat: nat2 },
         servers: [{ name: 'stun.example.net', addresses: ['40.30.20.10', '40.30.20.11'], faults: ['duplicate'] }],
       },
-      'nt1.broken\n',
+      'nt2.broken\n',
     );
     expect(both.map((each) => [each.status, json(each).data['path']])).toEqual([
       [0, path],
@@ -329,7 +329,7 @@ describe('nat-tool connect', () => {
   it.each(['lie-private', 'lie-zero', 'lie-family'] as const)(
     'believes no server that says what cannot be true: %s',
     async (fault) => {
-      const both = await byHand([...SERVER], /nt1\.\S+(?=\n)/, {
+      const both = await byHand([...SERVER], /nt2\.\S+(?=\n)/, {
         nat: 'full-cone',
         second: { nat: 'full-cone' },
         limitMs: 1_000_000,
@@ -408,7 +408,7 @@ describe('nat-tool connect', () => {
     ['says nothing', { faults: ['no-mapped-address'] }, 'names no address that can be ours'],
   ] as const)('says before the line to paste that the server %s', async (_, spec, why) => {
     for (const [words, pick] of [
-      [[], /nt1\.\S+(?=\n)/],
+      [[], /nt2\.\S+(?=\n)/],
       [['--sdp'], /a=ice-ufrag[\s\S]*end-of-candidates/],
     ] as const) {
       const lab = new Lab({
@@ -427,8 +427,8 @@ describe('nat-tool connect', () => {
   });
 
   it.each([
-    ['nothing', [], '', 'one line that begins with nt1.'],
-    ['garbage', [], 'hello there\n', 'one line that begins with nt1.'],
+    ['nothing', [], '', 'one line that begins with nt2.'],
+    ['garbage', [], 'hello there\n', 'one line that begins with nt2.'],
     ['nothing', ['--sdp'], '', 'a=candidate'],
     ['garbage', ['--sdp'], 'hello there\n\n', 'a=candidate'],
   ])('says what is needed where %s is pasted (%j)', async (_, words, stdin, needed) => {
@@ -438,7 +438,7 @@ describe('nat-tool connect', () => {
     expect(result.stderr).toContain('Nothing usable was pasted from the other host.');
     expect(result.stderr).toContain(needed);
     expect(result.stderr).not.toContain('same code');
-    if (stdin !== '') expect(result.stderr).toMatch(words.length > 0 ? /cannot be used/ : /A token begins with nt1\./);
+    if (stdin !== '') expect(result.stderr).toMatch(words.length > 0 ? /cannot be used/ : /A token begins with nt2\./);
   });
 
   it('says what .local names are worth', async () => {
@@ -459,7 +459,7 @@ describe('nat-tool connect', () => {
   });
 
   it.each([
-    [[] as string[], /nt1\.\S+(?=\n)/],
+    [[] as string[], /nt2\.\S+(?=\n)/],
     [['--sdp'], /a=ice-ufrag[\s\S]*end-of-candidates/],
   ] as const)(
     'gives a STUN server the credentials that it wants, and says where they belong: %j',
@@ -497,7 +497,7 @@ describe('nat-tool connect', () => {
   it('says that the other host told no public address', async () => {
     const both = await byHand(
       [],
-      /nt1\.\S+(?=\n)/,
+      /nt2\.\S+(?=\n)/,
       {
         nat: 'full-cone',
         second: { nat: 'full-cone' },

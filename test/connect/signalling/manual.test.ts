@@ -141,6 +141,8 @@ describe('the shared secret', () => {
     expect(a.dataKey(MINE, THEIRS)).toEqual(b.dataKey(MINE, THEIRS));
     expect(a.iceOf(MINE)).toEqual(b.iceOf(MINE));
     expect(c.dataKey(MINE, THEIRS)).not.toEqual(b.dataKey(MINE, THEIRS));
+    // A key whose secret everybody knows.
+    expect(() => of('d').meet(new Uint8Array(32))).toThrow('its key is none');
   });
 
   it('seals descriptions before the other share is known, and nothing else', () => {

@@ -59,15 +59,15 @@ const TOKEN = formatToken({
 export const token: Target = {
   name: 'token',
   seeds: [text(TOKEN), text(` ${TOKEN.slice(0, 30)}\n${TOKEN.slice(30)} `)],
-  words: ['nt1.', '\n', ' ', '='],
+  words: ['nt2.', '\n', ' ', '='],
   run: (input) =>
     takes(() => {
       const found = parseToken(read(input));
       demand(isDeepStrictEqual(parseToken(formatToken(found)), found), 'a token means the same when written and read');
     }, TokenError),
   large: (size) => [
-    text(`nt1.${'A'.repeat(size)}`),
-    text(`nt1.${' \n'.repeat(size / 2)}`),
+    text(`nt2.${'A'.repeat(size)}`),
+    text(`nt2.${' \n'.repeat(size / 2)}`),
     text('\u00a0'.repeat(size)),
   ],
 };
