@@ -32,6 +32,11 @@ export class Outsides {
     return this.#byLocal.get(local);
   }
 
+  /** Whether it stands for any of them. */
+  has(outside: string): boolean {
+    return [...this.#byLocal.values()].includes(outside);
+  }
+
   set(local: string, outside: string): void {
     this.#byLocal.set(local, outside);
   }
@@ -75,6 +80,14 @@ export function plan(args: Asked, interfaces: readonly InterfaceAddress[]): Plan
     if (addresses && !addresses.includes(own))
       throw new UsageError(`--advertise: ${own} is not among the addresses of --address`);
     if (outsides.of(own) !== undefined) throw new UsageError(`--advertise: ${own} is given twice`);
+    // Clients would take it for two addresses, and be told of a filtering that nobody has.
+    if (outsides.has(outside))
+      throw new UsageError(`--advertise: ${outside} is given twice; each address has a public one of its own`);
+    if (!addresses && !interfaces.some(({ address }) => address === own))
+      throw new UsageError(
+        `--advertise: ${own} is not an address of this host`,
+        here.length === 0 ? undefined : `It has ${here.slice(0, 3).join(', ')}${here.length > 3 ? ', …' : ''}.`,
+      );
     outsides.set(own, outside);
   }
   return { addresses, outsides };

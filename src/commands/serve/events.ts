@@ -138,6 +138,11 @@ const ROLE_WORDS: Readonly<Record<Role, string>> = {
   A2P2: ' (A2P2, both alternate)',
 };
 
+const OBSTACLES: Readonly<Record<NonNullable<PartnerNews['why']>, string>> = {
+  'other-ports': 'for it serves other ports than this host (--port, --alternate-port)',
+  'same-address': 'for it has the same public address as this host',
+  'private-address': 'for its public address is unknown (--advertise)',
+};
 const PARTNER_WORDS: Readonly<Record<PartnerNews['state'], string>> = {
   up: 'there',
   slow: 'too far away',
@@ -153,7 +158,7 @@ export function line(event: ServeEvent): string | undefined {
     case 'request':
       return `${event.transport} ${event.from} asked ${event.role}: ${event.answeredFrom === null ? 'no answer' : `answered from ${event.answeredFrom}`}`;
     case 'partner':
-      return `partner ${event.host} is ${PARTNER_WORDS[event.state]}${event.state === 'away' && event.forged > 0 ? ', or has another secret' : ''}${event.rttMs === null ? '' : ` (${event.rttMs} ms)`}: ${event.other === null ? 'no other address is told' : `other address ${event.other}`}`;
+      return `partner ${event.host} is ${PARTNER_WORDS[event.state]}${event.state === 'away' && event.forged > 0 ? ', or has another secret' : ''}${event.rttMs === null ? '' : ` (${event.rttMs} ms)`}: ${event.other === null ? `no other address is told${event.why === null ? '' : `, ${OBSTACLES[event.why]}`}` : `other address ${event.other}`}`;
     case 'counters':
       return inWords(event);
     case 'allocated':

@@ -50,8 +50,15 @@ async function identityOf({ cert, key }: Args, context: Readable): Promise<TlsId
 }
 
 const MOST_BYTES = 16 * 1024 * 1024;
-const read = async (path: string, context: Readable): Promise<string> =>
-  new TextDecoder().decode(await context.readFile(path, MOST_BYTES));
+async function read(path: string, context: Readable): Promise<string> {
+  const bytes = await context.readFile(path, MOST_BYTES);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    // What could not be read as it was meant would be a password that nobody can give.
+    throw new UsageError(`'${path}' is no text in UTF-8`);
+  }
+}
 
 /** Without those that are empty or begin with `#`. */
 const linesOf = (text: string): string[] =>
@@ -71,6 +78,7 @@ function parseUsers(text: string, path: string): Map<string, string> {
     // Never the line itself: it holds a password.
     if (at < 1 || !isOpaqueString(name) || !isOpaqueString(password))
       throw new UsageError(`--users: line ${i + 1} of '${path}' is not name:password`);
+    if (users.has(name)) throw new UsageError(`--users: line ${i + 1} of '${path}' names ${name} a second time`);
     users.set(name, password);
   }
   return users;

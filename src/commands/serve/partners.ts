@@ -43,6 +43,8 @@ export interface PartnerNews {
   /** What clients are told as the other address; null where it plays no second address. */
   readonly other: string | null;
   readonly rttMs: number | null;
+  /** Where it is there and plays no second address: what keeps it from that. */
+  readonly why: 'same-address' | 'other-ports' | 'private-address' | null;
   /** Words that were not made with our secret, so far. */
   readonly forged: number;
 }
@@ -157,8 +159,17 @@ export class Partners {
       other: other ? formatEndpoint(other) : null,
       forged: link.service.counters.forged,
       rttMs: partner ? Math.round(partner.rttMs * 10) / 10 : null,
+      why: state === 'up' && partner && !other ? obstacle(partner, server) : null,
     });
   }
+}
+
+/** What keeps a partner that is there from being a second address. */
+function obstacle({ at, inside, outside }: Partner, { endpoints, advertised }: Listening): PartnerNews['why'] {
+  const own = [endpoints, advertised].map(({ A1P1 }) => A1P1?.address);
+  const other = [at.address, inside.A1P1?.address, outside.A1P1?.address];
+  if (inside.A1P1?.port !== endpoints.A1P1?.port || inside.A1P2?.port !== endpoints.A1P2?.port) return 'other-ports';
+  return other.some((each) => each !== undefined && own.includes(each)) ? 'same-address' : 'private-address';
 }
 
 /** A partner on the outside sees our public address: that of a 1:1 NAT where the port is the same. */

@@ -51,7 +51,7 @@ export interface Serving {
 /** `secret`: of the partners, where there is one. */
 export async function start(env: Env, args: Args, secret: string, hooks: Hooks, signal: AbortSignal): Promise<Serving> {
   const { addresses, outsides } = plan(args, env.interfaces());
-  if (addresses?.[1] !== undefined && args.port === args.alternatePort && args.port !== 0) {
+  if ((addresses?.[1] !== undefined || args.partner) && args.port === args.alternatePort && args.port !== 0) {
     throw new UsageError(`--alternate-port: must differ from --port ${args.port}`);
   }
   if (addresses?.[1] !== undefined && args.partner)
@@ -203,6 +203,8 @@ function inContext(error: NetError, addresses: ListenOptions['addresses'], { por
         error.code,
         error,
       );
+    case 'tls':
+      return new NetError(error.kind, `--cert, --key: ${error.message}`, error.code, error);
     default:
       return error;
   }

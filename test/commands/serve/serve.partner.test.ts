@@ -178,6 +178,8 @@ describe('two partners', () => {
       const { found, x } = await partners({ nat: 'full-cone', ...world }, (on) => detected(on('A')));
       expect(found).toMatchObject({ filtering: expect.not.stringMatching('^endpoint'), asked: { alternate: null } });
       expect(x.report.data).toMatchObject({ rfc5780: false });
+      const said = x.events.find(({ event, state }) => event === 'partner' && state === 'up');
+      if (world.words) expect(said).toMatchObject({ other: null, why: 'other-ports' });
     }
   });
 

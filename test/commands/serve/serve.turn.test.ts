@@ -189,13 +189,18 @@ describe('misuse', () => {
     [['--secrets', 'secrets'], /--secrets is for --turn/],
     [['--turn', '--users', 'missing'], /cannot read 'missing'/],
     [['--turn', '--users', 'bad'], /line 2 of 'bad' is not name:password/],
+    [['--turn', '--users', 'twice'], /line 2 of 'twice' names alice a second time/],
+    [['--partner', '40.30.20.61', '--alternate-port', '3478'], /--alternate-port: must differ/],
     [['--cert', 'users'], /--cert and --key/],
     [['--turn', '--relay-ports', '80-90'], /two ports from 1024/],
     [['--turn', '--relay-ports', '60000-50000'], /two ports from 1024/],
     [['--turn', '--allow-peer', '10.0.0.0/33'], /a network such as/],
     [['--turn', '--realm', 'x'.repeat(33)], /1 to 32 characters/],
   ])('serve %j', async (words, expected) => {
-    const { status, stderr } = await run(['serve', ...words], { files: { ...files, bad: 'alice:x\nsecret-alone\n' } });
+    const { status, stderr } = await run(['serve', ...words], {
+      files: { ...files, bad: 'alice:x\nsecret-alone\n', twice: 'alice:x\nalice:secret-alone\n' },
+      environment: { NAT_TOOL_PARTNER_SECRET: 'a secret of the two' },
+    });
     expect(status).toBe(2);
     expect(stderr).toMatch(expected);
     expect(stderr).not.toContain('secret-alone');
