@@ -4,7 +4,9 @@ import { execute, loadAll } from './cli/execute.ts';
 import type { Host } from './cli/host.ts';
 import type { ExitStatus, Writer } from './commands/command.ts';
 import { COMMANDS } from './commands/index.ts';
+import { faultInFull } from './net/error-words.ts';
 import { createNodeEnv } from './node/env.ts';
+import { nodeProcesses } from './node/processes.ts';
 import type { Shell } from './node/shell.ts';
 
 /** From package.json, put in by the build. */
@@ -86,10 +88,15 @@ async function main(): Promise<void> {
         restore();
         handler();
       };
-      const restore = (): void => void process.off('SIGTERM', first).off('SIGTERM', stop).on('SIGTERM', stop);
-      process.off('SIGTERM', stop).on('SIGTERM', first);
+      // The new one first: a signal that has come and is still to be told is lost where for a moment nobody listens.
+      const restore = (): void => {
+        if (!process.listeners('SIGTERM').includes(stop)) process.on('SIGTERM', stop);
+        process.off('SIGTERM', first);
+      };
+      process.on('SIGTERM', first).off('SIGTERM', stop);
       return restore;
     },
+    processes: nodeProcesses(process.argv[1] ?? '', NAT_TOOL_VERSION),
     vitals: () => {
       const { rss, heapUsed } = process.memoryUsage();
       const { user, system } = process.cpuUsage();
@@ -163,9 +170,7 @@ function dieAtOnce(): void {
 }
 
 function crash(error: unknown): never {
-  say(
-    `nat-tool: internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\nThis is a bug in nat-tool. Please report it.\n`,
-  );
+  say(`nat-tool: internal error: ${faultInFull(error)}\nThis is a bug in nat-tool. Please report it.\n`);
   const bug: ExitStatus = 70;
   process.exit(bug);
 }

@@ -23,7 +23,7 @@ const FLOORS: Readonly<Record<string, number>> = {
 };
 /** The worlds: they stand on floors 0–2, and only these may know them. */
 const LEAVES: Readonly<Record<string, (file: string) => boolean>> = {
-  node: (file) => file === 'start.ts' || file === 'main.ts' || file === 'index.ts',
+  node: (file) => ['start.ts', 'main.ts', 'worker.ts', 'index.ts'].includes(file),
   lab: (file) => file.startsWith('commands/lab/'),
 };
 /** The rooms that each of them stands on. */

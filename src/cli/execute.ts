@@ -167,6 +167,7 @@ async function runCommand(command: Command, args: AnyArgs, globals: Globals, hos
     onHup: (handler) => void endings.push(host.onHup(handler)),
     onTerm: (handler) => void endings.push(host.onTerm(handler)),
     vitals: () => host.vitals?.(),
+    processes: host.processes,
     shell: async (line, variables, ourPlace = false) =>
       (await host.shell?.(line, variables, host.signal, ourPlace)) ?? null,
     readFile: (path, most) => readFile(path, most, host),
@@ -230,6 +231,7 @@ async function invoke(
     onUsr2: () => () => {},
     onHup: () => () => {},
     onTerm: () => () => {},
+    processes: undefined,
     shell: noShell,
     io: {
       ...host.io,

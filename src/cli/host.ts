@@ -2,6 +2,7 @@
 import type { Io, Vitals } from '../commands/command.ts';
 import type { CommandList } from '../commands/index.ts';
 import type { Env } from '../net/env.ts';
+import type { Processes } from '../net/processes.ts';
 import { wantsUnicode } from '../render/theme.ts';
 import { typography } from '../render/words.ts';
 
@@ -32,6 +33,8 @@ export interface Host {
   onTerm(handler: () => void): () => void;
   /** What the process uses. */
   vitals?(): Vitals;
+  /** See Context. */
+  readonly processes?: Processes | undefined;
   /** Words to suggest beside the commands' names. */
   readonly alsoKnown?: readonly string[] | undefined;
   /** Colour as decided outside; the command line can still overrule it. */

@@ -1,6 +1,7 @@
 /** What a subcommand is: its command line as data, from which parser, help, man page and completion are made, and what it does. */
 import type { Family } from '../net/address.ts';
 import type { Env } from '../net/env.ts';
+import type { Processes } from '../net/processes.ts';
 import type { Block } from '../render/block.ts';
 import type { Theme } from '../render/theme.ts';
 import type { Report } from '../report/report.ts';
@@ -184,6 +185,8 @@ export interface Context<Event = unknown> {
   onTerm(handler: () => void): void;
   /** What the process uses; undefined where it is none of its own. */
   vitals(): Vitals | undefined;
+  /** Processes of ours that can share its sockets; undefined where the system, or the simulated network, has none. */
+  readonly processes: Processes | undefined;
   /** Calls `handler` on SIGHUP, which then ends nothing, until the command ends; does nothing where there is no such signal. */
   onHup(handler: () => void): void;
   /**

@@ -67,6 +67,8 @@ export interface UdpOptions {
   readonly remote?: Endpoint | undefined;
   /** SO_REUSEADDR: shares the port with another socket that asked for the same. */
   readonly reuse?: boolean | undefined;
+  /** Other processes of this program are to answer on it too (see `net/processes.ts`). Where the system does it, each then has a socket of its own on the same port, and a sender always comes to the same one (SO_REUSEPORT). */
+  readonly shared?: boolean | undefined;
   /** SO_RCVBUF, bytes. */
   readonly receiveBuffer?: number | undefined;
 }

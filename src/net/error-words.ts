@@ -41,3 +41,7 @@ export const errorWords = (error: NetError): string => {
   if (isRefusedOnTheWay(error)) return ON_THE_WAY_WORDS;
   return (NET_ERROR_WORDS as Partial<Record<NetErrorKind, string>>)[kind] ?? message;
 };
+
+/** A fault of ours, for whoever is to report it. */
+export const faultInFull = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : String(error);

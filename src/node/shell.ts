@@ -1,13 +1,6 @@
 /** Commands of the user's, run by the system's shell in a process group of their own. */
 import { type ChildProcess, spawn } from 'node:child_process';
-
-/** What our own environment may hold that is for us alone: a command's environment can be read by whatever it starts, and is often logged. */
-const SECRETS: readonly string[] = [
-  'NAT_TOOL_CODE',
-  'NAT_TOOL_PASSWORD',
-  'NAT_TOOL_PARTNER_SECRET',
-  'NAT_TOOL_TURN_SECRET',
-];
+import { withoutSecrets } from './environment.ts';
 
 /** What is asked to end and does not is ended, after so long, in milliseconds. */
 const GRACE_MS = 2_000;
@@ -71,6 +64,3 @@ function endGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
     // It has ended by itself.
   }
 }
-
-const withoutSecrets = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
-  Object.fromEntries(Object.entries(environment).filter(([name]) => !SECRETS.includes(name.toUpperCase())));

@@ -9,7 +9,7 @@ import { closedError, toConnectError, toIcmpError, toNetError } from './errors.t
 const USUAL_TTL = 64;
 
 /** Every address that reaches a socket is a literal: nothing is looked up, so a send leaves in the turn in which it began. */
-const literal = (
+export const literal = (
   address: string,
   family: unknown,
   done: (error: null, address: string, family: unknown) => void,
@@ -19,22 +19,58 @@ const literal = (
 export const nodeUdp: Udp = {
   open: async (options, signal) => {
     signal?.throwIfAborted();
-    const socket = create(options);
     const warm = warmUp();
-    try {
-      await bind(socket, options);
-      if (options.remote) await connect(socket, options.remote);
-      await warm;
-      if (options.receiveBuffer !== undefined) growReceiveBuffer(socket, options.receiveBuffer);
-      signal?.throwIfAborted();
-    } catch (error) {
-      socket.close();
-      if (signal?.aborted) throw signal.reason;
-      throw toNetError(error);
-    }
-    return new NodeUdpSocket(socket, options.remote !== undefined);
+    const beside = options.shared === true && canStandBeside;
+    // Another program of this user could stand beside us too, and take a part of what is ours.
+    if (beside && options.port !== 0) await isFree(options);
+    return open(options, beside, warm, signal);
   },
 };
+
+/** One more on the port of one that stands beside others. */
+export const openBeside = (options: UdpOptions): Promise<UdpSocket> => open(options, true, warmUp());
+
+async function open(
+  options: UdpOptions,
+  beside: boolean,
+  warm: Promise<void>,
+  signal?: AbortSignal,
+): Promise<NodeUdpSocket> {
+  const socket = create(options, beside);
+  try {
+    // Nothing that comes to it may be lost while this one is not ready.
+    if (beside) await warm;
+    await bind(socket, options);
+    if (options.remote) await connect(socket, options.remote);
+    await warm;
+    if (options.receiveBuffer !== undefined) growReceiveBuffer(socket, options.receiveBuffer);
+    signal?.throwIfAborted();
+  } catch (error) {
+    socket.close();
+    if (signal?.aborted) throw signal.reason;
+    throw toNetError(error);
+  }
+  return new NodeUdpSocket(socket, options.remote !== undefined, beside ? options : undefined);
+}
+
+/** SO_REUSEPORT that spreads datagrams by their source: Linux and FreeBSD have it, and Node since 22.12 and 23.1. */
+const canStandBeside = ((): boolean => {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const known = major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12);
+  return known && ['linux', 'freebsd'].includes(process.platform);
+})();
+
+/** Rejects with NetError where somebody has the port, those who would share it included. */
+async function isFree(options: UdpOptions): Promise<void> {
+  const socket = create(options, false);
+  try {
+    await bind(socket, options);
+  } catch (error) {
+    throw toNetError(error);
+  } finally {
+    socket.close();
+  }
+}
 
 /** A datagram to oneself that does not come back is not waited for longer, ms. */
 const WARM_MS = 10;
@@ -69,8 +105,9 @@ function warmUp(): Promise<void> {
   return warmth;
 }
 
-function create({ family, reuse }: UdpOptions): Socket {
+function create({ family, reuse }: UdpOptions, beside: boolean): Socket {
   return process.getBuiltinModule('node:dgram').createSocket({
+    ...(beside && { reusePort: true }),
     type: family === 4 ? 'udp4' : 'udp6',
     reuseAddr: reuse ?? false,
     // One family a socket: a dual-stack one would show IPv4 peers as mapped addresses and take the IPv4 port as well.
@@ -109,17 +146,27 @@ function growReceiveBuffer(socket: Socket, bytes: number): void {
   }
 }
 
+/** What another process needs to answer on one of ours: how to open one beside it, or what Node has for it. */
+export const shareable = (socket: UdpSocket): { readonly beside?: UdpOptions; readonly handle?: Socket } =>
+  !(socket instanceof NodeUdpSocket) ? {} : socket.beside ? { beside: socket.beside } : { handle: socket.socket };
+
+/** One that another process has opened, and handed to this one. */
+export const socketFromElsewhere = (socket: Socket): UdpSocket => new NodeUdpSocket(socket, false);
+
 class NodeUdpSocket implements UdpSocket {
   readonly local: Endpoint;
-  readonly #socket: Socket;
+  readonly socket: Socket;
+  /** How another one is opened that stands beside it; undefined where it has to be handed over. */
+  readonly beside: UdpOptions | undefined;
   readonly #connected: boolean;
   #listener: UdpListener | undefined;
   #closed = false;
 
-  constructor(socket: Socket, connected: boolean) {
+  constructor(socket: Socket, connected: boolean, opened?: UdpOptions) {
     const { address, port } = socket.address();
+    this.beside = opened && { ...opened, port };
     this.local = nodeEndpoint(address, port);
-    this.#socket = socket;
+    this.socket = socket;
     this.#connected = connected;
     socket.on('message', (data, from) => {
       const at = nodeClock.now();
@@ -136,23 +183,23 @@ class NodeUdpSocket implements UdpSocket {
       if (this.#closed) return reject(closedError());
       const done = (error: Error | null) => (error ? reject(toNetError(error)) : resolve());
       try {
-        if (ttl !== undefined) this.#socket.setTTL(ttl);
-        if (this.#connected) this.#socket.send(data, done);
-        else if (to) this.#socket.send(data, to.port, to.address, done);
+        if (ttl !== undefined) this.socket.setTTL(ttl);
+        if (this.#connected) this.socket.send(data, done);
+        else if (to) this.socket.send(data, to.port, to.address, done);
         else reject(new NetError('other', 'a socket that is not connected needs to be told where to send'));
       } catch (error) {
         // Such as port 0, which a server may well have named.
         reject(toNetError(error));
       } finally {
         // The send has left, or failed, by now: literal addresses are not looked up.
-        if (ttl !== undefined && !this.#closed) this.#socket.setTTL(USUAL_TTL);
+        if (ttl !== undefined && !this.#closed) this.socket.setTTL(USUAL_TTL);
       }
     });
   }
 
   /** Without a callback Node neither allocates nor schedules anything for a send, and drops its errors. */
   post(data: Uint8Array, to: Endpoint): void {
-    if (!this.#closed && to.port !== 0) this.#socket.send(data, to.port, to.address);
+    if (!this.#closed && to.port !== 0) this.socket.send(data, to.port, to.address);
   }
 
   listen(listener: UdpListener): void {
@@ -163,6 +210,6 @@ class NodeUdpSocket implements UdpSocket {
     if (this.#closed) return;
     this.#closed = true;
     this.#listener = undefined;
-    this.#socket.close();
+    this.socket.close();
   }
 }

@@ -39,6 +39,8 @@ export interface ListenOptions {
   readonly nextPort?: boolean | undefined;
   /** The second address is another host's, reached by one of `protocols`: the alternate port is opened on the first. */
   readonly partnered?: boolean | undefined;
+  /** Other processes of this program answer on the UDP sockets too. */
+  readonly shared?: boolean | undefined;
   readonly tcp: boolean;
   /** How the outside knows the sockets, once they are open; as they are when absent. */
   readonly advertised?: ((endpoints: Endpoints) => Advertised) | undefined;
@@ -97,6 +99,10 @@ export const createListenState = (random: Random, limit?: RateLimit): ListenStat
 
 export interface Listening {
   readonly endpoints: Endpoints;
+  /** Its UDP sockets, to be answered on elsewhere too. */
+  readonly sockets: ReadonlyMap<Role, UdpSocket>;
+  /** Takes a datagram that reached one of them elsewhere. */
+  receive(packet: ServerPacket): void;
   /** As the outside knows them. */
   readonly advertised: Endpoints;
   /** From now on clients are told this of it. */
@@ -178,9 +184,11 @@ export async function listen(
       secure.push(await env.tcp.listen({ ...endpoint, port: tls.port }, accept(role, 'tls'), tls.identity));
       signal.throwIfAborted();
     }
-    for (const [role, socket] of sockets) answerOn(role, socket, sockets, server, options, protocols);
+    const receive = answerOn(sockets, server, protocols, options);
     return {
       endpoints,
+      sockets,
+      receive,
       get advertised() {
         return server.views.outside.endpoints;
       },
@@ -204,14 +212,14 @@ export async function listen(
 
 async function openSockets(
   env: Pick<Env, 'udp'>,
-  { addresses, ports, nextPort, partnered }: ListenOptions,
+  { addresses, ports, nextPort, partnered, shared }: ListenOptions,
   sockets: Map<Role, UdpSocket>,
   signal: AbortSignal,
 ): Promise<void> {
   const [address, alternate] = addresses;
   const open = async (role: Role, at: string, port: number) => {
     const socket = await env.udp.open(
-      { family: familyOf(at), address: at, port, receiveBuffer: RECEIVE_BUFFER },
+      { family: familyOf(at), address: at, port, shared, receiveBuffer: RECEIVE_BUFFER },
       signal,
     );
     sockets.set(role, socket);
@@ -237,32 +245,31 @@ async function openSockets(
   await open('A2P2', alternate, alternatePort);
 }
 
-function answerOn(
-  role: Role,
-  socket: UdpSocket,
+/** Answers on all of these sockets; the function that it returns takes datagrams that came by other ways. */
+export function answerOn(
   sockets: ReadonlyMap<Role, UdpSocket>,
   server: StunServer,
-  { observe, failed }: ListenOptions,
   protocols: readonly Protocol[],
-): void {
-  socket.listen({
-    datagram: ({ data, from, at }) => {
-      const packet: ServerPacket = { role, from, data, now: at };
-      // Whatever is wrong with us, one packet must not end the service of all others.
-      try {
-        if (protocols.some((each) => each.accept(packet))) return;
-        const answer = respond(server, packet);
-        observe?.(packet, answer);
-        if (!answer) return;
-        const via = answer.viaRole === role ? socket : sockets.get(answer.viaRole);
-        if (via) post(via, answer);
-        else for (const each of protocols) each.carry?.(answer);
-      } catch (error) {
-        server.counters.failed++;
-        failed?.(error);
-      }
-    },
-  });
+  { observe, failed }: Pick<ListenOptions, 'observe' | 'failed'>,
+): (packet: ServerPacket) => void {
+  const receive = (packet: ServerPacket): void => {
+    // Whatever is wrong with us, one packet must not end the service of all others.
+    try {
+      if (protocols.some((each) => each.accept(packet))) return;
+      const answer = respond(server, packet);
+      observe?.(packet, answer);
+      if (!answer) return;
+      const via = sockets.get(answer.viaRole);
+      if (via) post(via, answer);
+      else for (const each of protocols) each.carry?.(answer);
+    } catch (error) {
+      server.counters.failed++;
+      failed?.(error);
+    }
+  };
+  for (const [role, socket] of sockets)
+    socket.listen({ datagram: ({ data, from, at }) => receive({ role, from, data, now: at }) });
+  return receive;
 }
 
 function post(socket: UdpSocket, { data, to }: ServerAnswer): void {

@@ -25,7 +25,7 @@ export interface Counters {
   failed: number;
 }
 
-const noCounts = (): Counters => ({
+export const noCounts = (): Counters => ({
   received: 0,
   answered: 0,
   refused: 0,
@@ -33,6 +33,17 @@ const noCounts = (): Counters => ({
   malformed: 0,
   ignored: 0,
   failed: 0,
+});
+
+/** Of two servers together. */
+export const addCounters = (one: Readonly<Counters>, other: Readonly<Counters>): Counters => ({
+  received: one.received + other.received,
+  answered: one.answered + other.answered,
+  refused: one.refused + other.refused,
+  limited: one.limited + other.limited,
+  malformed: one.malformed + other.malformed,
+  ignored: one.ignored + other.ignored,
+  failed: one.failed + other.failed,
 });
 
 /** What a server remembers: counters and rate limits. */

@@ -21,6 +21,7 @@ export interface RunOptions {
   /** Is given what is to be called on SIGHUP. */
   readonly onHup?: (handler: () => void) => void;
   readonly onTerm?: (handler: () => void) => void;
+  readonly processes?: Host['processes'];
 }
 
 export interface RunResult {
@@ -91,6 +92,7 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
       yield Buffer.from(text);
     },
     ...(options.shell && { shell: options.shell }),
+    processes: options.processes,
     onUsr2: () => () => {},
     onHup: (handler) => {
       options.onHup?.(handler);

@@ -2,13 +2,14 @@
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../../net/address.ts';
 import type { Listening } from '../../stun/listener.ts';
 import { type Role, ROLES } from '../../stun/roles.ts';
-import type { Counters } from '../../stun/server-state.ts';
+import { addCounters, type Counters } from '../../stun/server-state.ts';
 import type { PartnerNews } from './partners.ts';
 import type { RelayCounters } from '../../turn/server-data.ts';
 import type { TurnCounters } from '../../turn/server.ts';
 import type { TurnNotice } from '../../turn/service.ts';
 import { visible } from '../../render/words.ts';
 import type { Serving } from './servers.ts';
+import type { Workers } from './workers.ts';
 
 export interface Tallies extends Counters {
   readonly connections: number;
@@ -59,12 +60,18 @@ export type ServeEvent =
   | { readonly event: 'metrics'; readonly address: string }
   /** It was told to end: these meetings may, for so long. */
   | { readonly event: 'draining'; readonly meetings: number; readonly seconds: number }
+  /** So many processes answer, this one included. */
+  | { readonly event: 'workers'; readonly processes: number }
   /** The files were read again. */
   | { readonly event: 'reloaded' }
   | { readonly event: 'stopped' };
 
-export const tally = ({ state, rendezvous, relay }: Pick<Serving, 'state' | 'rendezvous' | 'relay'>): Tallies => ({
-  ...state.counters,
+/** Of this process, and of those that answer beside it. */
+export const tally = (
+  { state, rendezvous, relay }: Pick<Serving, 'state' | 'rendezvous' | 'relay'>,
+  workers?: Pick<Workers, 'counters'>,
+): Tallies => ({
+  ...(workers ? addCounters(state.counters, workers.counters) : state.counters),
   connections: state.connections,
   registers: rendezvous.counters.received,
   meetings: rendezvous.counters.paired,
@@ -171,6 +178,8 @@ export function line(event: ServeEvent): string | undefined {
       return `metrics on http://${event.address}/metrics`;
     case 'draining':
       return `ending: ${event.meetings === 0 ? 'no meeting is in progress' : `${event.meetings} ${event.meetings === 1 ? 'meeting is' : 'meetings are'} in progress, ${event.seconds} s at most`}`;
+    case 'workers':
+      return `${event.processes} processes answer`;
     case 'reloaded':
       return 'users and certificate read again';
     case 'stopped':

@@ -5,6 +5,9 @@ import { parseHostPort } from '../../net/host-port.ts';
 import { parseWhole } from '../arguments.ts';
 import { UsageError } from '../command.ts';
 
+/** More processes than any host has cores to run. */
+const MOST_WORKERS = 256;
+
 function parseMetrics(text: string, argument: string): Endpoint {
   const parsed = parseHostPort(/^\d+$/.test(text) ? `127.0.0.1:${text}` : text);
   if ('wrong' in parsed || parsed.port === undefined || !isAddress(parsed.host))
@@ -12,7 +15,19 @@ function parseMetrics(text: string, argument: string): Endpoint {
   return { address: parsed.host, port: parsed.port };
 }
 
+const parseCount = parseWhole(1, MOST_WORKERS);
+
+const parseWorkers = (text: string, argument: string): number | 'auto' =>
+  text === 'auto' ? text : parseCount(text, argument);
+
 export const OPERATION_OPTIONS = {
+  workers: {
+    type: 'string',
+    valueName: 'N',
+    parse: parseWorkers,
+    default: '1',
+    describe: 'processes that answer Binding requests, on as many cores; auto for one on each',
+  },
   metrics: {
     type: 'string',
     valueName: '[ADDRESS:]PORT',

@@ -26,7 +26,7 @@ const REASONS: Readonly<Record<number, string>> = {
 export async function servePages(
   env: Pick<Env, 'tcp' | 'clock'>,
   local: Endpoint,
-  page: (path: string) => Page,
+  page: (path: string) => Page | Promise<Page>,
   failed: (error: unknown) => void,
 ): Promise<Pick<TcpListener, 'local' | 'close'>> {
   const connections = new Connections<ByteStream>({
@@ -40,7 +40,7 @@ export async function servePages(
     connections.add(stream, stream.remote.address);
     const cancel = env.clock.after(PATIENCE_MS, () => stream.close());
     try {
-      const answer = answerTo(await readHead(stream), page);
+      const answer = await answerTo(await readHead(stream), page);
       if (answer) await stream.write(new TextEncoder().encode(answer));
     } catch (error) {
       if (!(error instanceof NetError)) failed(error);
@@ -72,13 +72,16 @@ async function readHead(stream: ByteStream): Promise<string | undefined> {
   return undefined;
 }
 
-function answerTo(head: string | undefined, page: (path: string) => Page): string | undefined {
+async function answerTo(
+  head: string | undefined,
+  page: (path: string) => Page | Promise<Page>,
+): Promise<string | undefined> {
   if (head === undefined) return undefined;
   if (head.length > MOST_HEAD) return written(431, '', true);
   const [, method, target] = /^([A-Z]{1,16}) (\S{1,2048}) HTTP\/1\.[01]\r?\n/.exec(head) ?? [];
   if (method === undefined || target === undefined) return written(400, '', true);
   if (method !== 'GET' && method !== 'HEAD') return written(405, '', true);
-  const { status, body } = page(target.split('?', 1)[0] ?? '');
+  const { status, body } = await page(target.split('?', 1)[0] ?? '');
   return written(status, body, method === 'GET');
 }
 

@@ -1,9 +1,10 @@
-import { formatEndpoint } from '../../net/address.ts';
+import { type Endpoint, formatEndpoint } from '../../net/address.ts';
 import { NetError } from '../../net/env.ts';
-import { errorWords } from '../../net/error-words.ts';
+import { errorWords, faultInFull } from '../../net/error-words.ts';
 import { type Block, fields } from '../../render/block.ts';
 import { startReport } from '../../report/report.ts';
 import type { Listening, ListenOptions } from '../../stun/listener.ts';
+import type { Role } from '../../stun/roles.ts';
 import { type Context, defineCommand, UsageError } from '../command.ts';
 import { drain } from './drain.ts';
 import { type ServeEvent, type Tallies, line, relayEvent, socketsOf, tally } from './events.ts';
@@ -12,6 +13,7 @@ import { type Args, options } from './options.ts';
 import { doesRfc5780, type Partners, partnerSecret } from './partners.ts';
 import { type Hooks, start } from './servers.ts';
 import { startWatch, type Watch } from './watch.ts';
+import { processesFor, startWorkers, type Workers } from './workers.ts';
 
 /** Requests and relayed addresses that may wait to be shown; those beyond are answered and counted, but not shown: a slow reader of standard output must not fill the memory. */
 const MOST_WAITING = 10_000;
@@ -34,26 +36,21 @@ async function run(args: Args, context: Context<ServeEvent>) {
     void context.emit(event).finally(() => waiting--);
   };
   const verbose = context.verbosity > 0;
+  const request = (role: Role, from: Endpoint, transport: 'udp' | 'tcp', answeredFrom: Role | null): void =>
+    show({ event: 'request', from: formatEndpoint(from), role, transport, answeredFrom });
   const observe: ListenOptions['observe'] = verbose
-    ? ({ role, from, transport = 'udp' }, answer) =>
-        show({
-          event: 'request',
-          from: formatEndpoint(from),
-          role,
-          transport,
-          answeredFrom: answer?.viaRole ?? null,
-        })
+    ? ({ role, from, transport = 'udp' }, answer) => request(role, from, transport, answer?.viaRole ?? null)
     : undefined;
   let failures = 0;
   const failed = (error: unknown): void => {
     if (failures++ === 0)
-      context.note(
-        `nat-tool serve: internal error at a packet, which was dropped: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-      );
+      context.note(`nat-tool serve: internal error at a packet, which was dropped: ${faultInFull(error)}`);
   };
   const tell = async (event: 'listening' | 'closed', server: Listening): Promise<void> => {
     for (const socket of socketsOf(server)) await context.emit({ event, ...socket });
   };
+  const count = processesFor(args, context.processes);
+  let workers: Workers | undefined;
   let logins = await readLogins(args, context);
   const hooks: Hooks = {
     observe,
@@ -62,8 +59,14 @@ async function run(args: Args, context: Context<ServeEvent>) {
       if (verbose || notice.kind !== 'permitted') show(relayEvent(notice));
     },
     failed,
-    opened: (server) => void tell('listening', server),
-    closed: (server) => void tell('closed', server),
+    opened: (server) => {
+      workers?.add(server);
+      void tell('listening', server);
+    },
+    closed: (server) => {
+      workers?.remove(server);
+      void tell('closed', server);
+    },
     refused: (address, error) =>
       context.note(`nat-tool serve: ${address} is new here, and cannot be served on: ${errorWords(error)}; trying on`),
     partner: (news) => void context.emit({ event: 'partner', ...news }),
@@ -76,13 +79,23 @@ async function run(args: Args, context: Context<ServeEvent>) {
   };
   const secret = args.partner ? partnerSecret(context.environment) : '';
   const serving = await start(env, args, secret, hooks, signal);
+  workers = startWorkers(context, count, serving, {
+    software: args.software || undefined,
+    relays: args.turn || args.relay,
+    observe: verbose ? (role, from, via) => request(role, from, 'udp', via) : undefined,
+    failed,
+  });
   let watch: Watch | undefined;
   let draining = false;
   try {
     for (const server of serving.running) await tell('listening', server);
+    if (workers) {
+      await workers.started(signal);
+      await context.emit({ event: 'workers', processes: 1 + workers.ready });
+    }
     if (args.metrics) {
       const { vitals } = context;
-      watch = await startWatch(env, { at: args.metrics, serving, draining: () => draining, vitals, failed });
+      watch = await startWatch(env, { at: args.metrics, serving, workers, draining: () => draining, vitals, failed });
       await context.emit({ event: 'metrics', address: formatEndpoint(watch.local) });
     }
     const reload = async (): Promise<void> => {
@@ -99,7 +112,11 @@ async function run(args: Args, context: Context<ServeEvent>) {
     };
     // At a terminal it means that the terminal is gone.
     if (!context.io.stdinIsTTY) context.onHup(() => void reload().catch(failed));
-    context.onUsr2(() => void context.emit({ event: 'counters', ...tally(serving) }));
+    const counted = async (): Promise<Tallies> => {
+      await workers?.count();
+      return tally(serving, workers);
+    };
+    context.onUsr2(() => void counted().then((tallies) => context.emit({ event: 'counters', ...tallies }), failed));
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       else signal.addEventListener('abort', () => resolve(), { once: true });
@@ -115,12 +132,13 @@ async function run(args: Args, context: Context<ServeEvent>) {
     const data: Served = {
       listening: serving.running.flatMap(socketsOf).map(({ transport, address }) => `${transport} ${address}`),
       rfc5780: doesRfc5780(serving.running),
-      counters: tally(serving),
+      counters: await counted(),
       partner: serving.partners?.counters ?? null,
     };
     return close('complete', data);
   } finally {
     watch?.close();
+    await workers?.close();
     serving.close();
   }
 }
@@ -151,6 +169,7 @@ export default defineCommand({
       command: 'nat-tool serve --partner stun2.example.net',
       explain: 'With NAT behaviour discovery by a second host, which names this one',
     },
+    { command: 'nat-tool serve --workers auto', explain: 'On every core' },
     { command: 'nat-tool serve --relay', explain: 'Relay for pairs that run connect and find no direct path' },
     {
       command: 'nat-tool serve --turn --users turn-users.txt --cert fullchain.pem --key privkey.pem',
@@ -204,6 +223,7 @@ export default defineCommand({
       title: 'Operation',
       paragraphs: [
         '--metrics PORT answers GET /metrics in the text format of Prometheus (requests, answers, drops, rooms, meetings, the partner, relayed bytes, delay of the event loop, memory) and GET /healthz with 200, or 503 while it ends. It listens on 127.0.0.1 unless an address is named, for at most 16 connections, each for 5 s.',
+        '--workers N answers Binding requests in N processes, on as many cores. The first of them has all the rest: meetings, TCP, relaying, metrics; what of that comes to another one is handed on, so that the server is one. On Linux with Node 22.12 or later each source comes to the same process; else the processes share the sockets. Each process counts the rate of a source for itself, so that one with many ports, or with shared sockets any, may have up to N times --rate; meetings and relaying keep their limits. A process that ends is started again. Not on Windows, nor with --partner.',
         'SIGTERM ends it gracefully: new meetings are refused as on a full server, those in progress have --drain seconds to end, and STUN is answered until then. A second signal ends it at once.',
       ],
     },

@@ -40,6 +40,8 @@ export interface Hooks {
 /** All that one `serve` runs. */
 export interface Serving {
   readonly running: readonly Listening[];
+  readonly outsides: Outsides;
+  readonly limit: RateLimit;
   readonly state: ListenState;
   readonly rendezvous: RendezvousService;
   readonly partners: Partners | undefined;
@@ -104,6 +106,7 @@ export async function start(env: Env, args: Args, secret: string, hooks: Hooks, 
       ports: [port, args.alternatePort],
       nextPort: true,
       partnered: linked,
+      shared: args.workers !== 1,
       tcp: !args.udpOnly,
       tls: identity && { port: args.tlsPort, identity },
       advertised: (sockets) => outsides.advertised(sockets),
@@ -135,7 +138,7 @@ export async function start(env: Env, args: Args, secret: string, hooks: Hooks, 
         endAll();
         server.close();
       };
-      return { running: [server], state, rendezvous, partners, relay, close };
+      return { running: [server], outsides, limit, state, rendezvous, partners, relay, close };
     }
     await learn(addressesOf(env, args.family));
     const everywhere = await Everywhere.start(env, {
@@ -151,6 +154,8 @@ export async function start(env: Env, args: Args, secret: string, hooks: Hooks, 
       get running() {
         return everywhere.running;
       },
+      outsides,
+      limit,
       state,
       rendezvous,
       partners,

@@ -8,10 +8,12 @@ import { LoopDelay } from './loop-delay.ts';
 import { counter, counters, gauge, metricsText, type Sample, tallySamples, vitalSamples } from './metrics.ts';
 import { type Page, servePages } from './pages.ts';
 import type { Serving } from './servers.ts';
+import type { Workers } from './workers.ts';
 
 export interface WatchOptions {
   readonly at: Endpoint;
   readonly serving: Serving;
+  readonly workers: Workers | undefined;
   readonly draining: () => boolean;
   readonly vitals: () => Vitals | undefined;
   readonly failed: (error: unknown) => void;
@@ -24,19 +26,22 @@ export interface Watch {
 
 /** Rejects with NetError, in words. */
 export async function startWatch(env: Pick<Env, 'tcp' | 'clock'>, options: WatchOptions): Promise<Watch> {
-  const { at, serving, draining, vitals, failed } = options;
+  const { at, serving, workers, draining, vitals, failed } = options;
   const delay = new LoopDelay(env.clock);
   const metrics = (): string => {
     const process = vitals();
     return metricsText([
       gauge('up', 'Whether it takes new meetings: 0 while it ends.', draining() ? 0 : 1),
-      ...servingSamples(serving),
+      ...servingSamples(serving, workers),
       delay.sample,
       ...(process ? vitalSamples(process) : []),
     ]);
   };
-  const page = (path: string): Page => {
-    if (path === '/metrics') return { status: 200, body: metrics() };
+  const page = async (path: string): Promise<Page> => {
+    if (path === '/metrics') {
+      await workers?.count();
+      return { status: 200, body: metrics() };
+    }
     if (path !== '/healthz') return { status: 404, body: '' };
     return draining() ? { status: 503, body: 'draining\n' } : { status: 200, body: 'ok\n' };
   };
@@ -61,12 +66,13 @@ export async function startWatch(env: Pick<Env, 'tcp' | 'clock'>, options: Watch
   }
 }
 
-function servingSamples(serving: Serving): Sample[] {
+function servingSamples(serving: Serving, workers: Workers | undefined): Sample[] {
   const { state, rendezvous, partners } = serving;
-  const tallies = tally(serving);
+  const tallies = tally(serving, workers);
   const { relay } = tallies;
   return [
     ...tallySamples(tallies),
+    gauge('processes', 'Processes that answer, this one included.', 1 + (workers?.ready ?? 0)),
     gauge('tcp_connections_open', 'TCP connections that are open.', state.streams.size),
     gauge('rooms', 'Rooms in memory.', rendezvous.rooms),
     gauge('meetings_in_progress', 'Rooms where two have met and have not both left.', rendezvous.inProgress),
