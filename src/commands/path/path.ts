@@ -8,7 +8,7 @@ import { type Report, startReport } from '../../report/report.ts';
 import { checkFamily, demandedFamily, FAMILY, parseStun, SOURCE, TIMEOUT } from '../arguments.ts';
 import { type ArgsOf, type Context, defineCommand } from '../command.ts';
 import { credentialsOf } from '../credentials.ts';
-import { conclude, findings, type PathData } from './report.ts';
+import { conclude, findings, isDoubted, type PathData } from './report.ts';
 import { view } from './view.ts';
 
 /** More are not asked at once: the first ones to answer are enough. */
@@ -98,10 +98,10 @@ export default defineCommand({
   exitMeanings: {
     0: 'the number of NATs is known',
     1: 'no server answered',
-    3: 'a server answered, but the number of NATs is unknown',
+    3: 'a server answered, but not what can be true, or the number of NATs is unknown',
   },
   run,
   view,
   short: ({ data }) => (data.nats === null ? 'unknown' : String(data.nats)),
-  exitStatus: ({ data }) => (data.server === null ? 1 : data.nats === null ? 3 : 0),
+  exitStatus: ({ data, findings }) => (data.server === null && !isDoubted(findings) ? 1 : data.nats === null ? 3 : 0),
 });

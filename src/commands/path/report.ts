@@ -58,6 +58,10 @@ export function conclude(facts: PathFacts): { readonly data: PathData; readonly 
   return { data, layers };
 }
 
+/** Servers answered, with what cannot be true, or from inside one's own network. */
+export const isDoubted = (found: readonly Finding[]): boolean =>
+  found.some(({ kind }) => kind === 'answer-doubted' || kind === 'server-inside');
+
 /** What was asked in vain, and why something is not known. */
 export function findings(
   facts: PathFacts,

@@ -1,7 +1,8 @@
 /** The report of `path` for people: a picture from this host out, one line a box, and what was measured. */
 import { type Block, type Cell, fields, grid, text } from '../../render/block.ts';
 import type { Layer } from '../../probe/path/layers.ts';
-import type { PathData } from './report.ts';
+import type { Report } from '../../report/report.ts';
+import { isDoubted, type PathData } from './report.ts';
 
 const SOURCES: Readonly<Record<Layer['knownFrom'][number], string>> = {
   gateway: 'routing table',
@@ -55,8 +56,11 @@ function offersInWords({ portMapping }: PathData): Cell {
 
 const known = (word: string): Cell => (word === 'unknown' ? unknown : word);
 
-export function view({ data }: { readonly data: PathData }): Block[] {
-  if (data.server === null) return [text('The path is unknown: no server answered.', 'bad')];
+export function view({ data, findings }: Pick<Report<PathData>, 'data' | 'findings'>): Block[] {
+  if (data.server === null)
+    return [
+      text(`The path is unknown: no ${isDoubted(findings) ? 'answer could be believed' : 'server answered'}.`, 'bad'),
+    ];
   const { nats, cgnat, doubleNat, families } = data;
   const count: Cell = nats === null ? unknown : { text: String(nats), tone: nats < 2 ? 'good' : 'warn' };
   return [

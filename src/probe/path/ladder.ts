@@ -6,6 +6,8 @@ import { Gate } from '../../net/wait.ts';
 const ROUNDS = 4;
 /** Between two tries: apart enough that one burst of losses does not take both. */
 const ROUND_MS = 40;
+/** Times to live next below the least that came through: where they do not, none below them does. */
+const RETRIED = 2;
 /** On top of the round trip. */
 const SLACK_MS = 60;
 
@@ -39,8 +41,9 @@ export class TtlLadder {
   async climb(shoot: (ttl: number) => void, rttMs: number, signal: AbortSignal): Promise<number | undefined> {
     const settled = (): boolean => this.#through.has(1);
     for (let round = 1; round <= ROUNDS && !settled(); round++) {
+      const from = this.least === undefined ? 1 : Math.max(1, this.least - RETRIED);
       const below = this.least ?? this.most + 1;
-      for (let ttl = 1; ttl < below; ttl++) shoot(ttl);
+      for (let ttl = from; ttl < below; ttl++) shoot(ttl);
       const lastMs = round === ROUNDS ? rttMs + SLACK_MS : 0;
       await this.#gate.wait(settled, ROUND_MS + lastMs, signal);
     }

@@ -89,7 +89,9 @@ function aided(facts: PathFacts, wan: string | undefined, mapped: string, filter
 /** Nobody told of the outside of the router next to this host. */
 function unaided(facts: PathFacts, mapped: string, filterHop: number | undefined): Layers {
   const { owner } = facts;
-  const outer = outermost(facts, filterHop, mapped);
+  // Where only a filter shows, a NAT that filters nothing may follow, and the mapped address be that one's.
+  const isOfFilter = owner === undefined && filterHop !== undefined;
+  const outer = outermost(facts, filterHop, isOfFilter ? null : mapped);
   // The box that answers for the mapped address is the last that translates: further out nothing can change it.
   if (owner === 1) {
     const filter =
@@ -110,8 +112,8 @@ function unaided(facts: PathFacts, mapped: string, filterHop: number | undefined
   };
 }
 
-/** The NAT that gives the mapped address. */
-function outermost(facts: PathFacts, filterHop: number | undefined, mapped: string): Layer {
+/** The outermost NAT that shows. */
+function outermost(facts: PathFacts, filterHop: number | undefined, mapped: string | null): Layer {
   const { owner } = facts;
   return layer(facts, owner ?? filterHop, 'nat', mapped, [
     'stun',

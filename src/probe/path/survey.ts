@@ -7,7 +7,7 @@ import { type Env, type Gateway, NetError, type UdpSocket } from '../../net/env.
 import { findPrefixes } from '../../net/nat64.ts';
 import { routedAddress } from '../../net/route.ts';
 import { briskSchedule } from '../../net/schedule.ts';
-import { Gate, scope, untilAborted } from '../../net/wait.ts';
+import { deferred, Gate, scope, untilAborted, within } from '../../net/wait.ts';
 import { doubtOf, plain, type Sighting, weigh } from '../../nat/evidence.ts';
 import { askOffer, type RouterOffer } from '../../portmap/offer.ts';
 import { alternateAddress } from '../../stun/binding.ts';
@@ -34,6 +34,8 @@ export interface PathOptions {
   readonly onProgress?: ((text: string) => void) | undefined;
 }
 
+/** Routers answer by ICMP only so often, to packets that die in them and to those for port control, where nothing listens: the box of the mapped address is looked for before all else. */
+const HEAD_START_MS = 150;
 /** When one server has answered, how long one with a second address is waited for. */
 const CHOICE_MS = 150;
 /** A family that leads nowhere must not hold up the rest. */
@@ -69,6 +71,8 @@ class Survey {
   #gateway: Gateway | undefined;
   #offer: RouterOffer | undefined;
   #ipv6: Known = 'unknown';
+  /** The box that the mapped address belongs to has said so, or does not. */
+  readonly #headStart = deferred<void>();
   #failure: NetError | undefined;
 
   constructor(env: PathEnv, options: PathOptions, signal: AbortSignal) {
@@ -150,6 +154,7 @@ class Survey {
     const ours = gateways.filter(({ family }) => family === this.#family);
     this.#gateway = ours.find((each) => each.interface === leaving) ?? (leaving === undefined ? ours[0] : undefined);
     if (this.#gateway?.address === undefined || here === undefined) return;
+    await within(this.#env.clock, HEAD_START_MS, this.#headStart.promise, signal);
     this.#offer = await askOffer(this.#env, { family: this.#family, source: here }, signal);
   }
 
@@ -185,10 +190,16 @@ class Survey {
     const translated = mapped.address !== local.address && familyOf(mapped.address) === this.#family;
     const { server, other, rttMs } = chosen;
     const climb: Climb = { ...this.#env, open: (remote) => this.#open({ remote }), rttMs, signal };
+    const owning = translated && ownerHop(mapped.address, server.address, climb).then((owner) => (this.#owner = owner));
+    if (!owning) this.#headStart.resolve();
+    else {
+      owning.finally(() => this.#headStart.resolve()).catch(() => {});
+      await within(clock, HEAD_START_MS, this.#headStart.promise, signal);
+    }
     await Promise.all([
+      owning,
       hopsTo(server, mux, climb).then((hops) => (this.#hops = hops)),
       filterHop(server, other, climb).then((filter) => (this.#filter = filter)),
-      translated && ownerHop(mapped.address, climb).then((owner) => (this.#owner = owner)),
     ]);
   }
 
