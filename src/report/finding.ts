@@ -111,7 +111,7 @@ const TEXTS = {
 
   // How long holes stay open.
   'nobody-outside': ({ reasons }: { reasons: readonly string[] }) =>
-    `Nobody outside can send to a hole of this host, so its lifetime stays unknown: ${reasons.join('; ')}. It takes a server with RESPONSE-PORT (RFC 5780): nat-tool serve is one, on one address too.`,
+    `Nobody outside can send to a hole of this host, so its lifetime stays unknown: ${reasons.join('; ')}. It takes a server with RESPONSE-PORT (RFC 5780), as nat-tool serve is on one address too, or a TURN relay.`,
   'no-hole-needed': ({ local }: { local: string }) =>
     `A port of ${local} from which nothing was ever sent is reached from outside: no NAT and no filter is on the way, and no hole needs to be kept open.`,
   'holes-refused': ({ asked, answered }: { asked: number; answered: number }) =>

@@ -126,9 +126,12 @@ async function run(args: Args, context: Context): Promise<Report<Lifetime>> {
   }
 }
 
+/** Servers answered, but were of no use. */
+const ANSWERED: ReadonlySet<string> = new Set<Finding['kind']>(['nobody-outside', 'server-inside']);
+
 function exitStatus({ outcome, findings }: Report<Lifetime>): ExitStatus {
   if (outcome === 'complete') return 0;
-  return outcome === 'failed' && findings.some(({ kind }) => kind === 'no-answer') ? 1 : 3;
+  return outcome === 'failed' && !findings.some(({ kind }) => ANSWERED.has(kind)) ? 1 : 3;
 }
 
 /** The keepalive that always does, in whole seconds. */

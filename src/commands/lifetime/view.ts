@@ -26,7 +26,7 @@ const row = ({ after, aliveMs, deadMs, likelyMs }: HoleLifetime): Cell[] => [
 
 export function view({ data, findings }: Pick<Report<Lifetime>, 'data' | 'findings'>): Block[] {
   const { holes, refreshedBy, keepaliveMs, server, mappings, packets, tookMs } = data;
-  if (holes.length === 0) return [];
+  if (holes.length === 0) return [text('How long a hole stays open is unknown.', 'bad')];
   if (findings.some(({ kind }) => kind === 'no-hole-needed'))
     return [text('Open to everybody: there is no hole to keep open, and no keepalive is needed.', 'good')];
   const { answered, unanswered } = keepaliveMs;

@@ -1,8 +1,9 @@
 /** What a measurement of lifetimes means. Pure: an interrupted run still says what it learnt, and what is not proven is unknown. */
 import { formatEndpoint } from '../../net/address.ts';
+import { errorWords } from '../../net/error-words.ts';
 import { type Finding, finding } from '../../report/finding.ts';
 import type { Completeness } from '../../report/report.ts';
-import { unfitInWords } from './crossing.ts';
+import { type Unfit, unfitInWords } from './crossing.ts';
 import { likelyBetween } from './grid.ts';
 import type { LifetimeFacts } from './measure.ts';
 import { refreshes } from './refreshing.ts';
@@ -92,6 +93,8 @@ function keepalive(holes: readonly HoleLifetime[], outbound: Answer): Lifetime['
   };
 }
 
+const isUnheard = ({ kind }: Unfit): boolean => kind === 'no-answer' || kind === 'refused';
+
 function findingsOf(facts: LifetimeFacts): Finding[] {
   const { proven, opened, series, stopped, maxMs } = facts;
   const findings: Finding[] = [];
@@ -99,6 +102,14 @@ function findingsOf(facts: LifetimeFacts): Finding[] {
   const silent = facts.unfit.filter(({ unfit }) => unfit.kind === 'no-answer');
   if (!proven && silent.length > 0 && silent.length === facts.unfit.length)
     findings.push(finding('no-answer', { servers: silent.map((each) => formatEndpoint(each.server)) }));
+  else if (!proven && facts.unfit.length > 0 && facts.unfit.every(({ unfit }) => isUnheard(unfit)))
+    findings.push(
+      ...facts.unfit.flatMap((each) =>
+        each.unfit.kind === 'refused'
+          ? [finding('cannot-send', { server: formatEndpoint(each.server), error: errorWords(each.unfit.error) })]
+          : [],
+      ),
+    );
   else if (!proven && facts.unfit.every(({ unfit }) => unfit.kind === 'doubted' && unfit.doubt === 'inside'))
     findings.push(...facts.unfit.map((each) => finding('server-inside', { server: formatEndpoint(each.server) })));
   else if (!proven && stopped === undefined)

@@ -5,7 +5,7 @@ import { errorWords } from '../../net/error-words.ts';
 import { type Ground, doubtInWords, doubtOf, plain } from '../../nat/evidence.ts';
 import { TurnError } from '../../turn/failure.ts';
 import { openRelay, type RelayOptions } from '../../turn/open.ts';
-import type { TurnServerName } from '../../turn/uri.ts';
+import { formatTurnServer, type TurnServerName } from '../../turn/uri.ts';
 import type { Crossed } from './crossing.ts';
 import { Field } from './field.ts';
 import { findControl, proves } from './proof.ts';
@@ -35,8 +35,8 @@ export async function relayed(
       throw error;
     },
   );
-  if (socket instanceof TurnError) return unfit(socket.message);
-  if (socket instanceof NetError) return unfit(errorWords(socket));
+  if (socket instanceof TurnError) return unfit(`${formatTurnServer(name)}: ${socket.message}`);
+  if (socket instanceof NetError) return unfit(`${formatTurnServer(name)}: ${errorWords(socket)}`);
   let proven = false;
   try {
     const server = socket.relay.link.server;
