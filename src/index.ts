@@ -112,6 +112,7 @@ export { CodeError, generateCode, parseCode } from './connect/code.ts';
 export { deriveSecret } from './connect/channel/keys.ts';
 export type { ConnectOptions, ConnectResult } from './connect/connect.ts';
 export { connect } from './connect/connect.ts';
+export { namedRelay, type RelayPlace } from './connect/traversal/relay-places.ts';
 export type { Connection, ConnectionEnd, Path } from './connect/connection.ts';
 export type { ConnectFailure } from './connect/session-api.ts';
 export type { TimelineEvent } from './connect/timeline.ts';

@@ -110,6 +110,9 @@ export async function openManually(
   routerPort?: RouterPort,
 ): Promise<ConnectResult> {
   const { env, signal, io } = context;
+  // A token is written once, and a relay is there only when the other host is.
+  if (args.relay.length > 0)
+    throw new UsageError('--relay does not go with --manual: its tokens hold direct addresses only');
   const { endpoints } = await meetingPlace({ ...args, via: 'mqtt', broker: [] }, context);
   const [server] = endpoints;
   const credentials = credentialsOf(context.environment);

@@ -10,6 +10,7 @@ import { type TurnServerName, transportOf } from '../../turn/uri.ts';
 
 export type RelayEnv = Pick<Env, 'clock' | 'random' | 'udp' | 'tcp' | 'resolver'>;
 
+/** Where `connect` may have a relay. */
 export interface RelayPlace {
   /** For people. */
   readonly name: string;
@@ -28,7 +29,7 @@ export interface RelayPlace {
 /** Of an answer; TLS takes longer. */
 const TIMEOUT_MS = 3_000;
 
-/** What a user wrote: over UDP, and TCP where that is silent, unless the name says how. */
+/** A TURN server for the `relays` of {@link connect}: over UDP, and TCP where that is silent, unless the name says how. */
 export const namedRelay = (
   env: RelayEnv,
   server: TurnServerName,

@@ -542,6 +542,8 @@ describe('nat-tool connect', () => {
     [['--forward', '22/sctp'], /--forward/],
     [['--forward', '22/tcp', '--forward', '2222:22/tcp'], /twice/],
     [['--line'], /--datagrams/],
+    [['--manual', '--relay', 'turn:turn.example.net'], /--manual/],
+    [['--relay', 'stun:turn.example.net'], /--relay/],
     [['--via', 'rendezvous'], /--via rendezvous: where to meet is missing/],
     [['--broker', 'broker.example.net'], /--broker: expected mqtts:/],
   ])('refuses %j', async (words, message) => {
