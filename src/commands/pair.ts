@@ -1,8 +1,10 @@
+import { canonicalAddress } from '../net/address.ts';
 import { parseEndpoint } from '../net/host-port.ts';
 import { least } from '../net/extremes.ts';
 import { type Party, type PairPath, verdictOf } from '../connect/traversal/oracle.ts';
 import type { Dependence } from '../nat/dependence.ts';
 import type { Profile } from '../nat/profile.ts';
+import { isBehindNat, PROTOCOL_NAMES } from '../portmap/refusal.ts';
 import { percent } from '../connect/traversal/strategy.ts';
 import { type Block, fields, text } from '../render/block.ts';
 import { type Report, startReport } from '../report/report.ts';
@@ -25,7 +27,8 @@ const positionals = {
     required: true,
     valueName: 'A.json',
     means: 'file',
-    describe: 'what nat-tool detect --json printed on one host; - is standard input',
+    describe:
+      'what nat-tool detect --json printed on one host, and, behind it, nat-tool path --json if you like; - is standard input',
   },
   b: { required: true, valueName: 'B.json', means: 'file', describe: 'the same from the other host' },
 } as const;
@@ -61,19 +64,51 @@ interface Measured {
   readonly public: string | null;
 }
 
-function read(bytes: Uint8Array, path: string, name: string): Measured {
-  let value: unknown;
+/** One report, or several behind each other. */
+function reportsIn(bytes: Uint8Array, path: string): unknown[] {
+  const pieces: string[][] = [];
+  for (const line of new TextDecoder().decode(bytes).split('\n')) {
+    // What a report holds is indented, or all in one line.
+    if (pieces.length === 0 || line.startsWith('{')) pieces.push([]);
+    pieces.at(-1)?.push(line);
+  }
   try {
-    value = JSON.parse(new TextDecoder().decode(bytes));
+    return pieces
+      .map((piece) => piece.join('\n'))
+      .filter((piece) => piece.trim() !== '')
+      .map((piece) => JSON.parse(piece) as unknown);
   } catch {
     throw new UsageError(`${path} is not JSON`, 'It should be what nat-tool detect --json printed.');
   }
-  if (
-    !isObject(value) ||
-    typeof value['schema'] !== 'string' ||
-    !value['schema'].startsWith('nat-tool/detect@') ||
-    !isObject(value['data'])
-  ) {
+}
+
+const isOf = (command: string, value: unknown): value is Json & { readonly data: Json } =>
+  isObject(value) &&
+  typeof value['schema'] === 'string' &&
+  value['schema'].startsWith(`nat-tool/${command}@`) &&
+  isObject(value['data']);
+
+/** By which protocols the router opens ports, as `path` saw it; undefined where it does not, or where another NAT is behind it. */
+function opensPorts(report: unknown): string | undefined {
+  if (!isOf('path', report)) return undefined;
+  const { portMapping, cgnat, doubleNat } = report.data;
+  if (!isObject(portMapping) || cgnat === 'yes' || doubleNat === 'yes') return undefined;
+  const { external } = portMapping;
+  if (typeof external === 'string' && (canonicalAddress(external) === undefined || isBehindNat(external)))
+    return undefined;
+  const names = [
+    ['pcp', PROTOCOL_NAMES.pcp],
+    ['natPmp', PROTOCOL_NAMES['nat-pmp']],
+    ['upnp', PROTOCOL_NAMES.upnp],
+  ] as const;
+  const [best] = names.filter(([key]) => portMapping[key] === 'yes');
+  return best?.[1];
+}
+
+function read(bytes: Uint8Array, path: string, name: string): Measured {
+  const reports = reportsIn(bytes, path);
+  const value = reports.find((each) => isOf('detect', each));
+  if (!isOf('detect', value)) {
     throw new UsageError(
       `${path} is not a report of nat-tool detect`,
       'Make one with nat-tool detect --json > A.json.',
@@ -106,6 +141,7 @@ function read(bytes: Uint8Array, path: string, name: string): Measured {
       },
       publicAddress: seen === null ? undefined : parseEndpoint(seen)?.address,
       rttMs: rttIn(data['evidence']),
+      opensPorts: reports.map(opensPorts).find((each) => each !== undefined),
     },
   };
 }
@@ -200,6 +236,10 @@ export default defineCommand({
   options: {},
   examples: [
     { command: 'nat-tool detect --json > A.json', explain: 'On each host' },
+    {
+      command: 'nat-tool path --json >> A.json',
+      explain: 'And what the router there opens when it is asked, for the advice',
+    },
     { command: 'nat-tool pair A.json B.json', explain: 'The verdict' },
     { command: 'nat-tool pair --short A.json B.json', explain: 'direct, predicted, birthday or relay' },
   ],

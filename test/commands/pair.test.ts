@@ -27,6 +27,29 @@ describe('nat-tool pair', () => {
   });
 
   it.each([
+    ['symmetric,ports=random,upnp', true],
+    ['symmetric,ports=random,pcp,nat-pmp,upnp', true],
+    ['symmetric,ports=random', false],
+    ['symmetric,ports=random,pcp=refuse', false],
+    ['cgnat,mapping=apd,ports=random,upnp=naive', false],
+  ])('advises a port in the router of %s only where it was seen to open one', async (nat, opens) => {
+    const path = await new Lab({ nat, patienceMs: 5000 }).run(
+      async (env) => (await run(['path', DEFAULT_SERVER.name, '--json'], { env })).stdout,
+    );
+    const [detected, other] = [await detect(nat), await detect('symmetric,ports=random')];
+    const adviceIn = async (a: string): Promise<string[]> => {
+      const files = { 'A.json': a, 'B.json': other };
+      return JSON.parse((await run(['pair', '--json', 'A.json', 'B.json'], { files })).stdout).data.advice;
+    };
+    const advised = (all: readonly string[]): boolean => all.some((each) => /^A: .* by (PCP|UPnP): .*--map/.test(each));
+    expect(advised(await adviceIn(`${detected}${path}`))).toBe(opens);
+    expect(advised(await adviceIn(`${path}\r\n${detected}`.replaceAll('\n', '\r\n')))).toBe(opens);
+    const unseen = await adviceIn(detected);
+    expect(advised(unseen)).toBe(false);
+    expect(unseen.join()).toContain('nat-tool path says');
+  });
+
+  it.each([
     ['not JSON', /is not JSON/],
     ['{}', /not a report of nat-tool detect/],
     ['{"schema":"nat-tool/detect@1","data":{"mapping":"odd"}}', /mapping is missing/],

@@ -13,6 +13,8 @@ export interface Party {
   readonly publicAddress: string | undefined;
   /** To a server, milliseconds. */
   readonly rttMs: number | undefined;
+  /** By which protocols its router was seen to open ports, in words; undefined where it was not. */
+  readonly opensPorts?: string | undefined;
 }
 
 /** Whether they are on one network is not known, nor what a router will open. */
@@ -92,9 +94,14 @@ function adviceFor(judgement: Judgement, a: Party, b: Party): string[] {
     return [...advice, `Let UDP out of the network of ${blocked.join(' and of ')}.`, RELAY_ADVICE.blocked];
   }
   const symmetric = [a, b].filter(({ profile }) => isSymmetric(profile));
-  for (const { name } of symmetric) {
+  const openers = [a, b].filter(({ opensPorts }) => opensPorts !== undefined);
+  for (const { name, opensPorts } of openers)
     advice.push(
-      `${name}: let the router map endpoint-independently (often called "full cone" or "NAT type open"), or forward a UDP port, by hand or by UPnP, NAT-PMP or PCP: then a direct path is certain.`,
+      `${name}: the router opens ports by ${opensPorts}: with nat-tool connect --map there the path is direct.`,
+    );
+  for (const { name, opensPorts } of symmetric) {
+    advice.push(
+      `${name}: let the router map endpoint-independently (often called "full cone" or "NAT type open"), or forward a UDP port by hand: then a direct path is certain.${opensPorts === undefined ? ' Whether it opens one when it is asked, nat-tool path says.' : ''}`,
     );
   }
   const filtered =
