@@ -40,6 +40,36 @@ function reception(over: { aheadMs?: number; path?: Endpoint; only?: Endpoint; o
   return { of, peer, log, hear };
 }
 
+describe('forged packets', () => {
+  it('get to the cipher a hundred times a second at most, wherever they come from; those of the peer always do', () => {
+    const opened: string[] = [];
+    const peer = {
+      isRelayed: () => false,
+      channel: {
+        receive: (data: Uint8Array) => {
+          opened.push(data.at(-1) === 1 ? 'the peer' : 'forged');
+          return data.at(-1) === 1;
+        },
+      },
+    } as unknown as Peer;
+    const { of } = reception({ path: THERE });
+    of.meet(peer);
+    const packet = (mine: boolean): Uint8Array =>
+      Uint8Array.from({ length: 40 }, (_, i) => (i === 0 ? 0xce : i === 39 && mine ? 1 : 0));
+    const moved: Endpoint = { address: '22.23.24.25', port: 9 };
+    // The peer has moved, and is heard there once.
+    of.heard(1, { data: packet(true), from: moved, at: 0 }, undefined);
+    const stranger = (i: number): Endpoint => ({ address: `66.0.${i % 256}.1`, port: 1 + (i % 60_000) });
+    for (let i = 0; i < 20_000; i++) {
+      const at = i / 20;
+      of.heard(1, { data: packet(false), from: stranger(i), at }, undefined);
+      if (i % 100 === 0) of.heard(1, { data: packet(true), from: i % 200 ? THERE : moved, at }, undefined);
+    }
+    expect(opened.filter((each) => each === 'forged').length).toBeLessThanOrEqual(200);
+    expect(opened.filter((each) => each === 'the peer')).toHaveLength(201);
+  });
+});
+
 describe('what a session hears', () => {
   it('goes to the signalling where it is its own, and nowhere else', () => {
     const { of, peer, log, hear } = reception({ own: true });

@@ -2,7 +2,7 @@
 import type { Clock } from '../../net/env.ts';
 import { type DataListener, type EndListener, type Lane, Lanes, type Use, USES } from '../lanes.ts';
 import { PING_MS } from '../watch.ts';
-import { Opener, Sealer } from './envelope.ts';
+import { type Opened, Opener, Sealer } from './envelope.ts';
 
 const TYPE = { data: 0, hello: 1, ping: 2, pong: 3, bye: 4, end: 5, packet: 6, part: 7, flow: 8 } as const;
 const TYPE_OF: Readonly<Record<Lane, number>> = {
@@ -164,14 +164,19 @@ export class Channel {
     if (this.#peerEnded) listener(this.#peerEnded.datagrams);
   }
 
-  /** A datagram that looks like an envelope; what is not the peer's is dropped. */
-  receive(packet: Uint8Array, at: number): void {
+  /** A datagram that looks like an envelope; what is not the peer's is dropped, and false. */
+  receive(packet: Uint8Array, at: number): boolean {
     const opened = this.#closed ? undefined : this.#opener.open(packet);
-    if (!opened) return;
+    if (!opened) return false;
     const silentMs = at - this.#heardAt;
     this.#heardAt = Math.max(this.#heardAt, at);
     // There again: an answer proves the other direction.
     if (silentMs > PONG_MS && this.#peerHeard) this.#ping();
+    this.#take(opened, at);
+    return true;
+  }
+
+  #take(opened: Opened, at: number): void {
     switch (opened.type) {
       case TYPE.data:
         return this.#heard('datagram', opened.body, at);
