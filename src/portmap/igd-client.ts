@@ -32,6 +32,7 @@ type Entry = Listed | 'none' | 'unknown';
 
 export class IgdClient implements PortControl {
   readonly protocol = 'upnp';
+  isHeard = false;
   readonly #env: IgdEnv & { readonly random: Random };
   readonly #router: RouterAt;
   #service: IgdService | undefined;
@@ -46,7 +47,9 @@ export class IgdClient implements PortControl {
   }
 
   async probe(signal?: AbortSignal): Promise<Probe> {
-    const { igd, oddities } = await discoverIgd(this.#env, this.#router, signal);
+    const { igd, oddities } = await discoverIgd(this.#env, this.#router, signal, () => {
+      this.isHeard = true;
+    });
     if (!igd) return { ...NO_ANSWER, oddities };
     const { software } = igd;
     const code = await this.#choose(igd, signal);

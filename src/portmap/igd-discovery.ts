@@ -39,9 +39,14 @@ export const HTTP_MS = 1_000;
 /** Places that are looked at, whatever a flood of answers names. */
 const MOST_PLACES = 4;
 
-/** Rejects with the signal's reason alone. */
-export async function discoverIgd(env: IgdEnv, router: RouterAt, signal?: AbortSignal): Promise<Discovered> {
-  const search = new Search(env, router);
+/** `heard`: the router has answered, and its description is asked for. Rejects with the signal's reason alone. */
+export async function discoverIgd(
+  env: IgdEnv,
+  router: RouterAt,
+  signal?: AbortSignal,
+  heard?: () => void,
+): Promise<Discovered> {
+  const search = new Search(env, router, heard);
   const bounds = scope(env.clock, signal);
   const sockets: UdpSocket[] = [];
   const cancels: (() => void)[] = [];
@@ -87,12 +92,14 @@ class Search {
   readonly #places = new Set<string>();
   readonly #elsewhere = new Set<string>();
   readonly #unusable: string[] = [];
+  readonly #heard: (() => void) | undefined;
   #strangers = 0;
   #firstStranger: string | undefined;
   #open = 0;
   #over = false;
 
-  constructor(env: IgdEnv, router: RouterAt) {
+  constructor(env: IgdEnv, router: RouterAt, heard: (() => void) | undefined) {
+    this.#heard = heard;
     this.#env = env;
     this.#router = router;
     this.found.promise.catch(() => {});
@@ -109,6 +116,7 @@ class Search {
     }
     const { location, server } = answer;
     if (this.#over || this.#places.has(location) || this.#places.size >= MOST_PLACES) return;
+    this.#heard?.();
     this.#places.add(location);
     this.#open++;
     this.#look(location, server, signal)

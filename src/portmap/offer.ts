@@ -1,6 +1,6 @@
 /** What a router offers to those who want a port: the question without the wish. */
 import { openControls, type PortmapEnv } from './controls.ts';
-import { scope } from '../net/wait.ts';
+import { type Scope, scope } from '../net/wait.ts';
 import { NO_ANSWER, type PortControl, type Probe } from './protocol.ts';
 import { isBehindNat } from './refusal.ts';
 import { findRouter, type RouterAt, type WhichRouter } from './router.ts';
@@ -41,7 +41,7 @@ export async function askOffer(env: PortmapEnv, which: WhichRouter = {}, signal?
   }
 }
 
-/** When one protocol has been answered, how long the others are waited for: all are asked of one box at once. */
+/** When one protocol has been answered, how long the others are waited for that have said nothing: all are asked of one box at once. */
 const GRACE_MS = 250;
 
 /** Each asked at once; an answer cuts short the silence of the others. */
@@ -50,23 +50,31 @@ async function together(
   [pcp, natPmp, upnp]: readonly [PortControl | undefined, PortControl | undefined, PortControl | undefined],
   signal: AbortSignal | undefined,
 ): Promise<readonly [Probe, Probe, Probe]> {
-  const bounds = scope(clock, signal);
+  const open = new Map<PortControl, Scope>();
   let cancel: (() => void) | undefined;
+  const cutShort = (): void => {
+    for (const [control, bounds] of open) if (!control.isHeard) bounds.abort();
+  };
   const ask = async (control: PortControl | undefined): Promise<Probe> => {
     if (!control) return NO_ANSWER;
+    const bounds = scope(clock, signal);
+    open.set(control, bounds);
     try {
       const probe = await control.probe(bounds.signal);
-      if (probe.answer !== 'no') cancel ??= clock.after(GRACE_MS, () => bounds.abort());
+      if (probe.answer !== 'no') cancel ??= clock.after(GRACE_MS, cutShort);
       return probe;
     } catch (error) {
       if (!bounds.signal.aborted || signal?.aborted) throw error;
       return NO_ANSWER;
+    } finally {
+      open.delete(control);
+      bounds.end();
     }
   };
   try {
     return await Promise.all([ask(pcp), ask(natPmp), ask(upnp)]);
   } finally {
     cancel?.();
-    bounds.end();
+    for (const bounds of open.values()) bounds.abort();
   }
 }

@@ -53,6 +53,8 @@ export type Sign = 'alive' | 'restarted' | 'silent';
 /** One protocol at one router. All of it rejects with the signal's reason alone, and is bounded in time. */
 export interface PortControl {
   readonly protocol: Protocol;
+  /** It has answered to `probe`, which goes on asking what it offers. */
+  readonly isHeard?: boolean;
   /** Within {@link PROBE_MS} where nobody is there. */
   probe(signal?: AbortSignal): Promise<Probe>;
   /** Opens the port, or renews it. */

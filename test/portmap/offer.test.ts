@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createLab } from '../../src/lab/topology.ts';
+import { sleep } from '../../src/net/wait.ts';
 import { askOffer, type RouterOffer } from '../../src/portmap/offer.ts';
 
 /** The offer, and how long it took. */
@@ -43,6 +44,18 @@ describe('what a router offers', () => {
     expect(offer.secondNat).toBe(false);
     // PCP tells the outside address only with a mapping: that one is gone again.
     expect(lab.nat().forwards.all(lab.world.now)).toEqual([]);
+  });
+
+  it('is waited for where it was announced, however slowly the router tells it', async () => {
+    const lab = createLab({ nat: 'linux,pcp,nat-pmp,upnp' });
+    const offer = await lab.run((env, signal) => {
+      const connect: typeof env.tcp.connect = async (...args) => {
+        await sleep(env.clock, 200);
+        return env.tcp.connect(...args);
+      };
+      return askOffer({ ...env, tcp: { ...env.tcp, connect } }, {}, signal);
+    });
+    expect(answers(offer)).toEqual(['yes', 'yes', 'yes']);
   });
 
   it.each(['cgnat,pcp', 'cgnat,nat-pmp', 'cgnat,upnp', 'cgnat,pcp,nat-pmp,upnp'])(
