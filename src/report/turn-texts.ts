@@ -31,7 +31,14 @@ export const TURN_TEXTS = {
       : `${server} gives the relayed address ${relayed}, but what is sent there does not arrive: a firewall at the server keeps its relay ports closed (UDP 49152-65535 by default).`,
   'turn-relay-one-way': ({ server, mapped }: Of & { mapped: string }) =>
     `${server} takes in what peers send, but what it is to send to ${mapped} does not arrive: a firewall at the server keeps its relay ports from sending.`,
-  'turn-peer-denied': ({ server, peer, code }: Of & { peer: string | null; code: number | null }) => {
+  'turn-peer-denied': ({
+    server,
+    peer,
+    code,
+    sameHost,
+  }: Of & { peer: string | null; code: number | null; sameHost: boolean }) => {
+    if (sameHost)
+      return `${server} refuses ${peer ?? 'its own address'} as a peer, which is its own host: servers do so for good reason. Check it from another host.`;
     const by = code === null || code === 403 ? 'coturn: denied-peer-ip' : `error ${code}`;
     return peer === null
       ? `${server} refuses its own relayed addresses as peers (${by}): two users who are both relayed cannot meet there.`
@@ -46,7 +53,7 @@ export const TURN_TEXTS = {
         ? `${server} has no relay of this address family to give (error 440).`
         : `${server} gives no relay (${detail}).`,
   'turn-tls-certificate': ({ server, detail }: Of & { detail: string }) =>
-    `The certificate of ${server} is not believed: ${detail}. --cafile trusts another authority.`,
+    `The certificate of ${server} is not believed: ${detail.replace(/[\s.:]+$/, '')}. --cafile trusts another authority.`,
   'turn-not-turn': ({ server, detail, took }: Of & { detail: string; took: boolean }) =>
     took
       ? `${server} takes the login, but gives no relay that is one (${detail}).`

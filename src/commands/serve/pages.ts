@@ -81,7 +81,8 @@ async function answerTo(
   const [, method, target] = /^([A-Z]{1,16}) (\S{1,2048}) HTTP\/1\.[01]\r?\n/.exec(head) ?? [];
   if (method === undefined || target === undefined) return written(400, '', true);
   if (method !== 'GET' && method !== 'HEAD') return written(405, '', true);
-  const { status, body } = await page(target.split('?', 1)[0] ?? '');
+  // The absolute form is for proxies, and must be understood by all (RFC 9112 §3.2.2).
+  const { status, body } = await page(target.replace(/^http:\/\/[^/?]*/i, '').split('?', 1)[0] ?? '');
   return written(status, body, method === 'GET');
 }
 

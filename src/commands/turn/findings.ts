@@ -67,7 +67,9 @@ function ofCause(result: TurnResult, env: Pick<Env, 'interfaces'>): Finding[] {
     case 'relay-one-way':
       return [finding('turn-relay-one-way', { ...of, mapped })];
     case 'peer-denied':
-      return [finding('turn-peer-denied', { ...of, peer: isDenied(result) ? mapped : null, code })];
+      return [
+        finding('turn-peer-denied', { ...of, peer: isDenied(result) ? mapped : null, code, sameHost: isHere(result) }),
+      ];
     case 'quota':
       return [finding('turn-quota', of)];
     case 'no-capacity':
@@ -87,6 +89,10 @@ function ofCause(result: TurnResult, env: Pick<Env, 'interfaces'>): Finding[] {
 function isElsewhere({ address, relayed }: TurnResult): boolean {
   return parseEndpoint(address)?.address !== parseEndpoint(relayed ?? '')?.address;
 }
+
+/** The check runs on the host of the server. */
+const isHere = ({ address, mapped }: TurnResult): boolean =>
+  parseEndpoint(address)?.address === parseEndpoint(mapped ?? '')?.address;
 
 /** How a refresh failed on an allocation that stood. */
 function unrefreshed({ detail, steps }: TurnResult): string | null {

@@ -50,6 +50,7 @@ describe('pages', () => {
     [['G', 'ET /metrics HTTP/1.1\r\n\r', '\n'], /^HTTP\/1\.1 200 /],
     [['HEAD /metrics HTTP/1.1\r\n\r\n'], /Content-Length: 13\r\n[\s\S]*\r\n\r\n$/],
     [['GET /else HTTP/1.1\r\n\r\n'], /^HTTP\/1\.1 404 /],
+    [['GET http://127.0.0.1:9100/metrics?x HTTP/1.1\r\n\r\n'], /^HTTP\/1\.1 200 /],
     [['POST /metrics HTTP/1.1\r\n\r\n'], /^HTTP\/1\.1 405 [\s\S]*Allow: GET, HEAD/],
     [['hello\r\n\r\n'], /^HTTP\/1\.1 400 /],
     [[`GET / HTTP/1.1\r\nX: ${'x'.repeat(9000)}`], /^HTTP\/1\.1 431 /],

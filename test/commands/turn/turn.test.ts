@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { TurnResult } from '../../../src/probe/turn-check/result.ts';
+import { findingsOf } from '../../../src/commands/turn/findings.ts';
+import { blankResult, type TurnResult } from '../../../src/probe/turn-check/result.ts';
 import { LAB_LOGIN, Lab, type LabOptions } from '../../../src/lab/topology.ts';
 import { run, tell } from '../worlds.ts';
 import { METHOD } from '../../../src/stun/message.ts';
@@ -35,6 +36,26 @@ describe('nat-tool turn', () => {
       run(['turn', '--short', 'stun.example.net'], { env, environment: LOGIN }),
     );
     expect(stdout).toMatch(/^40\.30\.20\.10:\d+\n$/);
+  });
+
+  it('does not blame a server for refusing its own host, from which it was checked', () => {
+    const denied = (mapped: string) =>
+      findingsOf(
+        [
+          {
+            ...blankResult('turn.example.net', 'udp'),
+            address: '40.30.20.10:3478',
+            relayed: '40.30.20.10:50000',
+            mapped,
+            cause: 'peer-denied',
+            steps: [{ step: 'permission', ms: 1, ok: false, code: 403 }],
+          },
+        ],
+        { interfaces: () => [] },
+        undefined,
+      )[0]?.text;
+    expect(denied('40.30.20.10:4000')).toMatch(/from another host/);
+    expect(denied('12.13.14.15:4000')).toMatch(/coturn: denied-peer-ip/);
   });
 
   it('asks over every transport with --all', async () => {
