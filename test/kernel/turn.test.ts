@@ -60,6 +60,18 @@ describeKernel('turn against coturn', ['nat-tool', 'turnserver'], () => {
       await running?.stop();
     }
   }
+  /** One run over TCP, with something else than a TURN server there; `act`: on each connection. */
+  async function against(act: string) {
+    const listening = `listen(3478, '${SERVER}', () => console.log('listening'))`;
+    const script = `require('node:net').createServer((s) => { s.on('error', () => {}); ${act} }).${listening}`;
+    const other = server.start(['node', '-e', script]);
+    try {
+      await other.until(/listening/);
+      return await check(undefined, ['--tcp', SERVER]);
+    } finally {
+      await other.stop();
+    }
+  }
   const INPUT = 'type filter hook input priority filter; policy accept;';
   const OUTPUT = 'type filter hook output priority filter; policy accept;';
 
@@ -242,6 +254,9 @@ describeKernel('turn against coturn', ['nat-tool', 'turnserver'], () => {
       () => check([], ['--tls', SERVER], LOGIN, { tls: true }),
     ],
     ['a plain STUN server', 'not-turn', () => check(['--stun-only'])],
+    ['an SSH server', 'not-turn', () => against("s.write('SSH-2.0-OpenSSH_9.6\\r\\n')")],
+    ['a proxy that cuts off', 'not-turn', () => against("s.on('data', () => s.resetAndDestroy())")],
+    ['something that takes connections and says nothing', 'no-answer', () => against('')],
   ];
 
   it.each(FAULTS)('tells %s: %s', async (_, cause, scene) => {
