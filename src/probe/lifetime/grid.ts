@@ -66,9 +66,10 @@ export function thinned(points: readonly Point[], count: number): Point[] {
   return left;
 }
 
-/** The round value between two bounds, ms; the most common where there are several, undefined where there is none. */
+/** The round value between two bounds, ms; the common one where there are several, undefined where there is none, or more than one of a kind. */
 export function likelyBetween(aliveMs: number, deadMs: number): number | undefined {
   const fits = (seconds: number): boolean => seconds * 1000 >= aliveMs && seconds * 1000 <= deadMs;
-  const seconds = COMMON_S.find(fits) ?? ROUND_S.find(fits);
-  return seconds === undefined ? undefined : seconds * 1000;
+  const common = COMMON_S.filter(fits);
+  const [seconds, ...others] = common.length > 0 ? common : ROUND_S.filter(fits);
+  return seconds === undefined || others.length > 0 ? undefined : seconds * 1000;
 }

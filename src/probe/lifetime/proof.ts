@@ -1,6 +1,6 @@
 /** The proof of an outside: before anything rests on it, packets have gone both ways between it and a socket of ours. */
 import type { Endpoint } from '../../net/address.ts';
-import type { Field } from './field.ts';
+import type { Call, Field } from './field.ts';
 import type { Hole } from './hole.ts';
 
 /** A NAT with several public addresses may give each socket another one. */
@@ -24,11 +24,14 @@ export async function findControl(field: Field, signal: AbortSignal): Promise<Ho
   for (let i = 0; i < MOST_CONTROLS; i++) {
     const hole = await field.open(signal);
     field.mappings++;
-    for (let tries = 0; tries < PROOFS && !hole.mapped; tries++) {
-      const call = field.call(hole, true);
-      await field.gate.wait(() => call.heardAt !== undefined, PROOF_EVERY_MS, signal);
-      hole.mapped = call.mapped;
+    // The answer may be to any of them: how long a round trip takes is not known yet.
+    const calls: Call[] = [];
+    const heard = (): Call | undefined => calls.find(({ heardAt }) => heardAt !== undefined);
+    while (calls.length < PROOFS && !heard()) {
+      calls.push(field.call(hole, true));
+      await field.gate.wait(() => heard() !== undefined, PROOF_EVERY_MS, signal);
     }
+    hole.mapped = heard()?.mapped;
     if (field.isReachable(hole)) return hole;
     if (hole.mapped) addresses.push(hole.mapped.address);
     field.close(hole);

@@ -9,9 +9,10 @@
  * A server without RESPONSE-PORT answers X itself. Then the port's own socket asks for an answer from the other address; that proves
  * the mapping only where its packets leave by the mapped port too.
  */
-import { type Endpoint, type Family, formatEndpoint, sameEndpoint } from '../../net/address.ts';
+import { type Endpoint, type Family, formatEndpoint, sameEndpoint, scopeOf } from '../../net/address.ts';
 import { type Env, ignoreNetError, NetError, type UdpSocket } from '../../net/env.ts';
 import { Gate, scope } from '../../net/wait.ts';
+import { plain as sighted } from '../../nat/evidence.ts';
 import { isBehindNat } from '../../portmap/refusal.ts';
 import { type Attribute, attribute } from '../../stun/attributes.ts';
 import { alternateAddress, encodeBinding } from '../../stun/binding.ts';
@@ -162,10 +163,12 @@ class Trial {
       seen: seen?.address,
     });
     const plain = await this.#plain(this.#asker, server);
-    const seen = plain && mappedAddress(plain.message);
+    const told = plain && mappedAddress(plain.message);
+    const seen = told && sighted(told);
     const { mapped, local = false } = this.#options;
     // A server inside this network sees nothing of the router's outside.
-    if (!plain || !seen || (!local && isBehindNat(seen.address))) return unknown('no-server');
+    if (!plain || !seen || scopeOf(seen.address) === 'unspecified' || (!local && isBehindNat(seen.address)))
+      return unknown('no-server');
     // What goes to another address than the router's own reaches somebody else's port; behind another NAT nothing reaches it.
     if (mapped.address !== undefined && mapped.address !== seen.address)
       return { ...unknown('elsewhere', seen), open: isBehindNat(mapped.address) ? 'no' : 'unknown' };

@@ -4,6 +4,7 @@ import type { Env } from '../../net/env.ts';
 import { briskSchedule } from '../../net/schedule.ts';
 import { staggered } from '../../net/stagger.ts';
 import { transact } from '../../stun/client.ts';
+import { plain } from '../../nat/evidence.ts';
 import { mappedAddress } from '../../stun/message.ts';
 import { StunMux } from '../../stun/mux.ts';
 
@@ -31,7 +32,8 @@ export async function publicAddress(
         {},
         { to, schedule: briskSchedule(TIMEOUT_MS), clock, random, signal: within },
       );
-      const mapped = outcome.kind === 'answered' ? mappedAddress(outcome.message) : undefined;
+      const told = outcome.kind === 'answered' ? mappedAddress(outcome.message) : undefined;
+      const mapped = told && plain(told);
       return mapped && scopeOf(mapped.address) === 'public' ? mapped.address : undefined;
     };
     const good = (address: string | undefined): boolean => address !== undefined;

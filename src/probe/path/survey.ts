@@ -209,7 +209,9 @@ class Survey {
     const { signal } = this.#bounds;
     const schedule = briskSchedule(timeoutMs);
     const address = await this.#routed(server);
-    const outcome = await transact(mux, {}, { to: server, schedule, credentials, clock, random, signal });
+    // Exact round trips: the climbs wait for so long.
+    const asked = { to: server, schedule, credentials, clock, random, signal, freshIds: true };
+    const outcome = await transact(mux, {}, asked);
     if (outcome.kind === 'network-error') throw outcome.error;
     const told = outcome.kind === 'answered' ? mappedAddress(outcome.message) : undefined;
     if (!told || outcome.kind !== 'answered') return;

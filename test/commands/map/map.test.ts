@@ -77,6 +77,37 @@ describe('map', () => {
     expect(data.protocol).toBe('upnp');
   });
 
+  it('is proven by a server that tells IPv4 in IPv6, and not disputed by one that tells nothing', async () => {
+    const proven = await run([
+      'lab',
+      '--nat',
+      'linux,pcp',
+      '--fault',
+      'lie-mapped',
+      'map',
+      '--short',
+      '-p',
+      '12001',
+      '--for',
+      '2',
+    ]);
+    expect(proven.stderr).toContain('open to everybody');
+    const zero = await run([
+      'lab',
+      '--nat',
+      'linux,pcp',
+      '--fault',
+      'lie-zero',
+      'map',
+      '--short',
+      '-p',
+      '12001',
+      '--for',
+      '2',
+    ]);
+    expect(zero.stderr).not.toContain('leaves by another way');
+  });
+
   it('wishes for the port outside that it is told', async () => {
     const { data } = await mapped('linux,pcp', '-p', '12001', '--external', '443', '--for', '2');
     expect([data.private, data.public]).toEqual(['192.168.1.3:12001', '12.13.14.15:443']);

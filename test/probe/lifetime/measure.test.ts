@@ -134,6 +134,19 @@ describe('nobody outside, or nobody to be believed', () => {
   });
 });
 
+describe('a long way', () => {
+  it.each([150, 300, 700, 900])('of %i ms round trip', async (rttMs) => {
+    const result = await measure({ nat: 'linux', rttMs }, { maxMs: 150_000 });
+    // Over a satellite holes are used up before the long life ends: wide bounds, and right ones.
+    const within = rttMs > 500 ? 70_000 : 3_000;
+    contains(result, 'one-packet', 30_000, within);
+    const both = hole(result, 'both-ways');
+    expect(both?.aliveMs).toBeLessThanOrEqual(120_000);
+    expect(both?.aliveMs).toBeGreaterThanOrEqual(120_000 - within);
+    expect(both?.deadMs ?? 120_000).toBeGreaterThanOrEqual(120_000);
+  });
+});
+
 describe('accidents on the way', () => {
   it('the NAT restarts: what was seen open stands, and there is no upper bound', async () => {
     for (const nat of ['linux', 'symmetric,timeout=120', 'port-restricted-cone,timeout=120,ports=preserving']) {

@@ -37,6 +37,11 @@ describe('the survey of a path', () => {
     expect(facts.mapped?.address).toBe('12.13.14.15');
   });
 
+  it.each([150, 300, 700, 900])('over a round trip of %i ms too', async (rttMs) => {
+    const { facts } = await survey({ nat: 'linux', rttMs });
+    expect(facts).toMatchObject({ rttMs, hops: 10, filter: { kind: 'at', hop: 1 }, owner: 1 });
+  });
+
   it('takes one extra round trip and the tries that loss asks for', async () => {
     expect((await survey({ nat: 'linux,nat-pmp', rttMs: 100 })).tookMs).toBeLessThan(500);
     // A router that says nothing is waited for.
