@@ -99,9 +99,13 @@ export function oddityFindings(oddities: readonly Oddity[]): Finding[] {
 }
 
 /** Why no router opened the port. `seen`: the public address that a STUN server sees, which shows that the router is online. */
-export function noMappingFindings({ router, refusals }: NoMapping, seen: string | undefined): Finding[] {
+export function noMappingFindings({ router, refusals, oddities }: NoMapping, seen: string | undefined): Finding[] {
   if (!router) return [finding('no-router')];
-  if (refusals.length === 0) return [finding('no-port-control', { router: router.address })];
+  // A router that answers what cannot be used is not one that does not answer.
+  if (refusals.length === 0)
+    return oddities.some(({ kind }) => kind === 'unusable')
+      ? []
+      : [finding('no-port-control', { router: router.address })];
   const wan = refusals.find((each) => each.wan !== undefined)?.wan;
   const isSecond = refusals.some(({ kind }) => kind === 'second-nat');
   // A router may take for none of the internet's what the internet sees.

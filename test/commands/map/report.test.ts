@@ -23,3 +23,13 @@ describe('a router that says it is offline', () => {
     expect(kinds([offline()])).toEqual(['port-refused']);
   });
 });
+
+describe('a router whose answer cannot be used', () => {
+  it('is not said to be silent', () => {
+    const none = { mapping: undefined, router, refusals: [] };
+    const found = (oddities: Parameters<typeof noMappingFindings>[0]['oddities']) =>
+      noMappingFindings({ ...none, oddities }, undefined).map(({ kind }) => kind);
+    expect(found([])).toEqual(['no-port-control']);
+    expect(found([{ kind: 'unusable', words: 'it sends no usable XML' }])).toEqual([]);
+  });
+});
