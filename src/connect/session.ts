@@ -55,6 +55,9 @@ export async function establish(env: Env, options: SessionOptions): Promise<Esta
   }
 }
 
+/** The keys of the data follow from the exchange already. */
+const NOTHING_MORE = new Uint8Array();
+
 class Session implements SignallingListener, Ending {
   readonly #env: Env;
   readonly #options: SessionOptions;
@@ -221,7 +224,9 @@ class Session implements SignallingListener, Ending {
     const reader = known?.reader ?? new Reader(this.#options.secret, member);
     const description = reader.read(payload);
     if (description === 'other-version') return this.#fail({ kind: 'versions-differ' });
-    const agreed = description && this.#agree(description, known);
+    const agreed = this.#options.secret.exchanged
+      ? NOTHING_MORE
+      : description && this.#exchange.with(description.share, known?.description.share);
     if (!description || !agreed || sameBytes(member, this.#member))
       return this.#note('refused', { what: 'description' });
     // Whoever came by TCP is seen where no datagram arrives.
@@ -243,14 +248,6 @@ class Session implements SignallingListener, Ending {
     if (this.#closed || this.#path.current) return;
     if (isFinal(status) && !(this.#peer && status === 'silent')) this.#fail({ kind: 'signal', status });
     else if (status === 'peer-left') this.#deadlines.set('peer-left');
-  }
-
-  /** What the keys of the data follow from beside the code; undefined where the peer has no part in it, or another one than before. */
-  #agree({ share }: Description, known: Peer | undefined): Uint8Array | undefined {
-    if (this.#options.secret.exchanged) return new Uint8Array();
-    const before = known?.description.share;
-    if (!share || (before && !sameBytes(before, share))) return undefined;
-    return this.#exchange.agree(share);
   }
 
   #meet(reader: Reader, description: Description, observed: Endpoint | undefined, agreed: Uint8Array): Peer {

@@ -3,6 +3,7 @@
  * kept. The public halves travel sealed under the code, so that nobody stands between; whoever learns the code later has nothing.
  */
 import { createPrivateKey, createPublicKey, diffieHellman, type KeyObject } from 'node:crypto';
+import { sameBytes } from '../../net/bytes.ts';
 import type { Random } from '../../net/env.ts';
 
 export const SHARE_BYTES = 32;
@@ -21,6 +22,11 @@ export class Exchange {
     this.#key = createPrivateKey({ key, format: 'der', type: 'pkcs8' });
     const spki = createPublicKey(this.#key).export({ format: 'der', type: 'spki' });
     this.share = new Uint8Array(spki.subarray(-SHARE_BYTES));
+  }
+
+  /** As {@link agree}, with a peer that shows this share: it keeps the one that it had `before`, and without one it has no part in it. */
+  with(theirs: Uint8Array | undefined, before: Uint8Array | undefined): Uint8Array | undefined {
+    return !theirs || (before && !sameBytes(before, theirs)) ? undefined : this.agree(theirs);
   }
 
   /** 32 bytes; undefined for a share that no honest side has: of low order, whose secret anybody knows (RFC 7748 §6.1). */
