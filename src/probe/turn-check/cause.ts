@@ -89,10 +89,11 @@ export interface Relaying {
 export function causeOfTrouble(seen: Relaying): TurnCause | null {
   const { peer, relay } = seen;
   if (isHidden(seen)) return 'relay-address-private';
-  if (seen.ended) return 'allocation-lost';
   if (seen.permissionCode) return causeOfRefusal(seen.permissionCode);
   if (seen.relayCode === 403) return 'peer-denied';
   if (peer && peer.out.received === 0 && peer.in.received > 0) return 'relay-one-way';
+  // A server that cannot send may give up for it, so this says less than that.
+  if (seen.ended) return 'allocation-lost';
   if (peer && peer.in.received === 0) return 'relay-ports-closed';
   if (!peer && !relay) return seen.relayCode === undefined ? 'no-answer' : causeOfRefusal(seen.relayCode);
   if (!peer && relay && relay.received === 0) return 'relay-ports-closed';

@@ -122,6 +122,14 @@ describe('the cause', () => {
     ],
     ['closed relay ports', 'relay-ports-closed', (turn) => (turn.drop = { fromPeer: true })],
     ['a relay that cannot send', 'relay-one-way', (turn) => (turn.drop = { toPeer: true })],
+    [
+      'a relay that cannot send, and gives up for that',
+      'relay-one-way',
+      (turn) => {
+        turn.drop = { toPeer: true };
+        turn.refuse = ({ method }) => (method === METHOD.refresh ? { code: 437 } : undefined);
+      },
+    ],
     ['a relay that does nothing', 'relay-ports-closed', (turn) => (turn.drop = { toPeer: true, fromPeer: true })],
     [
       'denied peers',
