@@ -147,6 +147,6 @@ describeKernel('the pipe', ['nat-tool', 'nft', 'tc'], () => {
     ]);
     const [sender] = await pipe(a, b, [20_000_000, 0], async ([, receiver]) => receiver?.signal('SIGTERM'));
     expect(sender.finished.code).toBe(1);
-    expect(sender.finished.stderr).toMatch(/confirmed \d+ of \d+ bytes/);
+    expect(sender.finished.stderr).toMatch(/confirmed\s+\d+\s+of\s+\d+\s+bytes/);
   });
 });
