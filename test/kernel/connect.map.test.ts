@@ -46,12 +46,14 @@ describeKernel('connect --map', ['nat-tool', 'nft', 'miniupnpd'], () => {
       const other = await internet.site(name, { kind });
       await start({ speaks });
       const both = await connectBoth(mapping.client, other.client, SERVER, ['--map']);
-      expect(both.map(({ code, data }) => [code, data['path']])).toEqual([
-        [0, 'mapped'],
-        [0, 'mapped'],
-      ]);
+      expect(both.map(({ code }) => code)).toEqual([0, 0]);
       const [a, b] = both.map(({ data }) => data);
-      expect(a?.['mapped']).toMatchObject({ protocol: speaks, private: a?.['local'], public: b?.['remote'] });
+      // Against a filter alone many probes find a port too, and may be sooner than the router.
+      const possible = kind === 'symmetric' ? ['mapped'] : ['mapped', 'birthday'];
+      expect(possible).toContain(a?.['path']);
+      expect(b?.['path']).toBe(a?.['path']);
+      if (a?.['path'] === 'mapped')
+        expect(a['mapped']).toMatchObject({ protocol: speaks, private: a['local'], public: b?.['remote'] });
       expect(await rules()).not.toContain('dnat');
     },
   );
