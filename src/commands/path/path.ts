@@ -94,7 +94,7 @@ export default defineCommand({
     { command: 'nat-tool path --short stun.example.net', explain: 'The number of NATs alone' },
     { command: 'nat-tool path --json | jq .data.cgnat', explain: "Is there a carrier's NAT?" },
   ],
-  seeAlso: ['detect', 'pair'],
+  seeAlso: ['detect', 'map', 'lifetime'],
   exitMeanings: {
     0: 'the number of NATs is known',
     1: 'no server answered',

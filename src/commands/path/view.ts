@@ -50,7 +50,7 @@ function offersInWords({ portMapping }: PathData): Cell {
       .filter((key) => portMapping[key] === answer)
       .map((key) => OFFERED[key]);
   const [yes, refused] = [by('yes'), by('refused')];
-  if (yes.length > 0) return { text: `${yes.join(', ')}: it opens ports`, tone: 'good' };
+  if (yes.length > 0) return { text: `${yes.join(', ')}: nat-tool map opens a port`, tone: 'good' };
   return refused.length > 0 ? `${refused.join(', ')}, but the router refuses` : { text: 'none offered', tone: 'dim' };
 }
 
