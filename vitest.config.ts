@@ -4,6 +4,10 @@ import { defineConfig } from 'vitest/config';
 const HANG_MS = 10 * 60_000;
 const waits = { testTimeout: HANG_MS, hookTimeout: HANG_MS, teardownTimeout: HANG_MS };
 
+/** The same on every Node: simulated at length, about the text of the sources, or the shells' business. One Node runs them. */
+const SAME = ['architecture.test.ts', 'cli/completion/**', 'docs/**', 'fuzz/**', 'matrix/**'];
+const elsewhere = process.env['NAT_TOOL_ANOTHER_NODE'] === '1' ? SAME.map((each) => `test/${each}`) : [];
+
 export default defineConfig({
   test: {
     projects: [
@@ -11,7 +15,7 @@ export default defineConfig({
         test: {
           name: 'core',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/kernel/**'],
+          exclude: ['test/kernel/**', ...elsewhere],
           setupFiles: ['test/setup.ts'],
           maxWorkers: '100%',
           sequence: { groupOrder: 1 },

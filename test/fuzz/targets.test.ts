@@ -27,6 +27,11 @@ describe('linear work', () => {
   afterAll(() => counter.stop());
 
   const SIZE = 3_500;
+  const TRIES = 5;
+  /** Of four times the size: a constant part makes it less than four times as much, and nothing makes it much more. */
+  const most = (work: number): number => 4.5 * work + 200;
+  const isLinear = ([small = 0, middle = 0, high = 0]: readonly number[]): boolean =>
+    middle < most(small) && high < most(middle);
   const large = TARGETS.filter((each) => each.large);
 
   it.each(large.map((target) => [target.name, target] as const))(
@@ -38,13 +43,14 @@ describe('linear work', () => {
           [1, 4, 16].map((times) => target.large?.(SIZE * times)[kind] as Uint8Array),
         );
         await target.run(one as Uint8Array);
-        const works: number[] = [];
-        for (const input of [one, four, sixteen])
-          works.push(await counter.count(() => target.run(input as Uint8Array)));
+        const works = [0, 0, 0];
+        // The engine loses counts now and then, and never has too many: the most of a few tries is what was done.
+        for (let tries = 0; tries < TRIES && (tries === 0 || !isLinear(works)); tries++)
+          for (const [i, input] of [one, four, sixteen].entries())
+            works[i] = Math.max(works[i] as number, await counter.count(() => target.run(input as Uint8Array)));
         const [small = 0, middle = 0, high = 0] = works;
-        // A constant part makes them less than four times as much, and nothing makes them much more.
-        expect(middle, `kind ${kind}: ${works}`).toBeLessThan(4.5 * small + 200);
-        expect(high, `kind ${kind}: ${works}`).toBeLessThan(4.5 * middle + 200);
+        expect(middle, `kind ${kind}: ${works}`).toBeLessThan(most(small));
+        expect(high, `kind ${kind}: ${works}`).toBeLessThan(most(middle));
       }
     },
   );
