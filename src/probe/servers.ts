@@ -29,11 +29,15 @@ export const BUILT_IN_SERVERS: readonly BuiltInServer[] = [
   full('stun.m-online.net:3478'),
 ];
 
-/** The servers to ask when the user names none: those in NAT_TOOL_SERVER, separated by commas, or the built-in ones. */
-export function defaultServers(environment: Readonly<Record<string, string | undefined>>): readonly BuiltInServer[] {
-  const own = (environment['NAT_TOOL_SERVER'] ?? '')
+/** What an environment variable lists, separated by commas. */
+export const namesIn = (text: string | undefined): string[] =>
+  (text ?? '')
     .split(',')
     .map((each) => each.trim())
     .filter((each) => each !== '');
+
+/** The servers to ask when the user names none: those in NAT_TOOL_SERVER, separated by commas, or the built-in ones. */
+export function defaultServers(environment: Readonly<Record<string, string | undefined>>): readonly BuiltInServer[] {
+  const own = namesIn(environment['NAT_TOOL_SERVER']);
   return own.length > 0 ? own.map(full) : BUILT_IN_SERVERS;
 }

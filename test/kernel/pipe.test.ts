@@ -77,23 +77,13 @@ describeKernel('the pipe', ['nat-tool', 'nft', 'tc'], () => {
       stdin: `table ip loss { chain forward { type filter hook forward priority 10; ${rule}; }; }`,
     });
 
+  /** An uplink of 8 Mbit/s, whose queue holds 50 ms. */
+  const narrow = (host: Host): Promise<string> =>
+    host.must('tc qdisc add dev wan root tbf rate 8mbit burst 16kb latency 50ms'.split(' '));
+
   it('through an uplink of 8 Mbit/s, both ways', async () => {
     const [a, b] = [await site(), await site()];
-    await a.router.must([
-      'tc',
-      'qdisc',
-      'add',
-      'dev',
-      'wan',
-      'root',
-      'tbf',
-      'rate',
-      '8mbit',
-      'burst',
-      '16kb',
-      'latency',
-      '50ms',
-    ]);
+    await narrow(a.router);
     whole(await pipe(a, b, [total, total / 3]));
   });
 
@@ -105,21 +95,7 @@ describeKernel('the pipe', ['nat-tool', 'nft', 'tc'], () => {
 
   it('where the path is gone for three seconds', async () => {
     const [a, b] = [await site(), await site()];
-    await a.router.must([
-      'tc',
-      'qdisc',
-      'add',
-      'dev',
-      'wan',
-      'root',
-      'tbf',
-      'rate',
-      '8mbit',
-      'burst',
-      '16kb',
-      'latency',
-      '50ms',
-    ]);
+    await narrow(a.router);
     const gone = async (): Promise<void> => {
       await lose(a.router, 'meta l4proto udp drop');
       await new Promise((resolve) => setTimeout(resolve, 3000));
@@ -130,21 +106,7 @@ describeKernel('the pipe', ['nat-tool', 'nft', 'tc'], () => {
 
   it('says what is missing where the other side is killed', async () => {
     const [a, b] = [await site(), await site()];
-    await a.router.must([
-      'tc',
-      'qdisc',
-      'add',
-      'dev',
-      'wan',
-      'root',
-      'tbf',
-      'rate',
-      '8mbit',
-      'burst',
-      '16kb',
-      'latency',
-      '50ms',
-    ]);
+    await narrow(a.router);
     const [sender] = await pipe(a, b, [20_000_000, 0], async ([, receiver]) => receiver?.signal('SIGTERM'));
     expect(sender.finished.code).toBe(1);
     expect(sender.finished.stderr).toMatch(/confirmed\s+\d+\s+of\s+\d+\s+bytes/);

@@ -6,7 +6,7 @@ import type { Endpoint } from '../../net/address.ts';
 import { NetError } from '../../net/env.ts';
 import { formatHostPort } from '../../net/host-port.ts';
 import { findServers } from '../../probe/servers-lookup.ts';
-import { BUILT_IN_SERVERS } from '../../probe/servers.ts';
+import { BUILT_IN_SERVERS, namesIn } from '../../probe/servers.ts';
 import { discover } from '../../stun/discovery.ts';
 import type { StunServerName } from '../../stun/uri.ts';
 import { demandedFamily, parseStun } from '../arguments.ts';
@@ -38,11 +38,11 @@ type Place = Pick<Context, 'env' | 'environment' | 'signal' | 'readFile' | 'prog
 export async function meetingPlace(args: Args, context: Place): Promise<MeetingPlace> {
   const { environment } = context;
   const server =
-    args.server ?? fromEnvironment(environment['NAT_TOOL_SERVER'], (text) => parseStun(text, 'NAT_TOOL_SERVER'))[0];
+    args.server ?? namesIn(environment['NAT_TOOL_SERVER']).map((text) => parseStun(text, 'NAT_TOOL_SERVER'))[0];
   const named =
     args.broker.length > 0
       ? args.broker
-      : fromEnvironment(environment['NAT_TOOL_BROKER'], (text) => parseBrokerUrl(text, 'NAT_TOOL_BROKER'));
+      : namesIn(environment['NAT_TOOL_BROKER']).map((text) => parseBrokerUrl(text, 'NAT_TOOL_BROKER'));
   if (args.via === 'rendezvous' && !server)
     throw new UsageError(
       '--via rendezvous: where to meet is missing',
@@ -104,15 +104,6 @@ async function addressesOf(name: StunServerName, args: Args, { env, signal }: Pl
   );
   if (found.length === 0) throw new NetError('not-found', `${name.host} has no address`);
   return found;
-}
-
-/** One or several, separated by commas. */
-function fromEnvironment<T>(text: string | undefined, parse: (text: string) => T): T[] {
-  return (text ?? '')
-    .split(',')
-    .map((each) => each.trim())
-    .filter((each) => each !== '')
-    .map(parse);
 }
 
 /** A login of one's own broker; public ones want none. */
