@@ -19,6 +19,7 @@ export type {
   Resolver,
   SendOptions,
   SrvRecord,
+  Store,
   Tcp,
   TcpListener,
   Udp,
@@ -26,7 +27,7 @@ export type {
   UdpOptions,
   UdpSocket,
 } from './net/env.ts';
-export { NetError } from './net/env.ts';
+export { NetError, StoreError } from './net/env.ts';
 export { createNodeEnv } from './node/env.ts';
 
 /* STUN messages (RFC 8489). */

@@ -1,5 +1,6 @@
 /** The simulated Env of a host. */
 import type { Env } from '../net/env.ts';
+import { memoryStore } from '../net/store.ts';
 import type { Host } from './host.ts';
 import { resolverOf, type Zone } from './names.ts';
 import { TcpStack } from './tcp.ts';
@@ -12,6 +13,8 @@ export class HostSystem {
   readonly tcp: TcpStack;
   readonly #udp: UdpStack;
   readonly #zone: Zone;
+  /** Of all its programs, as a disk is. */
+  readonly #store = memoryStore();
   #programs = 0;
 
   constructor(host: Host, zone: Zone) {
@@ -34,6 +37,7 @@ export class HostSystem {
       resolver: resolverOf(this.host, world, this.#zone),
       interfaces: () => this.host.interfaces(),
       gateways: async () => this.host.gateways(),
+      store: this.#store,
     };
   }
 }

@@ -172,6 +172,34 @@ export interface Gateway {
 }
 
 /**
+ * Small files of ours that outlive a run, which nobody else may read. Names are `kind/name`, each of 1 to 64 of a–z, 0–9, `.`, `_` and
+ * `-`, beginning with a letter or digit; any other throws RangeError. What fails rejects with StoreError.
+ */
+export interface Store {
+  /** The folder, for people. */
+  readonly place: string;
+  /** Undefined where there is none. */
+  read(name: string): Promise<Uint8Array | undefined>;
+  /** In place of what was there: whoever reads finds the old or the new, whole. */
+  write(name: string, data: Uint8Array): Promise<void>;
+  /** False where there was none. */
+  remove(name: string): Promise<boolean>;
+  /** The names of a kind, without it, sorted. */
+  list(kind: string): Promise<string[]>;
+}
+
+/** The store cannot be read, or written to; the message is for people. */
+export class StoreError extends Error {
+  /** The system's name for it, such as EACCES. */
+  readonly code: string | undefined;
+  constructor(message: string, code?: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'StoreError';
+    this.code = code;
+  }
+}
+
+/**
  * The world as a program sees it. `createNodeEnv()` is the real one, a lab makes simulated ones; functions take the
  * narrowest part that they need.
  */
@@ -184,6 +212,8 @@ export interface Env {
   interfaces(): InterfaceAddress[];
   /** The default routes, those that the system prefers first; none where it does not tell. Bounded by a second; rejects with the signal's reason alone. */
   gateways(signal?: AbortSignal): Promise<Gateway[]>;
+  /** What is remembered from run to run. */
+  readonly store: Store;
 }
 
 /** What went wrong, whatever the system calls it. */

@@ -4,6 +4,7 @@ import { nodeGateways } from './gateways.ts';
 import { nodeInterfaces } from './interfaces.ts';
 import { nodeRandom } from './random.ts';
 import { nodeResolver } from './resolver.ts';
+import { nodeStore } from './store.ts';
 import { nodeTcp } from './tcp.ts';
 import { nodeUdp } from './udp.ts';
 
@@ -16,4 +17,5 @@ export const createNodeEnv = (): Env => ({
   resolver: nodeResolver,
   interfaces: nodeInterfaces,
   gateways: nodeGateways,
+  store: nodeStore,
 });

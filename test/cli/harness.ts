@@ -4,6 +4,7 @@ import { completionCommand } from '../../src/cli/completion/completion.ts';
 import type { Command, ExitStatus } from '../../src/commands/command.ts';
 import { COMMANDS, type CommandList } from '../../src/commands/index.ts';
 import { type Env, NetError } from '../../src/net/env.ts';
+import { memoryStore } from '../../src/net/store.ts';
 
 export interface RunOptions {
   readonly commands?: CommandList;
@@ -45,6 +46,7 @@ export const stillEnv: Env = {
   },
   interfaces: () => [],
   gateways: async () => [],
+  store: memoryStore(),
 };
 
 /** The real list with the built-in commands, as main.ts has it. */
