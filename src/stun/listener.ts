@@ -11,7 +11,7 @@ import {
   type UdpSocket,
 } from '../net/env.ts';
 import { type RateLimit, SourceLimiter } from '../net/rate-limit.ts';
-import { Connections } from './connections.ts';
+import { Connections } from '../net/connections.ts';
 import { type Advertised, type Endpoints, type Role, ROLES } from './roles.ts';
 import {
   advertise,

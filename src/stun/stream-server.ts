@@ -1,7 +1,7 @@
 /** The server's side of one TCP or TLS connection: messages in, answers out, and an end for those that bring none. */
 import type { Endpoint } from '../net/address.ts';
 import { type ByteStream, type Clock, ignoreNetError, NetError } from '../net/env.ts';
-import type { Connections } from './connections.ts';
+import type { Connections } from '../net/connections.ts';
 import { Deframer } from './framing.ts';
 import { StunFormatError } from './message.ts';
 import { respond, type Role, type ServerAnswer, type ServerPacket, type StunServer } from './server.ts';

@@ -1,5 +1,5 @@
 /** Which TCP connections a server keeps when more come than it can hold. Pure bookkeeping. */
-import { networkName, sourceName } from '../net/rate-limit.ts';
+import { networkName, sourceName } from './rate-limit.ts';
 
 export interface ConnectionLimits {
   readonly total: number;

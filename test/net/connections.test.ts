@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Connections } from '../../src/stun/connections.ts';
+import { Connections } from '../../src/net/connections.ts';
 
 /** A table, and who was closed by it, in order. */
 function table(limits: ConstructorParameters<typeof Connections>[0]) {
