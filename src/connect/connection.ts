@@ -64,6 +64,8 @@ export interface Bearer {
   readonly life?: Life | undefined;
   /** As it is now. */
   path(): Path;
+  /** Both sides have agreed on this path. */
+  agreed(): boolean;
   pairs(): readonly PairView[];
   /** Says goodbye and frees everything. Idempotent. */
   close(): void;
@@ -198,13 +200,13 @@ export class Connection {
     this.#bearer.channel.onEnd(listener);
   }
 
-  /** Resolves to true when both sides know of both directions, to false after three seconds. Rejects with the signal's reason. */
+  /** Resolves to true when both sides know of both directions and hold the same path, to false after three seconds. Rejects with the signal's reason. */
   async settled(signal: AbortSignal): Promise<boolean> {
     const until = this.#clock.now() + PROOF_MS;
-    const { channel } = this.#bearer;
-    while (!channel.proven && !this.#closed && this.#clock.now() < until)
-      await sleep(this.#clock, PROOF_POLL_MS, signal);
-    return channel.proven;
+    const bearer = this.#bearer;
+    const isSettled = (): boolean => bearer.channel.proven && bearer.agreed();
+    while (!isSettled() && !this.#closed && this.#clock.now() < until) await sleep(this.#clock, PROOF_POLL_MS, signal);
+    return isSettled();
   }
 
   /** Frees everything; the path's socket is left to its new owner. */

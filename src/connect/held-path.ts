@@ -56,14 +56,14 @@ export class HeldPath {
     const { path, sockets, hard, note } = this.#options;
     const socket = sockets.get(pair.socket);
     if (!socket) return;
-    const renamed = path.take(pair, socket, rttMs);
+    const news = path.take(pair, socket, rttMs);
     const { kind, remote } = path.current as Path;
     const [from, to] = [formatEndpoint(socket.local), formatEndpoint(remote)];
     note('path', { path: kind, local: from, remote: to, rttMs: rttMs ?? null });
     // Better than a relay is looked for all the same.
     if (kind !== 'relay') hard.end();
     channel.start();
-    if (renamed) channel.retell();
+    if (news) channel.retell();
   }
 
   lost(): void {
@@ -104,6 +104,7 @@ export class HeldPath {
         onRefused: (listener) => (this.#refused = listener),
       },
       path,
+      agreed: () => ice.selected !== undefined,
       pairs: () => ice.pairs(),
       close: () => ending.close(),
       release,

@@ -77,7 +77,7 @@ export class Reception {
 
   #open(socket: number, { data, from, at }: Datagram): void {
     const { path, ofRelay, isRelay } = this.#options;
-    path.heard(from);
+    path.heard(socket, from);
     this.#byRelay = ofRelay(socket) || isRelay(from);
     if (!this.#peer?.channel.receive(data, at) || this.#places.size >= MOST_PLACES) return;
     this.#places.add(placeOf(from));

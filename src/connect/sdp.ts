@@ -163,6 +163,7 @@ class SdpAttempt {
       first: this.#options.controlling,
       ended: this.#ended.promise,
       path,
+      agreed: () => this.#ice.selected !== undefined,
       pairs: () => this.pairs(),
       close: () => this.end('closed'),
       release: () => {

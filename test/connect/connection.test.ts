@@ -21,6 +21,7 @@ class Fake implements Bearer {
   listener: DataListener | undefined;
   onEnd: EndListener | undefined;
   proven = false;
+  chosen = true;
   readonly #name: number;
   constructor(name: number) {
     this.#name = name;
@@ -38,6 +39,7 @@ class Fake implements Bearer {
     onEnd: (listener: EndListener) => (this.onEnd = listener),
   };
   path = () => path(this.#name);
+  agreed = () => this.chosen;
   pairs = () => [];
   close = () => void this.calls.push('close');
   release = () => {
@@ -147,6 +149,17 @@ describe('a connection', () => {
       expect(clock.now() - start).toBe(3500);
       connection.close();
       expect(await connection.settled(never)).toBe(true);
+    });
+  });
+
+  it('is not settled as long as the two may still hold different paths', async () => {
+    await run(async ({ clock }) => {
+      const bearer = Object.assign(new Fake(1), { proven: true, chosen: false });
+      const connection = new Connection(clock, bearer);
+      const start = clock.now();
+      clock.after(200, () => (bearer.chosen = true));
+      expect([await connection.settled(never), clock.now() - start]).toEqual([true, 200]);
+      connection.close();
     });
   });
 

@@ -2,6 +2,7 @@
 import { type Endpoint, sameEndpoint } from '../../net/address.ts';
 import type { PairView } from '../../ice/agent.ts';
 import { PATH_KINDS, type PathKind } from '../../nat/path.ts';
+import { pairKey } from '../../ice/pair.ts';
 import type { Path } from '../connection.ts';
 import type { Socket } from './sockets.ts';
 
@@ -23,14 +24,20 @@ export function agreedKind(mine: PathKind, theirs: PathKind | undefined): PathKi
   return 'predicted';
 }
 
+/** Ways by which the peer told its word that are remembered, the latest. */
+const MOST_WAYS = 16;
+
 /** The path of a session, and its name as evidence comes in on both sides. */
 export class PathInUse {
   readonly #kindOf: (pair: PairView) => PathKind;
   #pair: PairView | undefined;
   #path: Path | undefined;
-  /** What it looks like from here, and what the peer says. */
+  /** What it looks like from here. */
   #mine: PathKind | undefined;
-  #theirs: PathKind | undefined;
+  /** What the peer says of each way by which it said something. The two may hold different ways for a while: each word is of its own. */
+  readonly #words = new Map<string, { readonly socket: number; readonly kind: PathKind | undefined }>();
+  /** By which the latest sealed packet came. */
+  #way: { readonly socket: number; readonly from: Endpoint } | undefined;
   #used = false;
 
   /** `kindOf`: by all that this side knows when it is asked. */
@@ -52,8 +59,9 @@ export class PathInUse {
     return this.#used;
   }
 
-  /** Data of the peer came from there. */
-  heard(from: Endpoint): void {
+  /** A sealed packet came in there: what it tells is of that way. */
+  heard(socket: number, from: Endpoint): void {
+    this.#way = { socket, from };
     if (this.#path && sameEndpoint(from, this.#path.remote)) this.#used = true;
   }
 
@@ -62,22 +70,21 @@ export class PathInUse {
     return wordOf(this.#mine);
   }
 
-  /** True where our word for it has changed with that. */
+  /** True where the peer has to be told our word anew: another one, or of another way. */
   take(pair: PairView, socket: Socket, rttMs: number | undefined): boolean {
-    const before = this.#mine;
+    const [before, mine] = [this.#path, this.#mine];
     if (!this.#path || !sameEndpoint(this.#path.remote, pair.remote.endpoint)) this.#used = false;
     this.#pair = pair;
     this.#mine = this.#kindOf(pair);
-    // What the peer said was of the path before.
-    if (before === 'relay' && this.#mine !== 'relay' && this.#theirs === 'relay') this.#theirs = undefined;
+    const { endpoint: remote } = pair.remote;
     this.#path = {
-      kind: agreedKind(this.#mine, this.#theirs),
+      kind: agreedKind(this.#mine, this.#theirs(socket, remote)),
       socket,
-      remote: pair.remote.endpoint,
+      remote,
       public: pair.local.endpoint,
-      rttMs: rttMs ?? this.#path?.rttMs,
+      rttMs: rttMs ?? before?.rttMs,
     };
-    return this.#mine !== before;
+    return this.#mine !== mine || before?.socket.id !== socket.id || !sameEndpoint(before.remote, remote);
   }
 
   /** More is known: the filter may have turned out easy after the path was found. True where our word has changed. */
@@ -89,13 +96,31 @@ export class PathInUse {
     return true;
   }
 
-  /** The peer's word. */
+  /** The peer's word, in the packet that was heard last. */
   told(word: number): void {
-    this.#theirs = kindIn(word);
+    if (!this.#way) return;
+    const { socket, from } = this.#way;
+    const way = pairKey(socket, from);
+    this.#words.delete(way);
+    this.#words.set(way, { socket, kind: kindIn(word) });
+    for (const oldest of this.#words.keys()) if (this.#words.size > MOST_WAYS) this.#words.delete(oldest);
     this.#agree();
   }
 
+  /**
+   * Between two symmetric NATs the peer's packets come from elsewhere than ours go to: then what came in on the same socket tells,
+   * but for a relay or an opened port, which is one certain place.
+   */
+  #theirs(socket: Socket, remote: Endpoint): PathKind | undefined {
+    const said = this.#words.get(pairKey(socket.id, remote));
+    if (said) return said.kind;
+    const near = [...this.#words.values()].findLast((each) => each.socket === socket.id)?.kind;
+    return near === 'relay' || near === 'mapped' ? undefined : near;
+  }
+
   #agree(): void {
-    if (this.#path && this.#mine) this.#path = { ...this.#path, kind: agreedKind(this.#mine, this.#theirs) };
+    if (!this.#path || !this.#mine) return;
+    const { socket, remote } = this.#path;
+    this.#path = { ...this.#path, kind: agreedKind(this.#mine, this.#theirs(socket, remote)) };
   }
 }

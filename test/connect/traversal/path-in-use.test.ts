@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { agreedKind, kindIn, wordOf } from '../../../src/connect/traversal/path-in-use.ts';
-import { PATH_KINDS as KINDS } from '../../../src/nat/path.ts';
+import { agreedKind, kindIn, PathInUse, wordOf } from '../../../src/connect/traversal/path-in-use.ts';
+import type { Socket } from '../../../src/connect/traversal/sockets.ts';
+import type { PairView } from '../../../src/ice/agent.ts';
+import { PATH_KINDS as KINDS, type PathKind } from '../../../src/nat/path.ts';
 import { runPair } from '../../matrix/pairs.ts';
 
 describe('the word for a path', () => {
@@ -47,5 +49,67 @@ describe('the word for a path', () => {
       });
       expect([a.path, b.path]).toEqual(['direct', 'direct']);
     }
+  });
+});
+
+describe('the word of the peer', () => {
+  const at = (port: number) => ({ address: '22.23.24.25', port });
+  const pair = (socket: number, port: number): PairView =>
+    ({ socket, local: { endpoint: at(1) }, remote: { endpoint: at(port) } }) as unknown as PairView;
+  const socket = (id: number): Socket => ({ id }) as Socket;
+  const use = (mine: PathKind) => {
+    const path = new PathInUse(() => mine);
+    const tell = (id: number, port: number, kind: PathKind): void => {
+      path.heard(id, at(port));
+      path.told(wordOf(kind));
+    };
+    return { path, tell, take: (id: number, port: number) => path.take(pair(id, port), socket(id), 1) };
+  };
+
+  it('is of the way by which it came: an opened port makes no other path a mapped one', () => {
+    const { path, tell, take } = use('birthday');
+    take(7, 50);
+    // The peer holds the way by our main socket still.
+    tell(1, 50, 'mapped');
+    expect(path.current?.kind).toBe('birthday');
+    // By the same socket, but from elsewhere.
+    tell(7, 51, 'mapped');
+    expect(path.current?.kind).toBe('birthday');
+    tell(7, 50, 'predicted');
+    expect(path.current?.kind).toBe('predicted');
+    take(1, 50);
+    expect(path.current?.kind).toBe('mapped');
+  });
+
+  it('of a relay ends with the relayed path, though the socket be the same', () => {
+    const { path, tell, take } = use('direct');
+    take(1, 90);
+    tell(1, 90, 'relay');
+    expect(path.current?.kind).toBe('relay');
+    take(1, 50);
+    expect(path.current?.kind).toBe('direct');
+  });
+
+  it('comes from elsewhere between two symmetric NATs', () => {
+    const { path, tell, take } = use('predicted');
+    take(1, 50);
+    tell(1, 51, 'direct');
+    expect(path.current?.kind).toBe('direct');
+  });
+
+  it('is asked for again by each new way, and not by the same', () => {
+    const { take } = use('direct');
+    expect([take(1, 50), take(1, 50), take(1, 51), take(2, 51)]).toEqual([true, false, true, true]);
+  });
+
+  it('is remembered of a bounded number of ways, the latest', () => {
+    const { path, tell, take } = use('direct');
+    tell(1, 1, 'mapped');
+    for (let port = 2; port < 40; port++) tell(1, port, 'direct');
+    take(1, 1);
+    expect(path.current?.kind).toBe('direct');
+    take(1, 39);
+    tell(1, 39, 'mapped');
+    expect(path.current?.kind).toBe('mapped');
   });
 });
