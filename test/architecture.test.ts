@@ -144,8 +144,6 @@ const misplaced = (tests: Iterable<string>, sources: Sources): string[] =>
 
 const MOST_LINES = 400;
 const MEDIAN_LINES = 120;
-/** Longer than may be, and about to be taken apart. Nothing is added here. */
-const TOO_LONG = new Set(['connect/session.ts']);
 
 function readSources(room = 'src'): Sources {
   const root = join(dirname(fileURLToPath(import.meta.url)), '..', room);
@@ -173,7 +171,7 @@ describe('the house', () => {
 
   it('has short files', () => {
     const lengths = [...readSources()].map(([file, text]) => ({ file, lines: text.trimEnd().split('\n').length }));
-    const long = lengths.filter(({ file, lines }) => lines > MOST_LINES && !TOO_LONG.has(file));
+    const long = lengths.filter(({ lines }) => lines > MOST_LINES);
     expect(long).toEqual([]);
     const sorted = lengths.map(({ lines }) => lines).sort((a, b) => a - b);
     expect(sorted[Math.floor(sorted.length / 2)]).toBeLessThanOrEqual(MEDIAN_LINES);

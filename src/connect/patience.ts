@@ -1,24 +1,28 @@
 /** When the search for a path is given up, and with what reason: one ending is due at a time, the latest that was set. */
 import type { Clock } from '../net/env.ts';
-import { type Deadlines, usualMs } from './deadlines.ts';
+import { type Deadline, type Deadlines, usualMs } from './deadlines.ts';
+import type { Fallback } from './fallback.ts';
 import type { ConnectFailure } from './session-api.ts';
 import type { HardWays } from './traversal/hard-ways.ts';
+import type { PathInUse } from './traversal/path-in-use.ts';
 import { type Judgement, patienceMs, reasonOf } from './traversal/strategy.ts';
 
 export interface PatienceOptions {
   readonly clock: Clock;
   readonly deadlines: Deadlines;
   readonly hard: HardWays;
+  readonly path: Pick<PathInUse, 'current'>;
+  readonly fallback: Pick<Fallback, 'begin' | 'want' | 'instead' | 'failure'>;
   /** Of the plain way, from the meeting on; the usual when absent. */
   readonly plainMs: number | undefined;
-  /** There is no hope for a direct path. */
-  readonly hopeless: (reason: string) => void;
+  readonly fail: (failure: ConnectFailure) => void;
   readonly note: (event: string, details: Readonly<Record<string, unknown>>) => void;
 }
 
-/** What the plain way has at least, however late it turns out that there is no other. */
-export type SearchEnding = 'nobody-came' | 'plain' | 'hopeless' | 'hard' | 'peer-left';
+/** They end the search for a direct path. */
+type SearchEnding = Extract<Deadline, 'nobody-came' | 'plain' | 'hopeless' | 'hard' | 'peer-left'>;
 
+/** What the plain way has at least, however late it turns out that there is no other. */
 const LEAST_HOPE_MS = 500;
 /** Where no port has to be guessed there is a path by then, unless something was lost or came too early. */
 const SLOW_MS = 600;
@@ -69,9 +73,9 @@ export class Patience {
 
   /** As long as the plain way was given a chance, and a router that was asked for a port, there is nothing to wait for. */
   #giveUp(judgement: Judgement): void {
-    const { clock, deadlines, hopeless } = this.#options;
+    const { clock, deadlines, fallback } = this.#options;
     const mapping = judgement.kind === 'blocked' ? 'none' : this.#mapping;
-    if (mapping === 'none') hopeless(reasonOf(judgement, 'this side', 'the peer'));
+    if (mapping === 'none') fallback.want(reasonOf(judgement, 'this side', 'the peer'));
     const until = {
       none: this.#metAt + usualMs('hopeless'),
       asked: this.#metAt + ASKED_MS,
@@ -80,8 +84,26 @@ export class Patience {
     deadlines.set('hopeless', Math.max(until - clock.now(), LEAST_HOPE_MS));
   }
 
+  /** One of the deadlines before there is a connection. */
+  due(name: SearchEnding | Extract<Deadline, 'relay' | 'chance' | 'relay-late'>): void {
+    const { path, fallback, fail } = this.#options;
+    switch (name) {
+      case 'relay':
+        return path.current ? undefined : fallback.begin();
+      case 'chance':
+        if (!path.current && !this.#isHard) fallback.want('No direct way was found in time.');
+        return;
+      case 'relay-late':
+        return fail(fallback.failure ?? this.failureAt('plain'));
+      default: {
+        const failure = this.failureAt(name);
+        if (!fallback.instead(failure)) fail(failure);
+      }
+    }
+  }
+
   /** Hard ways are tried: they say themselves when they have had their chance. */
-  get isHard(): boolean {
+  get #isHard(): boolean {
     const { kind } = this.#options.hard.judgement ?? {};
     return kind === 'guess' || kind === 'meet';
   }

@@ -4,10 +4,9 @@ import type { Clock, Random } from '../net/env.ts';
 import { type Driver, drive } from '../net/machine.ts';
 import { BRISK_PACING, type IceAction, IceAgent, type IceEvent } from '../ice/agent.ts';
 import { Channel, type ChannelOptions } from './channel/channel.ts';
-import { Opener } from './channel/envelope.ts';
 import type { Secret } from './channel/keys.ts';
 import { eventOf } from './ice-events.ts';
-import { decodeDescription, type Description, isOfOtherVersion } from './signalling/description.ts';
+import type { Description } from './signalling/description.ts';
 import type { PeerNews } from './signalling/signalling.ts';
 import { candidate, candidatesOf } from './traversal/candidates.ts';
 import type { Gathered } from './traversal/gather.ts';
@@ -33,26 +32,8 @@ export interface PeerOptions extends Pick<ChannelOptions, 'transmit' | 'word' | 
   readonly found: (action: Exclude<IceAction, { kind: 'send' | 'log' }>) => void;
 }
 
-/** Reads what a member says of itself. */
-export class Reader {
-  readonly member: Uint8Array;
-  readonly #opener: Opener;
-
-  constructor(secret: Secret, member: Uint8Array) {
-    this.member = member;
-    this.#opener = new Opener(secret.descriptionKey(member));
-  }
-
-  /** Undefined for what that member did not seal, or sealed before what is known. */
-  read(payload: Uint8Array): Description | 'other-version' | undefined {
-    const opened = this.#opener.open(payload);
-    if (!opened) return undefined;
-    return decodeDescription(opened.body) ?? (isOfOtherVersion(opened.body) ? 'other-version' : undefined);
-  }
-}
-
 export class Peer implements Opposite {
-  readonly reader: Reader;
+  readonly #member: Uint8Array;
   readonly first: Side;
   readonly ice: IceAgent;
   readonly agent: Driver<IceEvent>;
@@ -61,12 +42,11 @@ export class Peer implements Opposite {
   description: Description;
   readonly #direct: boolean;
 
-  /** Nothing is sent before {@link begin}. */
-  constructor(options: PeerOptions, reader: Reader, description: Description, observed: Endpoint | undefined) {
+  /** `theirs`: the member that it is. Nothing is sent before {@link begin}. */
+  constructor(options: PeerOptions, theirs: Uint8Array, description: Description, observed: Endpoint | undefined) {
     const { clock, random, secret, agreed, member } = options;
-    const theirs = reader.member;
     this.#direct = options.direct;
-    this.reader = reader;
+    this.#member = theirs;
     this.description = description;
     this.observed = observed;
     // Of two that start alike, who has the first part.
@@ -134,7 +114,7 @@ export class Peer implements Opposite {
     const sixth = endpoints.find(({ address }) => familyOf(address) === 6);
     if (six && sixth)
       this.agent.feed({ kind: 'local-candidate', socket: six.id, candidate: candidate('host', sixth, 2) });
-    this.agent.feed({ kind: 'remote-credentials', ...secret.iceOf(this.reader.member) });
+    this.agent.feed({ kind: 'remote-credentials', ...secret.iceOf(this.#member) });
   }
 
   /** It has told something new. */

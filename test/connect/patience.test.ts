@@ -19,6 +19,8 @@ const DIRECT = judgementOf(CONE, CONE);
 const RANDOM = profile('address-and-port-dependent', 'random');
 const HOPELESS = judgementOf(RANDOM, RANDOM);
 
+const NO_RELAY = { begin: () => {}, want: () => false, instead: () => false, failure: undefined };
+
 interface Course {
   readonly judgement?: Judgement;
   readonly judgedAfterMs?: number;
@@ -57,7 +59,9 @@ const course = ({ judgement, judgedAfterMs = 0, plainMs, found = false, mappings
       deadlines,
       hard: hard as unknown as HardWays,
       plainMs,
-      hopeless: () => noted.push('no hope'),
+      path: { current: undefined },
+      fallback: { ...NO_RELAY, want: () => noted.push('no hope') > 0 },
+      fail: () => {},
       note: (event) => noted.push(event),
     });
     patience.met();
@@ -141,7 +145,9 @@ describe('patience', () => {
       deadlines: never,
       hard,
       plainMs: undefined,
-      hopeless: () => {},
+      path: { current: undefined },
+      fallback: NO_RELAY,
+      fail: () => {},
       note: () => {},
     });
     expect(patience.failureAt(ending)).toMatchObject({ kind });

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { Opener, Sealer } from '../../src/connect/channel/envelope.ts';
 import { deriveSecret } from '../../src/connect/channel/keys.ts';
-import { Peer, type PeerOptions, Reader } from '../../src/connect/peer.ts';
-import { type Description, encodeDescription } from '../../src/connect/signalling/description.ts';
+import { Peer, type PeerOptions } from '../../src/connect/peer.ts';
+import type { Description } from '../../src/connect/signalling/description.ts';
 import { seededRandom } from '../../src/lab/random.ts';
 import { createLab } from '../../src/lab/topology.ts';
 import type { Env } from '../../src/net/env.ts';
@@ -33,7 +33,7 @@ const peerOf = (env: Env, over: Partial<PeerOptions> = {}, member = MINE): Peer 
       bye: () => {},
       ...over,
     },
-    new Reader(secret, THEIRS),
+    THEIRS,
     EMPTY,
     undefined,
   );
@@ -77,14 +77,5 @@ describe('the peer', () => {
       expect(peer.where).toEqual(observed);
       peer.stop();
     });
-  });
-
-  it('is read only where that member sealed it, each description once', () => {
-    const reader = new Reader(secret, THEIRS);
-    const description = { ...EMPTY, reflexive: [reflexive] };
-    const sealed = new Sealer(secret.descriptionKey(THEIRS)).seal(0, encodeDescription(description));
-    expect(reader.read(new Sealer(secret.descriptionKey(MINE)).seal(0, encodeDescription(EMPTY)))).toBeUndefined();
-    expect(reader.read(sealed)).toEqual(description);
-    expect(reader.read(sealed)).toBeUndefined();
   });
 });

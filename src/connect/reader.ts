@@ -1,0 +1,59 @@
+/** What members of a meeting say of themselves: who is listened to, what is believed, and what two agree on by it. */
+import { sameBytes } from '../net/bytes.ts';
+import type { Random } from '../net/env.ts';
+import { MEMBER_BYTES } from '../rendezvous/protocol.ts';
+import { Opener } from './channel/envelope.ts';
+import { Exchange } from './channel/exchange.ts';
+import type { Secret } from './channel/keys.ts';
+import { decodeDescription, type Description, isOfOtherVersion } from './signalling/description.ts';
+import type { PeerNews } from './signalling/signalling.ts';
+
+export type Reading =
+  /** `agreed`: what the keys of the data follow from beside the code. */
+  | { readonly description: Description; readonly agreed: Uint8Array }
+  /** It speaks another version of this. */
+  | 'other-version'
+  /** Not sealed by that member, sealed before what is known, or with no part in the exchange. */
+  | 'unreadable'
+  /** Nobody whom we listen to. */
+  | 'nobody';
+
+/** The keys of the data follow from the exchange already. */
+const NOTHING_MORE = new Uint8Array();
+
+export class Reader {
+  readonly #secret: Secret;
+  readonly #own: Uint8Array;
+  readonly #exchange: Exchange;
+  #peer: { readonly member: Uint8Array; readonly opener: Opener; readonly share: Uint8Array | undefined } | undefined;
+
+  /** `own`: the member that we are. */
+  constructor(secret: Secret, own: Uint8Array, random: Random) {
+    this.#secret = secret;
+    this.#own = own;
+    this.#exchange = new Exchange(random);
+  }
+
+  /** What our descriptions show; nothing where both have exchanged keys before. */
+  get share(): Uint8Array | undefined {
+    return this.#secret.exchanged ? undefined : this.#exchange.share;
+  }
+
+  /** Whoever is read first is the peer from then on. */
+  read({ member, payload }: Pick<PeerNews, 'member' | 'payload'>): Reading {
+    if (member.length !== MEMBER_BYTES) return 'nobody';
+    const known = this.#peer;
+    // Two are enough: whoever comes third is not listened to.
+    if (known && !sameBytes(known.member, member)) return 'nobody';
+    const opener = known?.opener ?? new Opener(this.#secret.descriptionKey(member));
+    const opened = opener.open(payload);
+    if (!opened) return 'unreadable';
+    const description = decodeDescription(opened.body);
+    if (!description) return isOfOtherVersion(opened.body) ? 'other-version' : 'unreadable';
+    const { share } = description;
+    const agreed = this.#secret.exchanged ? NOTHING_MORE : this.#exchange.with(share, known?.share);
+    if (!agreed || sameBytes(member, this.#own)) return 'unreadable';
+    this.#peer = { member, opener, share };
+    return { description, agreed };
+  }
+}

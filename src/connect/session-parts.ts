@@ -1,0 +1,127 @@
+/** What a session is made of, and which part tells which. What concerns the session as a whole comes back by its {@link Hooks}. */
+import type { Endpoint } from '../net/address.ts';
+import type { Env } from '../net/env.ts';
+import type { Waits } from '../net/wait.ts';
+import type { PairView } from '../ice/agent.ts';
+import { type Deadline, Deadlines } from './deadlines.ts';
+import { Fallback } from './fallback.ts';
+import { HeldPath } from './held-path.ts';
+import { OwnSide } from './own-side.ts';
+import { Patience } from './patience.ts';
+import { Reader } from './reader.ts';
+import { Reception } from './reception.ts';
+import type { ConnectFailure, SessionOptions } from './session-api.ts';
+import type { Signalling } from './signalling/signalling.ts';
+import type { Gathered } from './traversal/gather.ts';
+import { HardWays } from './traversal/hard-ways.ts';
+import { PathInUse } from './traversal/path-in-use.ts';
+
+export interface Hooks {
+  readonly due: (name: Deadline) => void;
+  /** More is known of this side. */
+  readonly measured: () => void;
+  /** This relayed pair carries the data now. */
+  readonly take: (pair: PairView, rttMs: number | undefined) => void;
+  readonly isRelay: (at: Endpoint) => boolean;
+  readonly fail: (failure: ConnectFailure) => void;
+  /** What should not have happened. */
+  readonly broken: (error: unknown) => void;
+  readonly note: (event: string, details?: Readonly<Record<string, unknown>>) => void;
+}
+
+export interface SessionParts {
+  readonly reader: Reader;
+  readonly deadlines: Deadlines;
+  readonly own: OwnSide;
+  readonly hard: HardWays;
+  readonly path: PathInUse;
+  readonly fallback: Fallback;
+  readonly patience: Patience;
+  readonly held: HeldPath;
+  readonly signalling: Signalling;
+  readonly reception: Reception;
+}
+
+/** Nothing is sent yet. `member`: the one that we are. */
+export function partsOf(
+  env: Env,
+  options: SessionOptions,
+  member: Uint8Array,
+  waits: Waits,
+  gathered: Gathered,
+  { due, measured, take, isRelay, fail, broken, note }: Hooks,
+): SessionParts {
+  const { clock, random } = env;
+  const { server, credentials, trusted, secret } = options;
+  const { main, sockets, governor } = gathered;
+  const reader = new Reader(secret, member, random);
+  const deadlines = new Deadlines(clock, due);
+  const own: OwnSide = new OwnSide({
+    env,
+    gathered,
+    waits,
+    server,
+    credentials,
+    trusted,
+    key: secret.descriptionKey(member),
+    measured,
+    late: (socket) => hard.late(socket, own.rttMs),
+    note,
+  });
+  const { profiler, description } = own;
+  const hard = new HardWays({
+    clock,
+    random,
+    governor,
+    sockets,
+    main,
+    profiler,
+    mine: () => description.current,
+    announce: (part) => description.update(part),
+    clocks: trusted ? own.clocks : undefined,
+    note,
+    broken,
+  });
+  const path = new PathInUse((pair) => hard.kindOf(pair));
+  const direct = options.relays === 'refused';
+  if (direct) description.note({ relayed: 'refused' });
+  const fallback = new Fallback({
+    clock,
+    sockets,
+    waits,
+    deadlines,
+    path,
+    places: options.relays === 'refused' ? [] : (options.relays ?? []),
+    announce: (relayed) => description.update({ relayed }),
+    take,
+    note,
+    broken,
+  });
+  if (reader.share) description.note({ share: reader.share });
+  const patience = new Patience({ clock, deadlines, hard, path, fallback, plainMs: options.plainMs, fail, note });
+  const held = new HeldPath({
+    path,
+    sockets,
+    deadlines,
+    hard,
+    profiler,
+    always: [main, gathered.six],
+    tidying: (kept) => fallback.release(kept),
+    note,
+  });
+  const signalling = options.makeSignalling({
+    main,
+    member,
+    observed: (seen) => own.observed(seen),
+    send: (...datagram) => sockets.send(main.id, ...datagram),
+    relay: (place) => direct || fallback.relays.offer(place),
+    udpPasses: () => profiler.hasHeard,
+    blocked: () => {
+      fallback.blocked();
+      own.blocked();
+    },
+  });
+  const ofRelay = (socket: number): boolean => fallback.relays.owns(socket);
+  const reception = new Reception({ signalling, hard, governor, path, isRelay, ofRelay, direct });
+  return { reader, deadlines, own, hard, path, fallback, patience, held, signalling, reception };
+}
