@@ -9,6 +9,8 @@ const FLOORS: Readonly<Record<string, number>> = {
   nat: 1,
   stun: 1,
   sctp: 1,
+  dtls: 1,
+  webrtc: 3,
   rendezvous: 2,
   partner: 2,
   turn: 2,
