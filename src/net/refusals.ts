@@ -1,5 +1,5 @@
 /** Sends that the system refuses: an event each, and an end only when nothing else happens any more. */
-import { type Clock, NetError } from './env.ts';
+import { type Clock, NetError, onNetError } from './env.ts';
 import { sleep } from './wait.ts';
 
 /** What was refused is tried again so soon, ms: nothing of it went out. */
@@ -8,6 +8,40 @@ export const RETRY_MS = 25;
 const LASTING_MS = 1_000;
 /** What may be over by the next send: a firewall rule for some packets, full buffers, a network that changes. */
 const PASSING: ReadonlySet<NetError['kind']> = new Set(['denied', 'unreachable', 'other']);
+
+/** What waits to be tried again, since nobody awaits it. */
+export class Retries {
+  readonly #clock: Clock;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  add(again: () => void): void {
+    const cancel = this.#clock.after(RETRY_MS, () => {
+      this.#waiting.delete(cancel);
+      again();
+    });
+    this.#waiting.add(cancel);
+  }
+
+  /** In place of all that waits. */
+  replace(again: () => void): void {
+    this.stop();
+    this.add(again);
+  }
+
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  /** Nothing of it is tried any more. */
+  stop(): void {
+    for (const cancel of this.#waiting) cancel();
+    this.#waiting.clear();
+  }
+}
 
 /** The refusals of one exchange. */
 export class Refusals {
@@ -46,13 +80,30 @@ export async function sendPersistently(
   isFinal: (error: NetError) => boolean,
   signal: AbortSignal,
 ): Promise<NetError | undefined> {
+  let failure: NetError | undefined;
+  await untilItPasses(clock, send, (error) => error.kind === 'closed' || isFinal(error), signal).catch(
+    onNetError((error) => (failure = error)),
+  );
+  return failure;
+}
+
+/**
+ * What `work` comes to, tried again each `everyMs` as long as the network stands in its way. Rejects with the error for which `isFinal` holds,
+ * or with the signal's reason.
+ */
+export async function untilItPasses<T>(
+  clock: Clock,
+  work: () => Promise<T>,
+  isFinal: (error: NetError) => boolean,
+  signal: AbortSignal,
+  everyMs = RETRY_MS,
+): Promise<T> {
   for (;;) {
     try {
-      return void (await send());
+      return await work();
     } catch (error) {
-      if (!(error instanceof NetError)) throw error;
-      if (error.kind === 'closed' || isFinal(error)) return error;
+      if (!(error instanceof NetError) || isFinal(error)) throw error;
     }
-    await sleep(clock, RETRY_MS, signal);
+    await sleep(clock, everyMs, signal);
   }
 }

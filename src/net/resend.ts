@@ -1,7 +1,7 @@
 /** Sends that nobody awaits: what the system refuses for a moment is tried again, and counts as failed only when it was refused for a second. */
 import { type Endpoint, formatEndpoint } from './address.ts';
 import { type Clock, type NetError, onNetError, type UdpSocket } from './env.ts';
-import { Refusals, RETRY_MS } from './refusals.ts';
+import { Refusals, Retries } from './refusals.ts';
 
 /** Datagrams of one socket that wait to be tried again; further ones are lost, as on any network. */
 const MOST_WAITING = 64;
@@ -12,11 +12,12 @@ export class Resender {
   readonly #socket: Pick<UdpSocket, 'send'>;
   /** By destination, where the last send was refused. */
   readonly #refusals = new Map<string, Refusals>();
-  readonly #waiting = new Set<() => void>();
+  readonly #retries: Retries;
   #stopped = false;
 
   constructor(clock: Clock, socket: Pick<UdpSocket, 'send'>) {
     this.#clock = clock;
+    this.#retries = new Retries(clock);
     this.#socket = socket;
   }
 
@@ -33,8 +34,7 @@ export class Resender {
   /** Nothing is tried any more. */
   stop(): void {
     this.#stopped = true;
-    for (const cancel of this.#waiting) cancel();
-    this.#waiting.clear();
+    this.#retries.stop();
   }
 
   #refused(error: NetError, to: Endpoint, again: () => void, failed: (error: NetError) => void): void {
@@ -45,12 +45,8 @@ export class Resender {
       this.#refusals.delete(key);
       return failed(error);
     }
-    if (this.#waiting.size >= MOST_WAITING) return;
+    if (this.#retries.size >= MOST_WAITING) return;
     this.#refusals.set(key, refusals);
-    const cancel = this.#clock.after(RETRY_MS, () => {
-      this.#waiting.delete(cancel);
-      again();
-    });
-    this.#waiting.add(cancel);
+    this.#retries.add(again);
   }
 }

@@ -1,6 +1,6 @@
 /** Which of this host's addresses leads to a remote end. */
 import { type Endpoint, familyOf, isAnyAddress } from './address.ts';
-import type { Udp } from './env.ts';
+import type { Env, Udp } from './env.ts';
 
 /**
  * The address of the interface that the route to `remote` leaves by: what a connected UDP socket shows; nothing is sent. `source`
@@ -30,3 +30,7 @@ export const routedEndpoint = async (
   signal?: AbortSignal,
 ): Promise<Endpoint> =>
   isAnyAddress(local.address) ? withAddress(local, await routedAddress(udp, remote, undefined, signal)) : local;
+
+/** On no network at all: nothing but loopback. */
+export const isOffNetwork = (env: Pick<Env, 'interfaces'>): boolean =>
+  env.interfaces().every(({ internal }) => internal);

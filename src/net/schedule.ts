@@ -1,7 +1,28 @@
 /** When a request over UDP is sent again, and when to give up: data that the client walks through. Offsets in ms from the first send. */
+import type { Clock } from './env.ts';
 
 /** Yields the offset of each send, ascending from 0; returns the offset at which the transaction has failed. */
 export type Schedule = () => Generator<number, number, void>;
+
+/** Calls `send` at each offset, the first one at once, and `over` at the last, with it. Returns what ends it. */
+export function follow(schedule: Schedule, clock: Clock, send: () => void, over: (ms: number) => void): () => void {
+  const steps = schedule();
+  const start = clock.now();
+  let cancel = (): void => {};
+  const walk = (): void => {
+    const { value, done } = steps.next();
+    const act = (): void => {
+      if (done) return over(value);
+      send();
+      walk();
+    };
+    const wait = start + value - clock.now();
+    if (wait <= 0 && !done) act();
+    else cancel = clock.after(wait, act);
+  };
+  walk();
+  return () => cancel();
+}
 
 export interface Retransmission {
   /** Rc: how many sends in all. */

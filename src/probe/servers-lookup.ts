@@ -10,6 +10,7 @@ import {
 } from '../net/address.ts';
 import { type Env, NetError } from '../net/env.ts';
 import { NET_ERROR_WORDS, NO_SUCH_FAMILY } from '../net/error-words.ts';
+import { isOffNetwork } from '../net/route.ts';
 import { mapBounded, scope, TimeoutError } from '../net/wait.ts';
 import { type Finding, finding } from '../report/finding.ts';
 import { discover } from '../stun/discovery.ts';
@@ -110,10 +111,6 @@ export const unreachable = (server: string, code: string, env: Pick<Env, 'interf
 /** Whether an interface of this host has an address of the family that leads beyond its link. */
 export const speaks = (env: Pick<Env, 'interfaces'>, family: Family): boolean =>
   env.interfaces().some((each) => !each.internal && each.family === family && scopeOf(each.address) !== 'link-local');
-
-/** On no network at all: nothing but loopback. */
-export const isOffNetwork = (env: Pick<Env, 'interfaces'>): boolean =>
-  env.interfaces().every(({ internal }) => internal);
 
 export interface LookupFailure {
   readonly host: string;

@@ -1,10 +1,10 @@
 import { type Endpoint, sameEndpoint } from '../net/address.ts';
 import { type Clock, NetError } from '../net/env.ts';
-import { Refusals, RETRY_MS } from '../net/refusals.ts';
+import { Refusals, Retries } from '../net/refusals.ts';
 import { deferred } from '../net/wait.ts';
 import type { Reply, StunChannel } from './channel.ts';
 import type { Decoded } from './message.ts';
-import type { Schedule } from '../net/schedule.ts';
+import { follow, type Schedule } from '../net/schedule.ts';
 
 /** A request as bytes, and the ID to know its answer by. */
 export interface Shot {
@@ -77,7 +77,7 @@ export async function exchange(channel: StunChannel, options: ExchangeOptions): 
   let received = 0;
   let discarded: Decoded | undefined;
   let cancel = () => {};
-  let cancelRetry = () => {};
+  const retries = new Retries(clock);
   let cancelOtherwise = () => {};
   let shared: Round | undefined;
   let over = false;
@@ -128,8 +128,7 @@ export async function exchange(channel: StunChannel, options: ExchangeOptions): 
         sent--;
         if (over) return;
         failed(error, true);
-        cancelRetry();
-        cancelRetry = clock.after(RETRY_MS, again);
+        retries.replace(again);
       },
     );
   };
@@ -147,41 +146,24 @@ export async function exchange(channel: StunChannel, options: ExchangeOptions): 
     again();
   };
 
-  const steps = options.schedule();
-  const start = clock.now();
-  const walk = (): void => {
-    const step = steps.next();
-    const act = () => {
-      if (step.done) {
-        ending.resolve(
-          discarded
-            ? { kind: 'integrity-violated', discarded }
-            : refusals.error
-              ? { kind: 'network-error', error: refusals.error }
-              : { kind: 'timeout', afterMs: step.value },
-        );
-      } else {
-        send();
-        walk();
-      }
-    };
-    const wait = start + step.value - clock.now();
-    if (wait <= 0 && !step.done) act();
-    else cancel = clock.after(wait, act);
+  const timeOut = (afterMs: number): void => {
+    if (discarded) ending.resolve({ kind: 'integrity-violated', discarded });
+    else if (refusals.error) ending.resolve({ kind: 'network-error', error: refusals.error });
+    else ending.resolve({ kind: 'timeout', afterMs });
   };
 
   const stop = () => ending.reject(signal.reason);
   signal.addEventListener('abort', stop, { once: true });
   releases.push(channel.watch(failed));
   try {
-    walk();
+    cancel = follow(options.schedule, clock, send, timeOut);
     if (options.otherwise) cancelOtherwise = clock.after(options.otherwise.afterMs, sendOtherwise);
     const end = await ending.promise;
     return { ...end, sent, received, wrongSources };
   } finally {
     over = true;
     cancel();
-    cancelRetry();
+    retries.stop();
     cancelOtherwise();
     signal.removeEventListener('abort', stop);
     for (const release of releases) release();

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { createLab } from '../../src/lab/topology.ts';
 import { NetError } from '../../src/net/env.ts';
-import { Refusals, RETRY_MS, sendPersistently } from '../../src/net/refusals.ts';
+import { Refusals, RETRY_MS, Retries, sendPersistently, untilItPasses } from '../../src/net/refusals.ts';
+import { sleep } from '../../src/net/wait.ts';
 
 const DENIED = new NetError('denied', 'no', 'EPERM');
 
@@ -58,5 +59,42 @@ describe('a send that is refused', () => {
         ),
       ),
     ).rejects.toThrow('bug');
+  });
+});
+
+describe('what waits to be tried again', () => {
+  it('is tried once each, or in place of all that waited, and not after the end', async () => {
+    await createLab().run(async ({ clock }) => {
+      const tried: string[] = [];
+      const retries = new Retries(clock);
+      for (const each of ['a', 'b']) retries.add(() => tried.push(each));
+      expect(retries.size).toBe(2);
+      await sleep(clock, RETRY_MS);
+      expect([tried.splice(0), retries.size]).toEqual([['a', 'b'], 0]);
+      for (const each of ['c', 'd']) retries.replace(() => tried.push(each));
+      await sleep(clock, RETRY_MS);
+      expect(tried.splice(0)).toEqual(['d']);
+      retries.add(() => tried.push('e'));
+      retries.stop();
+      await sleep(clock, 10 * RETRY_MS);
+      expect([tried, retries.size]).toEqual([[], 0]);
+    });
+  });
+});
+
+describe('work that the network stands in the way of', () => {
+  it('comes to its result when it passes, at the pace that is asked for', async () => {
+    await createLab().run(async ({ clock }, signal) => {
+      const start = clock.now();
+      const refusals = new Refusals(clock);
+      let tries = 0;
+      const work = async (): Promise<number> => {
+        if (tries++ < 3) throw DENIED;
+        return clock.now() - start;
+      };
+      expect(await untilItPasses(clock, work, (error) => refusals.isFinal(error, true), signal, 100)).toBe(300);
+      tries = 0;
+      await expect(untilItPasses(clock, work, () => true, signal)).rejects.toBe(DENIED);
+    });
   });
 });

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { briskSchedule, type Schedule, singleSend, standardSchedule } from '../../src/net/schedule.ts';
+import { createLab } from '../../src/lab/topology.ts';
+import { briskSchedule, follow, type Schedule, singleSend, standardSchedule } from '../../src/net/schedule.ts';
+import { sleep } from '../../src/net/wait.ts';
 
 function walk(schedule: Schedule): { sends: number[]; end: number } {
   const sends: number[] = [];
@@ -42,5 +44,30 @@ describe('briskSchedule', () => {
 describe('singleSend', () => {
   it('sends once', () => {
     expect(walk(singleSend(700))).toEqual({ sends: [0], end: 700 });
+  });
+});
+
+describe('follow', () => {
+  it('sends at each offset, the first one at once, and is over at the last; nothing more once it is ended', async () => {
+    await createLab().run(async ({ clock }) => {
+      const happened: (number | string)[] = [];
+      const schedule = standardSchedule({ sends: 3, rtoMs: 100, lastWait: 4 });
+      const begin = (start = clock.now()): (() => void) =>
+        follow(
+          schedule,
+          clock,
+          () => happened.push(clock.now() - start),
+          (ms) => happened.push(`over after ${ms}`),
+        );
+      begin();
+      expect(happened).toEqual([0]);
+      await sleep(clock, 1_000);
+      expect(happened.splice(0)).toEqual([0, 100, 300, 'over after 700']);
+      const end = begin();
+      await sleep(clock, 150);
+      end();
+      await sleep(clock, 1_000);
+      expect(happened).toEqual([0, 100]);
+    });
   });
 });

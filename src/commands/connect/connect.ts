@@ -6,7 +6,7 @@ import { formatEndpoint } from '../../net/address.ts';
 import { NetError } from '../../net/env.ts';
 import { toMicroseconds } from '../../net/round.ts';
 import type { RouterPort } from '../../portmap/router-port.ts';
-import { isOffNetwork } from '../../probe/servers-lookup.ts';
+import { isOffNetwork } from '../../net/route.ts';
 import { type Finding, finding } from '../../report/finding.ts';
 import { type Report, startReport } from '../../report/report.ts';
 import { type Context, UsageError, defineCommand } from '../command.ts';

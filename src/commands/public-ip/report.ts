@@ -4,7 +4,7 @@ import type { Env } from '../../net/env.ts';
 import { toMicroseconds } from '../../net/round.ts';
 import { agree, isAuthenticated, isDisputed } from '../../probe/public-address/agreement.ts';
 import type { Answer, Survey } from '../../probe/public-address/survey.ts';
-import { isOffNetwork } from '../../probe/servers-lookup.ts';
+import { isOffNetwork } from '../../net/route.ts';
 import { type Finding, finding } from '../../report/finding.ts';
 import type { ForwardingRow } from '../../report/forwarding.ts';
 

@@ -1,6 +1,6 @@
 /** The sending side of `send`. */
 import { type Clock, NetError, type UdpSocket } from '../../net/env.ts';
-import { Refusals, RETRY_MS } from '../../net/refusals.ts';
+import { Refusals, Retries } from '../../net/refusals.ts';
 import { type Deferred, deferred, itemsUntilAborted, sleep, untilAborted } from '../../net/wait.ts';
 import type { Context } from '../command.ts';
 import type { DatagramEvent } from '../datagrams/output.ts';
@@ -14,9 +14,8 @@ export class Sender {
   bytes = 0;
   failure: NetError | undefined;
   readonly #socket: UdpSocket;
-  readonly #clock: Clock;
   readonly #refusals: Refusals;
-  readonly #retries = new Set<() => void>();
+  readonly #retries: Retries;
   #inFlight = 0;
   #waiter: Deferred<void> | undefined;
   /** What the network told last, and how many had gone out by then. */
@@ -24,8 +23,8 @@ export class Sender {
 
   constructor(socket: UdpSocket, clock: Clock) {
     this.#socket = socket;
-    this.#clock = clock;
     this.#refusals = new Refusals(clock);
+    this.#retries = new Retries(clock);
   }
 
   post(data: Uint8Array): void {
@@ -45,11 +44,7 @@ export class Sender {
         if (!(error instanceof NetError)) throw error;
         if (error.kind !== 'closed' && !this.failure && this.#refusals.isFinal(error, true)) this.failure = error;
         if (error.kind === 'closed' || this.failure) return this.#landed();
-        const cancel = this.#clock.after(RETRY_MS, () => {
-          this.#retries.delete(cancel);
-          this.#send(data);
-        });
-        this.#retries.add(cancel);
+        this.#retries.add(() => this.#send(data));
       },
     );
   }
@@ -72,11 +67,8 @@ export class Sender {
 
   /** Tries nothing again. */
   stop(): void {
-    for (const cancel of this.#retries) {
-      cancel();
-      this.#landed();
-    }
-    this.#retries.clear();
+    for (let left = this.#retries.size; left > 0; left--) this.#landed();
+    this.#retries.stop();
   }
 
   get inFlight(): number {

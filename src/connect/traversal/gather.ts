@@ -1,9 +1,9 @@
 /** Where this host may be reached at its own addresses. */
-import { sleep, type Waits } from '../../net/wait.ts';
+import type { Waits } from '../../net/wait.ts';
 import { type Endpoint, type Family, scopeOf } from '../../net/address.ts';
 import { type Env, NetError } from '../../net/env.ts';
-import { Refusals, RETRY_MS } from '../../net/refusals.ts';
-import { routedAddress } from '../../net/route.ts';
+import { Refusals, untilItPasses } from '../../net/refusals.ts';
+import { isOffNetwork, routedAddress } from '../../net/route.ts';
 import { Governor } from './governor.ts';
 import { type Socket, Sockets, type SocketsOptions } from './sockets.ts';
 import { MOST_PER_SECOND } from './strategy.ts';
@@ -62,21 +62,10 @@ async function gatherHosts(
 }
 
 /** That there is no way may be over in a moment, unless there is no network at all. */
-async function lasting<T>(
-  { clock, interfaces }: Pick<Env, 'clock' | 'interfaces'>,
-  ask: () => Promise<T>,
-  signal: AbortSignal,
-): Promise<T> {
-  const refusals = new Refusals(clock);
-  for (;;) {
-    try {
-      return await ask();
-    } catch (error) {
-      if (!(error instanceof NetError) || interfaces().every(({ internal }) => internal)) throw error;
-      if (refusals.isFinal(error, true)) throw error;
-      await sleep(clock, RETRY_MS, signal);
-    }
-  }
+function lasting<T>(env: Pick<Env, 'clock' | 'interfaces'>, ask: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  const refusals = new Refusals(env.clock);
+  const isFinal = (error: NetError): boolean => isOffNetwork(env) || refusals.isFinal(error, true);
+  return untilItPasses(env.clock, ask, isFinal, signal);
 }
 
 export interface Gathered extends Hosts {

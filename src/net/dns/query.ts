@@ -1,9 +1,9 @@
 /** One question to one name server over UDP, straight from here: no resolver in between, for it is the asker's address that is asked for. */
 import { type Endpoint, familyOf } from '../address.ts';
 import { type Env, NetError } from '../env.ts';
-import { Refusals, RETRY_MS } from '../refusals.ts';
+import { Refusals, Retries } from '../refusals.ts';
 import { deferred } from '../wait.ts';
-import type { Schedule } from '../schedule.ts';
+import { follow, type Schedule } from '../schedule.ts';
 import { type DnsQuestion, DnsFormatError, type DnsResponse, decodeResponse, encodeQuery } from './message.ts';
 
 /** How a name server refuses: rcode names of RFC 1035 §4.1.1. */
@@ -41,21 +41,12 @@ export async function queryDns(
   const end = deferred<DnsAnswer>();
   const stop = (): void => end.reject(options.signal.reason);
   let cancel = (): void => {};
-  let cancelRetry = (): void => {};
+  const retries = new Retries(clock);
   let over = false;
   const refusals = new Refusals(clock);
   let sentAt = clock.now();
-  const steps = options.schedule();
-  const start = clock.now();
-  const walk = (): void => {
-    const step = steps.next();
-    cancel = clock.after(start + step.value - clock.now(), () => {
-      if (step.done)
-        return end.reject(refusals.error ?? new NetError('resolver', `no answer within ${Math.round(step.value)} ms`));
-      send();
-      walk();
-    });
-  };
+  const timeOut = (ms: number): void =>
+    end.reject(refusals.error ?? new NetError('resolver', `no answer within ${Math.round(ms)} ms`));
   const send = (): void => {
     sentAt = clock.now();
     socket.send(query).then(
@@ -63,8 +54,7 @@ export async function queryDns(
       (error: unknown) => {
         if (over) return;
         if (!(error instanceof NetError) || refusals.isFinal(error, true)) return end.reject(error);
-        cancelRetry();
-        cancelRetry = clock.after(RETRY_MS, send);
+        retries.replace(send);
       },
     );
   };
@@ -86,12 +76,12 @@ export async function queryDns(
   try {
     // It may have aborted while the socket was handed over.
     options.signal.throwIfAborted();
-    walk();
+    cancel = follow(options.schedule, clock, send, timeOut);
     return await end.promise;
   } finally {
     over = true;
     cancel();
-    cancelRetry();
+    retries.stop();
     options.signal.removeEventListener('abort', stop);
     socket.close();
   }

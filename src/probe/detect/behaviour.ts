@@ -5,8 +5,8 @@
 import { type Endpoint, type Family, formatEndpoint, type Network } from '../../net/address.ts';
 import { NetError } from '../../net/env.ts';
 import { WELL_KNOWN } from '../../net/nat64.ts';
-import { Refusals, RETRY_MS } from '../../net/refusals.ts';
-import { scope, sleep, TimeoutError } from '../../net/wait.ts';
+import { Refusals, untilItPasses } from '../../net/refusals.ts';
+import { scope, TimeoutError } from '../../net/wait.ts';
 import type { Credentials } from '../../stun/client.ts';
 import { control, type Filtering } from './control.ts';
 import { type FilteringOutcome, filteringTest } from './filtering.ts';
@@ -19,6 +19,8 @@ import { isLossSample, type Series, settled } from './series.ts';
 import { type ProbeEnv, Probes, type ProbeSocket } from './probes.ts';
 
 const LAST_ANSWERS_MS = 30;
+/** How often the way to the servers is looked for, where there is none. */
+const ROUTE_MS = 100;
 
 /** Of {@link measureBehaviour}. */
 export interface BehaviourOptions {
@@ -159,17 +161,11 @@ class BehaviourTest {
   }
 
   /** Learns the routes to all servers. A network that is just coming up is given a second. */
-  async #route(): Promise<void> {
+  #route(): Promise<void> {
     const { probes, servers } = this.#m;
     const refusals = new Refusals(probes.env.clock);
-    for (;;) {
-      try {
-        return await probes.route(servers, this.#signal);
-      } catch (error) {
-        if (!(error instanceof NetError) || refusals.isFinal(error, true)) throw error;
-        await sleep(probes.env.clock, 4 * RETRY_MS, this.#signal);
-      }
-    }
+    const route = () => probes.route(servers, this.#signal);
+    return untilItPasses(probes.env.clock, route, (error) => refusals.isFinal(error, true), this.#signal, ROUTE_MS);
   }
 
   #beginTest(server: Endpoint): ServerTest {

@@ -4,7 +4,7 @@
  */
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../../net/address.ts';
 import { type Clock, type NetError, onNetError, type Random } from '../../net/env.ts';
-import { Refusals, RETRY_MS } from '../../net/refusals.ts';
+import { Refusals, Retries } from '../../net/refusals.ts';
 import type { Gate } from '../../net/wait.ts';
 import type { Attribute } from '../../stun/attributes.ts';
 import {
@@ -75,7 +75,7 @@ export class Series {
   readonly #random: Random;
   readonly #gate: Gate;
   readonly #refusals: Refusals;
-  #cancelRetry: () => void = () => {};
+  readonly #retries: Retries;
   #over = false;
   #sealing: Sealing;
   #challenges = 0;
@@ -88,6 +88,7 @@ export class Series {
     this.server = server ?? to;
     this.hasChange = attributes.some(({ name }) => name === 'CHANGE-REQUEST');
     this.#refusals = new Refusals(clock);
+    this.#retries = new Retries(clock);
     this.mux = mux;
     this.local = local;
     this.to = to;
@@ -150,8 +151,8 @@ export class Series {
         if (which >= 0) this.#sentAt.splice(which, 1);
         if (this.#over || error.kind === 'closed') return;
         this.trouble(error, true);
-        this.#cancelRetry();
-        if (!this.failure) this.#cancelRetry = this.#clock.after(RETRY_MS, () => this.send());
+        this.#retries.stop();
+        if (!this.failure) this.#retries.add(() => this.send());
       }),
     );
   }
@@ -228,7 +229,7 @@ export class Series {
   /** Stops listening; what was heard stays. */
   end(): void {
     this.#over = true;
-    this.#cancelRetry();
+    this.#retries.stop();
     this.#release();
   }
 
