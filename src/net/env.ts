@@ -89,7 +89,7 @@ export interface ByteStream extends AsyncIterable<Uint8Array> {
   write(data: Uint8Array): Promise<void>;
   /** Nothing more will be written; what comes can still be read. Present where it was asked for with `halfOpen`. */
   end?(): void;
-  /** Breaks the connection, so that the other side notices. Present where `end` is. */
+  /** Breaks the connection at once: what was written and has not left is lost. Where there is `end`, the other side is told that it is broken. */
   reset?(): void;
   close(): void;
 }

@@ -53,6 +53,11 @@ export class NodeByteStream implements ByteStream {
     });
   }
 
+  reset(): void {
+    this.#closed = true;
+    this.#socket.destroy();
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -74,8 +79,8 @@ export class HalfOpenStream extends NodeByteStream {
     this.#both.end();
   }
 
-  reset(): void {
+  override reset(): void {
     this.#both.resetAndDestroy();
-    this.close();
+    super.reset();
   }
 }

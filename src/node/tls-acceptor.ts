@@ -108,6 +108,12 @@ class SecuredStream implements ByteStream {
     return this.#inner ? this.#inner.write(data) : (await this.#ready).write(data);
   }
 
+  reset(): void {
+    this.#closed = true;
+    this.#inner?.reset();
+    this.#raw.destroy();
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

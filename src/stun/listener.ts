@@ -11,6 +11,7 @@ import {
   type UdpSocket,
 } from '../net/env.ts';
 import { type RateLimit, SourceLimiter } from '../net/rate-limit.ts';
+import { Backlog } from '../net/backlog.ts';
 import { Connections } from '../net/connections.ts';
 import { type Advertised, type Endpoints, type Role, ROLES } from './roles.ts';
 import {
@@ -80,6 +81,8 @@ export interface Protocol {
 /** What servers of one host have in common: counters, rate limits, and the connections that they hold together. */
 export interface ListenState extends ServerState {
   readonly streams: Connections<ByteStream>;
+  /** What waits for those that do not read. */
+  readonly backlog: Backlog<ByteStream>;
   /** TLS handshakes of each source: what costs us most of all that a stranger may ask for. */
   readonly handshakes: SourceLimiter;
   /** TCP connections accepted so far. */
@@ -92,6 +95,7 @@ const HANDSHAKE_LIMIT: RateLimit = { perSecond: 10, burst: 100 };
 export const createListenState = (random: Random, limit?: RateLimit): ListenState => ({
   ...createServerState(random, limit),
   streams: new Connections<ByteStream>(),
+  backlog: new Backlog<ByteStream>(),
   // Whoever wants no limit has none here either.
   handshakes: new SourceLimiter(limit?.perSecond === Number.POSITIVE_INFINITY ? limit : HANDSHAKE_LIMIT, random),
   connections: 0,
@@ -161,7 +165,7 @@ export async function listen(
     const accept =
       (role: Role, transport: 'tcp' | 'tls') =>
       (stream: ByteStream): void => {
-        const { handshakes } = state;
+        const { handshakes, backlog } = state;
         if (
           closed ||
           (transport === 'tls' && !handshakes.allow(handshakes.keyOf(stream.remote.address), env.clock.now()))
@@ -171,7 +175,7 @@ export async function listen(
         streams.add(stream);
         const { observe, failed } = options;
         const others = protocols.flatMap(({ connected }) => connected ?? []);
-        const serving = { server, role, transport, clock: env.clock, streams: state.streams, observe, failed };
+        const serving = { server, role, transport, clock: env.clock, streams: state.streams, backlog, observe, failed };
         void serveStream(stream, { ...serving, protocols: others }).finally(() => streams.delete(stream));
       };
     const { tls } = options;

@@ -1,6 +1,7 @@
 /** The server's side of one TCP or TLS connection: messages in, answers out, and an end for those that bring none. */
 import type { Endpoint } from '../net/address.ts';
 import { type ByteStream, type Clock, ignoreNetError, NetError } from '../net/env.ts';
+import type { Backlog } from '../net/backlog.ts';
 import type { Connections } from '../net/connections.ts';
 import { Deframer } from './framing.ts';
 import { StunFormatError } from './message.ts';
@@ -8,8 +9,6 @@ import { respond, type Role, type ServerAnswer, type ServerPacket, type StunServ
 
 /** A connection that brings no whole message for so long is closed, whatever trickles in (RFC 8489 §6.2.2 leaves it to the server). */
 const MESSAGE_MS = 30_000;
-/** Bytes that wait for a client that does not read; what is more is lost, as datagrams are. */
-const MOST_WAITING = 1 << 20;
 
 /** A client's connection, as other protocols have it. */
 export interface ServerConnection {
@@ -35,6 +34,7 @@ export interface StreamServing {
   readonly transport: 'tcp' | 'tls';
   readonly clock: Clock;
   readonly streams: Connections<ByteStream>;
+  readonly backlog: Backlog<ByteStream>;
   readonly protocols: readonly ((connection: ServerConnection) => StreamProtocol)[];
   readonly observe: ((packet: ServerPacket, answer: ServerAnswer | undefined) => void) | undefined;
   readonly failed: ((error: unknown) => void) | undefined;
@@ -42,22 +42,20 @@ export interface StreamServing {
 
 /** To its end. Never rejects. */
 export async function serveStream(stream: ByteStream, serving: StreamServing): Promise<void> {
-  const { server, role, transport, clock, streams } = serving;
+  const { server, role, transport, clock, streams, backlog } = serving;
   let kept = false;
   let over = false;
-  let waiting = 0;
   let cancel = (): void => {};
   const rearm = (): void => {
     cancel();
     cancel = kept || over ? () => {} : clock.after(MESSAGE_MS, () => stream.close());
   };
   const post = (data: Uint8Array): void => {
-    if (over || waiting + data.length > MOST_WAITING) return;
-    waiting += data.length;
+    if (over || !backlog.add(stream, data)) return;
     stream
       .write(data)
       .catch(ignoreNetError)
-      .finally(() => (waiting -= data.length));
+      .finally(() => backlog.remove(stream, data));
   };
   const keep = (now: boolean): void => {
     if (over || now === kept) return;

@@ -62,6 +62,7 @@ export class AllocationTable {
 
   /** Those of clients that came this way; it is forgotten. */
   removeLine(line: Line): ServerAllocation[] {
+    if (!this.#lines.has(line)) return [];
     const gone = [...this.#all].filter((each) => each.line === line);
     for (const each of gone) this.remove(each);
     this.#lines.delete(line);
