@@ -17,8 +17,9 @@ export function parseAdvertise(text: string, argument: string): Advertisement {
   const own = local === undefined ? undefined : canonicalAddress(local);
   if (!address || (local !== undefined && !own) || more.length > 0)
     throw UsageError.expected(argument, 'PUBLIC or PUBLIC=LOCAL, two addresses without ports', text);
-  if (['unspecified', 'multicast', 'loopback', 'link-local'].includes(scopeOf(address)))
-    throw UsageError.expected(argument, 'an address by which clients reach this host', text);
+  // Public clients would be told an address that they cannot reach, or that is somebody else's in their own network.
+  if (scopeOf(address) !== 'public')
+    throw UsageError.expected(argument, 'a public address, by which clients on the internet reach this host', text);
   if (own && familyOf(own) !== familyOf(address))
     throw new UsageError(`${argument}: ${address} and ${own} are not of one family`);
   return { outside: address, local: own };

@@ -65,4 +65,18 @@ describe('--advertise', () => {
   ])('is not %s', (text) => {
     expect(() => parseAdvertise(text, '--advertise')).toThrow(/^--advertise: /);
   });
+
+  it.each(['10.1.2.3', '192.168.1.9=10.0.0.5', '172.16.0.1', '100.64.0.1', '198.18.0.1', '240.0.0.1', 'fd00::1'])(
+    'stands for no address that the internet cannot reach: %s',
+    (text) => {
+      expect(() => parseAdvertise(text, '--advertise')).toThrow(/^--advertise: expected a public address, .* got '/);
+    },
+  );
+
+  it.each(['192.0.2.1', '198.51.100.1=10.0.0.5', '203.0.113.1', '2001:db8::1'])(
+    'takes documentation addresses for public ones: %s',
+    (text) => {
+      expect(parseAdvertise(text, '--advertise').outside).toBe(text.split('=')[0]);
+    },
+  );
 });
