@@ -72,11 +72,17 @@ export class Allocating {
   readonly #usages: Usages;
   readonly #pending = new Map<Opening, Pending>();
   readonly #reserved = new Map<string, Reserved>();
+  /** No more but for meetings, which are in progress. */
+  #draining = false;
 
   constructor(options: AllocatingOptions, table: AllocationTable, usages: Usages) {
     this.#options = options;
     this.#table = table;
     this.#usages = usages;
+  }
+
+  drain(): void {
+    this.#draining = true;
   }
 
   /** The 5-tuple is free. */
@@ -98,7 +104,8 @@ export class Allocating {
     const usage = this.#usages.of(login.user, login.group?.name);
     if (this.#usages.isFull(usage, login.most, login.group?.most))
       return [request.refuse(486, 'Allocation Quota Reached')];
-    if (this.#table.size + this.#reserved.size >= this.#options.most)
+    const draining = this.#draining && !login.meeting;
+    if (draining || this.#table.size + this.#reserved.size >= this.#options.most)
       return [request.refuse(508, 'Insufficient Capacity')];
     const allocation = new ServerAllocation(
       {

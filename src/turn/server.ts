@@ -143,6 +143,11 @@ export class TurnServer implements Machine<TurnEvent, TurnAction> {
     return this.#table.size;
   }
 
+  /** From now on only members of a meeting get a relay; who has one keeps it. */
+  drain(): void {
+    this.#allocating.drain();
+  }
+
   handle(event: TurnEvent, now: number): TurnAction[] {
     const actions = this.#handle(event, now);
     for (const action of actions) if (action.kind === 'allocated') this.#dueBy(action.allocation.expiresAt);

@@ -37,6 +37,8 @@ export interface TurnService {
   /** Allocations that stand. */
   readonly size: number;
   at(sockets: ServerSockets): Protocol;
+  /** From now on only members of a meeting get a relay. */
+  drain(): void;
   /** Frees every relayed address at once. */
   close(): void;
 }
@@ -156,6 +158,7 @@ export function startTurn(
         },
       };
     },
+    drain: () => server.drain(),
     close: () => {
       closed = true;
       driver.stop();

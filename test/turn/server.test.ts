@@ -61,6 +61,24 @@ describe('Allocate', () => {
     expect(relays.sockets).toHaveLength(1);
   });
 
+  it('once it drains goes on with what stands, and begins relays for meetings alone', () => {
+    const users = (username: string) => ({
+      passwords: ['secret'],
+      user: username,
+      meeting: username === 'member' ? { name: 'room', permits: () => true } : undefined,
+    });
+    const relays = new Relays({ users });
+    const [one, two, member] = ['one', 'two', 'member'].map(
+      (username, i) => new FakeClient(relays, { username, from: { ...CLIENT, port: 7000 + i } }),
+    ) as [FakeClient, FakeClient, FakeClient];
+    expect(outcome(one.allocate())).toBe('success');
+    relays.server.drain();
+    expect(outcome(two.allocate())).toBe(508);
+    expect(outcome(member.allocate())).toBe('success');
+    expect(outcome(one.ask(METHOD.refresh, []))).toBe('success');
+    expect(relays.server.size).toBe(2);
+  });
+
   it('checks in the order of RFC 8656', () => {
     const client = new FakeClient(new Relays());
     const of = (...attributes: Parameters<FakeClient['ask']>[1]) => outcome(client.ask(METHOD.allocate, attributes));

@@ -58,8 +58,13 @@ export type ServeEvent =
   | ({ readonly event: 'permitted'; readonly peers: readonly string[] } & Relaying)
   /** Where those who watch may look. */
   | { readonly event: 'metrics'; readonly address: string }
-  /** It was told to end: these meetings may, for so long. */
-  | { readonly event: 'draining'; readonly meetings: number; readonly seconds: number }
+  /** It was told to end: these meetings, and these relays where it relays, may, for so long. */
+  | {
+      readonly event: 'draining';
+      readonly meetings: number;
+      readonly relays?: number | undefined;
+      readonly seconds: number;
+    }
   /** So many processes answer, this one included. */
   | { readonly event: 'workers'; readonly processes: number }
   /** The files were read again. */
@@ -177,7 +182,7 @@ export function line(event: ServeEvent): string | undefined {
     case 'metrics':
       return `metrics on http://${event.address}/metrics`;
     case 'draining':
-      return `ending: ${event.meetings === 0 ? 'no meeting is in progress' : `${event.meetings} ${event.meetings === 1 ? 'meeting is' : 'meetings are'} in progress, ${event.seconds} s at most`}`;
+      return `ending: ${drainingInWords(event)}`;
     case 'workers':
       return `${event.processes} processes answer`;
     case 'reloaded':
@@ -185,4 +190,12 @@ export function line(event: ServeEvent): string | undefined {
     case 'stopped':
       return undefined;
   }
+}
+
+function drainingInWords({ meetings, relays, seconds }: Extract<ServeEvent, { event: 'draining' }>): string {
+  const some = (count: number, one: string, more: string): string[] =>
+    count === 0 ? [] : [`${count} ${count === 1 ? one : more}`];
+  const all = [...some(meetings, 'meeting', 'meetings'), ...some(relays ?? 0, 'relay', 'relays')];
+  if (all.length === 0) return relays === undefined ? 'no meeting is in progress' : 'no meeting and no relay is in use';
+  return `${all.join(' and ')} in progress, ${seconds} s at most`;
 }

@@ -43,7 +43,7 @@ export const NOTES: NonNullable<Command['notes']> = [
     paragraphs: [
       '--metrics PORT answers GET /metrics in the text format of Prometheus (requests, answers, drops, rooms, meetings, the partner, relayed bytes, delay of the event loop, memory) and GET /healthz with 200, or 503 while it ends. It listens on 127.0.0.1 unless an address is named, for at most 16 connections, each for 5 s.',
       '--workers N answers Binding requests in N processes, on as many cores. The first of them has all the rest: meetings, TCP, relaying, metrics; what of that comes to another one is handed on, so that the server is one. On Linux with Node 22.12 or later each source comes to the same process; else the processes share the sockets. Each process counts the rate of a source for itself, so that one with many ports, or with shared sockets any, may have up to N times --rate; meetings and relaying keep their limits. A process that ends is started again. Not on Windows, nor with --partner.',
-      'SIGTERM ends it gracefully: new meetings are refused as on a full server, those in progress have --drain seconds to end, and STUN is answered until then. A second signal ends it at once.',
+      'SIGTERM ends it gracefully: new meetings and new relays are refused as on a full server, those in progress have --drain seconds to end, and STUN is answered until then. A second signal ends it at once.',
     ],
   },
   {

@@ -39,6 +39,6 @@ export const OPERATION_OPTIONS = {
     valueName: 'SECONDS',
     parse: parseWhole(0, 3600),
     default: '10',
-    describe: 'on SIGTERM, how long meetings in progress may take to end',
+    describe: 'on SIGTERM, how long meetings and relays in use may take to end',
   },
 } as const;

@@ -6,7 +6,7 @@ import { startReport } from '../../report/report.ts';
 import type { Listening, ListenOptions } from '../../stun/listener.ts';
 import type { Role } from '../../stun/roles.ts';
 import { type Context, defineCommand, UsageError } from '../command.ts';
-import { drain } from './drain.ts';
+import { drain, inProgress } from './drain.ts';
 import { type ServeEvent, type Tallies, line, relayEvent, socketsOf, tally } from './events.ts';
 import { readLogins } from './logins.ts';
 import { NOTES } from './notes.ts';
@@ -123,8 +123,8 @@ async function run(args: Args, context: Context<ServeEvent>) {
       else signal.addEventListener('abort', () => resolve(), { once: true });
       context.onTerm(() => {
         draining = true;
-        void context.emit({ event: 'draining', meetings: serving.rendezvous.inProgress, seconds: args.drain });
-        drain(env.clock, serving.rendezvous, args.drain * 1000, signal)
+        void context.emit({ event: 'draining', ...inProgress(serving), seconds: args.drain });
+        drain(env.clock, serving, args.drain * 1000, signal)
           .catch(failed)
           .finally(resolve);
       });
@@ -151,7 +151,7 @@ export default defineCommand({
     'Answers STUN Binding requests over UDP and TCP until interrupted. On two addresses of one host it also does the NAT behaviour discovery of RFC 5780, so that nat-tool detect and other tools can test filtering against it.',
     'It is safe to leave open to the world: it keeps no state for clients, limits the rate of each source in fixed memory, and never sends more to an unproven source than a plain answer or than it received.',
     'Two hosts that run nat-tool connect meet here, on the same UDP port: it tells each where it sees the other, and passes on what only they can read. On one address alone the next port (3479) answers too, for without it a symmetric NAT looks like any other, and a request to be answered from the other port is granted: filtering by port can be tested.',
-    'SIGUSR2 prints the counters; an interrupt stops it and prints them a last time. SIGTERM lets meetings in progress end first.',
+    'SIGUSR2 prints the counters; an interrupt stops it and prints them a last time. SIGTERM lets meetings and relays in use end first.',
   ],
   positionals: {},
   options,

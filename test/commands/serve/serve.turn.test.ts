@@ -20,6 +20,9 @@ interface Stage {
   readonly signal: AbortSignal;
   relay(login?: { username: string; password: string }, uri?: string): Promise<RelaySocket>;
   hangUp(): void;
+  term(): void;
+  /** It has ended. */
+  readonly over: Promise<unknown>;
 }
 
 /** While `serve` runs on a host of the internet. */
@@ -33,6 +36,7 @@ async function serving(
   lab.system('T').tcp.certificates.add(AT);
   const stop = new AbortController();
   const hangUps: (() => void)[] = [];
+  const terms: (() => void)[] = [];
   return lab.run(async (env, signal) => {
     const server = run(['serve', '--json', '-v', '-s', AT, ...words], {
       files,
@@ -40,12 +44,21 @@ async function serving(
       env: host,
       signal: stop.signal,
       onHup: (handler) => hangUps.push(handler),
+      onTerm: (handler) => terms.push(handler),
     });
     await sleep(env.clock, 50);
     const relay: Stage['relay'] = (credentials = ALICE, uri = `turn:${AT}`) =>
       openRelay(env, parseTurnServer(uri), { credentials }, signal);
     try {
-      await main({ env, b: lab.host('B'), signal, relay, hangUp: () => hangUps.forEach((each) => each()) });
+      await main({
+        env,
+        b: lab.host('B'),
+        signal,
+        relay,
+        hangUp: () => hangUps.forEach((each) => each()),
+        term: () => terms.forEach((each) => each()),
+        over: server,
+      });
     } finally {
       stop.abort(new DOMException('interrupted', 'AbortError'));
     }
@@ -155,6 +168,27 @@ describe('nat-tool serve --turn', () => {
       one?.close();
       two?.close();
     });
+  });
+
+  it.each([
+    ['60', 'ends when those in use are released', 1_000, 2_000],
+    ['5', 'ends at the bound', 5_000, 5_100],
+  ])('on SIGTERM with --drain %s begins no more relays, and %s', async (seconds, _, least, most) => {
+    const words = ['--turn', '--users', 'users', '--drain', seconds];
+    const { status, events } = await serving(words, async (stage) => {
+      const relay = await stage.relay();
+      stage.term();
+      const at = stage.env.clock.now();
+      expect(await code(stage.relay({ username: 'bob', password: 'with:colon' }))).toBe(508);
+      expect(await throughRelay(stage, relay)).toEqual(['hello']);
+      if (seconds === '60') await relay.release();
+      await stage.over;
+      const tookMs = stage.env.clock.now() - at;
+      relay.close();
+      expect([tookMs >= least, tookMs <= most, tookMs]).toEqual([true, true, tookMs]);
+    });
+    expect(status).toBe(0);
+    expect(events).toContainEqual({ event: 'draining', meetings: 0, relays: 1, seconds: Number(seconds) });
   });
 
   it('relays from the ports that it is given', async () => {
