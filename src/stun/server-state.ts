@@ -36,15 +36,11 @@ export const noCounts = (): Counters => ({
 });
 
 /** Of two servers together. */
-export const addCounters = (one: Readonly<Counters>, other: Readonly<Counters>): Counters => ({
-  received: one.received + other.received,
-  answered: one.answered + other.answered,
-  refused: one.refused + other.refused,
-  limited: one.limited + other.limited,
-  malformed: one.malformed + other.malformed,
-  ignored: one.ignored + other.ignored,
-  failed: one.failed + other.failed,
-});
+export function addCounters(one: Readonly<Counters>, other: Readonly<Counters>): Counters {
+  const sum = { ...one };
+  for (const name of Object.keys(other) as (keyof Counters)[]) sum[name] += other[name];
+  return sum;
+}
 
 /** What a server remembers: counters and rate limits. */
 export interface ServerState {

@@ -1,18 +1,17 @@
-/** Where two hosts meet: a rendezvous, brokers, or both; and who tells the public side. From options, environment and what is built in. */
+/** Where two hosts meet: a rendezvous, brokers, or both. From options, environment and what is built in. */
 import type { Brokers } from '../../connect/connect.ts';
-import { firstAnswering, inTurn } from '../../connect/reach.ts';
+import { inTurn } from '../../connect/reach.ts';
 import { BUILT_IN_BROKERS, type BrokerName, formatBroker, parseBroker } from '../../connect/signalling/broker-name.ts';
 import type { Endpoint } from '../../net/address.ts';
 import { NetError } from '../../net/env.ts';
 import { formatHostPort } from '../../net/host-port.ts';
-import { findServers } from '../../probe/servers-lookup.ts';
-import { BUILT_IN_SERVERS, namesIn } from '../../probe/servers.ts';
+import { namesIn } from '../../probe/servers.ts';
 import { discover } from '../../stun/discovery.ts';
 import type { StunServerName } from '../../stun/uri.ts';
-import { demandedFamily, parseStun } from '../arguments.ts';
 import { readCertificates } from '../certificates.ts';
 import { type Context, UsageError } from '../command.ts';
 import { type Args, parseBrokerUrl } from './options.ts';
+import { namedServer, stunServer } from './stun-server.ts';
 
 export interface MeetingPlace {
   /** The addresses of the server, in the order in which they are tried. */
@@ -28,17 +27,12 @@ export interface MeetingPlace {
   readonly words: string;
 }
 
-/** Built-in STUN servers that are looked up and asked; the first that answers is used. */
-const MOST_STUN = 5;
-const LOOKUP_MS = 3_000;
-
 type Place = Pick<Context, 'env' | 'environment' | 'signal' | 'readFile' | 'progress'>;
 
 /** Rejects with UsageError, NetError, or the signal's reason. */
 export async function meetingPlace(args: Args, context: Place): Promise<MeetingPlace> {
   const { environment } = context;
-  const server =
-    args.server ?? namesIn(environment['NAT_TOOL_SERVER']).map((text) => parseStun(text, 'NAT_TOOL_SERVER'))[0];
+  const server = namedServer(args, context);
   const named =
     args.broker.length > 0
       ? args.broker
@@ -63,7 +57,7 @@ export async function meetingPlace(args: Args, context: Place): Promise<MeetingP
     ...(named.length > 0 && byBroker ? named.map((each) => `--broker ${formatBroker(each)}`) : []),
   ];
   const endpoints = stunOnly
-    ? [await stunServer(server ? [server] : args.stun, args, context)]
+    ? [await stunServer(args, context)]
     : await addressesOf(server as StunServerName, args, context);
   return {
     endpoints: endpoints as [Endpoint, ...Endpoint[]],
@@ -73,28 +67,6 @@ export async function meetingPlace(args: Args, context: Place): Promise<MeetingP
     trusted,
     words: told.map((each) => ` ${each}`).join(''),
   };
-}
-
-/** Of any STUN server for the public side: the named ones, or the first of the built-in ones that answers. */
-async function stunServer(
-  named: readonly StunServerName[],
-  args: Pick<Args, 'family' | 'source'>,
-  { env, signal, progress }: Pick<Context, 'env' | 'signal' | 'progress'>,
-): Promise<Endpoint> {
-  const names =
-    named.length > 0 ? named : BUILT_IN_SERVERS.slice(0, MOST_STUN).map(({ server }) => parseStun(server, 'server'));
-  progress('looking for a STUN server');
-  const family = demandedFamily(args);
-  const { endpoints, findings } = await findServers(
-    env,
-    names,
-    { family, timeoutMs: LOOKUP_MS, anyWillDo: named.length === 0 },
-    signal,
-  );
-  const [first, ...others] = endpoints;
-  if (!first) throw new NetError('not-found', findings[0]?.text ?? 'no STUN server was found');
-  if (others.length === 0) return first;
-  return (await firstAnswering(env, endpoints, args.source, signal)) ?? first;
 }
 
 async function addressesOf(name: StunServerName, args: Args, { env, signal }: Place): Promise<Endpoint[]> {

@@ -16,6 +16,7 @@ import { meetingPlace } from './meeting-place.ts';
 import { type Args, isCheck } from './options.ts';
 import type { ConnectEvent } from './events.ts';
 import type { Purpose } from './purpose.ts';
+import { stunServer } from './stun-server.ts';
 import { troubleInWords } from './words.ts';
 
 /** People paste tokens one after the other. */
@@ -113,8 +114,7 @@ export async function openManually(
   // A token is written once, and a relay is there only when the other host is.
   if (args.relay.length > 0)
     throw new UsageError('--relay does not go with --manual: its tokens hold direct addresses only');
-  const { endpoints } = await meetingPlace({ ...args, via: 'mqtt', broker: [] }, context);
-  const [server] = endpoints;
+  const server = await stunServer(args, context);
   const credentials = credentialsOf(context.environment);
   const common = {
     server,

@@ -2,27 +2,10 @@
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../../net/address.ts';
 import type { Listening } from '../../stun/listener.ts';
 import { type Role, ROLES } from '../../stun/roles.ts';
-import { addCounters, type Counters } from '../../stun/server-state.ts';
 import type { PartnerNews } from './partners.ts';
-import type { RelayCounters } from '../../turn/server-data.ts';
-import type { TurnCounters } from '../../turn/server.ts';
 import type { TurnNotice } from '../../turn/service.ts';
 import { visible } from '../../render/words.ts';
-import type { Serving } from './servers.ts';
-import type { Workers } from './workers.ts';
-
-export interface Tallies extends Counters {
-  readonly connections: number;
-  /** Of hosts that run connect: packets, and rooms where two met. */
-  readonly registers: number;
-  readonly meetings: number;
-  /** Where it relays: addresses that are relayed now, and datagrams. */
-  readonly relay?: RelayTallies;
-}
-
-interface RelayTallies extends TurnCounters, RelayCounters {
-  readonly allocations: number;
-}
+import { inWords, type Tallies } from './tallies.ts';
 
 /** Whose relayed address it is. */
 interface Relaying {
@@ -71,18 +54,6 @@ export type ServeEvent =
   | { readonly event: 'reloaded' }
   | { readonly event: 'stopped' };
 
-/** Of this process, and of those that answer beside it. */
-export const tally = (
-  { state, rendezvous, relay }: Pick<Serving, 'state' | 'rendezvous' | 'relay'>,
-  workers?: Pick<Workers, 'counters'>,
-): Tallies => ({
-  ...(workers ? addCounters(state.counters, workers.counters) : state.counters),
-  connections: state.connections,
-  registers: rendezvous.counters.received,
-  meetings: rendezvous.counters.paired,
-  ...(relay && { relay: { allocations: relay.size, ...relay.counters } }),
-});
-
 /** What the relay tells, as an event. */
 export function relayEvent(notice: TurnNotice): ServeEvent {
   const {
@@ -127,21 +98,6 @@ export function socketsOf({ endpoints, advertised, tcp, tls }: Listening): Socke
     ...tls.map((endpoint) => socket('tls', endpoint, undefined)),
   ];
 }
-
-const inWords = ({
-  received,
-  answered,
-  refused,
-  limited,
-  malformed,
-  ignored,
-  failed,
-  connections,
-  registers,
-  meetings,
-  relay,
-}: Tallies): string =>
-  `received ${received}, answered ${answered}, refused ${refused}, over the rate limit ${limited}, malformed ${malformed}, other ${ignored}, failed ${failed}, TCP connections ${connections}, rendezvous packets ${registers}, meetings ${meetings}${relay ? `, relayed addresses ${relay.allocations}, datagrams ${relay.relayed}, bytes ${relay.relayedBytes}` : ''}`;
 
 const ROLE_WORDS: Readonly<Record<Role, string>> = {
   A1P1: '',

@@ -1,5 +1,4 @@
-/** What a running server has counted, in the text format that Prometheus reads (0.0.4). Pure. */
-import type { Tallies } from './events.ts';
+/** The text format that Prometheus reads (0.0.4), and what it is told of a process. Pure. */
 import type { Vitals } from '../command.ts';
 
 export interface Sample {
@@ -57,27 +56,6 @@ export function metricsText(samples: readonly Sample[]): string {
   });
   return `${lines.join('\n')}\n`;
 }
-
-/** Of the requests. */
-export const tallySamples = ({
-  received,
-  answered,
-  refused,
-  limited,
-  malformed,
-  ignored,
-  failed,
-  connections,
-  registers,
-  meetings,
-}: Tallies): Sample[] => [
-  counter('requests', 'Datagrams, and messages over TCP, that reached the STUN server.', received),
-  counters('answers', 'Answers of the STUN server.', 'kind', { success: answered, error: refused }),
-  counters('drops', 'What the STUN server did not answer.', 'reason', { limited, malformed, other: ignored, failed }),
-  counter('tcp_connections', 'TCP connections that were accepted.', connections),
-  counter('rendezvous_packets', 'Packets of hosts that run connect.', registers),
-  counter('meetings', 'Rooms in which two hosts met.', meetings),
-];
 
 /** Of the process: the names that Prometheus clients share. */
 export function vitalSamples({ residentBytes, heapBytes, cpuSeconds, startedAtSeconds, handles }: Vitals): Sample[] {

@@ -3,11 +3,11 @@ import type { Endpoint } from '../../net/address.ts';
 import { type Env, NetError } from '../../net/env.ts';
 import { formatEndpoint } from '../../net/address.ts';
 import type { Vitals } from '../command.ts';
-import { tally } from './events.ts';
 import { LoopDelay } from './loop-delay.ts';
-import { counter, counters, gauge, metricsText, type Sample, tallySamples, vitalSamples } from './metrics.ts';
+import { counter, counters, gauge, metricsText, type Sample, vitalSamples } from './metrics.ts';
 import { type Page, servePages } from './pages.ts';
 import type { Serving } from './servers.ts';
+import { relaySamples, tally, tallySamples } from './tallies.ts';
 import type { Workers } from './workers.ts';
 
 export interface WatchOptions {
@@ -90,23 +90,6 @@ function servingSamples(serving: Serving, workers: Workers | undefined): Sample[
           }),
         ]
       : []),
-    ...(relay
-      ? [
-          gauge('allocations', 'Relayed addresses now.', relay.allocations),
-          counter('relayed_datagrams', 'Datagrams that were relayed, both ways.', relay.relayed),
-          counter('relayed_bytes', 'Bytes that were relayed, both ways.', relay.relayedBytes),
-          counters('relay_drops', 'Datagrams that were not relayed.', 'reason', {
-            quota: relay.overQuota,
-            other: relay.dropped,
-          }),
-          counters('turn_requests', 'TURN requests by what became of them.', 'outcome', {
-            answered: relay.answered,
-            challenged: relay.challenged,
-            refused: relay.refused,
-            limited: relay.limited,
-            malformed: relay.malformed,
-          }),
-        ]
-      : []),
+    ...(relay ? relaySamples(relay) : []),
   ];
 }
