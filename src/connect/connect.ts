@@ -3,6 +3,7 @@ import { type Endpoint, familyOf, formatEndpoint } from '../net/address.ts';
 import type { Env } from '../net/env.ts';
 import { STAGGER_MS } from '../net/stagger.ts';
 import { scope, within } from '../net/wait.ts';
+import { type Asked, askedOf } from './server-addresses.ts';
 import type { PairView } from '../ice/agent.ts';
 import type { RouterPort } from '../portmap/router-port.ts';
 import { watchRefusal } from '../stun/refusal.ts';
@@ -17,7 +18,7 @@ import type { Credentials } from '../stun/client.ts';
 import { type BrokerName, topicOf } from './signalling/broker-name.ts';
 import { MqttSignalling } from './signalling/mqtt.ts';
 import type { Trouble } from './signalling/public-side.ts';
-import { RendezvousSignalling } from './signalling/rendezvous.ts';
+import { type Beside, RendezvousSignalling } from './signalling/rendezvous.ts';
 import { StreamWay } from './signalling/stream-way.ts';
 import type { Signalling } from './signalling/signalling.ts';
 import { Together } from './signalling/together.ts';
@@ -27,8 +28,13 @@ import { Timeline, type TimelineEvent } from './timeline.ts';
 interface Common {
   /** Where both meet, and what shows the public side. */
   readonly server: Endpoint;
-  /** Other addresses of that server: where it is silent, the first of them that answers is taken. */
+  /**
+   * Other addresses of that server. IPv4 is asked where this host has a way there, IPv6 beside it; where the two are silent, the first of the others
+   * that answers is taken.
+   */
   readonly otherwise?: readonly Endpoint[] | undefined;
+  /** Only the family of `server` is used. */
+  readonly alone?: boolean | undefined;
   readonly secret: Secret;
   readonly port?: number | undefined;
   readonly source?: string | undefined;
@@ -156,21 +162,36 @@ export async function connectBy(env: Env, options: Common & Introduction): Promi
   return resultOf(env, await attempt(env, options, options, timelineOf(env, options)));
 }
 
-function introduction(env: Env, options: ConnectOptions, generation: number, timeline: Timeline): Introduction {
-  const { server, secret, source, brokers, stunOnly = false, credentials, trouble = () => {} } = options;
+function introduction(
+  env: Env,
+  options: ConnectOptions & Pick<Asked, 'server'>,
+  generation: number,
+  timeline: Timeline,
+): Introduction {
+  const {
+    server,
+    otherwise = [],
+    secret,
+    source,
+    brokers,
+    stunOnly = false,
+    credentials,
+    trouble = () => {},
+  } = options;
   const { name = server.address, trusted, relays } = options;
   const hasRelay = relays !== undefined && relays.length > 0;
-  const way = { env, server, domain: name, source, trusted, hasRelay };
+  const way = { env, servers: [server, ...otherwise], domain: name, source, trusted, hasRelay };
   return {
     trusted: !stunOnly,
     credentials,
-    makeSignalling: ({ main, member, observed, send, relay, blocked, udpPasses }) => {
+    makeSignalling: ({ main, member, observed, send, beside, relay, blocked, udpPasses }) => {
       const ways: Signalling[] = [];
       if (!stunOnly)
         ways.push(
           new RendezvousSignalling({
             send,
             server,
+            beside,
             room: secret.room(generation),
             member,
             clock: env.clock,
@@ -208,17 +229,36 @@ type Attempt = Awaited<ReturnType<typeof establish>> & { readonly server: Endpoi
 
 const timelineOf = ({ clock }: Env, { onEvent }: Common): Timeline => new Timeline(clock, onEvent);
 
-async function attempt(env: Env, options: Common, way: Introduction, timeline: Timeline): Promise<Attempt> {
-  const { server } = options;
+async function attempt(
+  env: Env,
+  options: Common & Pick<SessionOptions, 'beside'>,
+  way: Introduction,
+  timeline: Timeline,
+): Promise<Attempt> {
+  const { beside } = options;
+  let { server } = options;
   const family = familyOf(server.address);
-  return { ...(await establish(env, { ...options, ...way, family, timeline })), server, timeline };
+  const makeSignalling: Introduction['makeSignalling'] = (parts) =>
+    way.makeSignalling({ ...parts, beside: parts.beside && taking(parts.beside, () => (server = beside ?? server)) });
+  const established = await establish(env, { ...options, ...way, makeSignalling, family, timeline });
+  return { ...established, server, timeline };
 }
 
-/** By the first address of the server; where nothing is heard of it, the others are asked, and the first that answers takes its place. */
+const taking = (beside: Beside, also: () => void): Beside => ({
+  ...beside,
+  taken: () => {
+    also();
+    beside.taken();
+  },
+});
+
+/** By the first addresses of the server; where nothing is heard of it, the others are asked, and the first that answers takes its place. */
 async function firstAttempt(env: Env, options: ConnectOptions, generation = 0, before?: Timeline): Promise<Attempt> {
   const { clock } = env;
   const { otherwise = [], source, signal } = options;
-  const [server = options.server, ...others] = inTurn([options.server, ...otherwise]);
+  const all: [Endpoint, ...Endpoint[]] = [options.server, ...otherwise];
+  const asked = await askedOf(env, all, source, signal);
+  const others = inTurn(asked.others);
   let heard = false;
   const timeline = new Timeline(
     clock,
@@ -228,14 +268,15 @@ async function firstAttempt(env: Env, options: ConnectOptions, generation = 0, b
     },
     before?.start,
   );
-  const at = (to: Endpoint, until: AbortSignal): Promise<Attempt> => {
-    const there = { ...options, server: to, signal: until };
+  const at = ({ server, beside, others: more }: Asked, until: AbortSignal): Promise<Attempt> => {
+    const otherwise = [...(beside ? [beside] : []), ...more];
+    const there = { ...options, server, beside, otherwise, signal: until };
     return attempt(env, there, introduction(env, there, generation, timeline), timeline);
   };
-  if (others.length === 0) return at(server, signal);
+  if (others.length === 0) return at(asked, signal);
   const bounds = scope(clock, signal);
   try {
-    const trial = at(server, bounds.signal);
+    const trial = at(asked, bounds.signal);
     trial.catch(() => {});
     await within(clock, STAGGER_MS, trial, signal);
     const better = heard ? undefined : await firstAnswering(env, others, source, signal);
@@ -243,8 +284,8 @@ async function firstAttempt(env: Env, options: ConnectOptions, generation = 0, b
     bounds.abort();
     await trial.catch(() => {});
     signal.throwIfAborted();
-    timeline.add('server', { address: formatEndpoint(better), instead: formatEndpoint(server) });
-    return await at(better, signal);
+    timeline.add('server', { address: formatEndpoint(better), instead: formatEndpoint(asked.server) });
+    return await at(await askedOf(env, serversFrom(better, all) as typeof all, source, signal), signal);
   } finally {
     bounds.end();
   }

@@ -77,7 +77,8 @@ export class Fallback {
     if (!peer) return;
     const { relayed } = peer.description;
     if (relayed === 'refused') return;
-    const addresses = [...(peer.where ? [peer.where] : []), ...(relayed ?? [])].map(({ address }) => address);
+    const outside = peer.where(4);
+    const addresses = [...(outside ? [outside] : []), ...(relayed ?? [])].map(({ address }) => address);
     this.relays.begin([...new Set(addresses.filter((address) => familyOf(address) === 4))], this.#udp);
   }
 

@@ -1,5 +1,5 @@
 /** This side of a session: what is measured of it while the plain way is tried, and what the peer is told of it. */
-import { type Endpoint, formatEndpoint } from '../net/address.ts';
+import { type Endpoint, formatEndpoint, sameEndpoint } from '../net/address.ts';
 import { type Env, NetError } from '../net/env.ts';
 import type { Waits } from '../net/wait.ts';
 import type { Credentials } from '../stun/client.ts';
@@ -8,6 +8,7 @@ import type { RouterPort } from '../portmap/router-port.ts';
 import { OpenedPort } from './opened-port.ts';
 import type { SessionOptions } from './session-api.ts';
 import { OwnDescription } from './signalling/own-description.ts';
+import { askPublicSide, keepMapping } from './signalling/public-side.ts';
 import type { Observed, Signalling } from './signalling/signalling.ts';
 import { Clocks } from './traversal/clocks.ts';
 import type { Gathered } from './traversal/gather.ts';
@@ -20,6 +21,8 @@ export interface OwnSideOptions {
   readonly gathered: Gathered;
   readonly waits: Waits;
   readonly server: Endpoint;
+  /** The same server, or another one, in the other family. */
+  readonly beside: Endpoint | undefined;
   readonly credentials: Credentials | undefined;
   /** The server is a nat-tool server: it tells the peer itself where it sees us. */
   readonly trusted: boolean;
@@ -32,14 +35,25 @@ export interface OwnSideOptions {
   readonly note: (event: string, details: Readonly<Record<string, unknown>>) => void;
 }
 
+/** The other family is asked for so long: it is looked at after {@link STAGGER_MS}. */
+const BESIDE_MS = 2_500;
+/** And the family that was silent, when the two have met by the other one. */
+const SLOW_MS = 8_000;
+
 export class OwnSide {
   readonly description: OwnDescription;
   readonly profiler: Profiler;
   readonly clocks = new Clocks();
   readonly trust: ServerTrust;
+  /** Whether the server has answered in the other family, once that is known. */
+  readonly besideAnswers: Promise<boolean>;
   readonly #opened: OpenedPort;
   readonly #options: OwnSideOptions;
   #rttMs = 0;
+  /** Kept open, where no signalling does. */
+  readonly #kept: (() => void)[] = [];
+  #crossed = false;
+  #heardBeside = false;
 
   constructor(options: OwnSideOptions) {
     const { env, gathered, waits, server, credentials, trusted, key, late, note } = options;
@@ -74,6 +88,13 @@ export class OwnSide {
         late(socket);
       },
     });
+    this.besideAnswers = this.#askBeside();
+    this.besideAnswers.catch(() => {});
+  }
+
+  /** Whether a datagram of any server has come in. */
+  get hasHeard(): boolean {
+    return this.profiler.hasHeard || this.#heardBeside;
   }
 
   /** To the server, milliseconds; 0 until it answered. */
@@ -92,6 +113,47 @@ export class OwnSide {
     }
   }
 
+  /** The two meet by the other family, where the server is there and is silent here: the main socket's public side is asked for beside that. */
+  crossed(): void {
+    const { gathered, server, beside, note } = this.#options;
+    this.#crossed = true;
+    note('server', { address: beside && formatEndpoint(beside), instead: formatEndpoint(server) });
+    void this.#ask(gathered.main, server, SLOW_MS).then((seen) => seen && this.observed(seen));
+  }
+
+  /** Nothing is kept open any more. */
+  stop(): void {
+    this.description.stop();
+    for (const end of this.#kept.splice(0)) end();
+  }
+
+  /** The public side of the socket of the other family. */
+  async #askBeside(): Promise<boolean> {
+    const { gathered, beside, note } = this.#options;
+    const { other, endpoints } = gathered;
+    if (!other || !beside) return false;
+    const seen = await this.#ask(other, beside, BESIDE_MS);
+    if (!seen) return false;
+    this.#heardBeside = true;
+    const mapped = new ServerTrust(beside, note).ours(seen.mapped);
+    if (mapped) {
+      note('candidate', { type: 'srflx', address: formatEndpoint(mapped), rttMs: seen.rttMs });
+      if (!endpoints.some((each) => sameEndpoint(each, mapped))) this.description.update({ beside: mapped });
+    }
+    this.#rttMs ||= seen.rttMs;
+    return true;
+  }
+
+  /** Asks for the public side of a socket that no signalling speaks by, and keeps that; undefined after silence. */
+  async #ask({ id, mux }: Socket, server: Endpoint, waitMs: number): Promise<Observed | undefined> {
+    const { env, waits, credentials, gathered } = this.#options;
+    const asked = { server, credentials, ...env, waitMs };
+    const side = await waits.run((signal) => askPublicSide(mux, asked, signal)).catch(() => undefined);
+    if (side?.kind !== 'observed' || waits.ended) return undefined;
+    this.#kept.push(keepMapping({ ...asked, send: (...datagram) => gathered.sockets.send(id, ...datagram) }));
+    return side.observed;
+  }
+
   /** UDP does not pass. */
   blocked(): void {
     this.#options.note('udp-blocked', { server: formatEndpoint(this.#options.server) });
@@ -105,7 +167,7 @@ export class OwnSide {
     const mapped = this.trust.ours(said);
     if (mapped && this.description.current.reflexive.length === 0) {
       note('candidate', { type: 'srflx', address: formatEndpoint(mapped), rttMs });
-      if (trusted) this.description.note({ reflexive: [mapped] });
+      if (trusted && !this.#crossed) this.description.note({ reflexive: [mapped] });
       else this.description.update({ reflexive: [mapped] });
       this.#opened.sighted();
     }

@@ -5,7 +5,7 @@ import type { Fallback } from './fallback.ts';
 import type { ConnectFailure } from './session-api.ts';
 import type { HardWays } from './traversal/hard-ways.ts';
 import type { PathInUse } from './traversal/path-in-use.ts';
-import { type Judgement, patienceMs, reasonOf } from './traversal/strategy.ts';
+import { isHopeless, type Judgement, patienceMs, reasonOf } from './traversal/strategy.ts';
 
 export interface PatienceOptions {
   readonly clock: Clock;
@@ -66,7 +66,7 @@ export class Patience {
     const reason = reasonOf(judgement, 'this side', 'the peer');
     note('judged', { kind: judgement.kind, reason, ...('odds' in judgement && { odds: judgement.odds }) });
     if (judgement.kind === 'direct' || judgement.kind === 'unknown') return hard.meetAtOnceAfter(SLOW_MS + 4 * rttMs);
-    if (judgement.kind === 'hopeless' || judgement.kind === 'blocked') return this.#giveUp(judgement);
+    if (isHopeless(judgement)) return this.#giveUp(judgement);
     deadlines.set('hard', Math.max(patienceMs(judgement) + 4 * rttMs, plainMs));
     hard.start(judgement);
   }
@@ -74,7 +74,8 @@ export class Patience {
   /** As long as the plain way was given a chance, and a router that was asked for a port, there is nothing to wait for. */
   #giveUp(judgement: Judgement): void {
     const { clock, deadlines, fallback } = this.#options;
-    const mapping = judgement.kind === 'blocked' ? 'none' : this.#mapping;
+    // No port of a router helps where the two do not come together at all.
+    const mapping = judgement.kind === 'hopeless' ? this.#mapping : 'none';
     if (mapping === 'none') fallback.want(reasonOf(judgement, 'this side', 'the peer'));
     const until = {
       none: this.#metAt + usualMs('hopeless'),
@@ -113,10 +114,9 @@ export class Patience {
     const { judgement, mapping } = this.#options.hard;
     if (ending === 'nobody-came') return { kind: 'nobody-came' };
     // That the peer gave up as well says less than why.
-    if (ending === 'peer-left' && judgement?.kind !== 'hopeless' && judgement?.kind !== 'blocked')
-      return { kind: 'peer-left' };
+    if (ending === 'peer-left' && !(judgement && isHopeless(judgement))) return { kind: 'peer-left' };
     if (!judgement) return { kind: 'no-path', judgement, reason: 'The NAT of one side could not be measured.' };
-    const kind = judgement.kind === 'hopeless' || judgement.kind === 'blocked' ? 'hopeless' : 'no-path';
+    const kind = isHopeless(judgement) ? 'hopeless' : 'no-path';
     const reason = reasonOf(judgement, 'this side', 'the peer');
     return { kind, judgement, reason: mapping === 'open' ? `${reason} ${NOTHING_CAME}` : reason };
   }

@@ -1,5 +1,5 @@
 /** The other side, as a session knows it: what it said of itself, the ICE agent that checks it, and the channel sealed with its keys. */
-import { type Endpoint, familyOf, sameEndpoint, scopeOf } from '../net/address.ts';
+import { type Endpoint, type Family, familyOf, sameEndpoint, scopeOf } from '../net/address.ts';
 import type { Clock, Random } from '../net/env.ts';
 import { type Driver, drive } from '../net/machine.ts';
 import { BRISK_PACING, type IceAction, IceAgent, type IceEvent } from '../ice/agent.ts';
@@ -8,7 +8,7 @@ import type { Secret } from './channel/keys.ts';
 import { eventOf } from './ice-events.ts';
 import type { Description } from './signalling/description.ts';
 import type { PeerNews } from './signalling/signalling.ts';
-import { candidate, candidatesOf } from './traversal/candidates.ts';
+import { candidate, candidatesOf, publicSideOf } from './traversal/candidates.ts';
 import type { Gathered } from './traversal/gather.ts';
 import type { Opposite } from './traversal/hard-ways.ts';
 import type { Sockets } from './traversal/sockets.ts';
@@ -74,9 +74,9 @@ export class Peer implements Opposite {
     });
   }
 
-  /** Where it may be reached, as far as is known. */
-  get where(): Endpoint | undefined {
-    return this.observed ?? this.description.reflexive[0];
+  /** Where it may be reached by this family, as far as is known. */
+  where(family: Family): Endpoint | undefined {
+    return publicSideOf(this, family);
   }
 
   #perform(action: IceAction, { send, note, found }: PeerOptions): void {
@@ -102,18 +102,20 @@ export class Peer implements Opposite {
 
   /** How many public addresses of it are known. */
   get publicSides(): number {
-    const { hosts, reflexive } = this.description;
-    const all = [...(this.observed ? [this.observed] : []), ...reflexive, ...hosts].map(({ address }) => address);
+    const { hosts, reflexive, beside } = this.description;
+    const all = [...(this.observed ? [this.observed] : []), ...reflexive, ...(beside ? [beside] : []), ...hosts].map(
+      ({ address }) => address,
+    );
     return new Set(all.filter((address) => scopeOf(address) === 'public')).size;
   }
 
-  /** Checks begin, from our main socket and that of the second family. */
-  begin(secret: Secret, { main, six, endpoints }: Pick<Gathered, 'main' | 'six' | 'endpoints'>): void {
+  /** Checks begin, from our main socket and that of the other family. */
+  begin(secret: Secret, { main, other, endpoints }: Pick<Gathered, 'main' | 'other' | 'endpoints'>): void {
     const [first = { address: '0.0.0.0', port: 0 }] = endpoints;
     this.agent.feed({ kind: 'local-candidate', socket: main.id, candidate: candidate('host', first, 1) });
-    const sixth = endpoints.find(({ address }) => familyOf(address) === 6);
-    if (six && sixth)
-      this.agent.feed({ kind: 'local-candidate', socket: six.id, candidate: candidate('host', sixth, 2) });
+    const second = endpoints.find(({ address }) => familyOf(address) !== familyOf(first.address));
+    if (other && second)
+      this.agent.feed({ kind: 'local-candidate', socket: other.id, candidate: candidate('host', second, 2) });
     this.agent.feed({ kind: 'remote-credentials', ...secret.iceOf(this.#member) });
   }
 

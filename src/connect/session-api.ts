@@ -8,6 +8,7 @@ import type { RouterPort } from '../portmap/router-port.ts';
 import type { Bearer } from './connection.ts';
 import type { Use } from './lanes.ts';
 import type { Secret } from './channel/keys.ts';
+import type { Beside } from './signalling/rendezvous.ts';
 import type { Observed, Signalling, SignallingStatus } from './signalling/signalling.ts';
 import type { RelayPlace } from './traversal/relay-places.ts';
 import type { Socket } from './traversal/sockets.ts';
@@ -46,6 +47,8 @@ export interface SignallingParts {
   readonly observed: (seen: Observed) => boolean;
   /** By the main socket. */
   readonly send: Resender['send'];
+  /** The server in the other family, where both sides have that; see {@link Beside}. */
+  readonly beside: Beside | undefined;
   /** The server relays for this meeting. */
   readonly relay: (place: RelayPlace) => void;
   /** UDP does not pass this network: what follows was learnt over TCP. */
@@ -60,6 +63,10 @@ export interface SessionOptions {
   readonly source?: string | undefined;
   /** Asked for mappings. */
   readonly server: Endpoint;
+  /** In the other family; see {@link GatherOptions}. */
+  readonly beside?: Endpoint | undefined;
+  /** The other family is left out. */
+  readonly alone?: boolean | undefined;
   /** For a server that wants them. */
   readonly credentials?: Credentials | undefined;
   /** It is a nat-tool server. */

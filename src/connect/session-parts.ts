@@ -52,8 +52,8 @@ export function partsOf(
   { due, measured, take, isRelay, fail, broken, note }: Hooks,
 ): SessionParts {
   const { clock, random } = env;
-  const { server, credentials, trusted, secret } = options;
-  const { main, sockets, governor } = gathered;
+  const { server, beside, credentials, trusted, secret } = options;
+  const { main, other, sockets, governor } = gathered;
   const reader = new Reader(secret, member, random);
   const deadlines = new Deadlines(clock, due);
   const own: OwnSide = new OwnSide({
@@ -61,6 +61,7 @@ export function partsOf(
     gathered,
     waits,
     server,
+    beside,
     credentials,
     trusted,
     key: secret.descriptionKey(member),
@@ -105,7 +106,7 @@ export function partsOf(
     deadlines,
     hard,
     profiler,
-    always: [main, gathered.six],
+    always: [main, other],
     tidying: (kept) => fallback.release(kept),
     note,
   });
@@ -114,8 +115,15 @@ export function partsOf(
     member,
     observed: (seen) => own.observed(seen),
     send: (...datagram) => sockets.send(main.id, ...datagram),
+    beside: other &&
+      beside && {
+        server: beside,
+        send: (...datagram) => sockets.send(other.id, ...datagram),
+        answers: own.besideAnswers,
+        taken: () => own.crossed(),
+      },
     relay: (place) => direct || fallback.relays.offer(place),
-    udpPasses: () => profiler.hasHeard,
+    udpPasses: () => own.hasHeard,
     blocked: () => {
       fallback.blocked();
       own.blocked();

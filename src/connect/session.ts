@@ -20,6 +20,7 @@ import type { Reception } from './reception.ts';
 import type { ConnectFailure, Established, SessionOptions } from './session-api.ts';
 import type { Description } from './signalling/description.ts';
 import { isFinal, type PeerNews, type SignallingListener, type SignallingStatus } from './signalling/signalling.ts';
+import { reachedDescription, reachedEndpoint } from './traversal/behind-nat64.ts';
 import { type Gathered, gather } from './traversal/gather.ts';
 import type { Socket } from './traversal/sockets.ts';
 
@@ -108,7 +109,7 @@ class Session implements SignallingListener, Ending {
   free(kept?: Socket): void {
     this.#closed = true;
     this.#parts.deadlines.stop();
-    this.#parts.own.description.stop();
+    this.#parts.own.stop();
     this.#parts.signalling.close();
     this.#peer?.stop();
     this.#parts.hard.end();
@@ -127,9 +128,12 @@ class Session implements SignallingListener, Ending {
     if (reading === 'nobody') return;
     if (reading === 'other-version') return this.#fail({ kind: 'versions-differ' });
     if (reading === 'unreadable') return this.#note('refused', { what: 'description' });
-    const { description, agreed } = reading;
+    const { agreed } = reading;
+    const { server } = this.#options;
+    const description = reachedDescription(server, reading.description);
     // Whoever came by TCP is seen where no datagram arrives.
-    const observed = news.observed && !description.blocked ? this.#parts.own.trust.peers(news.observed) : undefined;
+    const seen = news.observed && !description.blocked ? this.#parts.own.trust.peers(news.observed) : undefined;
+    const observed = seen && reachedEndpoint(server, seen);
     const known = this.#peer;
     const peer = known ?? this.#meet(news.member, description, observed, agreed);
     if (description.clocks) this.#parts.own.clocks.heard(description.clocks, this.#env.clock.now());
@@ -261,7 +265,7 @@ class Session implements SignallingListener, Ending {
   #due(name: Deadline): void {
     switch (name) {
       case 'nudge': {
-        const to = this.#peer?.where;
+        const to = this.#peer?.where(this.#options.family);
         if (this.#parts.path.current && !this.#parts.path.isRelayed) return;
         if (to) this.#peer?.agent.feed({ kind: 'speculate', socket: this.#gathered.main.id, to });
         return this.#parts.deadlines.set('nudge', this.#connected ? RARE_NUDGE_MS : usualMs('nudge'));
@@ -271,6 +275,7 @@ class Session implements SignallingListener, Ending {
         return this.#settle();
       case 'tidy':
         if (this.#parts.fallback.drains()) return this.#parts.deadlines.set('tidy');
+        this.#parts.own.stop();
         this.#parts.signalling.close();
         if (this.#parts.path.current?.socket !== this.#gathered.main) this.#parts.own.closePort();
         return this.#peer && this.#parts.held.due(name, this.#peer);

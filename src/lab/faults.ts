@@ -4,7 +4,7 @@
  */
 import { familyOf } from '../net/address.ts';
 import { describeServerFaults, SERVER_FAULTS, type ServerFault } from './server-faults.ts';
-import { DEFAULT_SERVER, type LabOptions, SERVER_ADDRESSES_6, type ServerSpec } from './topology.ts';
+import { DEFAULT_SERVER, type LabOptions, type SecondSite, SERVER_ADDRESSES_6, type ServerSpec } from './topology.ts';
 
 interface NetworkFaultKind {
   readonly about: string;
@@ -26,6 +26,11 @@ const withServer = (options: LabOptions, change: (first: ServerSpec) => ServerSp
 /** As {@link createLab} has it. */
 const defaultServer = ({ ipv6 }: LabOptions): ServerSpec =>
   ipv6 ? { ...DEFAULT_SERVER, addresses: [...DEFAULT_SERVER.addresses, ...SERVER_ADDRESSES_6] } : DEFAULT_SERVER;
+
+/** The second host, where there is one, changed. */
+const second = ({ second: of }: LabOptions, change: Partial<SecondSite>): Pick<LabOptions, 'second'> => ({
+  second: of && { ...of, ...change },
+});
 
 const NETWORK_FAULTS = {
   'more-servers': {
@@ -66,6 +71,22 @@ const NETWORK_FAULTS = {
   'full-queue': {
     about: "A's own system refuses every third datagram (ENOBUFS)",
     in: (options) => ({ ...options, refusedSends: { every: 3, kind: 'other' } }),
+  },
+  'lost-ipv6': {
+    about: 'A has an IPv6 address, and whatever goes by it vanishes',
+    in: (options) => ({ ...options, ipv6: 'black-hole', ...second(options, { ipv6: 'firewall' }) }),
+  },
+  'lost-ipv4': {
+    about: 'A has an IPv4 address, and whatever goes by it vanishes; IPv6 works',
+    in: (options) => ({ ...options, ipv6: options.ipv6 || true, ipv4: 'black-hole' }),
+  },
+  'families-apart': {
+    about: 'A has IPv6 alone, and C2 IPv4 alone',
+    in: (options) => ({ ...options, ipv6: options.ipv6 || true, ipv4: 'none', ...second(options, { ipv6: 'none' }) }),
+  },
+  'ipv4-peer': {
+    about: 'A has both families, and C2 IPv4 alone',
+    in: (options) => ({ ...options, ipv6: options.ipv6 || true, ...second(options, { ipv6: 'none' }) }),
   },
   nat64: {
     about: 'A has IPv6 alone; N is its NAT64 at 64:ff9b::/96, and its name server a DNS64',

@@ -38,11 +38,14 @@ export const SITE_2: Site = {
   firstPort: 51_201,
 };
 
-/** How IPv6 reaches a site: behind a filter, translated, or as it is. */
-export type SiteIpv6 = 'firewall' | 'nat66' | 'open';
+/** How IPv6 reaches a site: behind a filter, translated, as it is, not at all, or so that the host has an address and everything vanishes on the way. */
+export type SiteIpv6 = 'firewall' | 'nat66' | 'open' | 'none' | 'black-hole';
+/** Where IPv4 does not reach a site: the host has no address, or one whose packets vanish. */
+export type SiteIpv4 = 'none' | 'black-hole';
 
 export interface SiteOptions {
   readonly v6?: SiteIpv6 | undefined;
+  readonly v4?: SiteIpv4 | undefined;
   /** Further interfaces of the host. */
   readonly interfaces?: readonly HostAddress[] | undefined;
   readonly refusedSends?: RefusedSends | undefined;
@@ -67,15 +70,22 @@ export function buildSite(
   ground: Ground,
   site: Site,
   spec: NatSpec,
-  { v6, interfaces = [], refusedSends, nat64 }: SiteOptions,
+  { v6: way6, v4: way4, interfaces = [], refusedSends, nat64 }: SiteOptions,
 ): void {
   const { parts, carrier } = spec;
+  const v6 = way6 === 'none' ? undefined : way6;
+  const hole = new Segment(ground.network, `black hole ${site.host}`);
+  /** Where it stands, unless nothing that it sends arrives. */
+  const unlessLost = (at: HostAddress): HostAddress =>
+    (at.prefixLength > 32 ? v6 : way4) === 'black-hole' ? { ...at, segment: hole } : at;
   const publics = Array.from({ length: (carrier ?? parts).pool }, (_, i) => step(site.publicAddress, i));
   const global6 = `${site.prefix6}:3`;
   if (nat64 && (!parts.translate || carrier || !v6 || v6 === 'nat66'))
     throw new RangeError('a NAT64 is a NAT with IPv6 inside, and no carrier before it');
   if (spec.kind === 'none') {
-    const addresses = [...publics.slice(0, 1), ...(v6 ? [global6] : [])].map((address) => ground.wan(address));
+    const addresses = [...(way4 === 'none' ? [] : publics.slice(0, 1)), ...(v6 ? [global6] : [])].map((address) =>
+      unlessLost(ground.wan(address)),
+    );
     ground.addHost(site.host, [...addresses, ...interfaces], { firstPort: site.firstPort, refusedSends });
     return;
   }
@@ -124,13 +134,13 @@ export function buildSite(
     routed,
     nat64,
   });
-  const onLan = (address: string, family: Family): HostAddress => ({
-    address,
-    segment: lan,
-    interface: 'eth0',
-    prefixLength: family === 4 ? 24 : 64,
-  });
-  const addresses = [...(nat64 ? [] : [onLan(inner4, 4)]), ...(inner6 ? [onLan(inner6, 6)] : []), ...interfaces];
+  const onLan = (address: string, family: Family): HostAddress =>
+    unlessLost({ address, segment: lan, interface: 'eth0', prefixLength: family === 4 ? 24 : 64 });
+  const addresses = [
+    ...(nat64 || way4 === 'none' ? [] : [onLan(inner4, 4)]),
+    ...(inner6 ? [onLan(inner6, 6)] : []),
+    ...interfaces,
+  ];
   ground.addHost(site.host, addresses, { firstPort: site.firstPort, refusedSends });
   // A neighbour on the same LAN, for those who share a router.
   if (parts.translate && !nat64) ground.addHost(`${site.host}b`, [onLan(`${site.lan}.4`, 4)]);

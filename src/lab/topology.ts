@@ -19,7 +19,7 @@ import {
   type ServerSpec,
 } from './servers.ts';
 import type { RefusedSends } from './host.ts';
-import { addTunnel, buildSite, SITE_1, SITE_2, type SiteIpv6 } from './sites.ts';
+import { addTunnel, buildSite, SITE_1, SITE_2, type SiteIpv4, type SiteIpv6 } from './sites.ts';
 import type { TraceEvent } from './trace.ts';
 import { World } from './world.ts';
 
@@ -31,6 +31,13 @@ export {
   SERVER_ADDRESSES_6,
   type ServerSpec,
 } from './servers.ts';
+
+/** A host C2 behind a NAT N2 of its own. */
+export interface SecondSite {
+  readonly nat: NatSpec | string;
+  readonly ipv6?: SiteIpv6 | undefined;
+  readonly ipv4?: SiteIpv4 | undefined;
+}
 
 /** Of {@link createLab}. Times in virtual milliseconds, probabilities from 0 to 1. */
 export interface LabOptions {
@@ -53,9 +60,14 @@ export interface LabOptions {
   /** S relays for those who meet there. */
   readonly relay?: boolean | undefined;
   /** A host C2 behind a NAT N2 of its own. */
-  readonly second?: { readonly nat: NatSpec | string } | undefined;
-  /** `firewall` (also `true`): global addresses behind the same filter; `nat66`: translated; `open`: not filtered. */
+  readonly second?: SecondSite | undefined;
+  /**
+   * `firewall` (also `true`): global addresses behind the same filter; `nat66`: translated; `open`: not filtered; `none`: A has none, S has;
+   * `black-hole`: A has an address, and its packets vanish. C2's is the same unless {@link SecondSite} says otherwise.
+   */
   readonly ipv6?: boolean | SiteIpv6 | undefined;
+  /** A's IPv4 where there is none, or it leads nowhere. */
+  readonly ipv4?: SiteIpv4 | undefined;
   /** Some of A's datagrams are refused by its own system. */
   readonly refusedSends?: RefusedSends | undefined;
   /** A has a tunnel too, which leads to these remote addresses alone: by a router V (32.33.34.35) with a NAT of its own. */
@@ -127,8 +139,8 @@ export class Lab {
     const interfaces = splitRoute && [
       addTunnel(ground, splitRoute.to, specOf(splitRoute.nat ?? 'port-restricted-cone')),
     ];
-    buildSite(ground, SITE_1, spec, { v6, interfaces, refusedSends, nat64 });
-    if (spec2) buildSite(ground, SITE_2, spec2, { v6 });
+    buildSite(ground, SITE_1, spec, { v6, v4: options.ipv4, interfaces, refusedSends, nat64 });
+    if (spec2) buildSite(ground, SITE_2, spec2, { v6: options.second?.ipv6 ?? v6, v4: options.second?.ipv4 });
     ground.addPublicHost('B', ['50.60.70.80', ...(v6 ? ['2001:db8:50::80'] : [])]);
     this.truth = truthOf(spec);
     this.truth2 = spec2 && truthOf(spec2);

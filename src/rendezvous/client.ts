@@ -45,8 +45,8 @@ export type ClientEvent =
   | { readonly kind: 'refresh' }
   /** What the socket heard. `at`: its arrival. */
   | { readonly kind: 'message'; readonly message: Decoded; readonly from: Endpoint; readonly at: number }
-  /** From now on what is sent leaves by another way, by which the server sees us elsewhere. */
-  | { readonly kind: 'moved' }
+  /** From now on what is sent leaves by another way, by which the server sees us elsewhere; it may be another address of that. */
+  | { readonly kind: 'moved'; readonly server?: Endpoint | undefined }
   /** The server's port is closed, or no way leads there. */
   | { readonly kind: 'unreachable' }
   /** Says goodbye, if the server may know of us. */
@@ -86,6 +86,7 @@ const MOST_OUTSTANDING = 8;
 
 export class RendezvousClient implements Machine<ClientEvent, ClientAction> {
   readonly #options: ClientOptions;
+  #server: Endpoint;
   #payload: Uint8Array = new Uint8Array();
   #sequence = 0;
   /** Of our payload, as the server holds it. */
@@ -109,11 +110,17 @@ export class RendezvousClient implements Machine<ClientEvent, ClientAction> {
 
   constructor(options: ClientOptions) {
     this.#options = options;
+    this.#server = options.server;
+  }
+
+  /** The address of it that is asked. */
+  get server(): Endpoint {
+    return this.#server;
   }
 
   /** Whether a message is this client's affair; others may have the rest. */
   owns(message: Decoded, from: Endpoint): boolean {
-    if (!sameEndpoint(from, this.#options.server)) return false;
+    if (!sameEndpoint(from, this.#server)) return false;
     if (message.class === 'indication') return decodeState(message) !== undefined;
     return message.class !== 'request' && this.#sentAt.has(transactionKey(message.transactionId));
   }
@@ -130,6 +137,7 @@ export class RendezvousClient implements Machine<ClientEvent, ClientAction> {
       case 'message':
         return this.owns(event.message, event.from) ? this.#hear(event.message, event.at, now) : [];
       case 'moved':
+        this.#server = event.server ?? this.#server;
         if (this.#sequence === 0) return [];
         this.#unansweredSince = undefined;
         return this.#ask(now);
@@ -202,9 +210,9 @@ export class RendezvousClient implements Machine<ClientEvent, ClientAction> {
 
   /** Only in an answer: nobody else is to lead us to a relay. */
   #relay(message: Decoded): ClientAction[] {
-    const { room, member, server } = this.#options;
+    const { room, member } = this.#options;
     const grant = decodeRelay(message);
-    const offer = grant && offerOf(grant, room, member, server);
+    const offer = grant && offerOf(grant, room, member, this.#server);
     if (!offer || isDeepStrictEqual(offer, this.#offer)) return [];
     this.#offer = offer;
     return [{ kind: 'relay', offer }];
@@ -217,7 +225,7 @@ export class RendezvousClient implements Machine<ClientEvent, ClientAction> {
 
   /** A wildcard address means: the address where we asked. */
   #reachable(alternates: readonly Endpoint[]): Endpoint[] {
-    const { address } = this.#options.server;
+    const { address } = this.#server;
     return alternates.map((each) => (isAnyAddress(each.address) ? { address, port: each.port } : each));
   }
 

@@ -145,6 +145,8 @@ const TEXTS = {
     'The other host runs a nat-tool of another version, whose connections are made otherwise. Both need the same.',
   'no-hole': ({ reason }: { reason: string }) =>
     `There is no way through these two NATs. ${reason} A relay, a port forwarding on one router, or IPv6 would help.`,
+  'families-apart': ({ reason }: { reason: string }) =>
+    `The two hosts cannot send to each other. ${reason} A nat-tool serve --relay on a host that has both, where they meet, is one.`,
   'no-path': ({ reason }: { reason: string }) =>
     `No path was found in time. ${reason} Something on the way may drop UDP between the two hosts.`,
   relayed: ({ reason }: { reason: string }) => `A relay carries the data, for there is no direct path. ${reason}`,

@@ -68,13 +68,13 @@ describe('the peer', () => {
   it('is where the server sees it, or else where it says it is', async () => {
     await createLab().run(async (env) => {
       const peer = peerOf(env);
-      expect(peer.where).toBeUndefined();
+      expect(peer.where(4)).toBeUndefined();
       peer.update({ ...EMPTY, reflexive: [reflexive] }, undefined);
-      expect(peer.where).toEqual(reflexive);
+      expect(peer.where(4)).toEqual(reflexive);
       const observed = { address: '22.23.24.26', port: 8 };
       peer.update(EMPTY, observed);
       peer.update(EMPTY, undefined);
-      expect(peer.where).toEqual(observed);
+      expect(peer.where(4)).toEqual(observed);
       peer.stop();
     });
   });

@@ -1,7 +1,8 @@
 /** The kinds of path, in words. */
 import type { Path } from '../../connect/connection.ts';
 import type { PathKind } from '../../nat/path.ts';
-import { formatEndpoint } from '../../net/address.ts';
+import { familyOf, formatEndpoint, inNetwork } from '../../net/address.ts';
+import { WELL_KNOWN } from '../../net/nat64.ts';
 
 const PATHS: Readonly<Record<PathKind, string>> = {
   lan: 'directly, on the same network',
@@ -12,8 +13,12 @@ const PATHS: Readonly<Record<PathKind, string>> = {
   mapped: 'directly, through a port opened in the router',
 };
 
-export const pathInWords = (path: PathKind): string => PATHS[path];
+/** `remote`: the address at its other end. There is no NAT between two hosts that speak IPv6 to each other, or hardly ever. */
+export const pathInWords = (path: PathKind, remote: string): string =>
+  path === 'direct' && familyOf(remote) === 6 && !inNetwork(remote, WELL_KNOWN)
+    ? 'directly, over IPv6, through a hole in each firewall on the way'
+    : PATHS[path];
 
 /** Which way, from where to where, and how long it takes. */
 export const connectionInWords = ({ kind, socket, public: outside, remote, rttMs }: Path): string =>
-  `${pathInWords(kind)}, ${formatEndpoint(socket.local)} (${formatEndpoint(outside)}) to ${formatEndpoint(remote)}${rttMs === undefined ? '' : `, ${Math.round(rttMs)} ms`}`;
+  `${pathInWords(kind, remote.address)}, ${formatEndpoint(socket.local)} (${formatEndpoint(outside)}) to ${formatEndpoint(remote)}${rttMs === undefined ? '' : `, ${Math.round(rttMs)} ms`}`;

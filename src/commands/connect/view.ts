@@ -4,6 +4,7 @@ import type { Report } from '../../report/report.ts';
 import type { Look } from '../command.ts';
 import type { Args } from './options.ts';
 import type { ConnectReport } from './report.ts';
+import { parseEndpoint } from '../../net/host-port.ts';
 import { pathInWords } from './path-words.ts';
 
 export function view(
@@ -25,7 +26,7 @@ export function view(
   }
   return [
     fields([
-      ['Path', { text: pathInWords(data.path), tone: 'good' }],
+      ['Path', { text: pathInWords(data.path, parseEndpoint(data.remote ?? '')?.address ?? ''), tone: 'good' }],
       ['Private side', data.local ?? ''],
       ['Public side', data.public ?? ''],
       ['Remote', data.remote ?? ''],

@@ -103,7 +103,7 @@ export function failureFinding(
     case 'peer-left':
       return finding(failure.kind);
     case 'hopeless':
-      return finding('no-hole', { reason: failure.reason });
+      return finding(failure.judgement.kind === 'apart' ? 'families-apart' : 'no-hole', { reason: failure.reason });
     case 'no-path':
       return finding('no-path', { reason: failure.reason });
     case 'network':

@@ -33,7 +33,7 @@ function verdictOf({ report, status }: LabRun): string {
 
 /** Behind every NAT; when interrupted, those that have been tried. */
 export async function playAll(args: Args, context: Context): Promise<All> {
-  const network = networkOf(args);
+  const network = networkOf(args, args.nat2);
   // Silence of one server proves nothing of a network: a second one is at hand.
   const servers = [
     ...(network.servers ?? [
@@ -41,7 +41,7 @@ export async function playAll(args: Args, context: Context): Promise<All> {
     ]),
     SECOND_SERVER,
   ];
-  const options = { ...network, servers, ...(args.nat2 !== undefined && { second: { nat: args.nat2 } }) };
+  const options = { ...network, servers };
   const runs: LabRun[] = [];
   for (const nat of EVERY_NAT) {
     context.progress(`behind ${nat}`);

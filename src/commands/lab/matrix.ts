@@ -26,16 +26,16 @@ export const MATRIX_NATS: readonly (readonly [name: string, nat: string])[] = [
 
 export const playMatrix = async (args: Args, context: Context): Promise<Matrix> => ({
   kind: 'matrix',
-  pairs: await inside(() => everyPair(networkOf(args), context), 'connect'),
+  pairs: await inside(() => everyPair((nat2) => networkOf(args, nat2), context), 'connect'),
 });
 
 /** Every pair once; when interrupted, those that have been tried. */
-async function everyPair(options: LabOptions, context: Context): Promise<PairRun[]> {
+async function everyPair(networkWith: (nat2: string) => LabOptions, context: Context): Promise<PairRun[]> {
   const runs: PairRun[] = [];
   const pairs = MATRIX_NATS.flatMap((one, i) => MATRIX_NATS.slice(i).map((other) => [one, other] as const));
   for (const [i, [[name, nat], [name2, nat2]]] of pairs.entries()) {
     context.progress(`${name} and ${name2}, ${i + 1} of ${pairs.length}`);
-    const both = await connectBoth({ ...options, nat, nat2 }, ['--check', '--json'], context);
+    const both = await connectBoth({ ...networkWith(nat2), nat }, ['--check', '--json'], context);
     if (context.signal.aborted) break;
     runs.push(pairRunOf(nat, nat2, both));
   }

@@ -19,8 +19,9 @@ const names: LabOptions['names'] = Object.fromEntries(
   BUILT_IN_SERVERS.map(({ server }) => [server.replace(/:\d+$/, ''), server.endsWith(':3478') ? [...v4, ...v6] : v6]),
 );
 
-/** All but the NATs themselves. */
-export const networkOf = (args: Args): LabOptions => withFaults(plainNetworkOf(args), args.fault ?? []);
+/** All but A's NAT. */
+export const networkOf = (args: Args, nat2?: string): LabOptions =>
+  withFaults({ ...plainNetworkOf(args), ...(nat2 !== undefined && { second: { nat: nat2 } }) }, args.fault ?? []);
 
 const plainNetworkOf = (args: Args): LabOptions => ({
   rttMs: args.rtt,

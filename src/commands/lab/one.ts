@@ -56,7 +56,7 @@ export async function runOnce(
 }
 
 export async function playOne(args: Args, context: Context): Promise<One> {
-  const options = { ...networkOf(args), nat: args.nat, ...(args.nat2 !== undefined && { second: { nat: args.nat2 } }) };
+  const options = { ...networkOf(args, args.nat2), nat: args.nat };
   const { lab, run, output } = await runOnce(options, args.command, context);
   // Both streams in the order in which the command wrote them; in the other forms the report holds its standard output.
   for (const { stream, text } of output)

@@ -31,13 +31,12 @@ type Chatter = (host: 'A' | 'C2', stream: 'stdout' | 'stderr', text: string) => 
 
 /** `connect` with these words on A and on C2. */
 export async function connectBoth(
-  options: LabOptions & { readonly nat: string; readonly nat2: string },
+  options: LabOptions,
   words: readonly string[],
   context: Context,
   onOutput: Chatter = () => {},
 ): Promise<BothRuns> {
-  const { nat2, ...rest } = options;
-  const lab = createLab({ ...rest, second: { nat: nat2 } });
+  const lab = createLab(options);
   await load(['connect'], context);
   const environment = {
     NAT_TOOL_SERVER: DEFAULT_SERVER.name,
@@ -87,7 +86,7 @@ export async function playPair(args: Args, context: Context): Promise<Pair> {
   const both = await inside(
     () =>
       connectBoth(
-        { ...networkOf(args), nat: args.nat, nat2 },
+        { ...networkOf(args, nat2), nat: args.nat },
         // Without anything to pipe it is a check.
         words.includes('--check') ? words : [...words, '--check'],
         context,

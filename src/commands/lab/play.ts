@@ -22,9 +22,8 @@ export async function playScript(args: Args, context: Context): Promise<Script> 
   );
   const nat2 = args.nat2 ?? (args.script === undefined ? 'port-restricted-cone' : undefined);
   const lab = createLab({
-    ...networkOf(args),
+    ...networkOf(args, nat2),
     nat: args.nat,
-    ...(nat2 !== undefined && { second: { nat: nat2 } }),
     addressServices: true,
     trace: true,
   });

@@ -35,6 +35,8 @@ export interface Description {
   readonly share?: Uint8Array | undefined;
   /** Of the main socket, as STUN servers saw it. */
   readonly reflexive: readonly Endpoint[];
+  /** Of the socket of the other family, where that is translated. */
+  readonly beside?: Endpoint | undefined;
   /** Of the socket whose first packets die on the way. */
   readonly late: Endpoint | undefined;
   /** Of the main socket: a port that its router keeps open, whoever comes; `asked`: the router may still answer. */
@@ -93,6 +95,7 @@ function encoded({
   hosts,
   share,
   reflexive,
+  beside,
   late,
   mapped,
   profile,
@@ -112,6 +115,7 @@ function encoded({
       // To those who know of no such ports, it is one more public side.
       r: (open ? [...reflexive.slice(0, 1), open] : reflexive.slice(0, 2)).map(formatEndpoint),
       ...(mapped && { u: open ? 1 : 0 }),
+      ...(beside && { x: formatEndpoint(beside) }),
       ...(late && { l: formatEndpoint(late) }),
       ...(relayed && { y: relayed === 'refused' ? false : relayed.slice(0, MOST_RELAYED).map(formatEndpoint) }),
       ...(blocked && { b: true }),
@@ -169,6 +173,7 @@ export function decodeDescription(bytes: Uint8Array): Description | undefined {
     hosts,
     share: readShare(value['k']),
     reflexive: open ? outside.slice(0, -1) : outside,
+    beside: typeof value['x'] === 'string' ? usable(value['x']) : undefined,
     late: typeof value['l'] === 'string' ? usable(value['l']) : undefined,
     mapped: open ?? (value['u'] === 0 ? 'asked' : undefined),
     profile: readProfile(value),

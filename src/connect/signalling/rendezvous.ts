@@ -7,12 +7,15 @@ import { type Decoded, tryDecode } from '../../stun/message.ts';
 import type { LinkListener } from '../../turn/link.ts';
 import type { RelayOffer } from '../../rendezvous/relay.ts';
 import type { Resender } from '../../net/resend.ts';
+import { STAGGER_MS } from '../../net/stagger.ts';
 import type { StreamWay } from './stream-way.ts';
 import type { Observed, Signalling, SignallingListener } from './signalling.ts';
 
 export interface RendezvousSignallingOptions {
   readonly send: Resender['send'];
   readonly server: Endpoint;
+  /** The same server in the other family, which is taken where it answers and the first one is silent. */
+  readonly beside?: Beside | undefined;
   readonly room: Uint8Array;
   readonly member: Uint8Array;
   readonly clock: Clock;
@@ -32,6 +35,16 @@ export interface RendezvousSignallingOptions {
   readonly udpPasses: () => boolean;
 }
 
+export interface Beside {
+  readonly server: Endpoint;
+  /** By the socket of that family. */
+  readonly send: Resender['send'];
+  /** Whether the server has answered there. */
+  readonly answers: Promise<boolean>;
+  /** What is said from now on goes that way. */
+  readonly taken: () => void;
+}
+
 /** So long UDP may be silent, three registers and what is measured beside them, before another way is looked for. */
 const DOUBT_MS = 600;
 /** And so long before it is taken. */
@@ -47,8 +60,8 @@ export class RendezvousSignalling implements Signalling {
   readonly #way: StreamWay | undefined;
   #trouble: NetError | 'refused' | undefined;
   #heard = false;
-  /** The other way is taken. */
-  #moved = false;
+  /** By which way words go: the main socket, that of the other family, or a connection. */
+  #by: 'main' | 'beside' | 'stream' = 'main';
   #closed = false;
 
   constructor(options: RendezvousSignallingOptions) {
@@ -72,8 +85,6 @@ export class RendezvousSignalling implements Signalling {
 
   accept({ from, at }: Datagram, message: Decoded): boolean {
     if (!this.#client.owns(message, from)) return false;
-    // What comes late by a way that was left is of another address.
-    if (this.#moved) return true;
     this.#heard = true;
     this.#cancel?.();
     this.#driver.feed({ kind: 'message', message, from, at });
@@ -89,50 +100,78 @@ export class RendezvousSignalling implements Signalling {
   }
 
   #send(data: Uint8Array): void {
-    const { send, server } = this.#options;
-    if (this.#moved) return this.#way?.link?.send(data);
+    const { send, server, beside } = this.#options;
+    if (this.#by === 'stream') return this.#way?.link?.send(data);
+    if (this.#by === 'beside') return beside?.send(data, beside.server, (error) => this.#listener?.unsendable(error));
     this.#cancel ??= this.#watchSilence();
     send(data, server, (error) => this.#turn(error));
   }
 
   #watchSilence(): () => void {
-    const { clock, udpPasses } = this.#options;
-    if (!this.#way) return () => {};
+    const { clock, udpPasses, beside } = this.#options;
     const unlessUdp = (act: () => void) => (): void => {
       if (!udpPasses()) act();
     };
     const cancels = [
-      clock.after(
-        DOUBT_MS,
-        unlessUdp(() => void this.#way?.open()),
-      ),
-      clock.after(
-        SILENT_MS,
-        unlessUdp(() => this.#turn()),
-      ),
+      ...(beside ? [clock.after(STAGGER_MS, () => void this.#crossOver())] : []),
+      ...(this.#way
+        ? [
+            clock.after(
+              DOUBT_MS,
+              unlessUdp(() => void this.#way?.open()),
+            ),
+            clock.after(
+              SILENT_MS,
+              unlessUdp(() => void this.#board()),
+            ),
+          ]
+        : []),
     ];
     return () => {
       for (const cancel of cancels) cancel();
     };
   }
 
-  /** UDP leads nowhere, and `trouble` says more than silence: tries the other way. */
-  #turn(trouble?: NetError | 'refused'): void {
-    const way = this.#heard || this.#closed ? undefined : this.#way;
+  /** The main socket leads nowhere, and that is known by more than silence: tries the other ways. */
+  #turn(trouble: NetError | 'refused'): void {
     this.#trouble ??= trouble;
-    if (!way) return this.#giveUp();
+    if (this.#by !== 'main') return;
+    if (this.#heard || this.#closed || (!this.#way && !this.#options.beside)) return this.#giveUp();
     // What refuses at once does so over TCP too.
-    void way.open(trouble && 0).then((found) => {
-      if (this.#closed || this.#moved) return;
-      if (this.#heard) way.close();
-      if (!found || this.#heard) return this.#giveUp();
-      this.#moved = true;
-      this.#options.blocked();
-      this.#driver.feed({ kind: 'moved' });
+    void Promise.all([this.#crossOver(), this.#board(0)]).then((found) => {
+      if (!found.includes(true) && !this.#closed) this.#giveUp();
     });
   }
 
-  /** The other way leads nowhere either; the client counts the silence by itself. */
+  /** To the other family, where the server answers there; whether that is the way now. */
+  async #crossOver(): Promise<boolean> {
+    const { beside } = this.#options;
+    if (!beside || !(await beside.answers) || !this.#isLost) return this.#by === 'beside';
+    this.#by = 'beside';
+    this.#way?.close();
+    beside.taken();
+    this.#driver.feed({ kind: 'moved', server: beside.server });
+    return true;
+  }
+
+  /** To TCP or TLS. */
+  async #board(besideMs?: number): Promise<boolean> {
+    const way = this.#way;
+    const found = await way?.open(besideMs);
+    if (found && !this.#isLost && this.#by !== 'stream') way?.close();
+    if (!found || !this.#isLost) return this.#by === 'stream';
+    this.#by = 'stream';
+    this.#options.blocked();
+    this.#driver.feed({ kind: 'moved', server: way?.server });
+    return true;
+  }
+
+  /** Nothing has come by the main socket, and no other way is taken. */
+  get #isLost(): boolean {
+    return !this.#heard && !this.#closed && this.#by === 'main';
+  }
+
+  /** The other ways lead nowhere either; the client counts the silence by itself. */
   #giveUp(): void {
     if (this.#trouble === 'refused') this.#driver.feed({ kind: 'unreachable' });
     else if (this.#trouble) this.#listener?.unsendable(this.#trouble);
@@ -141,7 +180,7 @@ export class RendezvousSignalling implements Signalling {
   /** By the other way. */
   #received(data: Uint8Array, at: number): void {
     const message = tryDecode(data);
-    const { server: from } = this.#options;
+    const { server: from } = this.#client;
     if (message && this.#client.owns(message, from)) this.#driver.feed({ kind: 'message', message, from, at });
   }
 
@@ -151,8 +190,8 @@ export class RendezvousSignalling implements Signalling {
       case 'send':
         return this.#send(action.data);
       case 'observed':
-        // By the other way it sees another port of ours.
-        return this.#moved ? undefined : void observed(action);
+        // By another way it sees another port of ours.
+        return this.#by === 'main' ? void observed(action) : undefined;
       case 'status':
         // What is known better than by silence.
         if (action.status === 'silent' && this.#trouble instanceof NetError)

@@ -1,7 +1,7 @@
 /** The way to the rendezvous over TCP or TLS, for a host whose UDP does not come through. It is taken where the server answers by it and there is a relay. */
 import type { Endpoint } from '../../net/address.ts';
 import { type Env, NetError } from '../../net/env.ts';
-import { staggered } from '../../net/stagger.ts';
+import { STAGGER_MS, staggered } from '../../net/stagger.ts';
 import { deferred, scope, untilAborted, Waits } from '../../net/wait.ts';
 import { drive } from '../../net/machine.ts';
 import { type ClientAction, type ClientStatus, RendezvousClient } from '../../rendezvous/client.ts';
@@ -12,7 +12,8 @@ import { type LinkListener, openLink, type TurnLink } from '../../turn/link.ts';
 
 export interface StreamWayOptions {
   readonly env: Pick<Env, 'clock' | 'random' | 'udp' | 'tcp'>;
-  readonly server: Endpoint;
+  /** All addresses of the server that are known. */
+  readonly servers: readonly Endpoint[];
   /** What its certificate is for. */
   readonly domain: string;
   readonly source?: string | undefined;
@@ -36,6 +37,7 @@ export class StreamWay {
   readonly #options: StreamWayOptions;
   readonly #waits = new Waits();
   #link: TurnLink | undefined;
+  #server: Endpoint | undefined;
   #found: Promise<boolean> | undefined;
 
   constructor(options: StreamWayOptions) {
@@ -47,6 +49,11 @@ export class StreamWay {
     return this.#link;
   }
 
+  /** The address of the server to which it leads, with the port of its datagrams. */
+  get server(): Endpoint | undefined {
+    return this.#server;
+  }
+
   /** Whether there is one that is of use; it is looked for once. `besideMs`: between the beginnings. */
   open(besideMs = BESIDE_MS): Promise<boolean> {
     this.#found ??= this.#open(besideMs);
@@ -54,24 +61,27 @@ export class StreamWay {
   }
 
   async #open(besideMs: number): Promise<boolean> {
-    const { env, server } = this.#options;
+    const { env, servers } = this.#options;
     const made: TurnLink[] = [];
-    const places: readonly (readonly [StunTransport, number])[] = [
-      ['tcp', server.port],
-      ...TLS_PORTS.map((port) => ['tls', port] as const),
+    // Every address by TCP first: that one of them is dead says nothing of the others.
+    const places = [
+      ...servers.map((server) => ({ server, transport: 'tcp' as const, port: server.port })),
+      ...TLS_PORTS.flatMap((port) => servers.map((server) => ({ server, transport: 'tls' as const, port }))),
     ];
     try {
-      this.#link = await this.#waits.run((signal) =>
+      const { link, server } = await this.#waits.run((signal) =>
         staggered(
           places,
-          async ([transport, port], within) => {
-            const link = await this.#useful(transport, port, within);
+          async ({ server, transport, port }, within) => {
+            const link = await this.#useful(server, transport, port, within);
             made.push(link);
-            return link;
+            return { link, server };
           },
-          { clock: env.clock, signal, delayMs: besideMs },
+          { clock: env.clock, signal, delayMs: servers.length > 1 ? Math.min(besideMs, STAGGER_MS) : besideMs },
         ),
       );
+      this.#link = link;
+      this.#server = server;
     } catch (error) {
       if (!this.#waits.ended && !(error instanceof NetError)) throw error;
     }
@@ -86,13 +96,13 @@ export class StreamWay {
   }
 
   /** Rejects with NetError, or the signal's reason. */
-  async #useful(transport: StunTransport, port: number, signal: AbortSignal): Promise<TurnLink> {
-    const { env, server, domain, source, trusted } = this.#options;
+  async #useful(server: Endpoint, transport: StunTransport, port: number, signal: AbortSignal): Promise<TurnLink> {
+    const { env, domain, source, trusted } = this.#options;
     const settings = { transport, domain, source, trusted, timeoutMs: ANSWER_MS };
     const link = await openLink(env, { ...server, port }, settings, signal);
     const bounds = scope(env.clock, signal, ANSWER_MS);
     try {
-      if (await this.#isUseful(link, bounds.signal)) return link;
+      if (await this.#isUseful(link, server, bounds.signal)) return link;
       throw new NetError('other', 'it does not relay');
     } catch (error) {
       link.close();
@@ -104,8 +114,8 @@ export class StreamWay {
   }
 
   /** Asks in a room of its own: as long as nobody can be reached, nobody shall think that we came. */
-  async #isUseful(link: TurnLink, signal: AbortSignal): Promise<boolean> {
-    const { env, server, hasRelay } = this.#options;
+  async #isUseful(link: TurnLink, server: Endpoint, signal: AbortSignal): Promise<boolean> {
+    const { env, hasRelay } = this.#options;
     const { random } = env;
     const verdict = deferred<boolean>();
     let answers = 0;

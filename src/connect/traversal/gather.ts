@@ -8,8 +8,8 @@ import { Governor } from './governor.ts';
 import { type Socket, Sockets, type SocketsOptions } from './sockets.ts';
 import { MOST_PER_SECOND } from './strategy.ts';
 
-/** Addresses of the second family that are told. */
-const MOST_SIX = 3;
+/** Addresses of the other family that are told. */
+const MOST_OTHERS = 3;
 
 /** Addresses of this host's interfaces that others may reach. */
 export const ownAddresses = (env: Pick<Env, 'interfaces'>, family: Family): string[] =>
@@ -32,31 +32,33 @@ export const ownEndpoints = (env: Pick<Env, 'interfaces'>, { local }: Socket, fa
 ];
 
 export interface Hosts {
+  /** Those of the main socket come first. */
   readonly endpoints: readonly Endpoint[];
-  /** For IPv6 beside an IPv4 main socket. */
-  readonly six: Socket | undefined;
+  /** For the other family, where this host has both. */
+  readonly other: Socket | undefined;
 }
 
-/** The main socket at every interface, and IPv6 on a socket of its own. */
+/** The main socket at every interface, and the other family on a socket of its own. */
 async function gatherHosts(
-  env: Pick<Env, 'interfaces'>,
+  env: Pick<Env, 'interfaces' | 'udp'>,
   main: Socket,
-  family: Family,
+  { family, beside }: Pick<GatherOptions, 'family' | 'beside'>,
   sockets: Sockets,
   waits: Waits,
 ): Promise<Hosts> {
   const same = ownEndpoints(env, main, family);
-  const addresses = family === 4 ? ownAddresses(env, 6).slice(0, MOST_SIX) : [];
-  if (addresses.length === 0) return { endpoints: same, six: undefined };
+  const alone: Hosts = { endpoints: same, other: undefined };
+  const second: Family = family === 4 ? 6 : 4;
+  const addresses = ownAddresses(env, second);
+  if (addresses.length === 0) return alone;
   try {
-    const six = await sockets.open(waits, { family: 6, routed: addresses[0] });
-    return {
-      endpoints: [...same, ...addresses.map((address) => ({ address, port: six.local.port }))],
-      six,
-    };
+    const leading = beside && (await waits.run((signal) => routedAddress(env.udp, beside, undefined, signal)));
+    const told = [...new Set([...(leading === undefined ? [] : [leading]), ...addresses])].slice(0, MOST_OTHERS);
+    const other = await sockets.open(waits, { family: second, routed: told[0] });
+    return { endpoints: [...same, ...told.map((address) => ({ address, port: other.local.port }))], other };
   } catch (error) {
-    // A host whose IPv6 is half there has IPv4 all the same.
-    if (error instanceof NetError) return { endpoints: same, six: undefined };
+    // A host of which one family is half there has the other all the same.
+    if (error instanceof NetError) return alone;
     throw error;
   }
 }
@@ -77,6 +79,10 @@ export interface Gathered extends Hosts {
 export interface GatherOptions extends Pick<SocketsOptions, 'family' | 'heard'> {
   /** Leads to it. */
   readonly server: Endpoint;
+  /** The same server in the other family, where it has an address of that. */
+  readonly beside?: Endpoint | undefined;
+  /** The other family is left out. */
+  readonly alone?: boolean | undefined;
   readonly port?: number | undefined;
   readonly source?: string | undefined;
 }
@@ -84,7 +90,7 @@ export interface GatherOptions extends Pick<SocketsOptions, 'family' | 'heard'> 
 /** Opens what an attempt begins with. Rejects with NetError, or with the reason of the end; nothing is left open then. */
 export async function gather(
   env: Pick<Env, 'clock' | 'udp' | 'interfaces'>,
-  { family, server, port, source, heard }: GatherOptions,
+  { family, server, beside, alone = false, port, source, heard }: GatherOptions,
   waits: Waits,
 ): Promise<Gathered> {
   const governor = new Governor(env.clock, MOST_PER_SECOND);
@@ -96,9 +102,11 @@ export async function gather(
     const main = await sockets.open(waits, { port });
     // Who names a source address wants to be reached there alone.
     const hosts =
-      source === undefined
-        ? await gatherHosts(env, main, family, sockets, waits)
-        : { endpoints: [main.local], six: undefined };
+      source !== undefined
+        ? { endpoints: [main.local], other: undefined }
+        : alone
+          ? { endpoints: ownEndpoints(env, main, family), other: undefined }
+          : await gatherHosts(env, main, { family, beside }, sockets, waits);
     return { ...hosts, sockets, main, governor };
   } catch (error) {
     sockets.closeAll();

@@ -1,11 +1,11 @@
 /** The hard ways of one session: judged once both NATs are known, run beside the plain way until there is a path. */
-import { type Endpoint, formatEndpoint, sameEndpoint } from '../../net/address.ts';
+import { type Endpoint, familyOf, formatEndpoint, sameEndpoint } from '../../net/address.ts';
 import type { Driver } from '../../net/machine.ts';
 import { type Clock, NetError, type Random } from '../../net/env.ts';
 import { Gate, Waits } from '../../net/wait.ts';
 import type { IceEvent, PairView } from '../../ice/agent.ts';
 import { attempt, type Means } from './attempts.ts';
-import { isNear } from './candidates.ts';
+import { familiesOf, isNear, type PublicSides, publicSideOf } from './candidates.ts';
 import { type Aim, type Description, type Fresh, openPort } from '../signalling/description.ts';
 import type { Clocks } from './clocks.ts';
 import { type FreshMeans, meetAtOnce } from './fresh-ports.ts';
@@ -17,12 +17,10 @@ import type { Socket, Sockets } from './sockets.ts';
 import { canJudge, type Judgement, judgementOf, LOW_TTL, reasonOf, type Side } from './strategy.ts';
 
 /** What is known of the peer; its description grows. */
-export interface Opposite {
+export interface Opposite extends PublicSides {
   readonly agent: Driver<IceEvent>;
   /** Which side has the first part: we are `a`. */
   readonly first: Side;
-  readonly observed: Endpoint | undefined;
-  readonly description: Description;
 }
 
 export interface HardWaysOptions {
@@ -124,11 +122,23 @@ export class HardWays {
     );
     if (peer && sides.length > 0 && this.#judgement?.kind !== 'blocked')
       return (this.#judgement = { kind: 'blocked', sides });
+    const six = peer && !this.#judgement && this.#apart(peer);
+    if (six) return (this.#judgement = { kind: 'apart', six });
     const mine = this.#options.mine().profile;
     const theirs = peer?.description.profile;
     if (!mine || !theirs || !peer || this.#judgement || !canJudge(mine, theirs)) return undefined;
     this.#judgement = judgementOf(mine, theirs, peer.first);
     return this.#judgement;
+  }
+
+  /** The side that has IPv6 alone where the other one has IPv4 alone. */
+  #apart(peer: Opposite): Side | undefined {
+    const description = this.#options.mine();
+    // A NAT64 shows only in what servers see.
+    if (description.reflexive.length === 0 || !(peer.observed ?? peer.description.reflexive[0])) return undefined;
+    const [mine, theirs] = [familiesOf({ observed: undefined, description }), familiesOf(peer)];
+    if ([...mine].some((family) => theirs.has(family))) return undefined;
+    return mine.has(6) ? 'a' : 'b';
   }
 
   /** Tries what the judgement asks for. */
@@ -138,7 +148,7 @@ export class HardWays {
     const { profile, reflexive, hosts } = mine();
     const theirs = peer?.description.profile;
     const self = reflexive[0] ?? hosts[0];
-    const target = peer?.observed ?? peer?.description.reflexive[0];
+    const target = peer && publicSideOf(peer, familyOf(this.#options.main.local.address));
     note('attempt', { strategy: judgement.kind, reason: reasonOf(judgement, 'this side', 'the peer') });
     if (!peer || !profile || !theirs || !self || !target) return;
     this.#waits
@@ -270,5 +280,5 @@ function isAt(mapped: Description['mapped'], at: Endpoint): boolean {
 }
 
 /** Only there we send by the peer's word: it must not have us send to others. */
-const isSeenAt = ({ observed, description }: Opposite, address: string): boolean =>
-  (observed ? [observed] : description.reflexive).some((each) => each.address === address);
+const isSeenAt = (peer: Opposite, address: string): boolean =>
+  publicSideOf(peer, familyOf(address))?.address === address;

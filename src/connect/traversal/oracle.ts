@@ -67,6 +67,7 @@ export function verdictOf(a: Party, b: Party): PairVerdict {
     case 'hopeless':
       return { path: 'relay', odds: judgement.odds, expectedMs: undefined, reason, advice };
     case 'blocked':
+    case 'apart':
       return { path: 'relay', odds: 0, expectedMs: undefined, reason, advice };
     case 'unknown': {
       const unknown = [a, b].filter(({ profile }) => profile.mapping === 'unknown').map(({ name }) => name);

@@ -1,6 +1,6 @@
 /** What a session believes of what its server says: the public sides that it names, ours and the peer's, and its other addresses. */
 import { type Endpoint, formatEndpoint, scopeOf } from '../../net/address.ts';
-import { WELL_KNOWN } from '../../net/nat64.ts';
+import { reachedBeside, WELL_KNOWN } from '../../net/nat64.ts';
 import { type Doubt, doubtInWords, doubtOf, plain } from '../../nat/evidence.ts';
 import { isPlausibleOther } from '../../stun/binding.ts';
 
@@ -51,6 +51,8 @@ export class ServerTrust {
 
   /** Of its other endpoints, those that can be ones. */
   alternates(claimed: readonly Endpoint[]): Endpoint[] {
-    return claimed.filter((each) => isPlausibleOther(this.#server, each));
+    return claimed
+      .map((each) => reachedBeside(this.#server, each, [WELL_KNOWN]))
+      .filter((each) => isPlausibleOther(this.#server, each));
   }
 }

@@ -54,6 +54,8 @@ export type Judgement =
   | { readonly kind: 'hopeless'; readonly odds: number }
   /** UDP does not pass the network of these: what can't be sent finds no hole. */
   | { readonly kind: 'blocked'; readonly sides: readonly Side[] }
+  /** They have no address family in common: one has IPv6 alone, the other one IPv4 alone. */
+  | { readonly kind: 'apart'; readonly six: Side }
   /** Too little is known; the plain way is all there is. */
   | { readonly kind: 'unknown' };
 
@@ -194,10 +196,18 @@ export function reasonOf(judgement: Judgement, a: string, b: string): string {
       return `Both NATs are symmetric, at least one filters by port, and ports that must be right at once are given out at random: the odds are ${percent(judgement.odds)}.`;
     case 'blocked':
       return `UDP does not pass the network of ${judgement.sides.map(name).join(' and ')}: only a relay over TCP or TLS can help.`;
+    case 'apart':
+      return `${judgement.six === 'a' ? capital(a) : capital(b)} has IPv6 alone and ${judgement.six === 'a' ? b : a} IPv4 alone: only a relay that has both can stand between them.`;
     case 'unknown':
       return 'How one of the NATs maps is unknown: only the plain way is tried.';
   }
 }
+
+const capital = (words: string): string => words.charAt(0).toUpperCase() + words.slice(1);
+
+/** Where no direct way can be found, whatever is tried: a relay is all that is left. */
+export const isHopeless = ({ kind }: Judgement): boolean =>
+  kind === 'hopeless' || kind === 'blocked' || kind === 'apart';
 
 /** Such as `99.9 %` or `1 in 16,129`. */
 export function percent(odds: number): string {

@@ -36,7 +36,7 @@ describe('where this host may be reached', () => {
   it('by IPv6 on a socket of its own, unless a source is named', async () => {
     const [four, six] = await on(endpoints, { ipv6: 'open' });
     expect([four?.startsWith('192.168.1.3:'), six?.startsWith('[2001:db8:')]).toEqual([true, true]);
-    expect(await on(({ six: socket }) => socket?.local.address.includes(':'), { ipv6: 'open' })).toBe(true);
+    expect(await on(({ other: socket }) => socket?.local.address.includes(':'), { ipv6: 'open' })).toBe(true);
     expect(await on(endpoints, { ipv6: 'open' }, { source: '192.168.1.3', port: 1 })).toEqual(['192.168.1.3:1']);
   });
 
@@ -50,7 +50,7 @@ describe('where this host may be reached', () => {
         },
       },
     });
-    expect(await on((found) => [endpoints(found).length, found.six], { ipv6: 'open' }, { change })).toEqual([
+    expect(await on((found) => [endpoints(found).length, found.other], { ipv6: 'open' }, { change })).toEqual([
       1,
       undefined,
     ]);
