@@ -32,6 +32,7 @@ const course = ({ trusted, seen, forMs = 5_000 }: Course) => {
       gathered,
       waits,
       server,
+      beside: undefined,
       credentials: undefined,
       trusted,
       key: KEY,
