@@ -7,6 +7,7 @@ import { Answers } from './answers.ts';
 import {
   BOOK_CONSENT,
   BOOK_PACING,
+  type FailureReason,
   type IceAction,
   type IceConfig,
   type IceCounters,
@@ -107,6 +108,12 @@ export class IceAgent implements Machine<IceEvent, IceAction> {
   get counters(): IceCounters {
     const { speculative, requests, answers, refused } = this.#tally;
     return { checks: this.#checker.sent, speculative, requests, answers, refused };
+  }
+
+  /** What the reason would be if it failed now. */
+  get reason(): FailureReason {
+    const valid = this.#list.bestValid() !== undefined;
+    return failureReason(this.#tally, { valid, pairs: this.#list.size, anyReturnPath: this.#anyReturnPath });
   }
 
   /** All pairs, best first. */
@@ -227,8 +234,7 @@ export class IceAgent implements Machine<IceEvent, IceAction> {
   #giveUpIfOver(now: number): void {
     const at = this.#givesUpAt();
     if (at === undefined || now < at) return;
-    const valid = this.#list.bestValid() !== undefined;
-    const reason = failureReason(this.#tally, { valid, pairs: this.#list.size, anyReturnPath: this.#anyReturnPath });
+    const { reason } = this;
     this.#selection.end('failed');
     this.#outbox.push({ kind: 'failed', reason });
   }

@@ -11,6 +11,9 @@ export type SdpErrorKind =
   | 'candidate-type' // a type that RFC 8839 does not know
   | 'credentials' //    ice-ufrag or ice-pwd is missing or breaks the grammar
   | 'own' //            what we wrote ourselves
+  | 'no-channel' //     not one data channel and nothing else
+  | 'setup' //          who begins with DTLS is not said, or it is no fitting answer
+  | 'fingerprint' //    none by a hash function that holds
   | 'too-long';
 
 /** A line or SDP that cannot be used; match it by `kind`. */
