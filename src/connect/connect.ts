@@ -8,10 +8,13 @@ import type { PairView } from '../ice/agent.ts';
 import type { RouterPort } from '../portmap/router-port.ts';
 import { watchRefusal } from '../stun/refusal.ts';
 import type { Secret } from './channel/keys.ts';
+import { type Attempts, goesOn, repairOf, searchFor, sessionOf } from './again.ts';
 import { Connection, type Repair } from './connection.ts';
+import { DatedPlaces } from './kept/dated-places.ts';
+import type { PairSide, Party } from './kept/party.ts';
 import type { Use } from './lanes.ts';
 import { firstAnswering, inTurn } from './reach.ts';
-import { isAnswer, Places, Search, serversFrom, type Try } from './search.ts';
+import { isAnswer, serversFrom } from './search.ts';
 import { establish } from './session.ts';
 import type { ConnectFailure, SessionOptions } from './session-api.ts';
 import type { Credentials } from '../stun/client.ts';
@@ -48,6 +51,8 @@ interface Common {
    */
   readonly routerPort?: RouterPort | undefined;
   readonly signal: AbortSignal;
+  /** This side wants to keep the pairing, as the peer is told ({@link Connection.peerKeeps}). */
+  readonly keeps?: boolean | undefined;
   /** Relays for when there is no direct path, beside the one that the server may offer; `refused`: none, not that one either. */
   readonly relays?: SessionOptions['relays'];
   readonly onEvent?: ((event: TimelineEvent) => void) | undefined;
@@ -69,6 +74,8 @@ export interface ConnectOptions extends Common {
   readonly credentials?: Credentials | undefined;
   /** Why such a server did not tell the public side. */
   readonly trouble?: ((trouble: Trouble) => void) | undefined;
+  /** Which side of a pairing that lasts, where `secret` is that of one: the two meet where the day tells them, again and again. */
+  readonly side?: PairSide | undefined;
   /** Look for a new path when one is silent or has died. */
   readonly repair?: boolean | undefined;
   /** What the server was called, for its certificate; its address when absent. */
@@ -97,9 +104,6 @@ export type ConnectResult =
       readonly timeline: Timeline;
     };
 
-/** How long the peer, the network and the server may take to come back. */
-const PATIENCE_MS = 300_000;
-
 /**
  * Connects two hosts behind NATs, by way of a `nat-tool serve` where they meet: both give the same secret, from a code that one tells the
  * other. Failures of the network, the server and the peer are outcomes; rejects with the signal's reason.
@@ -126,32 +130,54 @@ const PATIENCE_MS = 300_000;
  * ```
  */
 export async function connect(env: Env, options: ConnectOptions): Promise<ConnectResult> {
+  const { side } = options;
+  if (side !== undefined) return meetAgain(env, options, side);
   const first = await firstAttempt(env, options);
-  return resultOf(env, first, options.repair ? repairOf(env, options, first) : undefined);
+  return resultOf(
+    env,
+    first,
+    options.repair ? repairOf(env, attempts(env, options, first), options, first) : undefined,
+  );
 }
 
-function repairOf(env: Env, options: ConnectOptions, { server, timeline }: Attempt): Repair {
-  const { patienceMs = PATIENCE_MS, signal, onEvent } = options;
-  const places = new Places();
+/** As those do that have a pairing which lasts. */
+async function meetAgain(env: Env, options: ConnectOptions, side: PairSide): Promise<ConnectResult> {
+  const places = new DatedPlaces(env.clock);
+  const timeline = new Timeline(env.clock);
+  const at = (session: string): Attempts<Attempt> =>
+    attempts(env, { ...options, party: { side, session } }, { server: options.server, timeline });
+  const first = await searchFor(env, at(''), { ...options, places });
+  if (first === undefined || first.kind === 'failed') {
+    const failure = first && !goesOn(first.failure) ? first.failure : { kind: 'nobody-came' as const };
+    return { kind: 'failed', pairs: [], server: options.server, timeline, ...first, failure };
+  }
+  const again = at(sessionOf(first.bearer.pairing));
+  return resultOf(env, first, options.repair ? repairOf(env, again, options, first, places) : undefined);
+}
+
+/** Attempt after attempt, in one place after the other; the address of the server that worked is taken first. */
+function attempts(
+  env: Env,
+  options: InParty,
+  { server, timeline }: Pick<Attempt, 'server' | 'timeline'>,
+): Attempts<Attempt> {
   let [worked, ...others] = serversFrom(server, [options.server, ...(options.otherwise ?? [])]);
-  const again = async (one: Try): Promise<Attempt> => {
-    const there = { ...options, server: worked ?? server, otherwise: others, waitMs: one.waitMs, signal: one.signal };
-    const listener = (event: TimelineEvent): void => {
+  return async (one, more) => {
+    const onEvent = (event: TimelineEvent): void => {
       one.onEvent(event);
-      onEvent?.(event);
+      options.onEvent?.(event);
     };
-    // What it needs of its own, the path that may still live has.
-    const found = await firstAttempt(env, { ...there, port: undefined, onEvent: listener }, one.generation, timeline);
+    const { waitMs, signal, generation } = one;
+    const there = { ...options, ...more, server: worked ?? server, otherwise: others, waitMs, signal, onEvent };
+    const found = await firstAttempt(env, there, generation, timeline);
     [worked, ...others] = serversFrom(found.server, [worked ?? server, ...others]);
     return found;
   };
-  return {
-    interfaces: env.interfaces,
-    search: () => {
-      timeline.add('repair');
-      return new Search({ clock: env.clock, random: env.random, attempt: again, patienceMs, places, signal });
-    },
-  };
+}
+
+interface InParty extends ConnectOptions {
+  /** Who we are in a pairing that lasts. */
+  readonly party?: Party | undefined;
 }
 
 /** What a session needs to know of the way by which the two tell each other of themselves. */
@@ -164,7 +190,7 @@ export async function connectBy(env: Env, options: Common & Introduction): Promi
 
 function introduction(
   env: Env,
-  options: ConnectOptions & Pick<Asked, 'server'>,
+  options: InParty & Pick<Asked, 'server'>,
   generation: number,
   timeline: Timeline,
 ): Introduction {
@@ -178,7 +204,7 @@ function introduction(
     credentials,
     trouble = () => {},
   } = options;
-  const { name = server.address, trusted, relays } = options;
+  const { name = server.address, trusted, relays, party } = options;
   const hasRelay = relays !== undefined && relays.length > 0;
   const way = { env, servers: [server, ...otherwise], domain: name, source, trusted, hasRelay };
   return {
@@ -196,7 +222,7 @@ function introduction(
             member,
             clock: env.clock,
             random: env.random,
-            proven: generation > 0,
+            proven: generation > 0 && party?.session !== '',
             observed,
             makeStreamWay: relays === 'refused' ? undefined : (listener) => new StreamWay({ ...way, listener }),
             blocked,
@@ -213,6 +239,7 @@ function introduction(
             trusted: brokers.trusted,
             topic: topicOf(secret.topic(generation)),
             key: secret.meetingKey(generation),
+            theirKey: secret.theirMeetingKey?.(generation),
             member,
             stun: stunOnly ? { mux: main.mux, send, server, credentials, observed, trouble } : undefined,
             note: (event, details) => timeline.add(event, details),
@@ -253,7 +280,7 @@ const taking = (beside: Beside, also: () => void): Beside => ({
 });
 
 /** By the first addresses of the server; where nothing is heard of it, the others are asked, and the first that answers takes its place. */
-async function firstAttempt(env: Env, options: ConnectOptions, generation = 0, before?: Timeline): Promise<Attempt> {
+async function firstAttempt(env: Env, options: InParty, generation = 0, before?: Timeline): Promise<Attempt> {
   const { clock } = env;
   const { otherwise = [], source, signal } = options;
   const all: [Endpoint, ...Endpoint[]] = [options.server, ...otherwise];

@@ -34,6 +34,10 @@ export interface DataChannel {
   readonly proven: boolean;
   /** What the peer wants of the connection, once it was heard. */
   readonly peerUse: Use;
+  /** The peer wants to keep the pairing. */
+  readonly peerKeeps: boolean;
+  /** Where the path leaves from on the peer's host, as it says. */
+  readonly peerLocal: Endpoint | undefined;
   /** False where there is no path just now. A lane is `datagram` unless named. */
   send(data: Uint8Array, lane?: Lane): boolean;
   /** Replaces the listener of that lane; it is given first what came before there was one, as far as that was kept. */
@@ -60,6 +64,8 @@ export interface Bearer {
   /** Of two that are alike, this one goes first. */
   readonly first: boolean;
   readonly ended: Promise<ConnectionEnd>;
+  /** A key for the two to meet again, of which nothing else of this run tells anything; absent with an agent of others. */
+  readonly pairing?: (() => Uint8Array) | undefined;
   /** Signs of life; none where the peer is an agent of others. */
   readonly life?: Life | undefined;
   /** As it is now. */
@@ -129,12 +135,15 @@ export class Connection {
 
   /** Of two that are alike, this one goes first; the same over all paths. */
   readonly first: boolean;
+  /** A key for the two to meet again: that of the first path, whatever it was replaced by. 32 bytes; undefined with an agent of others. */
+  readonly pairing: Uint8Array | undefined;
 
   /** Without `repair` the connection ends with its path. */
   constructor(clock: Clock, bearer: Bearer, repair?: Repair) {
     this.#clock = clock;
     this.#bearer = bearer;
     this.first = bearer.first;
+    this.pairing = bearer.pairing?.();
     this.#repair = repair;
     this.ended = this.#end.promise;
     // Its own failure is told by whoever waits for the end.
@@ -164,6 +173,16 @@ export class Connection {
   /** What the peer wants of the connection. */
   get peerUse(): Use {
     return this.#bearer.channel.peerUse;
+  }
+
+  /** Where the path leaves from on the peer's host, as it says. */
+  get peerLocal(): Endpoint | undefined {
+    return this.#bearer.channel.peerLocal;
+  }
+
+  /** The peer wants to keep the pairing. */
+  get peerKeeps(): boolean {
+    return this.#bearer.channel.peerKeeps;
   }
 
   /** False where there is no path just now. */

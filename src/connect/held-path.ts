@@ -84,7 +84,7 @@ export class HeldPath {
     }
   }
 
-  bearer({ channel, ice, first }: Peer, ending: Ending): Bearer {
+  bearer({ channel, ice, first, pairing }: Peer, ending: Ending): Bearer {
     const path = (): Path => {
       const known = this.#options.path.current as Path;
       return { ...known, rttMs: channel.stats.rttMs ?? ice.selected?.rttMs ?? known.rttMs };
@@ -97,6 +97,7 @@ export class HeldPath {
     return {
       channel,
       first: first === 'a',
+      pairing,
       ended: this.#ended.promise,
       life: {
         heardAt: () => channel.heardAt,

@@ -1,7 +1,7 @@
 /** What goes through a connection side by side, and what the two sides want of it. */
 
-/** `datagram`: as they are; `packet`: of the streams; `part`: of a packet that is too large for the path; `flow`: of `--forward` over UDP. */
-export const LANES = ['datagram', 'packet', 'part', 'flow'] as const;
+/** `datagram`: as they are; `packet`: of the streams; `part`: of a packet that is too large for the path; `flow`: of `--forward` over UDP; `keep`: of a pairing that is to last. */
+export const LANES = ['datagram', 'packet', 'part', 'flow', 'keep'] as const;
 export type Lane = (typeof LANES)[number];
 
 /** What one side does with a connection, as it tells the other. `unknown`: it is older than the question. The order is that of the wire. */

@@ -14,7 +14,8 @@ import type { Opposite } from './traversal/hard-ways.ts';
 import type { Sockets } from './traversal/sockets.ts';
 import type { Side } from './traversal/strategy.ts';
 
-export interface PeerOptions extends Pick<ChannelOptions, 'transmit' | 'word' | 'told' | 'use' | 'heard' | 'bye'> {
+export interface PeerOptions
+  extends Pick<ChannelOptions, 'transmit' | 'word' | 'told' | 'use' | 'keeps' | 'local' | 'heard' | 'bye'> {
   readonly clock: Clock;
   readonly random: Random;
   readonly secret: Secret;
@@ -40,6 +41,8 @@ export class Peer implements Opposite {
   readonly channel: Channel;
   observed: Endpoint | undefined;
   description: Description;
+  /** What only these two have, of this run: 32 bytes for another purpose than its data. */
+  readonly pairing: () => Uint8Array;
   readonly #direct: boolean;
 
   /** `theirs`: the member that it is. Nothing is sent before {@link begin}. */
@@ -67,6 +70,8 @@ export class Peer implements Opposite {
       anyReturnPath: true,
     });
     this.agent = drive(this.ice, clock, (action) => this.#perform(action, options));
+    const [lower, higher] = this.first === 'a' ? [theirs, member] : [member, theirs];
+    this.pairing = () => secret.pairingKey(lower, higher, agreed);
     this.channel = new Channel({
       ...options,
       sendKey: secret.dataKey(member, theirs, agreed),

@@ -5,6 +5,7 @@ import { MEMBER_BYTES } from '../rendezvous/protocol.ts';
 import { Opener } from './channel/envelope.ts';
 import { Exchange } from './channel/exchange.ts';
 import type { Secret } from './channel/keys.ts';
+import { type Misfit, misfitOf, type Party } from './kept/party.ts';
 import { decodeDescription, type Description, isOfOtherVersion } from './signalling/description.ts';
 import type { PeerNews } from './signalling/signalling.ts';
 
@@ -13,6 +14,8 @@ export type Reading =
   | { readonly description: Description; readonly agreed: Uint8Array }
   /** It speaks another version of this. */
   | 'other-version'
+  /** Of a pairing that lasts, and not who we look for. */
+  | Misfit
   /** Not sealed by that member, sealed before what is known, or with no part in the exchange. */
   | 'unreadable'
   /** Nobody whom we listen to. */
@@ -24,12 +27,14 @@ const NOTHING_MORE = new Uint8Array();
 export class Reader {
   readonly #secret: Secret;
   readonly #own: Uint8Array;
+  readonly #party: Party | undefined;
   readonly #exchange: Exchange;
   #peer: { readonly member: Uint8Array; readonly opener: Opener; readonly share: Uint8Array | undefined } | undefined;
 
-  /** `own`: the member that we are. */
-  constructor(secret: Secret, own: Uint8Array, random: Random) {
+  /** `own`: the member that we are; `party`: who we are in a pairing that lasts. */
+  constructor(secret: Secret, own: Uint8Array, random: Random, party?: Party) {
     this.#secret = secret;
+    this.#party = party;
     this.#own = own;
     this.#exchange = new Exchange(random);
   }
@@ -50,6 +55,8 @@ export class Reader {
     if (!opened) return 'unreadable';
     const description = decodeDescription(opened.body);
     if (!description) return isOfOtherVersion(opened.body) ? 'other-version' : 'unreadable';
+    const misfit = misfitOf(this.#party, description.party);
+    if (misfit) return misfit;
     const { share } = description;
     const agreed = this.#secret.exchanged ? NOTHING_MORE : this.#exchange.with(share, known?.share);
     if (!agreed || sameBytes(member, this.#own)) return 'unreadable';

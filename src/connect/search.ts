@@ -9,7 +9,7 @@ import { formatEndpoint, type Endpoint } from '../net/address.ts';
 import type { Clock, Random } from '../net/env.ts';
 import { deferred, scope, type Scope, sleep } from '../net/wait.ts';
 import type { Bearer, Searching } from './connection.ts';
-import type { Established } from './session-api.ts';
+import type { ConnectFailure, Established } from './session-api.ts';
 import type { TimelineEvent } from './timeline.ts';
 
 /** What one attempt needs to know. */
@@ -21,35 +21,60 @@ export interface Try {
   readonly onEvent: (event: TimelineEvent) => void;
 }
 
+type Came = Established & { readonly server: Endpoint };
+
 export interface SearchOptions {
   readonly clock: Clock;
   readonly random: Random;
   /** Rejects with the signal's reason. */
-  readonly attempt: (options: Try) => Promise<Established & { readonly server: Endpoint }>;
+  readonly attempt: (options: Try) => Promise<Came>;
   /** Milliseconds from its beginning. */
   readonly patienceMs: number;
   /** Shared by all searches of one connection. */
-  readonly places: Places;
+  readonly places: MeetingPlaces;
+  /** How long nothing is heard before all is tried anew, from new sockets; for ever where undefined. */
+  readonly deafMs?: number | undefined;
+  /** Failures that end it. */
+  readonly isFinal?: ((failure: ConnectFailure) => boolean) | undefined;
   readonly signal: AbortSignal;
+}
+
+/** Where to look next. */
+export interface Place {
+  readonly generation: number;
+  /** Where the next meeting should be; not one to look in at. */
+  readonly own: boolean;
+  /** How long to wait there, milliseconds, where that is known better. */
+  readonly stayMs?: number;
+}
+
+/** Which meeting place is next. */
+export interface MeetingPlaces {
+  /** Where to go, after so many waits in vain in one's own place. */
+  next(alone: number): Place;
+  /** That place has served, or serves others. */
+  used(generation: number): void;
 }
 
 /** How long one waits in one's own place, at least; up to half as long again, so that two do not move in step. */
 const STAY_MS = 12_000;
 /** And in one beside it: enough for a few round trips. */
 const LOOK_IN_MS = 2_000;
-/** A network that brings no answer in this time is asked anew, from new sockets. */
+/** In a network that was there a moment ago. */
 const DEAF_MS = 4_000;
 /** After an attempt that failed at once, milliseconds. */
 const PAUSE_MS: readonly number[] = [200, 400, 800, 1_500];
 
-/** Which meeting place is next. */
-export class Places {
+/** After one that was taken, so many times in a row, none. */
+const MOST_TAKEN = 64;
+
+/** Of one connection, which both sides count. */
+export class Places implements MeetingPlaces {
   /** Of the place where the next meeting should be. */
   #own = 1;
   #looks = 0;
 
-  /** Where to go, after so many waits in vain in one's own place. */
-  next(alone: number): { readonly generation: number; readonly own: boolean } {
+  next(alone: number): Place {
     if (alone === 0) return { generation: this.#own, own: true };
     // One before and one behind, then two.
     const steps = [-1, 1, -2, 2];
@@ -57,7 +82,6 @@ export class Places {
     return generation < 1 ? this.next(alone) : { generation, own: false };
   }
 
-  /** That place has served, or serves others. */
   used(generation: number): void {
     this.#own = Math.max(this.#own, generation + 1);
   }
@@ -65,6 +89,8 @@ export class Places {
 
 export class Search implements Searching {
   readonly found: Promise<Bearer | undefined>;
+  /** What came of the latest attempt, where that was no path. */
+  failed: Extract<Came, { kind: 'failed' }> | undefined;
   readonly #options: SearchOptions;
   readonly #bounds: Scope;
   #current: Scope | undefined;
@@ -103,29 +129,42 @@ export class Search implements Searching {
     const { clock, patienceMs, places } = this.#options;
     const until = clock.now() + patienceMs;
     let alone = 0;
-    for (let failures = 0; !this.ended && clock.now() < until; ) {
+    for (let failures = 0, taken = 0, crowded = 0; !this.ended && clock.now() < until; ) {
       this.#hurry = deferred();
-      const { generation, own } = places.next(alone);
-      const came = await this.#try(generation, own, until - clock.now());
+      const place = places.next(alone);
+      const came = await this.#try(place, until - clock.now());
       if (came === 'stopped') return undefined;
       if (typeof came === 'object') return came;
-      alone = came === 'alone' && own ? 1 : 0;
-      failures = came === 'alone' ? 0 : failures + 1;
-      if (failures > 0) await this.#pause(PAUSE_MS[Math.min(failures, PAUSE_MS.length) - 1] as number);
+      alone = came === 'alone' && place.own ? 1 : 0;
+      const wasTaken = came === 'taken' || came === 'crowded';
+      taken = wasTaken ? taken + 1 : 0;
+      crowded = came === 'crowded' ? crowded + 1 : wasTaken ? crowded : 0;
+      failures = came === 'alone' || (wasTaken && taken <= MOST_TAKEN) ? 0 : failures + 1;
+      // Once it may be what is left of a run that has ended; then it is one that looks for the same peer, and was there before.
+      if (came === 'crowded' && crowded > 1) await this.#pause(this.#stayMs());
+      else if (failures > 0) await this.#pause(PAUSE_MS[Math.min(failures, PAUSE_MS.length) - 1] as number);
     }
     return undefined;
   }
 
-  async #try(generation: number, own: boolean, left: number): Promise<Bearer | 'alone' | 'failed' | 'stopped'> {
-    const { clock, random, attempt, places } = this.#options;
-    const stayMs = own ? STAY_MS + random.below(STAY_MS / 2) : LOOK_IN_MS;
+  async #try(
+    { generation, own, stayMs: known }: Place,
+    left: number,
+  ): Promise<Bearer | 'alone' | 'taken' | 'crowded' | 'failed' | 'stopped'> {
+    const { clock, attempt, places, isFinal = () => false } = this.#options;
+    const stayMs = known ?? (own ? this.#stayMs() : LOOK_IN_MS);
     const bounds = scope(clock, this.#bounds.signal);
     this.#current = bounds;
     this.#met = false;
     let heard = false;
-    const deaf = clock.after(DEAF_MS, () => {
-      if (!heard) bounds.abort();
-    });
+    let waited = false;
+    const { deafMs } = { deafMs: DEAF_MS, ...this.#options };
+    const deaf =
+      deafMs === undefined
+        ? (): void => {}
+        : clock.after(deafMs, () => {
+            if (!heard) bounds.abort();
+          });
     try {
       const came = await attempt({
         generation,
@@ -133,6 +172,7 @@ export class Search implements Searching {
         signal: bounds.signal,
         onEvent: (event) => {
           heard ||= isAnswer(event);
+          waited ||= event.event === 'signal' && event['status'] === 'waiting';
           if (event.event === 'peer') this.#met = true;
         },
       });
@@ -142,10 +182,12 @@ export class Search implements Searching {
         came.bearer.close();
         return 'stopped';
       }
+      this.failed = came;
       const { failure } = came;
-      if (failure.kind === 'signal' && (failure.status === 'full' || failure.status === 'used'))
-        places.used(generation);
-      return failure.kind === 'nobody-came' ? 'alone' : 'failed';
+      if (isFinal(failure)) return 'stopped';
+      if (!isTaken(failure)) return failure.kind === 'nobody-came' ? 'alone' : 'failed';
+      places.used(generation);
+      return failure.kind === 'own-side' && !waited ? 'crowded' : 'taken';
     } catch (error) {
       if (this.ended) return 'stopped';
       if (bounds.signal.aborted) return 'failed';
@@ -158,6 +200,10 @@ export class Search implements Searching {
     }
   }
 
+  #stayMs(): number {
+    return STAY_MS + this.#options.random.below(STAY_MS / 2);
+  }
+
   async #pause(ms: number): Promise<void> {
     const { clock } = this.#options;
     const bounds = scope(clock, this.#bounds.signal);
@@ -166,6 +212,12 @@ export class Search implements Searching {
     bounds.end();
   }
 }
+
+/** The meeting place serves others, or has served, or who is there is not who is looked for. */
+export const isTaken = (failure: ConnectFailure): boolean =>
+  failure.kind === 'own-side' ||
+  failure.kind === 'other-session' ||
+  (failure.kind === 'signal' && (failure.status === 'full' || failure.status === 'used'));
 
 /** Somebody out there has said something. */
 export const isAnswer = ({ event, status, state, type }: TimelineEvent): boolean =>

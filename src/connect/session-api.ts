@@ -6,6 +6,7 @@ import type { Credentials } from '../stun/client.ts';
 import type { PairView } from '../ice/agent.ts';
 import type { RouterPort } from '../portmap/router-port.ts';
 import type { Bearer } from './connection.ts';
+import type { Misfit, Party } from './kept/party.ts';
 import type { Use } from './lanes.ts';
 import type { Secret } from './channel/keys.ts';
 import type { Beside } from './signalling/rendezvous.ts';
@@ -38,6 +39,8 @@ export type ConnectFailure =
   /** The peer's nat-tool speaks another version of this. */
   | { readonly kind: 'versions-differ' }
   | { readonly kind: 'peer-left' }
+  /** Of a pairing that lasts. */
+  | { readonly kind: Misfit }
   | { readonly kind: 'network'; readonly error: NetError };
 
 export interface SignallingParts {
@@ -78,6 +81,10 @@ export interface SessionOptions {
   readonly plainMs?: number | undefined;
   /** What this side wants of the connection; `datagrams` when absent. */
   readonly use?: Use | undefined;
+  /** Who we are in a pairing that lasts. */
+  readonly party?: Party | undefined;
+  /** This side wants to keep the pairing, as the peer is told. */
+  readonly keeps?: boolean | undefined;
   /** Where a relay may be had; `refused`: no relayed path is taken, whoever relays. */
   readonly relays?: readonly RelayPlace[] | 'refused' | undefined;
   /** Asked for a port in the router for the main socket, beside all else; whoever gives it closes it in the end. */

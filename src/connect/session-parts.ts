@@ -54,7 +54,7 @@ export function partsOf(
   const { clock, random } = env;
   const { server, beside, credentials, trusted, secret } = options;
   const { main, other, sockets, governor } = gathered;
-  const reader = new Reader(secret, member, random);
+  const reader = new Reader(secret, member, random, options.party);
   const deadlines = new Deadlines(clock, due);
   const own: OwnSide = new OwnSide({
     env,
@@ -98,7 +98,7 @@ export function partsOf(
     note,
     broken,
   });
-  if (reader.share) description.note({ share: reader.share });
+  description.note({ share: reader.share, party: options.party });
   const patience = new Patience({ clock, deadlines, hard, path, fallback, plainMs: options.plainMs, fail, note });
   const held = new HeldPath({
     path,

@@ -128,6 +128,7 @@ class Session implements SignallingListener, Ending {
     if (reading === 'nobody') return;
     if (reading === 'other-version') return this.#fail({ kind: 'versions-differ' });
     if (reading === 'unreadable') return this.#note('refused', { what: 'description' });
+    if (typeof reading === 'string') return this.#fail({ kind: reading });
     const { agreed } = reading;
     const { server } = this.#options;
     const description = reachedDescription(server, reading.description);
@@ -173,6 +174,8 @@ class Session implements SignallingListener, Ending {
         word: () => this.#parts.path.word,
         told: (word) => this.#parts.path.told(word),
         use: this.#options.use,
+        keeps: this.#options.keeps,
+        local: () => this.#parts.path.current?.socket.local,
         heard: () => {
           // Whoever speaks by a relay has come to the end of its search.
           if (this.#parts.reception.byRelay) this.#parts.fallback.want('The peer found no direct way.');

@@ -160,6 +160,8 @@ const TEXTS = {
     status === null
       ? 'The command was ended by a signal, or could not be started.'
       : `The command ended with status ${status}.`,
+  'not-kept': ({ why }: { why: string }) => `The pairing was not kept: ${why}.`,
+  'no-pairing': ({ name }: { name: string }) => `No pairing is kept as ${name}.`,
   'code-taken': () => 'Two other hosts are using this code. Make a fresh one.',
   'code-used': () => 'This code has been used: it serves two hosts once. Make a fresh one.',
   'rendezvous-busy': ({ server }: { server: string }) => `${server} takes no more meetings at the moment.`,

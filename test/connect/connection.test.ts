@@ -29,6 +29,8 @@ class Fake implements Bearer {
   readonly channel = {
     stats: { sent: 0, received: 0 },
     peerUse: 'datagrams' as const,
+    peerKeeps: false,
+    peerLocal: undefined,
     isProven: () => this.proven,
     get proven() {
       return this.isProven();

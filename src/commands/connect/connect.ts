@@ -7,7 +7,7 @@ import { NetError } from '../../net/env.ts';
 import { toMicroseconds } from '../../net/round.ts';
 import type { RouterPort } from '../../portmap/router-port.ts';
 import { isOffNetwork } from '../../net/route.ts';
-import { type Finding, finding } from '../../report/finding.ts';
+import { type Finding, type FindingKind, finding } from '../../report/finding.ts';
 import { type Report, startReport } from '../../report/report.ts';
 import { type Context, UsageError, defineCommand } from '../command.ts';
 import { PortMapping } from '../datagrams/mapping.ts';
@@ -15,9 +15,10 @@ import { datagramLine } from '../datagrams/output.ts';
 import { Lines } from './lines.ts';
 import { openByCode, openManually } from './open.ts';
 import { connectionInWords } from './path-words.ts';
+import { forget, keepAs, listPairings, refuseKnownName } from './kept.ts';
 import { type Args, isCheck, options, positionals, purposeOf } from './options.ts';
 import { announce, type ConnectEvent, tellEvent } from './events.ts';
-import { type ConnectReport, nothing, pairsOf, rounded, sincePeer } from './report.ts';
+import { type ConnectReport, nothing, pairsOf, rounded, sincePeer, tableOf } from './report.ts';
 import type { Used } from './purpose.ts';
 import { use } from './use.ts';
 import { view } from './view.ts';
@@ -26,9 +27,15 @@ import { brokersOf, doubts, failureFinding, noRelay, reasonForRelay, tell } from
 /** Of a report: a session that looks for a path for minutes has many more. */
 const MOST_EVENTS = 1_000;
 
+/** It needs no other host. */
+const endsAtOnce = ({ generate, kept, forget }: Args): boolean => generate || kept || forget !== undefined;
+
+/** With these what was wanted was not had. */
+const NEGATIVE: ReadonlySet<string> = new Set<FindingKind>(['command-failed', 'path-lost', 'not-kept', 'no-pairing']);
+
 /** With --map the router has the port open as long as this runs, and closes it on every way out. */
 async function run(args: Args, context: Context<ConnectEvent>): Promise<Report<ConnectReport>> {
-  if (!args.map || args.generate) return connectOnce(args, context);
+  if (!args.map || endsAtOnce(args)) return connectOnce(args, context);
   if (args.sdp) throw new UsageError('--map does not go with --sdp');
   const mapping = new PortMapping(context, () => {});
   try {
@@ -49,11 +56,14 @@ async function connectOnce(
   const { env, signal } = context;
   const finish = startReport(env.clock, 'nat-tool/connect@1');
   const purpose = purposeOf(args);
-  if (args.generate) {
-    const code = generateCode(env.random);
-    await (context.form === 'json' ? context.emit({ event: 'code', code }) : context.io.stdout.write(`${code}\n`));
-    return finish('complete', nothing());
+  if (args.generate) return finish('complete', { ...nothing(), code: generateCode(env.random) });
+  if (args.kept) return finish('complete', { ...nothing(), pairings: await listPairings(context) });
+  if (args.forget !== undefined) {
+    const known = await forget(args.forget, context);
+    if (known) context.note(`${args.forget} is forgotten here. Forget it on the other host too.`);
+    return finish('complete', nothing(), known ? [] : [finding('no-pairing', { name: args.forget })]);
   }
+  if (args.keep !== undefined) await refuseKnownName(args.keep, context);
   const lines = new Lines(context.io.stdin);
   const events: TimelineEvent[] = [];
   const onEvent = (event: TimelineEvent): void => {
@@ -63,6 +73,8 @@ async function connectOnce(
   const start = env.clock.now();
   const manual = args.manual || args.via === 'manual';
   if (args.sdp && !manual) throw new UsageError('--sdp goes with --manual');
+  if (manual && args.keep !== undefined)
+    throw new UsageError('--keep does not go with --manual: what is pasted by hand finds nobody again');
   const opening = manual
     ? openManually(args, purpose, context, lines, onEvent, routerPort)
     : openByCode(args, purpose, context, lines, onEvent, routerPort);
@@ -105,11 +117,17 @@ async function connectOnce(
   let used: Used = { sent: 0, received: 0 };
   let interrupted = false;
   let end: ConnectionEnd | undefined;
+  let kept = linked.pairing?.name ?? null;
   const theirs = connection.peerUse;
   const differs = !args.sdp && !goTogether(purpose, theirs);
   if (differs) findings.push(finding('uses-differ', { ours: purpose, theirs }));
   else
     try {
+      if (args.keep !== undefined && linked.place) {
+        const failed = await keepAs(args.keep, connection, linked.place, context);
+        if (failed) findings.push(failed);
+        else kept = args.keep;
+      }
       await announce(connection, purpose, args.patience, context);
       used = await use(
         connection,
@@ -124,6 +142,7 @@ async function connectOnce(
     }
   const last = connection.path;
   const pairs = pairsOf(connection.pairs());
+  const table = tableOf(connection);
   connection.close();
   const { sent, received, status = 0, bytes = null, lost = null } = used;
   const complete = differs ? false : (used.complete ?? null);
@@ -148,6 +167,7 @@ async function connectOnce(
       public: formatEndpoint(last.public),
       remote,
       rttMs: rounded(last.rttMs),
+      table,
       elapsedMs,
       sincePeerMs: sincePeer(timeline.events),
       encrypted: !args.sdp,
@@ -157,6 +177,9 @@ async function connectOnce(
       bytes,
       complete,
       repairs: connection.repairs,
+      kept,
+      pairings: null,
+      code: null,
       mapped: null,
       pairs,
       timeline: events,
@@ -183,6 +206,10 @@ export default defineCommand({
     {
       command: 'nat-tool connect --map',
       explain: 'Where the NAT is symmetric: have the router open a port for a direct path',
+    },
+    {
+      command: 'nat-tool connect --keep office',
+      explain: 'Keep the pairing, on the other host too: later nat-tool connect office is enough',
     },
     { command: 'nat-tool connect --generate', explain: 'A code for a script that starts both sides' },
     {
@@ -219,14 +246,15 @@ export default defineCommand({
   },
   run,
   view,
-  short: ({ data }) => (data.path === null ? '' : `${data.path} ${data.remote ?? ''}`),
+  short: ({ data }) =>
+    data.code ??
+    data.pairings?.map(({ name }) => name).join('\n') ??
+    (data.path === null ? '' : `${data.path} ${data.remote ?? ''}`),
   line: (event, _args, { theme }) => (event.event === 'datagram' ? datagramLine(event, theme) : undefined),
-  streams: (args) => !isCheck(args) && !args.generate,
+  streams: (args) => !isCheck(args) && !endsAtOnce(args),
   exitStatus: ({ data, findings }, args) =>
-    args.generate ||
-    (data.path !== null &&
-      data.complete !== false &&
-      !findings.some(({ kind }) => kind === 'command-failed' || kind === 'path-lost'))
+    (endsAtOnce(args) || (data.path !== null && data.complete !== false)) &&
+    !findings.some(({ kind }) => NEGATIVE.has(kind))
       ? 0
       : 1,
 });

@@ -4,10 +4,12 @@ import { inTurn } from '../../connect/reach.ts';
 import { BUILT_IN_BROKERS, type BrokerName, formatBroker, parseBroker } from '../../connect/signalling/broker-name.ts';
 import type { Endpoint } from '../../net/address.ts';
 import { NetError } from '../../net/env.ts';
+import type { KeptPlace } from '../../connect/kept/pairing.ts';
 import { formatHostPort } from '../../net/host-port.ts';
 import { namesIn } from '../../probe/servers.ts';
 import { discover } from '../../stun/discovery.ts';
 import type { StunServerName } from '../../stun/uri.ts';
+import { parseStun } from '../arguments.ts';
 import { readCertificates } from '../certificates.ts';
 import { type Context, UsageError } from '../command.ts';
 import { type Args, parseBrokerUrl } from './options.ts';
@@ -25,6 +27,8 @@ export interface MeetingPlace {
   readonly trusted: string | undefined;
   /** What the other host has to be told beside the code, as options. */
   readonly words: string;
+  /** As it is to be kept. */
+  readonly kept: KeptPlace;
 }
 
 type Place = Pick<Context, 'env' | 'environment' | 'signal' | 'readFile' | 'progress'>;
@@ -52,10 +56,10 @@ export async function meetingPlace(args: Args, context: Place): Promise<MeetingP
         trusted,
       }
     : undefined;
-  const told = [
-    ...(server && args.via !== 'mqtt' ? [`--server ${formatHostPort(server)}`] : []),
-    ...(named.length > 0 && byBroker ? named.map((each) => `--broker ${formatBroker(each)}`) : []),
-  ];
+  const kept = {
+    server: server && args.via !== 'mqtt' ? formatHostPort(server) : null,
+    brokers: byBroker ? named.map(formatBroker) : [],
+  };
   const endpoints = stunOnly
     ? [await stunServer(args, context)]
     : await addressesOf(server as StunServerName, args, context);
@@ -65,8 +69,26 @@ export async function meetingPlace(args: Args, context: Place): Promise<MeetingP
     brokers,
     name: stunOnly ? undefined : server?.host,
     trusted,
-    words: told.map((each) => ` ${each}`).join(''),
+    words: [
+      ...(kept.server === null ? [] : [` --server ${kept.server}`]),
+      ...kept.brokers.map((each) => ` --broker ${each}`),
+    ].join(''),
+    kept,
   };
+}
+
+/** A kept one, where the options name no other; what the environment names is for those who have no pairing. */
+export function keptMeetingPlace({ server, brokers }: KeptPlace, args: Args, context: Place): Promise<MeetingPlace> {
+  if (args.server !== undefined || args.broker.length > 0) return meetingPlace(args, context);
+  const environment = { ...context.environment, NAT_TOOL_SERVER: undefined, NAT_TOOL_BROKER: undefined };
+  return meetingPlace(
+    {
+      ...args,
+      server: server === null ? undefined : parseStun(server, 'the pairing'),
+      broker: brokers.map((each) => parseBrokerUrl(each, 'the pairing')),
+    },
+    { ...context, environment },
+  );
 }
 
 async function addressesOf(name: StunServerName, args: Args, { env, signal }: Place): Promise<Endpoint[]> {

@@ -1,7 +1,9 @@
 /** From the code, or the pasted tokens, to a connection. */
 import { CodeError, generateCode, parseCode } from '../../connect/code.ts';
 import { deriveSecret } from '../../connect/channel/keys.ts';
+import { derivePairing } from '../../connect/kept/secret.ts';
 import { type ConnectResult, connect, connectBy } from '../../connect/connect.ts';
+import { type KeptPlace, type Pairing, pairingName } from '../../connect/kept/pairing.ts';
 import { connectSdp } from '../../connect/sdp.ts';
 import { ManualSignalling, SharedSecret } from '../../connect/signalling/manual.ts';
 import type { Trouble } from '../../connect/signalling/public-side.ts';
@@ -12,7 +14,8 @@ import type { RouterPort } from '../../portmap/router-port.ts';
 import { credentialsOf } from '../credentials.ts';
 import { type Context, UsageError } from '../command.ts';
 import type { Lines } from './lines.ts';
-import { meetingPlace } from './meeting-place.ts';
+import { findPairing, knownNames, noteMeeting } from './kept.ts';
+import { keptMeetingPlace, meetingPlace } from './meeting-place.ts';
 import { type Args, isCheck } from './options.ts';
 import type { ConnectEvent } from './events.ts';
 import type { Purpose } from './purpose.ts';
@@ -24,11 +27,12 @@ const MANUAL_PLAIN_MS = 300_000;
 
 const SDP_MS = 120_000;
 
-async function codeFor(
-  args: Args,
-  context: Context<ConnectEvent>,
-  lines: Lines,
-): Promise<{ readonly code: string; readonly fresh: boolean }> {
+/** By whom the other host is found. */
+type Found =
+  | { readonly code: string; readonly fresh: boolean; readonly pairing?: undefined }
+  | { readonly pairing: Pairing };
+
+async function codeFor(args: Args, context: Context<ConnectEvent>, lines: Lines): Promise<Found> {
   const given =
     args.code === '-' ? await lines.next() : (args.code ?? (context.environment['NAT_TOOL_CODE'] || undefined));
   if (args.code === '-' && given === undefined) throw new UsageError('CODE: no code on standard input');
@@ -36,12 +40,15 @@ async function codeFor(
   try {
     return { code: parseCode(given), fresh: false };
   } catch (error) {
-    if (error instanceof CodeError)
-      throw new UsageError(
-        `CODE: ${error.message}`,
-        'The code stands on the other host, such as k7qf2-m9x4t-03bsd-v8hwd.',
-      );
-    throw error;
+    if (!(error instanceof CodeError)) throw error;
+    const name = pairingName(given);
+    const pairing = name === undefined ? undefined : await findPairing(name, context);
+    if (pairing) return { pairing };
+    const known = await knownNames(context);
+    throw new UsageError(
+      `CODE: ${error.message}${name === undefined ? '' : `, and no pairing is kept as ${name}`}`,
+      known || 'The code stands on the other host, such as k7qf2-m9x4t-03bsd-v8hwd.',
+    );
   }
 }
 
@@ -60,6 +67,14 @@ function relayLogin(environment: Context['environment']): { username: string; pa
   return username === undefined || password === undefined ? undefined : { username, password };
 }
 
+/** With what this host knows of the other one. */
+export type Opened = ConnectResult & {
+  /** The kept pairing by which the two met. */
+  readonly pairing?: Pairing | undefined;
+  /** Where they met, as it may be kept; absent where signals went by hand. */
+  readonly place?: KeptPlace | undefined;
+};
+
 export async function openByCode(
   args: Args,
   purpose: Purpose,
@@ -67,25 +82,32 @@ export async function openByCode(
   lines: Lines,
   onEvent: (event: TimelineEvent) => void,
   routerPort?: RouterPort,
-): Promise<ConnectResult> {
+): Promise<Opened> {
   const { env, signal } = context;
-  const { code, fresh } = await codeFor(args, context, lines);
-  const { endpoints, stunOnly, brokers, words, name, trusted } = await meetingPlace(args, context);
+  const found = await codeFor(args, context, lines);
+  const { pairing } = found;
+  if (pairing && args.keep !== undefined) throw new UsageError('--keep goes with a code, and this is a kept pairing');
+  const place = await (pairing ? keptMeetingPlace(pairing, args, context) : meetingPlace(args, context));
+  const { endpoints, stunOnly, brokers, words, name, trusted, kept } = place;
   const [server, ...otherwise] = endpoints;
-  if (fresh) {
+  if (!found.pairing && found.fresh) {
+    const { code } = found;
     if (context.form === 'json' && !isCheck(args)) await context.emit({ event: 'code', code });
-    context.note('On the other host: ', `nat-tool connect ${code}${words}`);
+    const keep = args.keep === undefined ? '' : ' --keep NAME';
+    context.note('On the other host: ', `nat-tool connect ${code}${words}${keep}`);
   }
   const repair = !args.noRepair && purpose !== 'exec' && purpose !== 'check';
   const credentials = credentialsOf(context.environment);
-  return connect(env, {
+  const linked = await connect(env, {
     server,
     otherwise,
     stunOnly,
     brokers,
     credentials: stunOnly ? credentials : undefined,
     trouble: (of) => context.note(troubleInWords(of, formatEndpoint(server), credentials)),
-    secret: deriveSecret(code),
+    ...(found.pairing
+      ? { secret: derivePairing(found.pairing.key, found.pairing.side), side: found.pairing.side }
+      : { secret: deriveSecret(found.code), keeps: args.keep !== undefined }),
     name,
     trusted,
     // The open port of a path by relay cannot be handed over.
@@ -101,6 +123,8 @@ export async function openByCode(
     signal,
     onEvent,
   });
+  if (pairing && linked.kind === 'connected') await noteMeeting(pairing, context);
+  return { ...linked, pairing, place: kept };
 }
 
 export async function openManually(
@@ -110,7 +134,7 @@ export async function openManually(
   lines: Lines,
   onEvent: (event: TimelineEvent) => void,
   routerPort?: RouterPort,
-): Promise<ConnectResult> {
+): Promise<Opened> {
   const { env, signal, io } = context;
   // A token is written once, and a relay is there only when the other host is.
   if (args.relay.length > 0)

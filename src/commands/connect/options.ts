@@ -3,6 +3,7 @@ import { type BrokerName, BrokerNameError, parseBroker } from '../../connect/sig
 import { LOCAL_END, parseSeconds, parseStun, parseTurn, WAIT } from '../arguments.ts';
 import { type ArgsOf, UsageError } from '../command.ts';
 import { MAP } from '../datagrams/mapping.ts';
+import { parsePairingName } from './kept.ts';
 import { parseForward } from './forward-arg.ts';
 import type { Purpose } from './purpose.ts';
 
@@ -10,7 +11,7 @@ export const positionals = {
   code: {
     valueName: 'CODE',
     describe:
-      'the code that the other host printed; - reads it from standard input. Without one, a fresh code is printed',
+      'the code that the other host printed, or the name of a kept pairing (--keep); - reads it from standard input. Without one, a fresh code is printed',
   },
 } as const;
 
@@ -58,6 +59,15 @@ export const options = {
       'where there is no direct path, relay by this TURN server: turn:HOST[:PORT] or turns:HOST[:PORT], with NAT_TOOL_USERNAME and NAT_TOOL_PASSWORD. A server to meet at that relays (serve --relay) needs no option',
   },
   noRelay: { type: 'boolean', describe: 'a direct path or none: no relay is used, that of the server neither' },
+  keep: {
+    type: 'string',
+    valueName: 'NAME',
+    parse: parsePairingName,
+    describe:
+      'keep the pairing as NAME, on both hosts: from then on nat-tool connect NAME needs no code, after restarts neither',
+  },
+  kept: { type: 'boolean', describe: 'list the kept pairings and end' },
+  forget: { type: 'string', valueName: 'NAME', parse: parsePairingName, describe: 'remove a kept pairing and end' },
   generate: { type: 'boolean', describe: 'print a fresh code and end' },
   check: {
     type: 'boolean',

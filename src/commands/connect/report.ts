@@ -15,6 +15,35 @@ export interface ConnectPair {
   readonly rttMs: number | null;
 }
 
+/** Of a forwarding table. */
+export interface SideRow {
+  readonly side: 'this' | 'other';
+  /** null where the other host does not say. */
+  readonly private: string | null;
+  readonly public: string;
+  readonly remote: string;
+}
+
+/** As each side measured it: the other one's public side is where its packets come from. */
+export function tableOf({ path, peerLocal }: Pick<Connection, 'path' | 'peerLocal'>): SideRow[] {
+  const [here, there] = [formatEndpoint(path.public), formatEndpoint(path.remote)];
+  return [
+    { side: 'this', private: formatEndpoint(path.socket.local), public: here, remote: there },
+    { side: 'other', private: peerLocal ? formatEndpoint(peerLocal) : null, public: there, remote: here },
+  ];
+}
+
+/** A pairing that lasts. */
+export interface KeptPairing {
+  readonly name: string;
+  /** When it was made, and when the two met last: ISO 8601, UTC; null where the file cannot be read. */
+  readonly since: string | null;
+  readonly met: string | null;
+  /** Where they meet; brokers that are built in are not named. */
+  readonly server: string | null;
+  readonly brokers: readonly string[];
+}
+
 export interface ConnectReport {
   /** null where there is none; the findings say why. */
   readonly path: PathKind | null;
@@ -25,6 +54,8 @@ export interface ConnectReport {
   readonly public: string | null;
   readonly remote: string | null;
   readonly rttMs: number | null;
+  /** What the NATs of both sides hold for the path, this one's first; empty where there is none. */
+  readonly table: readonly SideRow[];
   /** From the start to data both ways, or to the end. */
   readonly elapsedMs: number;
   /** From the peer's coming on. */
@@ -40,6 +71,12 @@ export interface ConnectReport {
   /** Of a stream: the other host has confirmed everything, and its own data came to its end; else null. */
   readonly complete: boolean | null;
   readonly repairs: number;
+  /** The name of the pairing that lasts, where these two have one now; else null. */
+  readonly kept: string | null;
+  /** With --kept, else null. */
+  readonly pairings: readonly KeptPairing[] | null;
+  /** With --generate, else null. */
+  readonly code: string | null;
   /** The port that the router opened with --map; null where there is none. */
   readonly mapped: MappedPort | null;
   readonly pairs: readonly ConnectPair[];
@@ -53,6 +90,7 @@ export const nothing = (): ConnectReport => ({
   public: null,
   remote: null,
   rttMs: null,
+  table: [],
   elapsedMs: 0,
   sincePeerMs: null,
   encrypted: true,
@@ -62,6 +100,9 @@ export const nothing = (): ConnectReport => ({
   bytes: null,
   complete: null,
   repairs: 0,
+  kept: null,
+  pairings: null,
+  code: null,
   mapped: null,
   pairs: [],
   timeline: [],

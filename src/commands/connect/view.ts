@@ -1,20 +1,24 @@
 /** The report of `connect` for people. */
-import { type Block, fields, grid, heading, text } from '../../render/block.ts';
+import { type Block, fields, forwardingGrid, grid, heading, raw, text } from '../../render/block.ts';
 import type { Report } from '../../report/report.ts';
 import type { Look } from '../command.ts';
 import type { Args } from './options.ts';
-import type { ConnectReport } from './report.ts';
+import type { ConnectReport, KeptPairing } from './report.ts';
 import { parseEndpoint } from '../../net/host-port.ts';
 import { pathInWords } from './path-words.ts';
 
 export function view(
   { data }: Report<ConnectReport>,
-  { generate, exec }: Args,
+  { generate, kept, forget, exec }: Args,
   { verbosity, terminal }: Look,
 ): Block[] {
+  if (data.code !== null) return [raw(`${data.code}\n`)];
+  if (data.pairings) return pairings(data.pairings);
   // A fresh code was all that was wanted, or standard output has had its data, or that of a command.
   if (
     generate ||
+    kept ||
+    forget !== undefined ||
     (exec !== undefined && data.path !== null) ||
     (data.path === null && data.timeline.length === 0) ||
     // Of a stream standard output is the data alone, even where that is none.
@@ -25,17 +29,37 @@ export function view(
     return [text('No path.', 'bad'), ...(verbosity > 0 ? details(data) : [])];
   }
   return [
+    forwardingGrid(
+      data.table.map((row) => ({ ...row, private: row.private ?? 'unknown' })),
+      [{ title: 'Host', of: ({ side }) => (side === 'this' ? 'this one' : 'the other') }],
+    ),
     fields([
       ['Path', { text: pathInWords(data.path, parseEndpoint(data.remote ?? '')?.address ?? ''), tone: 'good' }],
-      ['Private side', data.local ?? ''],
-      ['Public side', data.public ?? ''],
-      ['Remote', data.remote ?? ''],
       ['RTT ms', data.rttMs === null ? 'unknown' : data.rttMs.toFixed(1)],
       ['Time', `${Math.round(data.sincePeerMs ?? data.elapsedMs)} ms after the other host was there`],
     ]),
     ...(verbosity > 0 ? details(data) : []),
   ];
 }
+
+function pairings(all: readonly KeptPairing[]): Block[] {
+  if (all.length === 0) return [text('No pairing is kept.')];
+  return [
+    grid(
+      ['Name', 'Kept since', 'Met last', { title: 'Meet at', wrap: true }],
+      all.map(({ name, since, met, server, brokers }) => [
+        name,
+        day(since),
+        day(met),
+        since === null
+          ? 'cannot be read'
+          : [...(server === null ? [] : [server]), ...brokers].join(', ') || 'public brokers',
+      ]),
+    ),
+  ];
+}
+
+const day = (instant: string | null): string => instant?.slice(0, 16).replace('T', ' ') ?? '';
 
 function details({ pairs, timeline }: ConnectReport): Block[] {
   return [

@@ -96,6 +96,8 @@ export function failureFinding(
   const open = [...brokers].filter(([, why]) => why === null).map(([broker]) => broker);
   const pasted = manual ? PASTED[sdp ? 'lines' : 'token'] : undefined;
   switch (failure.kind) {
+    case 'own-side':
+    case 'other-session':
     case 'nobody-came':
       if (pasted) return finding('not-pasted', { needed: pasted });
       return finding('nobody-came', { server: open.length > 0 ? open.join(', ') : server });

@@ -1,15 +1,18 @@
 /** Sealed packets between two peers that have a path: proof, data, keepalive, goodbye. Whichever socket they come in on. */
+import { type Endpoint, formatEndpoint } from '../../net/address.ts';
 import type { Clock } from '../../net/env.ts';
+import { parseEndpoint } from '../../net/host-port.ts';
 import { type DataListener, type EndListener, type Lane, Lanes, type Use, USES } from '../lanes.ts';
 import { PING_MS } from '../watch.ts';
 import { type Opened, Opener, Sealer } from './envelope.ts';
 
-const TYPE = { data: 0, hello: 1, ping: 2, pong: 3, bye: 4, end: 5, packet: 6, part: 7, flow: 8 } as const;
+const TYPE = { data: 0, hello: 1, ping: 2, pong: 3, bye: 4, end: 5, packet: 6, part: 7, flow: 8, keep: 9 } as const;
 const TYPE_OF: Readonly<Record<Lane, number>> = {
   datagram: TYPE.data,
   packet: TYPE.packet,
   part: TYPE.part,
   flow: TYPE.flow,
+  keep: TYPE.keep,
 };
 
 /** Waits before a hello is said again, as long as the peer has not said that it heard one. */
@@ -20,6 +23,12 @@ const RETELL_MS: readonly number[] = [50, 150];
 const END_MS = 300;
 /** A pong that takes longer counts as lost. */
 const PONG_MS = 3_000;
+
+/** `[IPv6]:port`, with room for a zone. */
+const MOST_LOCAL = 96;
+
+const localIn = (text: Uint8Array): Endpoint | undefined =>
+  text.length > 0 && text.length <= MOST_LOCAL ? parseEndpoint(new TextDecoder().decode(text)) : undefined;
 
 export interface ChannelOptions {
   readonly sendKey: Uint8Array;
@@ -33,6 +42,10 @@ export interface ChannelOptions {
   readonly told: (word: number) => void;
   /** What this side wants of the connection, as the peer is told; `datagrams` when absent. */
   readonly use?: Use | undefined;
+  /** This side wants to keep the pairing. */
+  readonly keeps?: boolean | undefined;
+  /** Where the path leaves from on this host, as the peer is told. */
+  readonly local?: (() => Endpoint | undefined) | undefined;
   /** The peer's first hello came in: what it sends reaches us, sealed with the keys that only it can have. */
   readonly heard: () => void;
   readonly bye: () => void;
@@ -71,6 +84,8 @@ export class Channel {
   #answeredAt: number;
   #closed = false;
   #peerUse: Use = 'unknown';
+  #peerKeeps = false;
+  #peerLocal: Endpoint | undefined;
 
   constructor(options: ChannelOptions) {
     this.#options = options;
@@ -97,6 +112,16 @@ export class Channel {
 
   get heardPeer(): boolean {
     return this.#heardHello;
+  }
+
+  /** Where the path leaves from on the peer's host; undefined where it does not say. */
+  get peerLocal(): Endpoint | undefined {
+    return this.#peerLocal;
+  }
+
+  /** The peer wants to keep the pairing. */
+  get peerKeeps(): boolean {
+    return this.#peerKeeps;
   }
 
   /** What the peer wants of the connection. */
@@ -130,11 +155,11 @@ export class Channel {
   }
 
   #sayHello(heard: boolean): void {
+    const { word, use = 'datagrams', keeps, local } = this.#options;
+    const from = local?.();
+    const place = from ? new TextEncoder().encode(formatEndpoint(from)) : [];
     this.#options.transmit(
-      this.#sealer.seal(
-        TYPE.hello,
-        Uint8Array.of(heard ? 1 : 0, this.#options.word(), USES.indexOf(this.#options.use ?? 'datagrams')),
-      ),
+      this.#sealer.seal(TYPE.hello, Uint8Array.of(heard ? 1 : 0, word(), USES.indexOf(use), keeps ? 1 : 0, ...place)),
     );
   }
 
@@ -186,7 +211,11 @@ export class Channel {
         return this.#heard('part', opened.body, at);
       case TYPE.flow:
         return this.#heard('flow', opened.body, at);
+      case TYPE.keep:
+        return this.#heard('keep', opened.body, at);
       case TYPE.hello:
+        this.#peerKeeps = opened.body[3] === 1;
+        this.#peerLocal = localIn(opened.body.subarray(4)) ?? this.#peerLocal;
         this.#peerUse = USES[opened.body[2] ?? 0] ?? 'unknown';
         return this.#onHello(opened.body[0] === 1, opened.body[1] ?? 0);
       case TYPE.ping:

@@ -19,6 +19,10 @@ export interface Secret {
   iceOf(member: Uint8Array): IceCredentials;
   /** Data from one member to the other, AES-256, 32 bytes. `agreed`: by the exchange of this run, 32 bytes. */
   dataKey(from: Uint8Array, to: Uint8Array, agreed: Uint8Array): Uint8Array;
+  /** For both sides to meet again, by what they have agreed on in this run, 32 bytes. `lower`, `higher`: the members, in order. */
+  pairingKey(lower: Uint8Array, higher: Uint8Array, agreed: Uint8Array): Uint8Array;
+  /** With which the peer seals what it says at brokers, where that is not the same key. 32 bytes. */
+  theirMeetingKey?(generation: number): Uint8Array;
   /** It comes of an exchange itself, so that the descriptions need none. */
   readonly exchanged?: true;
 }
@@ -35,11 +39,18 @@ export function deriveSecret(material: Uint8Array | string): Secret {
     descriptionKey: (member) => derive('description', 32, member),
     iceOf: (member) => credentialsFrom(derive('ice', 24, member)),
     dataKey: (from, to, agreed) => expand(new Uint8Array([...bytes, ...agreed]), '2 data', 32, [from, to]),
+    pairingKey: (lower, higher, agreed) =>
+      expand(new Uint8Array([...bytes, ...agreed]), '1 pairing', 32, [lower, higher]),
   };
 }
 
 /** `purpose`: with the version of what it is for. */
-function expand(material: Uint8Array, purpose: string, length: number, context: readonly Uint8Array[]): Uint8Array {
+export function expand(
+  material: Uint8Array,
+  purpose: string,
+  length: number,
+  context: readonly Uint8Array[],
+): Uint8Array {
   const info = new Uint8Array([
     ...new TextEncoder().encode(`nat-tool connect ${purpose} `),
     ...context.flatMap((each) => [each.length, ...each]),

@@ -9,6 +9,8 @@ const END_MS = 2_000;
 export class PlainChannel implements DataChannel {
   readonly proven = true;
   readonly peerUse = 'datagrams';
+  readonly peerKeeps = false;
+  readonly peerLocal = undefined;
   readonly stats = { sent: 0, received: 0 };
   readonly #clock: Clock;
   readonly #transmit: (data: Uint8Array) => boolean;

@@ -5,6 +5,7 @@ import { parseEndpoint } from '../../net/host-port.ts';
 import type { AllocationPattern, PortAllocation } from '../../nat/allocation.ts';
 import { MOST_PAYLOAD } from '../../rendezvous/protocol.ts';
 import { ENVELOPE_OVERHEAD } from '../channel/envelope.ts';
+import { formatParty, type Party, readParty } from '../kept/party.ts';
 import { SHARE_BYTES } from '../channel/exchange.ts';
 import type { Profile } from '../../nat/profile.ts';
 
@@ -50,6 +51,8 @@ export interface Description {
   readonly relayed?: readonly Endpoint[] | 'refused' | undefined;
   /** UDP does not pass its network. */
   readonly blocked?: boolean | undefined;
+  /** Who it is in a pairing that lasts. */
+  readonly party?: Party | undefined;
 }
 
 /** Of the side that tells it, milliseconds. */
@@ -104,6 +107,7 @@ function encoded({
   clocks,
   relayed,
   blocked,
+  party,
 }: Description): Uint8Array {
   const { allocation } = profile ?? {};
   const open = openPort(mapped);
@@ -119,6 +123,7 @@ function encoded({
       ...(late && { l: formatEndpoint(late) }),
       ...(relayed && { y: relayed === 'refused' ? false : relayed.slice(0, MOST_RELAYED).map(formatEndpoint) }),
       ...(blocked && { b: true }),
+      ...(party && { w: formatParty(party) }),
       ...(profile && {
         m: short(profile.mapping),
         f: short(profile.filtering),
@@ -182,6 +187,7 @@ export function decodeDescription(bytes: Uint8Array): Description | undefined {
     clocks: readClocks(value['t']),
     relayed: value['y'] === false ? 'refused' : endpoints(value['y'], MOST_RELAYED),
     blocked: value['b'] === true || undefined,
+    party: readParty(value['w']),
   };
 }
 

@@ -42,6 +42,7 @@ export class SharedSecret implements Secret {
   meetingKey = (): Uint8Array => this.#open.meetingKey();
   descriptionKey = (member: Uint8Array): Uint8Array => this.#open.descriptionKey(member);
   iceOf = (member: Uint8Array): ReturnType<Secret['iceOf']> => this.#known().iceOf(member);
+  pairingKey: Secret['pairingKey'] = (...members) => this.#known().pairingKey(...members);
   dataKey = (from: Uint8Array, to: Uint8Array): Uint8Array => this.#known().dataKey(from, to, new Uint8Array());
 
   #known(): Secret {

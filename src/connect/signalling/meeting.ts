@@ -15,6 +15,8 @@ export interface MeetingOptions {
   readonly member: Uint8Array;
   /** 32 bytes, the same for all who have the code. */
   readonly key: Uint8Array;
+  /** With which the other one seals, where it is another key. */
+  readonly theirKey?: Uint8Array | undefined;
   readonly random: Random;
 }
 
@@ -86,8 +88,9 @@ export class Meeting implements Machine<MeetingEvent, MeetingAction> {
       case 'refresh':
         return this.#soon(now);
       case 'heard': {
-        const note = openNote(event.bytes, this.#options.key);
-        return note && !sameBytes(note.member, this.#options.member) ? this.#hear(note, now) : [];
+        const { key, theirKey = key, member } = this.#options;
+        const note = openNote(event.bytes, theirKey);
+        return note && !sameBytes(note.member, member) ? this.#hear(note, now) : [];
       }
       case 'close': {
         const last = this.#peer && this.#payload ? [this.#note(true)] : [];

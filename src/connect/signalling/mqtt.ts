@@ -20,6 +20,8 @@ export interface MqttSignallingOptions {
   readonly trusted?: string | undefined;
   readonly topic: string;
   readonly key: Uint8Array;
+  /** The peer's, where it is another one. */
+  readonly theirKey?: Uint8Array | undefined;
   readonly member: Uint8Array;
   /** For the timeline. */
   readonly note: (event: string, details: Readonly<Record<string, unknown>>) => void;
@@ -53,11 +55,9 @@ export class MqttSignalling implements Signalling {
   #cancelKeep: () => void = () => {};
 
   constructor(options: MqttSignallingOptions) {
-    const { env, member, key } = options;
+    const { env } = options;
     this.#options = options;
-    this.#driver = drive(new Meeting({ member, key, random: env.random }), env.clock, (action) =>
-      this.#perform(action),
-    );
+    this.#driver = drive(new Meeting({ ...options, random: env.random }), env.clock, (action) => this.#perform(action));
   }
 
   subscribe(listener: SignallingListener): void {

@@ -118,9 +118,9 @@ describe('a channel', () => {
       expect(pair.b.proven).toBe(true);
       // Each told the other that it hears, with its word.
       expect(pair.log.map(({ side, type, body }) => [side, type, ...body])).toEqual([
-        ['a', 'hello', 0, 3, 1],
-        ['b', 'hello', 1, 5, 1],
-        ['a', 'hello', 1, 3, 1],
+        ['a', 'hello', 0, 3, 1, 0],
+        ['b', 'hello', 1, 5, 1, 0],
+        ['a', 'hello', 1, 3, 1, 0],
       ]);
       expect(pair.events).toEqual(['b told 3', 'b heard', 'a told 5', 'a heard', 'b told 3']);
       await wait(1000);
@@ -140,9 +140,9 @@ describe('a channel', () => {
       pair.a.retell();
       await wait(1000);
       expect(pair.log.slice(before).map(({ at, type, body }) => [at - start, type, ...body])).toEqual([
-        [0, 'hello', 1, 9, 1],
-        [50, 'hello', 1, 9, 1],
-        [200, 'hello', 1, 9, 1],
+        [0, 'hello', 1, 9, 1, 0],
+        [50, 'hello', 1, 9, 1, 0],
+        [200, 'hello', 1, 9, 1, 0],
       ]);
     });
   });
@@ -285,5 +285,19 @@ describe('a channel', () => {
       },
       { transmit: () => false },
     );
+  });
+
+  it('tells with its hello where it is, and that it wants to keep the pairing', async () => {
+    await createLab().run(async ({ clock }) => {
+      const local = { address: 'fe80::1%eth0', port: 42_301 };
+      const pair = new Pair(clock, { keeps: true, local: () => local });
+      pair.a.start();
+      pair.b.start();
+      await sleep(clock, 500);
+      expect([pair.b.peerLocal, pair.b.peerKeeps]).toEqual([local, true]);
+      expect([pair.a.peerLocal, pair.a.peerKeeps]).toEqual([undefined, false]);
+      for (const side of [pair.a, pair.b]) side.close();
+      await sleep(clock, DELAY_MS);
+    });
   });
 });
