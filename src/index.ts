@@ -60,7 +60,7 @@ export type { StunServerName, StunTransport } from './stun/uri.ts';
 export { formatStunServer, parseStunServer, StunUriError } from './stun/uri.ts';
 
 /* Relays (TURN, RFC 8656). */
-export type { Allocated, Ending } from './turn/allocation-api.ts';
+export type { Allocated, AllocationEnd } from './turn/allocation-api.ts';
 export { TurnError } from './turn/failure.ts';
 export type { RelayOptions } from './turn/open.ts';
 export { openRelay, relayedUdp } from './turn/open.ts';

@@ -8,7 +8,7 @@ import { Fallback } from './fallback.ts';
 import { HeldPath } from './held-path.ts';
 import { OwnSide } from './own-side.ts';
 import { Patience } from './patience.ts';
-import { Reader } from './reader.ts';
+import { Introductions } from './introductions.ts';
 import { Reception } from './reception.ts';
 import type { ConnectFailure, SessionOptions } from './session-api.ts';
 import type { Signalling } from './signalling/signalling.ts';
@@ -30,7 +30,7 @@ export interface Hooks {
 }
 
 export interface SessionParts {
-  readonly reader: Reader;
+  readonly introductions: Introductions;
   readonly deadlines: Deadlines;
   readonly own: OwnSide;
   readonly hard: HardWays;
@@ -54,7 +54,7 @@ export function partsOf(
   const { clock, random } = env;
   const { server, beside, credentials, trusted, secret } = options;
   const { main, other, sockets, governor } = gathered;
-  const reader = new Reader(secret, member, random, options.party);
+  const introductions = new Introductions(secret, member, random, options.party);
   const deadlines = new Deadlines(clock, due);
   const own: OwnSide = new OwnSide({
     env,
@@ -98,7 +98,7 @@ export function partsOf(
     note,
     broken,
   });
-  description.note({ share: reader.share, party: options.party });
+  description.note({ share: introductions.share, party: options.party });
   const patience = new Patience({ clock, deadlines, hard, path, fallback, plainMs: options.plainMs, fail, note });
   const held = new HeldPath({
     path,
@@ -131,5 +131,5 @@ export function partsOf(
   });
   const ofRelay = (socket: number): boolean => fallback.relays.owns(socket);
   const reception = new Reception({ signalling, hard, governor, path, isRelay, ofRelay, direct });
-  return { reader, deadlines, own, hard, path, fallback, patience, held, signalling, reception };
+  return { introductions, deadlines, own, hard, path, fallback, patience, held, signalling, reception };
 }

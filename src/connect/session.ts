@@ -124,7 +124,7 @@ class Session implements SignallingListener, Ending {
 
   peer(news: PeerNews): void {
     if (this.#closed) return;
-    const reading = this.#parts.reader.read(news);
+    const reading = this.#parts.introductions.read(news);
     if (reading === 'nobody') return;
     if (reading === 'other-version') return this.#fail({ kind: 'versions-differ' });
     if (reading === 'unreadable') return this.#note('refused', { what: 'description' });

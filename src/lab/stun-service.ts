@@ -1,10 +1,11 @@
 /** A STUN server on a simulated host: the real responder, and behind it whatever a bad server does to the answers. */
+import type { Endpoints } from '../stun/roles.ts';
 import { type ByteStream, type Env, ignoreNetError, NetError, type TcpListener, type UdpSocket } from '../net/env.ts';
 import { Deframer } from '../stun/framing.ts';
 import type { Protocol, ServerConnection, ServerSockets } from '../stun/listener.ts';
 import { StunFormatError } from '../stun/message.ts';
 import { createStunServer, type Role, ROLES, respond } from '../stun/server.ts';
-import type { AnswerFault, Endpoints, StunAnswer, StunRequest } from './faults/answer.ts';
+import type { AnswerFault, StunAnswer, StunRequest } from './faults/answer.ts';
 import { SERVER_FAULT_KINDS, type ServerFault } from './server-faults.ts';
 
 /** A delay of some answers: those sent from this role, or to requests that arrived at this one. */

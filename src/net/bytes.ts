@@ -16,3 +16,6 @@ export function joined(parts: readonly Uint8Array[]): Uint8Array {
   }
   return all;
 }
+
+/** Length with the padding to a multiple of four. */
+export const padded = (length: number): number => (length + 3) & ~3;

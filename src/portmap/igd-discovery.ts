@@ -46,7 +46,7 @@ export async function discoverIgd(
   signal?: AbortSignal,
   heard?: () => void,
 ): Promise<Discovered> {
-  const search = new Search(env, router, heard);
+  const search = new GatewaySearch(env, router, heard);
   const bounds = scope(env.clock, signal);
   const sockets: UdpSocket[] = [];
   const cancels: (() => void)[] = [];
@@ -85,7 +85,7 @@ export async function discoverIgd(
 
 const toGroup: Endpoint = { address: SSDP_GROUP, port: SSDP_PORT };
 
-class Search {
+class GatewaySearch {
   readonly found = deferred<FoundIgd | undefined>();
   readonly #env: IgdEnv;
   readonly #router: RouterAt;

@@ -4,8 +4,9 @@
  * server, each part with a sequence number: whatever is lost, repeated or overtaken is mended by the next packet.
  */
 import { addressBytes, type Endpoint, formatAddress } from '../net/address.ts';
+import { padded } from '../net/bytes.ts';
 import type { Attribute } from '../stun/attributes.ts';
-import { ATTRIBUTE_HEADER, padded } from '../stun/layout.ts';
+import { ATTRIBUTE_HEADER } from '../stun/layout.ts';
 import type { Message } from '../stun/message.ts';
 
 /** Of the range for designated experts, where no IANA registration stands. Always the first attribute of its message. */

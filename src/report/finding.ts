@@ -3,7 +3,7 @@
  * One table: a kind is its parameters and its one text, so a kind without words does not compile.
  */
 import { isRefusedOnTheWay } from '../net/error-words.ts';
-import { LOGIN_VARIABLES, LOGIN_WORDS, type Login, loginOf } from './login.ts';
+import { LOGIN_VARIABLES, LOGIN_WORDS, type LoginFault, loginOf } from './login.ts';
 import { TURN_TEXTS } from './turn-texts.ts';
 
 const list = (items: readonly string[]): string => items.join(', ');
@@ -194,7 +194,7 @@ const TEXTS = {
     server: string;
     code: number;
     reason: string;
-    login?: Login | undefined;
+    login?: LoginFault | undefined;
     to?: string | undefined;
   }) =>
     `${server} answered a Binding request with error ${code}${reason && ` (${reason})`}${login ? `: ${LOGIN_WORDS[login]}` : to === undefined ? '' : `: it redirects to ${to} (ALTERNATE-SERVER). Name that one`}.`,

@@ -9,13 +9,13 @@ export const LOGIN_VARIABLES = { username: 'NAT_TOOL_USERNAME', password: 'NAT_T
 const both = `${LOGIN_VARIABLES.username} and ${LOGIN_VARIABLES.password}`;
 
 /** Of an error answer. `needed`: it was given no credentials, and wants some; `refused`: it does not take those that it was given. */
-export type Login = 'needed' | 'refused';
+export type LoginFault = 'needed' | 'refused';
 
 /** What a code says of our credentials, or of our having none. */
-export const loginOf = (code: number, credentials: Credentials | undefined): Login | undefined =>
+export const loginOf = (code: number, credentials: Credentials | undefined): LoginFault | undefined =>
   code === 401 || code === 438 ? (credentials ? 'refused' : 'needed') : undefined;
 
-export const LOGIN_WORDS: Readonly<Record<Login, string>> = {
+export const LOGIN_WORDS: Readonly<Record<LoginFault, string>> = {
   needed: `it wants a user name and password (${both})`,
   refused: `it does not take the user name and password in ${both}`,
 };

@@ -1,5 +1,6 @@
 /** What stands in the chunks (RFC 9260 §3.3, RFC 3758, RFC 4820, RFC 6525). Everything here throws SctpFormatError for what breaks the format. */
-import { CHUNK_HEADER, padded, type RawChunk, SctpFormatError } from './packet.ts';
+import { padded } from '../net/bytes.ts';
+import { CHUNK_HEADER, type RawChunk, SctpFormatError } from './packet.ts';
 
 export const CHUNK = {
   data: 0,

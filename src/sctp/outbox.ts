@@ -1,6 +1,7 @@
 /** Packets on their way out: chunks that go before data, and whether a packet carries a checksum. */
 import { CHUNK } from './chunks.ts';
-import { CHUNK_HEADER, COMMON_HEADER, padded, PacketWriter } from './packet.ts';
+import { padded } from '../net/bytes.ts';
+import { CHUNK_HEADER, COMMON_HEADER, PacketWriter } from './packet.ts';
 
 export class Outbox {
   /** Of the peer; 0 while it is unknown. */

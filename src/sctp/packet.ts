@@ -1,4 +1,5 @@
 /** SCTP packets: the common header and the chunks behind it (RFC 9260 §3). */
+import { padded } from '../net/bytes.ts';
 import { crc32c } from './crc32c.ts';
 
 export const COMMON_HEADER = 12;
@@ -34,8 +35,6 @@ export interface Packet extends Ports {
   readonly checksum: 'right' | 'wrong' | 'zero';
   readonly chunks: readonly RawChunk[];
 }
-
-export const padded = (length: number): number => (length + 3) & ~3;
 
 /** Throws SctpFormatError. The values are views of `bytes`. */
 export function decodePacket(bytes: Uint8Array): Packet {

@@ -1,6 +1,7 @@
 /** What this side sends: messages that wait, fragments under way, what the peer has said of them, and how fast the path takes them. */
 import type { RawChunk } from './packet.ts';
-import { padded, type PacketWriter } from './packet.ts';
+import { padded } from '../net/bytes.ts';
+import type { PacketWriter } from './packet.ts';
 import {
   CHUNK,
   DATA_FLAG,

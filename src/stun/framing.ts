@@ -1,5 +1,6 @@
 /** STUN over a byte stream: messages follow each other, each measured by its own length field (RFC 8489 §6.2.2), between them the ChannelData of TURN (RFC 8656 §12.5). */
-import { HEADER, padded, readU16 } from './layout.ts';
+import { padded } from '../net/bytes.ts';
+import { HEADER, readU16 } from './layout.ts';
 import { StunFormatError } from './message.ts';
 
 /** Type and length. */

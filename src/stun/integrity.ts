@@ -2,7 +2,8 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { ATTRIBUTES } from './attributes.ts';
 import { crc32 } from './crc32.ts';
-import { ATTRIBUTE_HEADER, HEADER, MAGIC_COOKIE, padded, readU16, readU32, writeU16 } from './layout.ts';
+import { padded } from '../net/bytes.ts';
+import { ATTRIBUTE_HEADER, HEADER, MAGIC_COOKIE, readU16, readU32, writeU16 } from './layout.ts';
 
 export type Integrity = 'valid' | 'invalid' | 'absent';
 

@@ -17,6 +17,3 @@ export const writeU32 = (bytes: Uint8Array, at: number, value: number): void => 
   writeU16(bytes, at, value >>> 16);
   writeU16(bytes, at + 2, value);
 };
-
-/** Length with the padding to a multiple of four. */
-export const padded = (length: number): number => (length + 3) & ~3;

@@ -4,7 +4,8 @@
  */
 import { type Attribute, attributeName, codecOf } from './attributes.ts';
 import { isSealed } from './integrity.ts';
-import { ATTRIBUTE_HEADER, HEADER, padded, readU16 } from './layout.ts';
+import { padded } from '../net/bytes.ts';
+import { ATTRIBUTE_HEADER, HEADER, readU16 } from './layout.ts';
 import { type Decoded, get, mappedAddress, messageOf } from './message.ts';
 
 /** What was wrong with a message that was read all the same: names of attributes, `padding`, `length`. */

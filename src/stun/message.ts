@@ -4,7 +4,8 @@ import type { Attribute, AttributeName, AttributeValue } from './attributes.ts';
 import { ATTRIBUTES, attributeName, attributeType, codecOf, isComprehensionRequired } from './attributes.ts';
 import { StunFormatError } from './errors.ts';
 import { fingerprint, messageHmac } from './integrity.ts';
-import { ATTRIBUTE_HEADER, HEADER, MAGIC_COOKIE, padded, readU16, readU32, writeU16, writeU32 } from './layout.ts';
+import { padded } from '../net/bytes.ts';
+import { ATTRIBUTE_HEADER, HEADER, MAGIC_COOKIE, readU16, readU32, writeU16, writeU32 } from './layout.ts';
 
 export { StunFormatError } from './errors.ts';
 export type { StunFormatKind } from './errors.ts';

@@ -2,7 +2,8 @@
 import type { Family } from '../net/address.ts';
 import type { Codec } from './codecs.ts';
 import { endOfText, FAMILIES, familyNumber, requireInteger, TEXT_MAX, textSize, unencodable } from './codecs.ts';
-import { padded, readU16, writeU16, writeU32 } from './layout.ts';
+import { padded } from '../net/bytes.ts';
+import { readU16, writeU16, writeU32 } from './layout.ts';
 import { readLeniently, readText, writeText } from './text.ts';
 
 export interface ChangeRequest {

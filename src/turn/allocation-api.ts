@@ -47,7 +47,7 @@ export interface Allocated {
 }
 
 /** Why there is no allocation any more, or none came to be. */
-export type Ending =
+export type AllocationEnd =
   | { readonly why: 'released' }
   /** Nothing came; `code` is that of an answer which lacked the seal that it needs, `other`: something came that is no STUN answer. */
   | { readonly why: 'silent'; readonly code: number | undefined; readonly other: boolean }
@@ -78,4 +78,4 @@ export type AllocationAction =
       readonly reason: string;
     }
   /** The last one. */
-  | { readonly kind: 'over'; readonly ending: Ending };
+  | { readonly kind: 'over'; readonly ending: AllocationEnd };

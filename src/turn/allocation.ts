@@ -11,10 +11,10 @@ import { briskSchedule, type Schedule, singleSend } from '../net/schedule.ts';
 import { MOST_CHALLENGES } from '../stun/authentication.ts';
 import { encodeBinding } from '../stun/binding.ts';
 import { type Decoded, get, getAll, mappedAddress, tryDecode, unknownRequired } from '../stun/message.ts';
-import type { AllocationAction, AllocationEvent, AllocationOptions, Ending } from './allocation-api.ts';
+import type { AllocationAction, AllocationEvent, AllocationOptions, AllocationEnd } from './allocation-api.ts';
 import { looksLikeChannelData } from './channel-data.ts';
 import { TurnLogin } from './login.ts';
-import { inWords, type Question } from './requests.ts';
+import { inWords, type TurnQuestion } from './requests.ts';
 import { Traffic } from './traffic.ts';
 import { Transactions } from './transactions.ts';
 
@@ -31,7 +31,7 @@ const KEEPALIVE_MS = 15_000;
 /** After an error to a refresh the next one comes no sooner. */
 const REFRESH_PAUSE_MS = 5_000;
 
-interface Asked extends Question {
+interface Asked extends TurnQuestion {
   readonly schedule: Schedule;
   readonly sentAt: number;
   readonly challenges: number;
@@ -39,7 +39,7 @@ interface Asked extends Question {
   readonly early: boolean;
 }
 
-const about = (request: Question['request']): Question => ({ request, permissions: [], peer: undefined });
+const about = (request: TurnQuestion['request']): TurnQuestion => ({ request, permissions: [], peer: undefined });
 
 export class Allocation implements Machine<AllocationEvent, AllocationAction> {
   readonly #options: AllocationOptions;
@@ -56,7 +56,7 @@ export class Allocation implements Machine<AllocationEvent, AllocationAction> {
   #expiresAt: number | undefined;
   #transmittedAt = 0;
   /** What it comes to once it is released. */
-  #useless: Ending | undefined;
+  #useless: AllocationEnd | undefined;
   #out: AllocationAction[] = [];
 
   /** Throws CredentialError. */
@@ -66,7 +66,7 @@ export class Allocation implements Machine<AllocationEvent, AllocationAction> {
     this.#wishes = { peers: [...(options.peers ?? [])], permitted: [...(options.permitted ?? [])] };
     this.#transactions = new Transactions(options.random);
     const outlet = {
-      ask: (question: Question, now: number) => this.#ask(question, this.#schedule(REQUEST_MS), now),
+      ask: (question: TurnQuestion, now: number) => this.#ask(question, this.#schedule(REQUEST_MS), now),
       transmit: (data: Uint8Array, now: number) => this.#transmit(data, now),
       deliver: (data: Uint8Array, from: Endpoint) => void this.#out.push({ kind: 'data', data, from }),
     };
@@ -211,7 +211,7 @@ export class Allocation implements Machine<AllocationEvent, AllocationAction> {
     this.#ask(about('release'), this.#schedule(RELEASE_MS), now);
   }
 
-  #end(ending: Ending): void {
+  #end(ending: AllocationEnd): void {
     if (this.#state === 'over') return;
     this.#state = 'over';
     this.#transactions.clear();
@@ -229,7 +229,7 @@ export class Allocation implements Machine<AllocationEvent, AllocationAction> {
     return this.#options.keepaliveMs ?? KEEPALIVE_MS;
   }
 
-  #ask(question: Question, schedule: Schedule, now: number, challenges = 0): void {
+  #ask(question: TurnQuestion, schedule: Schedule, now: number, challenges = 0): void {
     const early = this.#state === 'allocating';
     const asked: Asked = { ...question, schedule, sentAt: now, challenges, early };
     const [method, attributes] = inWords(asked, this.#options.family);

@@ -1,6 +1,7 @@
 /** ChannelData messages (RFC 8656 §12.4–12.5): four bytes in front of what a peer sends or is sent. Pure. */
 import { isChannel } from '../stun/framing.ts';
-import { padded, readU16, writeU16 } from '../stun/layout.ts';
+import { padded } from '../net/bytes.ts';
+import { readU16, writeU16 } from '../stun/layout.ts';
 
 /** Number and length. */
 export const CHANNEL_HEADER = 4;

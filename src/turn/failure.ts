@@ -1,17 +1,17 @@
 /** Why there is no relay, as an error to match by its ending, and in words. */
 import { type Endpoint, formatEndpoint } from '../net/address.ts';
 import { errorWords } from '../net/error-words.ts';
-import type { Ending } from './allocation-api.ts';
+import type { AllocationEnd } from './allocation-api.ts';
 
 /** No relay came to be. A datum to report; match it by `ending`. */
 export class TurnError extends Error {
-  readonly ending: Ending;
+  readonly ending: AllocationEnd;
   /** Who was asked last. */
   readonly server: Endpoint;
   /** Whether the server has said anything. */
   readonly heard: boolean;
   readonly software: string | undefined;
-  constructor(ending: Ending, server: Endpoint, heard: boolean, software?: string) {
+  constructor(ending: AllocationEnd, server: Endpoint, heard: boolean, software?: string) {
     super(`no relay at ${formatEndpoint(server)}: ${endingWords(ending)}`);
     this.name = 'TurnError';
     this.ending = ending;
@@ -22,7 +22,7 @@ export class TurnError extends Error {
 }
 
 /** In a few words, without a full stop. */
-export function endingWords(ending: Ending): string {
+export function endingWords(ending: AllocationEnd): string {
   switch (ending.why) {
     case 'released':
       return 'it was released';
@@ -48,4 +48,4 @@ export function endingWords(ending: Ending): string {
   }
 }
 
-export const closingWords = (ending: Ending): string => `the relay is gone: ${endingWords(ending)}`;
+export const closingWords = (ending: AllocationEnd): string => `the relay is gone: ${endingWords(ending)}`;

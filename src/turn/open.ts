@@ -44,7 +44,8 @@ export interface RelayOptions {
   readonly begun?: ((relay: Relay) => void) | undefined;
 }
 
-type RelayEnv = Pick<Env, 'clock' | 'random' | 'udp' | 'tcp' | 'resolver'>;
+/** What opening a relay takes. */
+export type RelayEnv = Pick<Env, 'clock' | 'random' | 'udp' | 'tcp' | 'resolver'>;
 
 const TIMEOUT_MS = 3_000;
 

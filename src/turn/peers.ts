@@ -32,10 +32,10 @@ export interface Permission {
   held: boolean;
   waiting: { readonly to: Endpoint; readonly data: Uint8Array }[];
   /** At this address. */
-  readonly peers: Set<Peer>;
+  readonly peers: Set<KnownPeer>;
 }
 
-export interface Peer {
+export interface KnownPeer {
   readonly endpoint: Endpoint;
   readonly permission: Permission;
   /** Once given, for ever. */
@@ -47,8 +47,8 @@ export interface Peer {
 
 export class Peers {
   readonly #permissions = new Map<string, Permission>();
-  readonly #peers = new Map<string, Peer>();
-  readonly #numbers = new Map<number, Peer>();
+  readonly #peers = new Map<string, KnownPeer>();
+  readonly #numbers = new Map<number, KnownPeer>();
   #next = FIRST_CHANNEL;
   #wakeAt = Number.POSITIVE_INFINITY;
 
@@ -70,12 +70,12 @@ export class Peers {
     return permission;
   }
 
-  peer(endpoint: Endpoint): Peer {
+  peer(endpoint: Endpoint): KnownPeer {
     const key = formatEndpoint(endpoint);
     const known = this.#peers.get(key);
     if (known) return known;
     if (this.#peers.size >= MOST_PEERS) this.#forgetOne();
-    const peer: Peer = {
+    const peer: KnownPeer = {
       endpoint,
       permission: this.permission(endpoint.address),
       number: undefined,
@@ -87,12 +87,12 @@ export class Peers {
     return peer;
   }
 
-  byNumber(number: number): Peer | undefined {
+  byNumber(number: number): KnownPeer | undefined {
     return this.#numbers.get(number);
   }
 
   /** Its channel's number, a fresh one where it has none; undefined when all are used up. */
-  number(peer: Peer): number | undefined {
+  number(peer: KnownPeer): number | undefined {
     if (peer.number === undefined && this.#next <= LAST_CHANNEL) {
       peer.number = this.#next++;
       this.#numbers.set(peer.number, peer);
@@ -132,7 +132,7 @@ export class Peers {
   }
 
   /** Those with a channel at this address. */
-  bound(permission: Permission): Peer[] {
+  bound(permission: Permission): KnownPeer[] {
     return [...permission.peers].filter(({ standing }) => standing === 'granted');
   }
 

@@ -4,7 +4,13 @@ import type { Clock, NetError } from '../net/env.ts';
 import { type Driver, drive } from '../net/machine.ts';
 import { deferred } from '../net/wait.ts';
 import { Allocation } from './allocation.ts';
-import type { Allocated, AllocationAction, AllocationEvent, AllocationOptions, Ending } from './allocation-api.ts';
+import type {
+  Allocated,
+  AllocationAction,
+  AllocationEvent,
+  AllocationOptions,
+  AllocationEnd,
+} from './allocation-api.ts';
 import type { TurnLink } from './link.ts';
 
 /** Hears each action but `transmit`, with the instant of what caused it. */
@@ -18,7 +24,7 @@ export class Relay {
   readonly #driver: Driver<AllocationEvent>;
   readonly #observers = new Set<Observer>();
   readonly #ready = deferred<Allocated | undefined>();
-  readonly #over = deferred<Ending>();
+  readonly #over = deferred<AllocationEnd>();
   #allocated: Allocated | undefined;
   #at: number | undefined;
 
@@ -47,7 +53,7 @@ export class Relay {
     return this.#allocated;
   }
 
-  get over(): Promise<Ending> {
+  get over(): Promise<AllocationEnd> {
     return this.#over.promise;
   }
 
@@ -99,7 +105,7 @@ export class Relay {
     if (action.kind === 'over') this.#end(action.ending);
   }
 
-  #end(ending: Ending): void {
+  #end(ending: AllocationEnd): void {
     this.#driver.stop();
     this.link.close();
     this.#ready.resolve(undefined);

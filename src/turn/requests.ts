@@ -3,22 +3,22 @@ import type { Family } from '../net/address.ts';
 import { type Attribute, attribute } from '../stun/attributes.ts';
 import { METHOD } from '../stun/message.ts';
 import type { TurnRequest } from './allocation-api.ts';
-import type { Peer, Permission } from './peers.ts';
+import type { KnownPeer, Permission } from './peers.ts';
 
 /** IP protocol number of UDP, for REQUESTED-TRANSPORT. */
 const UDP = 17;
 
 /** What a request is about. */
-export interface Question {
+export interface TurnQuestion {
   readonly request: TurnRequest;
   /** Whom it is for: addresses of permissions, or the one of the channel. */
   readonly permissions: readonly Permission[];
   /** Of the channel; it has its number. */
-  readonly peer: Peer | undefined;
+  readonly peer: KnownPeer | undefined;
 }
 
 export function inWords(
-  { request, permissions, peer }: Question,
+  { request, permissions, peer }: TurnQuestion,
   family: Family | 'both' = 4,
 ): readonly [method: number, attributes: readonly Attribute[]] {
   switch (request) {

@@ -5,7 +5,13 @@ import { type Attribute, attribute } from '../stun/attributes.ts';
 import { reflexive } from '../stun/binding.ts';
 import { get, transactionKey } from '../stun/message.ts';
 import type { Usage, Usages } from './quota.ts';
-import { type Caps, type Line, type Relay, type PeerSocket, ServerAllocation } from './server-allocation.ts';
+import {
+  type Caps,
+  type ClientLine,
+  type RelayedAddress,
+  type PeerSocket,
+  ServerAllocation,
+} from './server-allocation.ts';
 import type { Request, Sending } from './server-request.ts';
 import type { AllocationTable } from './server-table.ts';
 
@@ -34,12 +40,12 @@ export type AllocatingAction =
   | { readonly kind: 'open'; readonly opening: Opening }
   | { readonly kind: 'close'; readonly socket: PeerSocket }
   /** What its socket hears from now on is for {@link DataPath.fromPeer}. */
-  | { readonly kind: 'listen'; readonly relay: Relay }
+  | { readonly kind: 'listen'; readonly relay: RelayedAddress }
   | { readonly kind: 'allocated'; readonly allocation: ServerAllocation };
 
 export interface AllocatingOptions {
   /** The address of this host on which a client that came by this line gets a relay of the family; undefined where there is none. */
-  relayAddress(line: Line, family: Family): string | undefined;
+  relayAddress(line: ClientLine, family: Family): string | undefined;
   /** How peers see a relay socket: another address where a NAT stands before this host. */
   shown?(local: Endpoint): Endpoint;
   /** First and last; 49152–65535 when absent. */
@@ -60,7 +66,7 @@ interface Pending {
 }
 
 interface Reserved {
-  readonly relay: Relay;
+  readonly relay: RelayedAddress;
   readonly user: string;
   readonly usage: Usage;
   readonly expiresAt: number;
@@ -234,24 +240,24 @@ export class Allocating {
     return [answer, { kind: 'allocated', allocation }];
   }
 
-  #relayOf(family: Family, socket: PeerSocket): Relay {
+  #relayOf(family: Family, socket: PeerSocket): RelayedAddress {
     return { family, socket, shown: this.#options.shown?.(socket.local) ?? socket.local, allocation: undefined };
   }
 
-  #attach(allocation: ServerAllocation, relay: Relay): void {
+  #attach(allocation: ServerAllocation, relay: RelayedAddress): void {
     relay.allocation = allocation;
     allocation.relays.push(relay);
     this.#table.addRelay(relay);
   }
 
-  #reserve(relay: Relay, { user, usage }: ServerAllocation, now: number): Attribute {
+  #reserve(relay: RelayedAddress, { user, usage }: ServerAllocation, now: number): Attribute {
     const token = this.#options.random.bytes(8);
     usage.count(1);
     this.#reserved.set(transactionKey(token), { relay, user, usage, expiresAt: now + RESERVED_MS });
     return attribute('RESERVATION-TOKEN', token);
   }
 
-  #takeReserved(token: string, user: string, now: number): Relay | undefined {
+  #takeReserved(token: string, user: string, now: number): RelayedAddress | undefined {
     const reserved = this.#reserved.get(token);
     if (reserved?.user !== user || reserved.expiresAt <= now) return undefined;
     this.#reserved.delete(token);

@@ -1,7 +1,7 @@
 /** What a TURN server remembers of one client (RFC 8656 §2.2): its relayed addresses, permissions, and channels. */
 import type { Endpoint, Family } from '../net/address.ts';
 import type { Usage } from './quota.ts';
-import type { Meeting } from './users.ts';
+import type { MeetingScope } from './users.ts';
 
 /** RFC 8656 §9: a permission lives so long from its last installation, and only from that, ms. */
 const PERMISSION_MS = 300_000;
@@ -9,7 +9,7 @@ const PERMISSION_MS = 300_000;
 const CHANNEL_MS = 600_000;
 
 /** How a client reaches the server: a UDP socket, which many share, or one connection. */
-export interface Line {
+export interface ClientLine {
   readonly transport: 'udp' | 'tcp' | 'tls';
   /** The server's own side. */
   readonly local: Endpoint;
@@ -29,7 +29,7 @@ export interface PeerSocket {
 }
 
 /** A relayed transport address. */
-export interface Relay {
+export interface RelayedAddress {
   readonly family: Family;
   readonly socket: PeerSocket;
   /** As peers see it. */
@@ -38,10 +38,10 @@ export interface Relay {
   allocation: ServerAllocation | undefined;
 }
 
-export interface Channel {
+export interface ChannelBinding {
   readonly number: number;
   readonly peer: Endpoint;
-  readonly relay: Relay;
+  readonly relay: RelayedAddress;
   readonly permission: Permission;
   expiresAt: number;
 }
@@ -69,26 +69,26 @@ export interface Key {
 }
 
 export class ServerAllocation {
-  readonly line: Line;
+  readonly line: ClientLine;
   readonly client: Endpoint;
   readonly key: Key;
   readonly user: string;
   readonly usage: Usage;
-  readonly meeting: Meeting | undefined;
+  readonly meeting: MeetingScope | undefined;
   /** Of the Allocate request: a repetition of it gets the same answer. */
   readonly transaction: string;
   answer: Uint8Array | undefined;
   /** One of a family. */
-  readonly relays: Relay[] = [];
+  readonly relays: RelayedAddress[] = [];
   expiresAt: number;
   /** Relayed, both ways. */
   packets = 0;
   bytes = 0;
   readonly #caps: Caps;
   readonly #permissions = new Map<string, Permission>();
-  readonly #channels = new Map<number, Channel>();
+  readonly #channels = new Map<number, ChannelBinding>();
   /** The same by peer: address, then port. */
-  readonly #byPeer = new Map<string, Map<number, Channel>>();
+  readonly #byPeer = new Map<string, Map<number, ChannelBinding>>();
 
   constructor(
     of: Pick<ServerAllocation, 'line' | 'client' | 'key' | 'user' | 'usage' | 'meeting' | 'transaction' | 'expiresAt'>,
@@ -105,7 +105,7 @@ export class ServerAllocation {
     this.#caps = caps;
   }
 
-  relayOf(family: Family): Relay | undefined {
+  relayOf(family: Family): RelayedAddress | undefined {
     return this.relays.find((each) => each.family === family);
   }
 
@@ -131,19 +131,25 @@ export class ServerAllocation {
   }
 
   /** A live channel by its number. */
-  channel(number: number, now: number): Channel | undefined {
+  channel(number: number, now: number): ChannelBinding | undefined {
     const channel = this.#channels.get(number);
     return channel && channel.expiresAt > now ? channel : undefined;
   }
 
   /** A live channel by its peer. */
-  channelTo({ address, port }: Endpoint, now: number): Channel | undefined {
+  channelTo({ address, port }: Endpoint, now: number): ChannelBinding | undefined {
     const channel = this.#byPeer.get(address)?.get(port);
     return channel && channel.expiresAt > now ? channel : undefined;
   }
 
   /** Binds, or renews, and the permission with it: `conflict` where number or peer is bound otherwise (RFC 8656 §12.2). */
-  bind(number: number, peer: Endpoint, relay: Relay, reachable: Reachable, now: number): 'bound' | 'conflict' | 'full' {
+  bind(
+    number: number,
+    peer: Endpoint,
+    relay: RelayedAddress,
+    reachable: Reachable,
+    now: number,
+  ): 'bound' | 'conflict' | 'full' {
     const byNumber = this.channel(number, now);
     const byPeer = this.channelTo(peer, now);
     if (byNumber !== byPeer) return 'conflict';
@@ -154,16 +160,16 @@ export class ServerAllocation {
     return 'bound';
   }
 
-  #add(channel: Channel): void {
+  #add(channel: ChannelBinding): void {
     const { number, peer } = channel;
     for (const stale of [this.#channels.get(number), this.#byPeer.get(peer.address)?.get(peer.port)])
       if (stale) this.#remove(stale);
     this.#channels.set(number, channel);
-    const ports = this.#byPeer.get(peer.address) ?? new Map<number, Channel>();
+    const ports = this.#byPeer.get(peer.address) ?? new Map<number, ChannelBinding>();
     this.#byPeer.set(peer.address, ports.set(peer.port, channel));
   }
 
-  #remove({ number, peer: { address, port } }: Channel): void {
+  #remove({ number, peer: { address, port } }: ChannelBinding): void {
     this.#channels.delete(number);
     const ports = this.#byPeer.get(address);
     ports?.delete(port);

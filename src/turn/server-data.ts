@@ -5,7 +5,7 @@ import { attribute } from '../stun/attributes.ts';
 import { readU16 } from '../stun/layout.ts';
 import { type Decoded, encode, get, METHOD } from '../stun/message.ts';
 import { CHANNEL_HEADER, encodeChannelData } from './channel-data.ts';
-import type { Line, Reachable, Relay, ServerAllocation } from './server-allocation.ts';
+import type { ClientLine, Reachable, RelayedAddress, ServerAllocation } from './server-allocation.ts';
 import type { Reach } from './server-reach.ts';
 import type { AllocationTable } from './server-table.ts';
 
@@ -36,7 +36,7 @@ export class DataPath {
   }
 
   /** ChannelData of a client (§12.6). */
-  fromClient(line: Line, client: Endpoint, message: Uint8Array, now: number): void {
+  fromClient(line: ClientLine, client: Endpoint, message: Uint8Array, now: number): void {
     const end = message.length < CHANNEL_HEADER ? 0 : CHANNEL_HEADER + readU16(message, 2);
     const allocation = end > message.length ? undefined : this.#table.get(line, client);
     const channel = end === 0 ? undefined : allocation?.channel(readU16(message, 0), now);
@@ -52,7 +52,7 @@ export class DataPath {
   }
 
   /** A Send indication (§10.2); it is never answered. */
-  fromIndication(line: Line, client: Endpoint, message: Decoded, now: number): void {
+  fromIndication(line: ClientLine, client: Endpoint, message: Decoded, now: number): void {
     const allocation = this.#table.get(line, client);
     const peer = get(message, 'XOR-PEER-ADDRESS');
     const data = get(message, 'DATA');
@@ -63,7 +63,7 @@ export class DataPath {
   }
 
   /** What arrived at a relayed address (§10.3, §12.7). */
-  fromPeer(relay: Relay, peer: Endpoint, data: Uint8Array, now: number): void {
+  fromPeer(relay: RelayedAddress, peer: Endpoint, data: Uint8Array, now: number): void {
     const { allocation } = relay;
     if (allocation?.permission(peer.address, now)?.others !== true || !this.#reach.isPeer(peer)) return this.#drop();
     this.#toClient(allocation, peer, data, now);
@@ -71,7 +71,7 @@ export class DataPath {
 
   #toPeer(
     allocation: ServerAllocation,
-    relay: Relay,
+    relay: RelayedAddress,
     peer: Endpoint,
     { ours, others }: Reachable,
     data: Uint8Array,

@@ -20,7 +20,7 @@ export type Admission =
   /** To be answered so, unless nothing is to be answered. */
   | { readonly kind: 'turned-away'; readonly code: number; readonly answer: Uint8Array | undefined };
 
-export class Gate {
+export class Admissions {
   readonly #realm: string;
   readonly #users: Users;
   readonly #nonces: Nonces;

@@ -1,7 +1,7 @@
 /** Whom an allocation may talk to: asked when a permission is installed or a channel bound, and again for each packet where a relay of ours is the peer. */
 import type { Endpoint } from '../net/address.ts';
 import { PeerPolicy } from './peer-policy.ts';
-import type { Reachable, Relay, ServerAllocation } from './server-allocation.ts';
+import type { Reachable, RelayedAddress, ServerAllocation } from './server-allocation.ts';
 import type { AllocationTable } from './server-table.ts';
 
 /** RFC 8656 §21.1.4: services live below. */
@@ -45,7 +45,7 @@ export class Reach {
   }
 
   /** The relay of ours at an endpoint that this allocation may reach: of its own meeting, or of anybody where it belongs to none. */
-  relayAt(peer: Endpoint, { meeting }: ServerAllocation): Relay | undefined {
+  relayAt(peer: Endpoint, { meeting }: ServerAllocation): RelayedAddress | undefined {
     const relay = this.#table.relayAt(peer);
     return relay?.allocation && relay.allocation.meeting?.name === meeting?.name ? relay : undefined;
   }

@@ -2,19 +2,19 @@
 import type { Endpoint } from '../net/address.ts';
 import { type Attribute, attribute } from '../stun/attributes.ts';
 import { type Decoded, encode, type Seal } from '../stun/message.ts';
-import type { Key, Line } from './server-allocation.ts';
+import type { Key, ClientLine } from './server-allocation.ts';
 import type { Login } from './users.ts';
 
 /** The answer to a request, on the way that it came. */
 export interface Sending {
   readonly kind: 'send';
-  readonly line: Line;
+  readonly line: ClientLine;
   readonly to: Endpoint;
   readonly data: Uint8Array;
 }
 
 export class Request {
-  readonly line: Line;
+  readonly line: ClientLine;
   readonly from: Endpoint;
   readonly message: Decoded;
   readonly key: Key;

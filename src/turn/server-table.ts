@@ -3,7 +3,7 @@
  * look-up for a packet builds no text.
  */
 import type { Endpoint } from '../net/address.ts';
-import type { Line, Relay, ServerAllocation } from './server-allocation.ts';
+import type { ClientLine, RelayedAddress, ServerAllocation } from './server-allocation.ts';
 
 class ByEndpoint<T> {
   readonly #all = new Map<string, Map<number, T>>();
@@ -29,10 +29,10 @@ class ByEndpoint<T> {
 }
 
 export class AllocationTable {
-  readonly #lines = new Map<Line, ByEndpoint<ServerAllocation>>();
+  readonly #lines = new Map<ClientLine, ByEndpoint<ServerAllocation>>();
   readonly #all = new Set<ServerAllocation>();
   /** As peers see them. */
-  readonly #relays = new ByEndpoint<Relay>();
+  readonly #relays = new ByEndpoint<RelayedAddress>();
 
   get size(): number {
     return this.#all.size;
@@ -42,7 +42,7 @@ export class AllocationTable {
     return this.#all.values();
   }
 
-  get(line: Line, client: Endpoint): ServerAllocation | undefined {
+  get(line: ClientLine, client: Endpoint): ServerAllocation | undefined {
     return this.#lines.get(line)?.get(client);
   }
 
@@ -61,7 +61,7 @@ export class AllocationTable {
   }
 
   /** Those of clients that came this way; it is forgotten. */
-  removeLine(line: Line): ServerAllocation[] {
+  removeLine(line: ClientLine): ServerAllocation[] {
     if (!this.#lines.has(line)) return [];
     const gone = [...this.#all].filter((each) => each.line === line);
     for (const each of gone) this.remove(each);
@@ -73,16 +73,16 @@ export class AllocationTable {
     return this.#all.has(allocation);
   }
 
-  addRelay(relay: Relay): void {
+  addRelay(relay: RelayedAddress): void {
     this.#relays.set(relay.shown, relay);
   }
 
-  removeRelay(relay: Relay): void {
+  removeRelay(relay: RelayedAddress): void {
     this.#relays.delete(relay.shown);
   }
 
   /** The live relay of ours that peers see there. */
-  relayAt(shown: Endpoint): Relay | undefined {
+  relayAt(shown: Endpoint): RelayedAddress | undefined {
     return this.#relays.get(shown);
   }
 

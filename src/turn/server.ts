@@ -22,9 +22,9 @@ import {
   lifetimeOf,
   type Opening,
 } from './server-allocating.ts';
-import type { Caps, Line, Relay, PeerSocket, ServerAllocation } from './server-allocation.ts';
+import type { Caps, ClientLine, RelayedAddress, PeerSocket, ServerAllocation } from './server-allocation.ts';
 import { DataPath } from './server-data.ts';
-import { Gate } from './server-gate.ts';
+import { Admissions } from './server-gate.ts';
 import { channelBind, createPermission, type PermissionAction } from './server-permissions.ts';
 import { Reach, type ReachOptions } from './server-reach.ts';
 import { Request } from './server-request.ts';
@@ -56,12 +56,12 @@ const MOST_ALLOCATIONS = 2_000;
 
 export type TurnEvent =
   /** A STUN message of a client. */
-  | { readonly kind: 'message'; readonly line: Line; readonly from: Endpoint; readonly data: Uint8Array }
+  | { readonly kind: 'message'; readonly line: ClientLine; readonly from: Endpoint; readonly data: Uint8Array }
   | { readonly kind: 'opened'; readonly opening: Opening; readonly sockets: readonly PeerSocket[] }
   /** `taken`: another port may be free. */
   | { readonly kind: 'failed'; readonly opening: Opening; readonly taken: boolean }
   /** Its line is gone, and all that came by it. */
-  | { readonly kind: 'gone'; readonly line: Line };
+  | { readonly kind: 'gone'; readonly line: ClientLine };
 
 export type TurnAction =
   | AllocatingAction
@@ -121,7 +121,7 @@ export class TurnServer implements Machine<TurnEvent, TurnAction> {
   readonly #options: TurnServerOptions;
   readonly #table = new AllocationTable();
   readonly #usages: Usages;
-  readonly #gate: Gate;
+  readonly #gate: Admissions;
   readonly #reach: Reach;
   readonly #allocating: Allocating;
   readonly #limiter: SourceLimiter;
@@ -130,7 +130,7 @@ export class TurnServer implements Machine<TurnEvent, TurnAction> {
   constructor(options: TurnServerOptions) {
     this.#options = options;
     this.#usages = new Usages(options.quota ?? DEFAULT_QUOTA);
-    this.#gate = new Gate(options);
+    this.#gate = new Admissions(options);
     this.#reach = new Reach(options, this.#table);
     this.data = new DataPath(this.#table, this.#reach, options.random);
     this.#limiter = new SourceLimiter(options.limit ?? DEFAULT_LIMIT, options.random);
@@ -189,7 +189,7 @@ export class TurnServer implements Machine<TurnEvent, TurnAction> {
     }
   }
 
-  #message(line: Line, from: Endpoint, data: Uint8Array, now: number): TurnAction[] {
+  #message(line: ClientLine, from: Endpoint, data: Uint8Array, now: number): TurnAction[] {
     const { counters } = this;
     counters.received++;
     const known = this.#table.get(line, from);
@@ -283,7 +283,7 @@ export class TurnServer implements Machine<TurnEvent, TurnAction> {
     return [request.refuse(420, 'Unknown Attribute', attribute('UNKNOWN-ATTRIBUTES', types))];
   }
 
-  #closeOne(allocation: ServerAllocation, relay: Relay): TurnAction[] {
+  #closeOne(allocation: ServerAllocation, relay: RelayedAddress): TurnAction[] {
     allocation.relays.splice(allocation.relays.indexOf(relay), 1);
     this.#table.removeRelay(relay);
     relay.allocation = undefined;

@@ -13,7 +13,7 @@ import type { Protocol, ServerConnection, ServerSockets } from '../stun/listener
 import { type Role, ROLES } from '../stun/server.ts';
 import { looksLikeChannelData } from './channel-data.ts';
 import type { Opening } from './server-allocating.ts';
-import type { Line, PeerSocket, ServerAllocation } from './server-allocation.ts';
+import type { ClientLine, PeerSocket, ServerAllocation } from './server-allocation.ts';
 import type { RelayCounters } from './server-data.ts';
 import { looksLikeTurn, type TurnAction, type TurnCounters, TurnServer, type TurnServerOptions } from './server.ts';
 
@@ -124,7 +124,7 @@ export function startTurn(
   };
   const driver = drive(server, env.clock, perform, failed);
 
-  const take = (line: Line, from: Endpoint, data: Uint8Array, now: number): boolean => {
+  const take = (line: ClientLine, from: Endpoint, data: Uint8Array, now: number): boolean => {
     if (looksLikeChannelData(data)) server.data.fromClient(line, from, data, now);
     else if (looksLikeTurn(data)) driver.feed({ kind: 'message', line, from, data });
     else return false;
@@ -143,10 +143,10 @@ export function startTurn(
           const local = sockets.endpoints[role];
           if (!local) return [];
           served.set(local.port, (served.get(local.port) ?? new Set()).add(local.address));
-          const post: Line['post'] = (data, to) => sockets.send({ data, to, viaRole: role });
-          return [[role, { transport: 'udp', local, post } satisfies Line]];
+          const post: ClientLine['post'] = (data, to) => sockets.send({ data, to, viaRole: role });
+          return [[role, { transport: 'udp', local, post } satisfies ClientLine]];
         }),
-      ) as Record<Role, Line>;
+      ) as Record<Role, ClientLine>;
       return {
         accept: ({ role, from, data, now }) => take(lines[role], from, data, now),
         connected: (connection) => {
@@ -168,7 +168,7 @@ export function startTurn(
   };
 }
 
-const lineOf = ({ transport, stream, post, keep }: ServerConnection): Line => ({
+const lineOf = ({ transport, stream, post, keep }: ServerConnection): ClientLine => ({
   transport,
   local: stream.local,
   post: (data) => post(data),

@@ -4,8 +4,8 @@ import type { Random } from '../net/env.ts';
 import { attribute } from '../stun/attributes.ts';
 import { type Decoded, encode, get, METHOD } from '../stun/message.ts';
 import { decodeChannelData, encodeChannelData } from './channel-data.ts';
-import { type Peer, Peers, type Permission } from './peers.ts';
-import type { Question } from './requests.ts';
+import { type KnownPeer, Peers, type Permission } from './peers.ts';
+import type { TurnQuestion } from './requests.ts';
 
 /** Datagrams to a peer with permission that are sent as indications, before a channel is worth its round trip. */
 const SENDS_BEFORE_CHANNEL = 4;
@@ -17,7 +17,7 @@ const FORBIDDEN = 403;
 
 /** What the allocation does for its traffic. */
 export interface Outlet {
-  ask(question: Question, now: number): void;
+  ask(question: TurnQuestion, now: number): void;
   transmit(data: Uint8Array, now: number): void;
   deliver(data: Uint8Array, from: Endpoint): void;
 }
@@ -124,7 +124,7 @@ export class Traffic {
       this.#deliver(data, from, now);
   }
 
-  granted({ permissions, peer }: Question, now: number): void {
+  granted({ permissions, peer }: TurnQuestion, now: number): void {
     if (peer) peer.standing = 'granted';
     for (const permission of permissions) {
       this.#peers.granted(permission, now);
@@ -132,7 +132,7 @@ export class Traffic {
     }
   }
 
-  refused({ permissions, peer }: Question, code: number, now: number): void {
+  refused({ permissions, peer }: TurnQuestion, code: number, now: number): void {
     // One of them spoilt it for all.
     if (permissions.length > 1) {
       for (const permission of permissions) this.#create([permission], now);
@@ -149,7 +149,7 @@ export class Traffic {
   }
 
   /** Nothing was said, or what was said does not count: it may be asked again. */
-  unanswered({ permissions, peer }: Question, now: number): void {
+  unanswered({ permissions, peer }: TurnQuestion, now: number): void {
     for (const permission of permissions) {
       if (permission.standing === 'asked') permission.standing = 'unasked';
       // A renewal, which has taken its time.
@@ -168,7 +168,7 @@ export class Traffic {
     }
   }
 
-  #bind(peer: Peer, now: number): void {
+  #bind(peer: KnownPeer, now: number): void {
     const { permission } = peer;
     if (this.#peers.number(peer) === undefined) {
       // All 4096 are used up.

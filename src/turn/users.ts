@@ -12,10 +12,10 @@ export interface Login {
   /** Whom it shares a bound with: so many relayed addresses together. */
   readonly group?: { readonly name: string; readonly most: number } | undefined;
   /** Members of one meeting, who may reach each other and nobody else; absent for users at large. */
-  readonly meeting?: Meeting | undefined;
+  readonly meeting?: MeetingScope | undefined;
 }
 
-export interface Meeting {
+export interface MeetingScope {
   /** The same for both members. */
   readonly name: string;
   /** Whether the other member is seen at this address. */

@@ -1,7 +1,7 @@
 /** Who records everything, and learns the code afterwards. */
 import { expect, it, vi } from 'vitest';
 import { isEnvelope, Opener } from '../../src/connect/channel/envelope.ts';
-import { Exchange } from '../../src/connect/channel/exchange.ts';
+import { KeyExchange } from '../../src/connect/channel/key-exchange.ts';
 import { deriveSecret } from '../../src/connect/channel/keys.ts';
 import { connect } from '../../src/connect/connect.ts';
 import { type Description, decodeDescription } from '../../src/connect/signalling/description.ts';
@@ -14,8 +14,8 @@ const CODE = 'k7qf2-m9x4t-03bsd-v8hwd';
 
 it('a recorded session and its code tell where the two were, and nothing of what they said', async () => {
   const agreed: Uint8Array[] = [];
-  const original = Exchange.prototype.agree;
-  const spy = vi.spyOn(Exchange.prototype, 'agree').mockImplementation(function (this: Exchange, share) {
+  const original = KeyExchange.prototype.agree;
+  const spy = vi.spyOn(KeyExchange.prototype, 'agree').mockImplementation(function (this: KeyExchange, share) {
     const found = original.call(this, share);
     if (found) agreed.push(found);
     return found;

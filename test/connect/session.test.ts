@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { deriveSecret } from '../../src/connect/channel/keys.ts';
-import { Exchange } from '../../src/connect/channel/exchange.ts';
+import { KeyExchange } from '../../src/connect/channel/key-exchange.ts';
 import { Sealer } from '../../src/connect/channel/envelope.ts';
 import { type Description, encodeDescription } from '../../src/connect/signalling/description.ts';
 import type { PeerNews, SignallingListener } from '../../src/connect/signalling/signalling.ts';
@@ -188,7 +188,7 @@ describe('security', () => {
     const [server] = lab.servers;
     if (!server) throw new Error('no server');
     const [first, second] = await lab.run(async (env, signal) => {
-      const shares = [new Exchange(env.random).share, new Exchange(env.random).share];
+      const shares = [new KeyExchange(env.random).share, new KeyExchange(env.random).share];
       const bytesOf = (value: object): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
       const one = async (bodies: readonly Uint8Array[]): Promise<[ConnectResult, string[]]> => {
         const events: string[] = [];
@@ -234,7 +234,7 @@ describe('security', () => {
       let listener: SignallingListener | undefined;
       const news = (member: number, host: string): PeerNews => {
         const name = new Uint8Array(16).fill(member);
-        const { share } = new Exchange(env.random);
+        const { share } = new KeyExchange(env.random);
         const description = { ...NOTHING, share, reflexive: [{ address: host, port: 9 }] };
         const payload = new Sealer(secret.descriptionKey(name)).seal(0, encodeDescription(description));
         return { member: name, payload, observed: undefined };

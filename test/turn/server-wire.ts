@@ -5,7 +5,7 @@ import { attribute, type Attribute } from '../../src/stun/attributes.ts';
 import { longTermKey } from '../../src/stun/credentials.ts';
 import { type Decoded, decode, encode, get, METHOD } from '../../src/stun/message.ts';
 import type { Opening } from '../../src/turn/server-allocating.ts';
-import type { Line, PeerSocket } from '../../src/turn/server-allocation.ts';
+import type { ClientLine, PeerSocket } from '../../src/turn/server-allocation.ts';
 import { type TurnAction, TurnServer, type TurnServerOptions } from '../../src/turn/server.ts';
 import { fixedUsers } from '../../src/turn/users.ts';
 
@@ -42,7 +42,7 @@ export class FakeSocket implements PeerSocket {
   }
 }
 
-export class FakeLine implements Line {
+export class FakeLine implements ClientLine {
   readonly transport: 'udp' | 'tcp';
   readonly local = SERVER;
   readonly posted: Posted[] = [];
@@ -83,7 +83,7 @@ export class Relays {
   }
 
   /** The bytes that went back to the client. */
-  send(data: Uint8Array, from: Endpoint = CLIENT, line: Line = this.line): Decoded[] {
+  send(data: Uint8Array, from: Endpoint = CLIENT, line: ClientLine = this.line): Decoded[] {
     return this.perform(this.server.handle({ kind: 'message', line, from, data }, this.now));
   }
 
@@ -118,7 +118,7 @@ export class Relays {
 export class FakeClient {
   readonly relays: Relays;
   readonly from: Endpoint;
-  readonly line: Line;
+  readonly line: ClientLine;
   readonly username: string;
   readonly password: string;
   nonce = '';
@@ -130,7 +130,7 @@ export class FakeClient {
       line = relays.line,
       username = 'alice',
       password = 'secret',
-    }: { from?: Endpoint; line?: Line; username?: string; password?: string } = {},
+    }: { from?: Endpoint; line?: ClientLine; username?: string; password?: string } = {},
   ) {
     this.relays = relays;
     this.from = from;

@@ -19,7 +19,7 @@ import { commandsFor } from './other-side.ts';
  * `open`: packets pass both ways. `inbound`: the other side's arrive, ours are not answered. `sent`: the packets went out, and nobody was
  * waited for. `none`: waited, and nothing came.
  */
-export type Hole = 'open' | 'inbound' | 'sent' | 'none';
+export type HoleState = 'open' | 'inbound' | 'sent' | 'none';
 
 export interface PunchReport {
   readonly local: string;
@@ -29,7 +29,7 @@ export interface PunchReport {
   /** Nobody has seen that: it follows from what servers saw of other flows of this port. */
   readonly publicAssumed: boolean;
   readonly mapping: Mapping;
-  readonly hole: Hole;
+  readonly hole: HoleState;
   readonly sent: number;
   readonly received: number;
   readonly peer: {
@@ -86,7 +86,7 @@ function ownSide({ side, expected, assumed }: Knowledge, given: readonly Finding
   return findings;
 }
 
-function holeOf(punched: Punched | undefined, waitMs: number): Hole {
+function holeOf(punched: Punched | undefined, waitMs: number): HoleState {
   if (punched?.peer) return 'open';
   if (punched?.heard) return punched.confirmed ? 'open' : 'inbound';
   return waitMs === 0 && punched && punched.sent > 0 ? 'sent' : 'none';

@@ -14,7 +14,7 @@ import { NOTES } from './notes.ts';
 import { type Args, options } from './options.ts';
 import { doesRfc5780, type Partners, partnerSecret } from './partners.ts';
 import { type Hooks, start } from './servers.ts';
-import { startWatch, type Watch } from './watch.ts';
+import { startMonitor, type Monitor } from './monitor.ts';
 import { processesFor, startWorkers, type Workers } from './workers.ts';
 
 /** Requests and relayed addresses that may wait to be shown; those beyond are answered and counted, but not shown: a slow reader of standard output must not fill the memory. */
@@ -87,7 +87,7 @@ async function run(args: Args, context: Context<ServeEvent>) {
     observe: verbose ? (role, from, via) => request(role, from, 'udp', via) : undefined,
     failed,
   });
-  let watch: Watch | undefined;
+  let watch: Monitor | undefined;
   let draining = false;
   try {
     for (const server of serving.running) await tell('listening', server);
@@ -97,7 +97,7 @@ async function run(args: Args, context: Context<ServeEvent>) {
     }
     if (args.metrics) {
       const { vitals } = context;
-      watch = await startWatch(env, { at: args.metrics, serving, workers, draining: () => draining, vitals, failed });
+      watch = await startMonitor(env, { at: args.metrics, serving, workers, draining: () => draining, vitals, failed });
       await context.emit({ event: 'metrics', address: formatEndpoint(watch.local) });
     }
     const reload = async (): Promise<void> => {

@@ -6,7 +6,7 @@ import type { AllocationPattern, PortAllocation } from '../../nat/allocation.ts'
 import { MOST_PAYLOAD } from '../../rendezvous/protocol.ts';
 import { ENVELOPE_OVERHEAD } from '../channel/envelope.ts';
 import { formatParty, type Party, readParty } from '../kept/party.ts';
-import { SHARE_BYTES } from '../channel/exchange.ts';
+import { SHARE_BYTES } from '../channel/key-exchange.ts';
 import type { Profile } from '../../nat/profile.ts';
 
 /** Public ports that a side's next mapping will have, likely: `from`, `from + step`, … */

@@ -8,7 +8,7 @@ import type { Clock, Random } from '../../net/env.ts';
 import type { Resender } from '../../net/resend.ts';
 import type { Credentials } from '../../stun/client.ts';
 import type { StunMux } from '../../stun/mux.ts';
-import { Exchange } from '../channel/exchange.ts';
+import { KeyExchange } from '../channel/key-exchange.ts';
 import { deriveSecret, type Secret } from '../channel/keys.ts';
 import { askPublicSide, keepMapping, type Trouble } from './public-side.ts';
 import { formatToken, parseToken, TokenError } from './token.ts';
@@ -17,12 +17,12 @@ import type { Observed, Signalling, SignallingListener } from './signalling.ts';
 /** Keys from an exchange by the tokens. They exist once the peer's is known; until then only what the chat may read is sealed. */
 export class SharedSecret implements Secret {
   readonly exchanged = true;
-  readonly #exchange: Exchange;
+  readonly #exchange: KeyExchange;
   readonly #open = deriveSecret('manual');
   #both: Secret | undefined;
 
   constructor(random: Random) {
-    this.#exchange = new Exchange(random);
+    this.#exchange = new KeyExchange(random);
   }
 
   get share(): Uint8Array {

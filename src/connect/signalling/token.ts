@@ -1,6 +1,6 @@
 /** What people paste over a chat: who this side is, its half of the secret, and what it tells of itself, as one word with a check. Pure. */
 import { createHash } from 'node:crypto';
-import { SHARE_BYTES } from '../channel/exchange.ts';
+import { SHARE_BYTES } from '../channel/key-exchange.ts';
 import { MEMBER_BYTES, MOST_PAYLOAD } from '../../rendezvous/protocol.ts';
 
 const PREFIX = 'nt2.';

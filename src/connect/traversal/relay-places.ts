@@ -1,14 +1,11 @@
 /** Where a relay may be had: one that the user names, or one that the rendezvous offers those who meet there. */
 import type { Endpoint } from '../../net/address.ts';
 import { formatHostPort } from '../../net/host-port.ts';
-import type { Env } from '../../net/env.ts';
 import type { RelayOffer } from '../../rendezvous/relay.ts';
 import type { StunTransport } from '../../stun/uri.ts';
-import { openRelay, relayAt, type RelayOptions } from '../../turn/open.ts';
+import { openRelay, relayAt, type RelayEnv, type RelayOptions } from '../../turn/open.ts';
 import type { RelaySocket } from '../../turn/relay-socket.ts';
 import { type TurnServerName, transportOf } from '../../turn/uri.ts';
-
-export type RelayEnv = Pick<Env, 'clock' | 'random' | 'udp' | 'tcp' | 'resolver'>;
 
 /** Where `connect` may have a relay. */
 export interface RelayPlace {

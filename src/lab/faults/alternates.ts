@@ -1,17 +1,9 @@
 /** Servers that do RFC 5780 wrongly: the alternate address that they name, and what they make of CHANGE-REQUEST. */
+import type { Endpoints } from '../../stun/roles.ts';
 import type { Endpoint } from '../../net/address.ts';
 import { type Attribute, attribute } from '../../stun/attributes.ts';
 import { changedRole, type Role } from '../../stun/server.ts';
-import {
-  type AnswerFault,
-  chain,
-  eachAnswer,
-  type Endpoints,
-  type FaultKind,
-  none,
-  onChange,
-  refuse,
-} from './answer.ts';
+import { type AnswerFault, chain, eachAnswer, type FaultKind, none, onChange, refuse } from './answer.ts';
 
 /** Where the liars' OTHER-ADDRESS points. */
 const DEAD_ADDRESS = '40.30.20.99';

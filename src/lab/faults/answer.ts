@@ -2,6 +2,7 @@
 import type { Endpoint } from '../../net/address.ts';
 import { type Attribute, attribute } from '../../stun/attributes.ts';
 import { decode, encode, get, looksLikeStun, type MessageClass } from '../../stun/message.ts';
+import type { Endpoints } from '../../stun/roles.ts';
 import type { Role, ServerAnswer } from '../../stun/server.ts';
 
 /** A datagram, or a message over TCP, that reached the server. */
@@ -17,8 +18,6 @@ export type StunAnswer = ServerAnswer & { readonly delayMs?: number; readonly tt
 
 /** What becomes of the answers to one request. */
 export type AnswerFault = (answers: StunAnswer[], request: StunRequest) => StunAnswer[];
-
-export type Endpoints = Readonly<Partial<Record<Role, Endpoint>>>;
 
 export interface FaultKind {
   /** For help: what the server does. */

@@ -8,7 +8,7 @@ import { WELL_KNOWN } from '../../net/nat64.ts';
 import { Refusals, untilItPasses } from '../../net/refusals.ts';
 import { scope, TimeoutError } from '../../net/wait.ts';
 import type { Credentials } from '../../stun/client.ts';
-import { control, type Filtering } from './control.ts';
+import { control, type FilteringTests } from './control.ts';
 import { type FilteringOutcome, filteringTest } from './filtering.ts';
 import { filteringOf, type BehaviourFacts, type ServerTest } from './facts.ts';
 import { judge } from './judgement.ts';
@@ -180,7 +180,7 @@ class BehaviourTest {
     return test;
   }
 
-  async #startFiltering(test: ServerTest, parent: AbortSignal): Promise<Filtering> {
+  async #startFiltering(test: ServerTest, parent: AbortSignal): Promise<FilteringTests> {
     const { probes } = this.#m;
     const bounds = scope(probes.env.clock, parent);
     const begin = async (socket: ProbeSocket, change: { ip: boolean; port: boolean }): Promise<FilteringOutcome> => {
@@ -209,7 +209,7 @@ class BehaviourTest {
   async #testServers(
     x: ProbeSocket,
     bindings: readonly Series[],
-    early: { readonly test: ServerTest; readonly filtering: Filtering } | undefined,
+    early: { readonly test: ServerTest; readonly filtering: FilteringTests } | undefined,
   ): Promise<void> {
     const { probes } = this.#m;
     const tested = new Set<Series>();

@@ -8,8 +8,8 @@ import type { ProbeSocket } from './probes.ts';
 import type { Change } from './purpose.ts';
 import { CHOICE_GRACE_MS } from './search.ts';
 
-/** Filtering tests under way, with the means to give them up. */
-export interface Filtering {
+/** FilteringTests tests under way, with the means to give them up. */
+export interface FilteringTests {
   readonly finished: Promise<void>;
   abandon(): void;
 }
@@ -20,7 +20,7 @@ export async function control(
   x: ProbeSocket,
   test: ServerTest,
   other: Endpoint,
-  filtering: Filtering,
+  filtering: FilteringTests,
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<void> {

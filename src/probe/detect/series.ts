@@ -17,7 +17,7 @@ import {
 import { encodeBinding } from '../../stun/binding.ts';
 import { type Decoded, get, mappedAddress, unknownRequired } from '../../stun/message.ts';
 import type { Reply, StunMux } from '../../stun/mux.ts';
-import { type Login, loginOf } from '../../report/login.ts';
+import { type LoginFault, loginOf } from '../../report/login.ts';
 import { toMicroseconds } from '../../net/round.ts';
 import { type Purpose, purposeName } from './purpose.ts';
 
@@ -183,7 +183,9 @@ export class Series {
   }
 
   /** An error answer from where it was asked. */
-  get errorAnswer(): { code: number; reason: string; login: Login | undefined; to?: Endpoint | undefined } | undefined {
+  get errorAnswer():
+    | { code: number; reason: string; login: LoginFault | undefined; to?: Endpoint | undefined }
+    | undefined {
     const reply = this.replies.find((each) => each.message.class === 'error' && sameEndpoint(each.from, this.to));
     if (!reply) return undefined;
     const error = get(reply.message, 'ERROR-CODE') ?? { code: 0, reason: '' };

@@ -7,7 +7,7 @@ import { type Unfit, unfitInWords } from './crossing.ts';
 import { likelyBetween } from './grid.ts';
 import type { LifetimeFacts } from './measure.ts';
 import { refreshes } from './refreshing.ts';
-import type { After, Series } from './series.ts';
+import type { After, AgeSeries } from './series.ts';
 
 /** How long holes of one kind stay open. */
 export interface HoleLifetime {
@@ -51,7 +51,7 @@ const UNANSWERED_MARGIN_MS = 1_000;
 /** What the facts prove. */
 export function concludeLifetime(facts: LifetimeFacts): LifetimeConclusion {
   const { proven, maxMs } = facts;
-  const both = facts.series.find(({ after }) => after === 'both-ways') as Series;
+  const both = facts.series.find(({ after }) => after === 'both-ways') as AgeSeries;
   const holes = facts.unfiltered
     ? facts.series.map(({ after }) => ({ after, aliveMs: maxMs, deadMs: null, likelyMs: null }))
     : facts.series.filter(({ aliveMs }) => aliveMs > 0).map((series) => lifetimeOf(series));
@@ -75,7 +75,7 @@ export function concludeLifetime(facts: LifetimeFacts): LifetimeConclusion {
   return { outcome, data, findings: findingsOf(facts) };
 }
 
-function lifetimeOf(series: Series): HoleLifetime {
+function lifetimeOf(series: AgeSeries): HoleLifetime {
   const { after } = series;
   const aliveMs = Math.floor(series.aliveMs);
   const deadMs = series.deadMs === undefined ? null : Math.ceil(series.deadMs);

@@ -3,7 +3,7 @@ import { scope, Waits } from '../../net/wait.ts';
 import type { Hole } from './hole.ts';
 import { openLate } from './opening.ts';
 import { Kept, refreshEveryMs, refreshes, type Refreshed } from './refreshing.ts';
-import type { Series, Terms } from './series.ts';
+import type { AgeSeries, Terms } from './series.ts';
 import { talkFor, talkOn } from './talk.ts';
 
 /** Holes that show which direction refreshes, in turn outbound and inbound. */
@@ -18,7 +18,7 @@ export const reservesUpTo = (maxMs: number): readonly number[] => RESERVES_MS.fi
 
 /** Reserves of this kind are opened late. Rejects with the signal's reason. */
 export async function runOnePacket(
-  series: Series,
+  series: AgeSeries,
   holes: readonly Hole[],
   late: readonly number[],
   terms: Terms,
@@ -34,7 +34,7 @@ export async function runOnePacket(
   }
 }
 
-async function openReserves(series: Series, late: readonly number[], { field, signal }: Terms): Promise<void> {
+async function openReserves(series: AgeSeries, late: readonly number[], { field, signal }: Terms): Promise<void> {
   const { clock } = field.env;
   const from = clock.now();
   for (const ms of late) {
@@ -46,7 +46,7 @@ async function openReserves(series: Series, late: readonly number[], { field, si
 
 /** Reserves of this kind go on talking for a while. Rejects with the signal's reason. */
 export async function runBothWays(
-  series: Series,
+  series: AgeSeries,
   holes: readonly Hole[],
   late: readonly number[],
   facts: Refreshed[],
@@ -83,7 +83,7 @@ export async function runBothWays(
 /** One outbound hole that is called once, one that is called on, and the others inbound. */
 async function keepSome(
   holes: readonly Hole[],
-  series: Series,
+  series: AgeSeries,
   facts: Refreshed[],
   { field, control }: Terms,
   waits: Waits,

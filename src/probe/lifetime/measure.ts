@@ -15,9 +15,10 @@ import type { Hole } from './hole.ts';
 import { type Opened, openHoles } from './opening.ts';
 import type { Proven } from './proof.ts';
 import { refreshEveryMs, type Refreshed } from './refreshing.ts';
-import { type RelayEnv, relayed, type RelayServer } from './relaying.ts';
+import type { RelayEnv } from '../../turn/open.ts';
+import { relayed, type RelayLogin } from './relaying.ts';
 import { KEPT, reservesUpTo, runBothWays, runOnePacket } from './kinds.ts';
-import { Series } from './series.ts';
+import { AgeSeries } from './series.ts';
 import { tryHole } from './trial.ts';
 
 /** Of {@link measureLifetime}. */
@@ -25,7 +26,7 @@ export interface LifetimeOptions {
   /** STUN servers that may be the outside, in the order to try, all of one family. */
   readonly servers: readonly Endpoint[];
   /** A TURN server to be the outside in their place. */
-  readonly relay?: RelayServer | undefined;
+  readonly relay?: RelayLogin | undefined;
   /** Local address; the system's choice when absent. */
   readonly source?: string | undefined;
   /** The greatest age that is looked for, ms. */
@@ -43,7 +44,7 @@ export type Stopped = 'interrupted' | 'clocks-parted' | 'moved';
 
 /** All that was sent and heard. */
 export interface LifetimeFacts {
-  readonly series: readonly Series[];
+  readonly series: readonly AgeSeries[];
   readonly refreshed: Refreshed[];
   readonly maxMs: number;
   readonly tookMs: () => number;
@@ -86,7 +87,7 @@ export async function measureLifetime(
 ): Promise<LifetimeFacts> {
   const start = env.clock.now();
   const facts: LifetimeFacts = {
-    series: [new Series('one-packet'), new Series('both-ways')],
+    series: [new AgeSeries('one-packet'), new AgeSeries('both-ways')],
     refreshed: [],
     maxMs: options.maxMs,
     tookMs: () => env.clock.now() - start,
@@ -119,7 +120,7 @@ async function findOutside(
 ): Promise<Proven | undefined> {
   const { clock } = env;
   let found: Proven | undefined;
-  const attempt = async (server: Endpoint | RelayServer, within: AbortSignal): Promise<Crossed> => {
+  const attempt = async (server: Endpoint | RelayLogin, within: AbortSignal): Promise<Crossed> => {
     const tried = await ('name' in server
       ? relayed(env, server, source, ground, within)
       : cross(env, server, source, ground, within));
@@ -151,7 +152,7 @@ async function measure(
 ): Promise<void> {
   const { signal } = bounds;
   field.mostMappings = mostMappings;
-  const [one, both] = facts.series as [Series, Series];
+  const [one, both] = facts.series as [AgeSeries, AgeSeries];
   const keeping = keepControl(facts, field, control, mapped.address, { ...bounds, onProgress }).catch(
     (error: unknown) => {
       if (!signal.aborted) throw error;

@@ -2,7 +2,7 @@
 import { sleep } from '../../net/wait.ts';
 import type { Field } from './field.ts';
 import type { Hole } from './hole.ts';
-import type { Series } from './series.ts';
+import type { AgeSeries } from './series.ts';
 import { tryHole } from './trial.ts';
 
 export type Direction = 'inbound' | 'outbound';
@@ -28,13 +28,13 @@ const FIRST_CALL_MS = 2_500;
 const MARGIN_MS = 20;
 
 /** How often something must be sent to stay within what is proven. */
-export const refreshEveryMs = (series: readonly Series[]): number =>
+export const refreshEveryMs = (series: readonly AgeSeries[]): number =>
   Math.min(LONGEST_MS, Math.max(SHORTEST_MS, SHARE * Math.min(...series.map(({ aliveMs }) => aliveMs))));
 
 /** Open longer after the other direction's last packet than holes left alone ever were; or gone sooner after its own than they were seen open. */
 export function refreshes(
   refreshed: readonly Refreshed[],
-  series: Series,
+  series: AgeSeries,
   direction: Direction,
 ): 'yes' | 'no' | 'unknown' {
   const { deadMs, aliveMs } = series;
@@ -51,11 +51,11 @@ export class Kept {
   readonly #field: Field;
   readonly #hole: Hole;
   readonly #control: Hole;
-  readonly #series: Series;
+  readonly #series: AgeSeries;
   readonly #quiet: { readonly earliest: number; readonly latest: number };
   #refreshedAt: number;
 
-  constructor(field: Field, hole: Hole, control: Hole, series: Series, direction: Direction) {
+  constructor(field: Field, hole: Hole, control: Hole, series: AgeSeries, direction: Direction) {
     this.facts = { direction, openMs: 0, goneMs: undefined, calledMs: 0 };
     this.#field = field;
     this.#hole = hole;

@@ -1,10 +1,10 @@
 /** Opens a relay, and proves that packets go both ways through it. */
 import { type Endpoint, formatEndpoint } from '../../net/address.ts';
-import { type Env, NetError } from '../../net/env.ts';
+import { NetError } from '../../net/env.ts';
 import { errorWords } from '../../net/error-words.ts';
 import { type Ground, doubtInWords, doubtOf, plain } from '../../nat/evidence.ts';
 import { TurnError } from '../../turn/failure.ts';
-import { openRelay, type RelayOptions } from '../../turn/open.ts';
+import { openRelay, type RelayEnv, type RelayOptions } from '../../turn/open.ts';
 import { formatTurnServer, type TurnServerName } from '../../turn/uri.ts';
 import type { Crossed } from './crossing.ts';
 import { Field } from './field.ts';
@@ -12,18 +12,16 @@ import { findControl, proves } from './proof.ts';
 import { RelayOutside } from './relay-outside.ts';
 
 /** A TURN server, and how to log in. */
-export interface RelayServer extends Pick<RelayOptions, 'credentials' | 'family'> {
+export interface RelayLogin extends Pick<RelayOptions, 'credentials' | 'family'> {
   readonly name: TurnServerName;
 }
-
-export type RelayEnv = Pick<Env, 'clock' | 'random' | 'udp' | 'tcp' | 'resolver'>;
 
 const NOWHERE: Endpoint = { address: '0.0.0.0', port: 0 };
 
 /** Closes what it opened unless it is proven. Rejects with CredentialError, with NetError where no socket can be had, or with the signal's reason. */
 export async function relayed(
   env: RelayEnv,
-  { name, credentials, family }: RelayServer,
+  { name, credentials, family }: RelayLogin,
   source: string | undefined,
   ground: Ground,
   signal: AbortSignal,

@@ -41,7 +41,7 @@ const REFRESHES = 3;
 const RENEW_AT = 0.6;
 const RENEW_TAKES_MS = 1_500;
 
-export class Series {
+export class AgeSeries {
   readonly after: After;
   readonly tried: Tried[] = [];
   /** Holes that are some seconds younger than the others, and are tried when those are gone: they narrow the bounds down. */

@@ -8,7 +8,7 @@ import { briskSchedule, type Schedule, singleSend } from '../../net/schedule.ts'
 import { interleaved, staggered } from '../../net/stagger.ts';
 import type { StunServerName, StunTransport } from '../../stun/uri.ts';
 import { doubtOnPath } from '../doubt.ts';
-import { Lines, openLine } from './line.ts';
+import { QueryChannels, openQueryChannel } from './channels.ts';
 import {
   blank,
   described,
@@ -157,7 +157,7 @@ async function ask(
   options: Settings,
   signal: AbortSignal,
 ): Promise<Asked> {
-  const lines = new Lines((to, domain) => openLine(env, domain, to, { ...options, transport }, signal));
+  const lines = new QueryChannels((to, domain) => openQueryChannel(env, domain, to, { ...options, transport }, signal));
   const first = blank(name, transport, endpoint);
   try {
     const { channel } = await lines.to(endpoint, name.host);
@@ -197,7 +197,7 @@ async function ask(
 
 async function told(
   env: QueryEnv,
-  lines: Lines,
+  lines: QueryChannels,
   first: Endpoint,
   outcomes: readonly TransactOutcome[],
   { attributes, credentials, timeoutMs }: Settings,

@@ -5,7 +5,7 @@ import { errorWords, NO_SUCH_FAMILY } from '../../net/error-words.ts';
 import { least, most } from '../../net/extremes.ts';
 import { type Doubt, plain } from '../../nat/evidence.ts';
 import type { Observation } from '../../nat/mapping.ts';
-import { errorAnswerWords, type Login, loginOf } from '../../report/login.ts';
+import { errorAnswerWords, type LoginFault, loginOf } from '../../report/login.ts';
 import type { Credentials, TransactOutcome } from '../../stun/client.ts';
 import { CredentialError } from '../../stun/credentials.ts';
 import { type DescribedAttribute, describeAttribute } from '../../stun/describe.ts';
@@ -69,7 +69,7 @@ export interface QueryResult {
   /** What the server says beside the code. */
   readonly errorReason: string | null;
   /** What an error answer says of our credentials, or of our having none. */
-  readonly login: Login | null;
+  readonly login: LoginFault | null;
   /** Of the last answer; only where asked for. */
   readonly attributes?: readonly DescribedAttribute[];
   readonly vetting?: Vetting;

@@ -1,13 +1,13 @@
 /** From what was seen of a TURN server to its one cause. Pure. */
 import { type AddressScope, type Endpoint, isAnyAddress, scopeOf } from '../../net/address.ts';
 import type { NetError } from '../../net/env.ts';
-import type { Ending } from '../../turn/allocation-api.ts';
+import type { AllocationEnd } from '../../turn/allocation-api.ts';
 import { NOT_TURN } from '../../turn/link.ts';
 import type { DataResult, TurnCause } from './result.ts';
 
 /** What is known when no relay came to be. */
 export interface Attempt {
-  readonly ending: Ending;
+  readonly ending: AllocationEnd;
   /** It said something in answer to a request for a relay. */
   readonly heard: boolean;
   /** A plain Binding request over the same transport was answered. */

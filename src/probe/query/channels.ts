@@ -9,14 +9,14 @@ import type { StunTransport } from '../../stun/uri.ts';
 import type { Strays } from './result.ts';
 import { WatchfulSocket } from './watchful-socket.ts';
 
-export interface Line {
+export interface QueryChannel {
   readonly channel: StunChannel;
   readonly local: Endpoint;
   readonly strays: Strays;
   close(): void;
 }
 
-export interface LineOptions {
+export interface QueryChannelOptions {
   readonly transport: StunTransport;
   /** Local address and port. */
   readonly source: string | undefined;
@@ -33,13 +33,13 @@ export interface LineOptions {
 const WATCH_AFTER_MS = 120;
 
 /** `domain`: what the certificate must be for. Rejects with NetError, or the signal's reason. */
-export async function openLine(
+export async function openQueryChannel(
   env: Pick<Env, 'clock' | 'udp' | 'tcp'>,
   domain: string,
   to: Endpoint,
-  options: LineOptions,
+  options: QueryChannelOptions,
   signal: AbortSignal,
-): Promise<Line> {
+): Promise<QueryChannel> {
   const { transport, source: address, port, trusted } = options;
   const strays = { garbage: 0, wrongId: 0 };
   if (transport !== 'udp') {
@@ -87,15 +87,15 @@ async function connected(
 }
 
 /** The lines of one query, each opened once. */
-export class Lines {
-  readonly #open: (to: Endpoint, domain: string) => Promise<Line>;
-  readonly #lines = new Map<string, Promise<Line>>();
+export class QueryChannels {
+  readonly #open: (to: Endpoint, domain: string) => Promise<QueryChannel>;
+  readonly #lines = new Map<string, Promise<QueryChannel>>();
 
-  constructor(open: (to: Endpoint, domain: string) => Promise<Line>) {
+  constructor(open: (to: Endpoint, domain: string) => Promise<QueryChannel>) {
     this.#open = open;
   }
 
-  to(server: Endpoint, domain: string): Promise<Line> {
+  to(server: Endpoint, domain: string): Promise<QueryChannel> {
     const key = formatEndpoint(server);
     const line = this.#lines.get(key) ?? this.#open(server, domain);
     this.#lines.set(key, line);
@@ -103,7 +103,7 @@ export class Lines {
   }
 
   /** The line to a server, if there is one. */
-  async opened(server: Endpoint): Promise<Line | undefined> {
+  async opened(server: Endpoint): Promise<QueryChannel | undefined> {
     return this.#lines.get(formatEndpoint(server))?.catch(() => undefined);
   }
 

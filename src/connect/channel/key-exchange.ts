@@ -12,7 +12,7 @@ export const SHARE_BYTES = 32;
 const PRIVATE = Buffer.from('302e020100300506032b656e04220420', 'hex');
 const PUBLIC = Buffer.from('302a300506032b656e032100', 'hex');
 
-export class Exchange {
+export class KeyExchange {
   /** Our public half, 32 bytes. */
   readonly share: Uint8Array;
   readonly #key: KeyObject;

@@ -3,13 +3,13 @@ import { sameBytes } from '../net/bytes.ts';
 import type { Random } from '../net/env.ts';
 import { MEMBER_BYTES } from '../rendezvous/protocol.ts';
 import { Opener } from './channel/envelope.ts';
-import { Exchange } from './channel/exchange.ts';
+import { KeyExchange } from './channel/key-exchange.ts';
 import type { Secret } from './channel/keys.ts';
 import { type Misfit, misfitOf, type Party } from './kept/party.ts';
 import { decodeDescription, type Description, isOfOtherVersion } from './signalling/description.ts';
 import type { PeerNews } from './signalling/signalling.ts';
 
-export type Reading =
+export type Introduction =
   /** `agreed`: what the keys of the data follow from beside the code. */
   | { readonly description: Description; readonly agreed: Uint8Array }
   /** It speaks another version of this. */
@@ -24,11 +24,11 @@ export type Reading =
 /** The keys of the data follow from the exchange already. */
 const NOTHING_MORE = new Uint8Array();
 
-export class Reader {
+export class Introductions {
   readonly #secret: Secret;
   readonly #own: Uint8Array;
   readonly #party: Party | undefined;
-  readonly #exchange: Exchange;
+  readonly #exchange: KeyExchange;
   #peer: { readonly member: Uint8Array; readonly opener: Opener; readonly share: Uint8Array | undefined } | undefined;
 
   /** `own`: the member that we are; `party`: who we are in a pairing that lasts. */
@@ -36,7 +36,7 @@ export class Reader {
     this.#secret = secret;
     this.#party = party;
     this.#own = own;
-    this.#exchange = new Exchange(random);
+    this.#exchange = new KeyExchange(random);
   }
 
   /** What our descriptions show; nothing where both have exchanged keys before. */
@@ -45,7 +45,7 @@ export class Reader {
   }
 
   /** Whoever is read first is the peer from then on. */
-  read({ member, payload }: Pick<PeerNews, 'member' | 'payload'>): Reading {
+  read({ member, payload }: Pick<PeerNews, 'member' | 'payload'>): Introduction {
     if (member.length !== MEMBER_BYTES) return 'nobody';
     const known = this.#peer;
     // Two are enough: whoever comes third is not listened to.

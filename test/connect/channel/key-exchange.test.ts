@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Exchange } from '../../../src/connect/channel/exchange.ts';
+import { KeyExchange } from '../../../src/connect/channel/key-exchange.ts';
 import { seededRandom } from '../../../src/lab/random.ts';
 import type { Random } from '../../../src/net/env.ts';
 
@@ -9,7 +9,7 @@ const fixed = (key: string): Random => ({ bytes: () => bytes(key), below: () => 
 
 describe('an exchange', () => {
   it('is that of RFC 7748 §6.1', () => {
-    const bob = new Exchange(fixed('5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb'));
+    const bob = new KeyExchange(fixed('5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb'));
     expect(hex(bob.share)).toBe('de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f');
     expect(hex(bob.agree(bytes('8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a')))).toBe(
       '4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742',
@@ -17,16 +17,16 @@ describe('an exchange', () => {
   });
 
   it('comes to another secret with each', () => {
-    const [a, b, c] = ['a', 'b', 'c'].map((name) => new Exchange(seededRandom(1, name))) as [
-      Exchange,
-      Exchange,
-      Exchange,
+    const [a, b, c] = ['a', 'b', 'c'].map((name) => new KeyExchange(seededRandom(1, name))) as [
+      KeyExchange,
+      KeyExchange,
+      KeyExchange,
     ];
     expect(new Set([a.agree(b.share), b.agree(a.share), a.agree(c.share), b.agree(c.share)].map(hex)).size).toBe(3);
   });
 
   it('refuses shares whose secret everybody knows, and what is none', () => {
-    const agree = (share: Uint8Array) => new Exchange(seededRandom(1, 'a')).agree(share);
+    const agree = (share: Uint8Array) => new KeyExchange(seededRandom(1, 'a')).agree(share);
     // Points of low order: 0, 1, and two of order 8.
     for (const low of [
       '00'.repeat(32),

@@ -10,7 +10,7 @@ import type { Serving } from './servers.ts';
 import { relaySamples, tally, tallySamples } from './tallies.ts';
 import type { Workers } from './workers.ts';
 
-export interface WatchOptions {
+export interface MonitorOptions {
   readonly at: Endpoint;
   readonly serving: Serving;
   readonly workers: Workers | undefined;
@@ -19,13 +19,13 @@ export interface WatchOptions {
   readonly failed: (error: unknown) => void;
 }
 
-export interface Watch {
+export interface Monitor {
   readonly local: Endpoint;
   close(): void;
 }
 
 /** Rejects with NetError, in words. */
-export async function startWatch(env: Pick<Env, 'tcp' | 'clock'>, options: WatchOptions): Promise<Watch> {
+export async function startMonitor(env: Pick<Env, 'tcp' | 'clock'>, options: MonitorOptions): Promise<Monitor> {
   const { at, serving, workers, draining, vitals, failed } = options;
   const delay = new LoopDelay(env.clock);
   const metrics = (): string => {
