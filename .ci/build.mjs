@@ -75,6 +75,15 @@ const CORE = [
   'src/net/stagger.ts',
   'src/stun/binding.ts',
   'src/stun/leniency.ts',
+  'src/stun/mux.ts',
+  'src/stun/stream-channel.ts',
+  'src/net/nat64.ts',
+  'src/nat/evidence.ts',
+  'src/probe/doubt.ts',
+  'src/commands/certificates.ts',
+  'src/commands/credentials.ts',
+  'src/node/environment.ts',
+  'src/node/processes.ts',
 ];
 
 /**
