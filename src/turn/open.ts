@@ -90,11 +90,12 @@ export async function openRelay(
         made.push(socket);
         return socket;
       } catch (error) {
-        if (error instanceof TurnError && error.heard) heard ??= error;
+        if (wasHeard(error)) heard ??= error;
         throw error;
       }
     },
-    { clock: env.clock, signal },
+    // It would say the same elsewhere.
+    { clock: env.clock, signal, enough: (of) => of.status === 'rejected' && wasHeard(of.reason) },
   ).catch((error: unknown) => {
     for (const each of made) each.close();
     // What one of its addresses said tells more than the silence of another.
@@ -103,6 +104,8 @@ export async function openRelay(
   for (const each of made) if (each !== best) each.close();
   return best;
 }
+
+const wasHeard = (error: unknown): error is TurnError => error instanceof TurnError && error.heard;
 
 /** Every address of a server (RFC 8656 §4.1), in the order to try. Rejects with NetError, or the signal's reason. */
 export async function findTurnServer(

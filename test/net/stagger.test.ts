@@ -9,9 +9,11 @@ interface Script {
   readonly fails?: boolean;
 }
 
+type Outcome = PromiseSettledResult<number>;
+
 async function play(
   scripts: readonly Script[],
-  options: { good?: (result: number) => boolean; stopAfter?: number } = {},
+  options: { good?: (result: number) => boolean; enough?: (outcome: Outcome) => boolean; stopAfter?: number } = {},
 ) {
   const world = new World({ seed: 1 });
   const clock = world.clock({ name: 'client', background: false });
@@ -33,7 +35,7 @@ async function play(
           if (fails) throw new Error(`${i} failed`);
           return i;
         },
-        { clock, signal: stop.signal, ...(options.good && { good: options.good }) },
+        { clock, signal: stop.signal, good: options.good, enough: options.enough },
       );
     })
     .catch((error: unknown) => error);
@@ -55,6 +57,31 @@ describe('one after the other', () => {
     expect(result).toBe(1);
     expect(log).toEqual(['0 begin 0', `${STAGGER_MS} begin 1`, `${STAGGER_MS + 40} end 0`]);
     expect(now).toBe(STAGGER_MS + 40);
+  });
+
+  describe('where one has said enough', () => {
+    const failed: Script = { after: 40, fails: true };
+    const enough = ({ status }: Outcome): boolean => status === 'rejected';
+
+    it('gives those that are silent half a second more, and says what that one said', async () => {
+      const { result, now, log } = await play([{ after: 10_000 }, failed], { enough });
+      expect(result).toEqual(new Error('1 failed'));
+      expect(now).toBe(STAGGER_MS + 40 + 500);
+      expect(log.at(-1)).toBe(`${now} end 0`);
+    });
+
+    it('takes one that answers well within that time', async () => {
+      expect((await play([{ after: 700 }, failed], { enough })).result).toBe(0);
+    });
+
+    it('tries those that have not begun all the same', async () => {
+      const { result, now } = await play([{ after: 10_000 }, failed, { after: 10_000 }, { after: 60 }], { enough });
+      expect({ result, now }).toEqual({ result: 3, now: STAGGER_MS + 40 + STAGGER_MS + 60 });
+    });
+
+    it('waits for nobody where all are over', async () => {
+      expect((await play([failed, failed], { enough })).now).toBe(80);
+    });
   });
 
   it('still takes the slow first one where it is the first to answer', async () => {

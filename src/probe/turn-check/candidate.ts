@@ -27,6 +27,8 @@ const GRACE_MS = 600;
 
 export class Candidate {
   relay: RelaySocket | undefined;
+  /** Something was said in answer to the request for a relay. */
+  wasHeard = false;
   readonly #env: CheckEnv;
   readonly #name: TurnServerName;
   readonly #server: Endpoint;
@@ -210,6 +212,7 @@ export class Candidate {
       expiry: credentials && restName(credentials.username)?.expiresAt,
       nowS: this.#env.clock.date().getTime() / 1000,
     });
+    this.wasHeard = heard;
     this.#steps.add('reach', heard);
     const redirected = !sameEndpoint(server, this.#server);
     if (heard && cause.startsWith('login')) this.#steps.add('login', false, code);

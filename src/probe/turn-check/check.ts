@@ -46,7 +46,10 @@ export async function checkTurn(
     // Together no longer than one alone: a name with six dead addresses is dead just so.
     const allocate = (each: Candidate, within: AbortSignal): Promise<Candidate> =>
       each.allocate(Math.max(timeoutMs / 2, deadline - env.clock.now()), within);
-    const best = await staggered(candidates, allocate, { clock: env.clock, signal, good });
+    // One that was heard speaks for the name: it would ask for the same login elsewhere.
+    const enough = (outcome: PromiseSettledResult<Candidate>): boolean =>
+      outcome.status === 'fulfilled' && outcome.value.wasHeard;
+    const best = await staggered(candidates, allocate, { clock: env.clock, signal, good, enough });
     if (!good(best)) return mostTelling(candidates.map((each) => each.result()));
     return await best.prove(signal);
   } catch (error) {
@@ -57,6 +60,8 @@ export async function checkTurn(
   }
 }
 
-/** The first of those that say most. */
+/** The first of those that say most; those that were not waited for say nothing. */
 const mostTelling = (results: readonly TurnResult[]): TurnResult =>
-  results.reduce((best, each) => (weightOf(each.cause) > weightOf(best.cause) ? each : best));
+  results
+    .filter(({ cause }) => cause !== null)
+    .reduce((best, each) => (weightOf(each.cause) > weightOf(best.cause) ? each : best));
