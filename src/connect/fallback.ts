@@ -4,7 +4,7 @@
  */
 import { type Endpoint, familyOf } from '../net/address.ts';
 import type { PairView } from '../ice/agent.ts';
-import type { Deadlines } from './deadlines.ts';
+import { type Deadlines, usualMs } from './deadlines.ts';
 import type { Peer } from './peer.ts';
 import type { ConnectFailure } from './session-api.ts';
 import { candidate } from './traversal/candidates.ts';
@@ -14,9 +14,11 @@ import type { Socket } from './traversal/sockets.ts';
 
 export interface FallbackOptions extends Omit<RelaysOptions, 'gained' | 'lost' | 'failed'> {
   readonly deadlines: Pick<Deadlines, 'set'>;
+  /** For so long at least a relay is waited for: the peer may not know of ours yet. */
+  readonly plainMs: number | undefined;
   readonly path: Pick<PathInUse, 'current' | 'isRelayed' | 'isUsed'>;
-  /** Tells the peer. */
-  readonly announce: (relayed: readonly Endpoint[]) => void;
+  /** Tells the peer; undefined where there will be none. */
+  readonly announce: (relayed: readonly Endpoint[] | undefined) => void;
   /** This relayed pair carries the data now. */
   readonly take: (pair: PairView, rttMs: number | undefined) => void;
 }
@@ -30,11 +32,17 @@ const MOST_DRAINED = 5;
 
 export const isRelayed = ({ local, remote }: PairView): boolean => local.type === 'relay' || remote.type === 'relay';
 
+/** A relay of ours. */
+interface Gained {
+  readonly socket: Socket;
+  readonly relayed: readonly Endpoint[];
+}
+
 export class Fallback {
   readonly relays: Relays;
   readonly #options: FallbackOptions;
   #peer: Peer | undefined;
-  #socket: { readonly socket: Socket; readonly relayed: readonly Endpoint[] } | undefined;
+  #socket: Gained | undefined;
   #valid: { readonly pair: PairView; readonly rttMs: number | undefined } | undefined;
   /** Why it shall be used. */
   #wanted: string | undefined;
@@ -53,6 +61,7 @@ export class Fallback {
       lost: (socket) => this.#peer?.agent.feed({ kind: 'socket-closed', socket }),
       failed: (words) => {
         this.#trouble = words;
+        options.announce(undefined);
         if (this.#failure && !this.#isPossible) options.deadlines.set('relay-late', 0);
       },
     });
@@ -63,9 +72,19 @@ export class Fallback {
     this.#udp = false;
   }
 
+  /** Before the peer is there, which can be told of a relay only once. Returns whether one may come. */
+  ahead(): boolean {
+    this.relays.begin([], this.#udp);
+    return this.relays.isPossible;
+  }
+
   /** The peer is there. `rttMs`: to the server. */
   met(peer: Peer, rttMs: number): void {
     this.#peer = peer;
+    if (this.#socket) {
+      this.#offer(this.#socket);
+      this.begin();
+    }
     this.#options.deadlines.set('relay', Math.min(MOST_MS, Math.max(LEAST_MS, EASY_RTTS * rttMs)));
     this.#options.deadlines.set('chance');
     if (this.#wanted !== undefined) this.#accept();
@@ -102,7 +121,8 @@ export class Fallback {
     if (failure.kind !== 'hopeless' && failure.kind !== 'no-path') return false;
     if (!this.want(failure.reason)) return false;
     this.#failure = failure;
-    this.#options.deadlines.set('relay-late');
+    const { deadlines, plainMs = 0 } = this.#options;
+    deadlines.set('relay-late', Math.max(usualMs('relay-late'), plainMs));
     return true;
   }
 
@@ -135,13 +155,18 @@ export class Fallback {
 
   #gained(socket: Socket, relayed: readonly Endpoint[]): void {
     this.#socket = { socket, relayed };
+    this.#offer(this.#socket);
+    this.#options.announce(relayed);
+  }
+
+  /** To the agent, as candidates of ours. */
+  #offer({ socket, relayed }: Gained): void {
     for (const [i, each] of relayed.entries())
       this.#peer?.agent.feed({
         kind: 'local-candidate',
         socket: socket.id,
         candidate: candidate('relay', each, 60 + i),
       });
-    this.#options.announce(relayed);
   }
 
   #accept(): void {

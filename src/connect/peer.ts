@@ -84,6 +84,14 @@ export class Peer implements Opposite {
     return publicSideOf(this, family);
   }
 
+  /** Where a filter of ours is kept open for it: it may be late, and come by its relay alone. */
+  places(family: Family): Endpoint[] {
+    const { relayed } = this.description;
+    const relays = relayed === 'refused' || this.#direct ? [] : (relayed ?? []);
+    const outside = this.where(family);
+    return [...(outside ? [outside] : []), ...relays.filter(({ address }) => familyOf(address) === family)];
+  }
+
   #perform(action: IceAction, { send, note, found }: PeerOptions): void {
     switch (action.kind) {
       case 'send': {

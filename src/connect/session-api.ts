@@ -90,6 +90,8 @@ export interface SessionOptions {
   /** Asked for a port in the router for the main socket, beside all else; whoever gives it closes it in the end. */
   readonly routerPort?: RouterPort | undefined;
   readonly makeSignalling: (parts: SignallingParts) => Signalling;
+  /** The peer is told of us once, so that a relay of ours has to be there by then. */
+  readonly toldOnce?: boolean | undefined;
   readonly timeline: Timeline;
   readonly signal: AbortSignal;
 }

@@ -84,8 +84,9 @@ class Session implements SignallingListener, Ending {
     this.#parts.fallback.relays.knows(at) || (this.#peer?.isRelayed(at) ?? false);
 
   async run(): Promise<Established> {
-    const { timeline, waitMs, signal, routerPort } = this.#options;
+    const { timeline, waitMs, signal, routerPort, toldOnce } = this.#options;
     signal.throwIfAborted();
+    if (toldOnce && this.#parts.fallback.ahead()) this.#parts.own.description.awaitRelay();
     this.#parts.signalling.subscribe(this);
     if (routerPort) this.#parts.own.openPort(routerPort, this.#options);
     this.#parts.own.begin(this.#parts.signalling).catch((error: unknown) => this.#outcome.reject(error));
@@ -268,9 +269,9 @@ class Session implements SignallingListener, Ending {
   #due(name: Deadline): void {
     switch (name) {
       case 'nudge': {
-        const to = this.#peer?.where(this.#options.family);
         if (this.#parts.path.current && !this.#parts.path.isRelayed) return;
-        if (to) this.#peer?.agent.feed({ kind: 'speculate', socket: this.#gathered.main.id, to });
+        for (const to of this.#peer?.places(this.#options.family) ?? [])
+          this.#peer?.agent.feed({ kind: 'speculate', socket: this.#gathered.main.id, to });
         return this.#parts.deadlines.set('nudge', this.#connected ? RARE_NUDGE_MS : usualMs('nudge'));
       }
       case 'search':

@@ -19,6 +19,7 @@ import { keptMeetingPlace, meetingPlace } from './meeting-place.ts';
 import { type Args, isCheck } from './options.ts';
 import type { ConnectEvent } from './events.ts';
 import type { Purpose } from './purpose.ts';
+import { readCertificates } from '../certificates.ts';
 import { stunServer } from './stun-server.ts';
 import { troubleInWords } from './words.ts';
 
@@ -52,15 +53,17 @@ async function codeFor(args: Args, context: Context<ConnectEvent>, lines: Lines)
   }
 }
 
-/** Those that were named. */
-const relaysOf = (
+/** Those that were named. The open port of a path by relay cannot be handed over. */
+function relaysFor(
   args: Args,
+  purpose: Purpose,
   trusted: string | undefined,
   { env, environment }: Context<ConnectEvent>,
-): RelayPlace[] => {
+): RelayPlace[] | 'refused' {
+  if (args.noRelay || purpose === 'exec') return 'refused';
   const credentials = relayLogin(environment);
   return args.relay.map((server) => namedRelay(env, server, { credentials, source: args.source, trusted }));
-};
+}
 
 function relayLogin(environment: Context['environment']): { username: string; password: string } | undefined {
   const { username, password } = credentialsOf(environment) ?? {};
@@ -110,8 +113,7 @@ export async function openByCode(
       : { secret: deriveSecret(found.code), keeps: args.keep !== undefined }),
     name,
     trusted,
-    // The open port of a path by relay cannot be handed over.
-    relays: args.noRelay || purpose === 'exec' ? 'refused' : relaysOf(args, trusted, context),
+    relays: relaysFor(args, purpose, trusted, context),
     port: args.port,
     source: args.source,
     alone: args.family !== undefined,
@@ -136,11 +138,12 @@ export async function openManually(
   routerPort?: RouterPort,
 ): Promise<Opened> {
   const { env, signal, io } = context;
-  // A token is written once, and a relay is there only when the other host is.
-  if (args.relay.length > 0)
-    throw new UsageError('--relay does not go with --manual: its tokens hold direct addresses only');
+  if (args.sdp && args.relay.length > 0)
+    throw new UsageError('--relay does not go with --sdp: the other agent may bring a relay of its own');
+  const trusted = args.cafile === undefined ? undefined : await readCertificates(args.cafile, context);
   const server = await stunServer(args, context);
   const credentials = credentialsOf(context.environment);
+  const relay = new RelayNews();
   const common = {
     server,
     port: args.port,
@@ -149,7 +152,10 @@ export async function openManually(
     use: purpose,
     routerPort,
     signal,
-    onEvent,
+    onEvent: (event: TimelineEvent): void => {
+      relay.heard(event);
+      onEvent(event);
+    },
   };
   const trouble = (of: Trouble): void => context.note(troubleInWords(of, formatEndpoint(server), credentials));
   let given = args.code === '-' ? undefined : args.code;
@@ -171,8 +177,12 @@ export async function openManually(
     });
   }
   const secret = new SharedSecret(env.random);
+  const relays = relaysFor(args, purpose, trusted, context);
+  const hasRelay = relays !== 'refused' && relays.length > 0;
   return connectBy(env, {
     ...common,
+    relays,
+    toldOnce: true,
     credentials,
     secret,
     trusted: false,
@@ -189,8 +199,10 @@ export async function openManually(
         secret,
         clock: env.clock,
         random: env.random,
+        hasRelay,
         observed,
         show: (token) => {
+          if (hasRelay && relay.trouble !== undefined) context.note(`No relay is in the token: ${relay.trouble}.`);
           context.note('Give this token to the other host, and paste its token here:');
           void io.stderr.write(`${token}\n`);
         },
@@ -203,4 +215,15 @@ export async function openManually(
           context.note(`${error.message[0]?.toUpperCase()}${error.message.slice(1)}. Paste the other host's token:`),
       }),
   });
+}
+
+/** What has become of the relay that shall be in a token. */
+class RelayNews {
+  /** Why there is none; undefined where there is one. */
+  trouble: string | undefined = 'none has answered yet';
+
+  heard({ event, type, why }: TimelineEvent): void {
+    if (event === 'candidate' && type === 'relay') this.trouble = undefined;
+    else if (event === 'relay-failed') this.trouble = String(why);
+  }
 }

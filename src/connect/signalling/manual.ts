@@ -61,6 +61,8 @@ export interface ManualSignallingOptions {
   readonly secret: SharedSecret;
   readonly clock: Clock;
   readonly random: Random;
+  /** A relay shall be in the token, if it comes in time. */
+  readonly hasRelay: boolean;
   readonly observed: (seen: Observed) => boolean;
   /** The token will have no public side in it, and why; before {@link show}. */
   readonly trouble: (trouble: Trouble) => void;
@@ -73,6 +75,8 @@ export interface ManualSignallingOptions {
 
 /** The measurement may take so long; then the token goes out with what there is. */
 const SHOW_AFTER_MS = 3_000;
+/** A relay may be reached over TCP only, which is tried once UDP was silent. */
+const SHOW_RELAY_AFTER_MS = 5_000;
 
 export class ManualSignalling implements Signalling {
   readonly #options: ManualSignallingOptions;
@@ -87,7 +91,8 @@ export class ManualSignalling implements Signalling {
 
   constructor(options: ManualSignallingOptions) {
     this.#options = options;
-    this.#cancel = options.clock.after(SHOW_AFTER_MS, () => this.#show());
+    const showAfterMs = options.hasRelay ? SHOW_RELAY_AFTER_MS : SHOW_AFTER_MS;
+    this.#cancel = options.clock.after(showAfterMs, () => this.#show());
   }
 
   subscribe(listener: SignallingListener): void {
@@ -149,8 +154,8 @@ export class ManualSignalling implements Signalling {
     if (side.kind === 'observed') this.#told = observed(side.observed);
     if (this.#told) return;
     this.#doubt(side.kind === 'observed' ? { kind: 'useless' } : side);
-    // Nothing is left to wait for.
-    this.#show();
+    // Else nothing is left to wait for.
+    if (!this.#options.hasRelay) this.#show();
   }
 
   /** Once, as long as the public side is unknown. */

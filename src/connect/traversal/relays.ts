@@ -74,10 +74,11 @@ export class Relays {
     if (this.#state === 'wanted') this.#begin();
   }
 
-  /** A relay is needed, or will be. `permitted`: addresses of the peer. `udp`: false where UDP is known not to pass. */
+  /** A relay is needed, or will be. `permitted`: addresses of the peer, as far as they are known now. `udp`: false where UDP is known not to pass. */
   begin(permitted: readonly string[], udp: boolean): void {
-    if (this.#state !== 'idle') return;
     this.#permitted = permitted;
+    if (this.#state === 'open') return this.#permit();
+    if (this.#state !== 'idle') return;
     this.#udp = udp;
     this.#state = 'wanted';
     if (this.#places.length > 0) this.#begin();
@@ -172,10 +173,15 @@ export class Relays {
     });
     this.#open = { socket, relay };
     this.#state = 'open';
+    this.#permit();
     for (const { address } of relayed) this.#addresses.add(address);
     for (const each of relayed)
       note('candidate', { type: 'relay', address: formatEndpoint(each), transport, server: name });
     gained(socket, relayed);
+  }
+
+  #permit(): void {
+    if (this.#permitted.length > 0) this.#open?.relay.relay.feed({ kind: 'permit', addresses: this.#permitted });
   }
 
   #learn(places: readonly RelayPlace[]): void {

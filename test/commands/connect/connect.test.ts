@@ -2,13 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { parseCode } from '../../../src/connect/code.ts';
 import { LOGIN } from '../../../src/lab/faults/referrals.ts';
 import { withFaults } from '../../../src/lab/faults.ts';
-import { Lab, type LabOptions } from '../../../src/lab/topology.ts';
+import { Lab, LAB_LOGIN, type LabOptions } from '../../../src/lab/topology.ts';
 import { formatEndpoint, sameEndpoint } from '../../../src/net/address.ts';
 import { parseEndpoint } from '../../../src/net/host-port.ts';
 import type { Env } from '../../../src/net/env.ts';
 import { run, type RunOptions, type RunResult } from '../../cli/harness.ts';
 
 const SERVER = ['--server', 'stun.example.net'];
+const RANDOM = 'symmetric,ports=random';
+const RELAY = 'turn:stun.example.net';
 
 interface Side extends Omit<RunOptions, 'env'> {
   readonly words: readonly string[];
@@ -270,6 +272,7 @@ describe('nat-tool connect', () => {
     hint: string | 'own' = '',
     each: readonly (readonly string[])[] = [[], []],
     environment: Readonly<Record<string, string>> = {},
+    slowMs = 0,
   ): Promise<RunResult[]> {
     const lab = new Lab({ patienceMs: 5000, ...options });
     return lab.run(async (env) => {
@@ -294,7 +297,8 @@ describe('nat-tool connect', () => {
             passed = true;
             // Somebody pastes back what stands on the same screen.
             if (hint === 'own') self(`${found}\n\n`);
-            other(`${hint === 'own' ? '' : hint}${found}\n\n`);
+            // The second is given what the first shows when its user comes to it.
+            env.clock.after(at === env ? slowMs : 0, () => other(`${hint === 'own' ? '' : hint}${found}\n\n`));
           },
         });
       };
@@ -324,6 +328,56 @@ describe('nat-tool connect', () => {
       [0, path],
     ]);
     expect(both[0]?.stderr).toContain('damaged');
+  });
+
+  it.each([
+    [
+      'both',
+      [
+        ['--relay', RELAY],
+        ['--relay', RELAY],
+      ],
+      'relay',
+    ],
+    ['the first', [['--relay', RELAY], []], 'relay'],
+    ['the second', [[], ['--relay', RELAY]], 'relay'],
+    ['none', [[], []], null],
+    ['one, and the other wants none', [['--relay', RELAY], ['--no-relay']], null],
+  ])('goes by a relay that is in the token where there is no other way: of %s', async (_, each, path) => {
+    const lab: LabOptions = { nat: RANDOM, second: { nat: RANDOM }, turn: true };
+    const login = { NAT_TOOL_USERNAME: LAB_LOGIN.username, NAT_TOOL_PASSWORD: LAB_LOGIN.password };
+    const both = await byHand(SERVER, /nt2\.\S+(?=\n)/, lab, '', each, login);
+    expect(both.map((each) => [each.status, json(each).data['path']])).toEqual(Array(2).fill([path ? 0 : 1, path]));
+  });
+
+  it('waits for people: the relay of a host whose user pastes two minutes later', async () => {
+    const lab: LabOptions = { nat: RANDOM, second: { nat: RANDOM }, turn: true };
+    const login = { NAT_TOOL_USERNAME: LAB_LOGIN.username, NAT_TOOL_PASSWORD: LAB_LOGIN.password };
+    const words = [...SERVER, '-w', '600'];
+    const both = await byHand(words, /nt2\.\S+(?=\n)/, lab, '', [[], ['--relay', RELAY]], login, 120_000);
+    expect(both.map((each) => [each.status, json(each).data['path']])).toEqual(Array(2).fill([0, 'relay']));
+  });
+
+  it('says so where no relay comes to be in the token, and goes on', async () => {
+    const login = { NAT_TOOL_USERNAME: LAB_LOGIN.username, NAT_TOOL_PASSWORD: 'wrong' };
+    const lab: LabOptions = { nat: 'full-cone', second: { nat: 'full-cone' }, turn: true };
+    const both = await byHand(SERVER, /nt2\.\S+(?=\n)/, lab, '', [['--relay', RELAY], []], login);
+    expect(both.map((each) => [each.status, json(each).data['path']])).toEqual(Array(2).fill([0, 'direct']));
+    expect(both[0]?.stderr).toMatch(/No relay is in the token: .*401/);
+  });
+
+  it('needs no relay where there is a direct way, though it has one', async () => {
+    const relay = ['--relay', RELAY];
+    const login = { NAT_TOOL_USERNAME: LAB_LOGIN.username, NAT_TOOL_PASSWORD: LAB_LOGIN.password };
+    const both = await byHand(
+      SERVER,
+      /nt2\.\S+(?=\n)/,
+      { nat: 'full-cone', second: { nat: 'full-cone' }, turn: true },
+      '',
+      [relay, relay],
+      login,
+    );
+    expect(both.map((each) => [each.status, json(each).data['path']])).toEqual(Array(2).fill([0, 'direct']));
   });
 
   it.each(['lie-private', 'lie-zero', 'lie-family'] as const)(
@@ -543,7 +597,7 @@ describe('nat-tool connect', () => {
     [['--forward', '22/sctp'], /--forward/],
     [['--forward', '22/tcp', '--forward', '2222:22/tcp'], /twice/],
     [['--line'], /--datagrams/],
-    [['--manual', '--relay', 'turn:turn.example.net'], /--manual/],
+    [['--manual', '--sdp', '--relay', 'turn:turn.example.net'], /--relay does not go with --sdp/],
     [['--relay', 'stun:turn.example.net'], /--relay/],
     [['--via', 'rendezvous'], /--via rendezvous: where to meet is missing/],
     [['--broker', 'broker.example.net'], /--broker: expected mqtts:/],

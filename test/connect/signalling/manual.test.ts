@@ -33,6 +33,7 @@ const run = ({ lab = {}, pasted = [], settledAtMs, believes = true, forMs = 5_00
       mux: new StunMux(socket),
       send: () => at('kept'),
       server: { address: '40.30.20.10', port: 3478 },
+      hasRelay: false,
       member: MINE,
       secret,
       clock,
