@@ -6,13 +6,14 @@ import {
   type Form,
   type OptionSpec,
   type Options,
-  type PositionalSpec,
   UsageError,
 } from '../commands/command.ts';
 import * as common from '../commands/arguments.ts';
 import { OTHER_NAMES } from '../commands/index.ts';
 import { canonicalAddress } from '../net/address.ts';
+import { canonical } from './getopt.ts';
 import { GLOBAL_OPTIONS, kebab, positionalUsage, spellings, takesValue, usageLine } from './options.ts';
+import { convertText } from './values.ts';
 import { nearest } from '../net/nearest.ts';
 
 export interface Globals {
@@ -112,77 +113,6 @@ function read(command: Command | undefined, specs: Options, argv: readonly strin
   return { options: parsed, loose: parsed._.map(String), after: [...(parsed['--'] ?? []).map(String), ...halted] };
 }
 
-/**
- * Rewrites options as getopt reads them, to `--name` and `--name="value"`: the parser alone guesses from the looks of a word,
- * and so takes `-s127.0.0.1` for nine options, a value that begins with a dash for an option, and strips a value's own quotes.
- * With `commandLine`, what begins with the first positional is left alone, unless that is one of its own words.
- */
-function canonical(
-  specs: Options,
-  argv: readonly string[],
-  inner: PositionalSpec | undefined,
-): { readonly options: string[]; readonly halted: readonly string[] } {
-  const known = new Map<string, { readonly name: string; readonly spec: OptionSpec }>();
-  for (const [name, spec] of Object.entries(specs)) {
-    if (spec.type === 'family') for (const digit of ['4', '6']) known.set(`-${digit}`, { name: digit, spec });
-    else for (const spelling of spellings(name, spec)) known.set(spelling, { name: kebab(name), spec });
-  }
-  const options: string[] = [];
-  let outside = inner !== undefined;
-  for (let i = 0; i < argv.length; i++) {
-    const word = argv[i] ?? '';
-    if (word === '--')
-      return outside ? { options, halted: argv.slice(i + 1) } : { options: [...options, ...argv.slice(i)], halted: [] };
-    if (outside && !word.startsWith('-')) {
-      if (!inner?.ownWords?.includes(word)) return { options, halted: argv.slice(i) };
-      outside = false;
-    }
-    const value = (name: string, spelling: string, spec: OptionSpec): string => {
-      if (spec.bare !== undefined && !canBeValue(spec, argv[i + 1])) return `--${name}="${spec.bare}"`;
-      const next = argv[++i];
-      if (next === undefined) throw new UsageError(`${spelling} needs a value`);
-      return `--${name}="${next}"`;
-    };
-    const long = /^(--[^=]+)(?:=([\s\S]*))?$/.exec(word);
-    if (long) {
-      const spelling = long[1] ?? '';
-      const option = known.get(spelling);
-      if (!option) options.push(word);
-      else if (!takesValue(option.spec)) {
-        if (long[2] !== undefined) throw new UsageError(`${spelling} takes no value`);
-        options.push(dash(option.name));
-      } else
-        options.push(
-          long[2] === undefined ? value(option.name, spelling, option.spec) : `--${option.name}="${long[2]}"`,
-        );
-      continue;
-    }
-    if (!/^-[^-]/.test(word)) {
-      options.push(word);
-      continue;
-    }
-    for (let at = 1; at < word.length; at++) {
-      const spelling = `-${word[at]}`;
-      const option = known.get(spelling);
-      if (!option) {
-        // Only what is unknown of a group is named: the `x` of `-vx`.
-        options.push(at === 1 ? word : spelling);
-        break;
-      }
-      if (!takesValue(option.spec)) {
-        options.push(dash(option.name));
-        continue;
-      }
-      const attached = word.slice(at + 1).replace(/^=/, '');
-      options.push(attached === '' ? value(option.name, spelling, option.spec) : `--${option.name}="${attached}"`);
-      break;
-    }
-  }
-  return { options, halted: [] };
-}
-
-const dash = (name: string): string => (name.length === 1 ? `-${name}` : `--${name}`);
-
 function globalsOf({ options }: Words): Globals {
   const forms = (['json', 'plain', 'short'] as const).filter((form) => options[form]);
   if (forms.length > 1) throw new UsageError(`--${forms[0]} and --${forms[1]} exclude each other`);
@@ -212,39 +142,6 @@ function optionValue(name: string, spec: OptionSpec, { options }: Words): unknow
   // The last one counts, so that an alias in the shell can be overruled.
   const text = texts.at(-1) ?? (spec.default === undefined ? undefined : String(spec.default));
   return text === undefined ? undefined : convert(text);
-}
-
-const isNumber = (word: string): boolean => /^\d+(?:\.\d+)?$/.test(word);
-
-/** Whether a word can be meant as the value of an option that may stand without one. */
-function canBeValue(spec: OptionSpec, word: string | undefined): boolean {
-  try {
-    if (word === undefined) return false;
-    // A number out of its range is still meant as one.
-    if (isNumber(word) && isNumber(spec.bare ?? '')) return true;
-    convertText(spec, word, '');
-    return true;
-  } catch (error) {
-    if (error instanceof UsageError) return false;
-    throw error;
-  }
-}
-
-function convertText(
-  spec: { readonly type?: string; readonly parse?: OptionSpec['parse']; readonly choices?: readonly string[] },
-  text: string,
-  argument: string,
-): unknown {
-  if (spec.choices && !spec.choices.includes(text)) {
-    const near = nearest(text, spec.choices);
-    const wrong = UsageError.expected(argument, `one of ${spec.choices.join(', ')}`, text);
-    throw near === undefined ? wrong : new UsageError(wrong.message, `Did you mean '${near}'?`);
-  }
-  if (spec.parse) return spec.parse(text, argument);
-  if (spec.type !== 'number') return text;
-  const number = text.trim() === '' ? Number.NaN : Number(text);
-  if (!Number.isFinite(number)) throw UsageError.expected(argument, 'a number', text);
-  return number;
 }
 
 function positionalValues(command: Command, words: readonly string[]): Record<string, unknown> {

@@ -6,14 +6,13 @@
  * most a fixed number of rooms (see `rooms.ts` for who goes first), and no packet costs more for how many there are.
  */
 import { sameBytes } from '../net/bytes.ts';
-import { anyAddress, type Endpoint, familyOf, sameEndpoint, scopeOf } from '../net/address.ts';
+import { type Endpoint, sameEndpoint } from '../net/address.ts';
 import type { Machine } from '../net/machine.ts';
 import type { Random } from '../net/env.ts';
 import { networkName, type RateLimit, SourceLimiter, sourceName } from '../net/rate-limit.ts';
 import { type Attribute, attribute } from '../stun/attributes.ts';
 import { encodeBinding, reflexive } from '../stun/binding.ts';
 import { type Decoded, encodedLength, METHOD, transactionKey, tryDecode } from '../stun/message.ts';
-import { type Role, ROLES } from '../stun/roles.ts';
 import type { Login } from '../turn/users.ts';
 import { Pushes } from './pushes.ts';
 import { encodeRelay, namesOf, passwordOf, type RelayServer } from './relay.ts';
@@ -27,6 +26,7 @@ import {
   stateLength,
 } from './protocol.ts';
 import { sameMember, Secrets } from './secrets.ts';
+import { isOwed, stateFor } from './told.ts';
 
 export interface RendezvousOptions {
   /** Packets of each source; {@link DEFAULT_RENDEZVOUS_LIMIT} when absent. */
@@ -229,7 +229,7 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
 
   /** The answer tells of the peer unless the member holds that already; as in a push, within what was received. */
   #answerMember(member: Member, request: Decoded): RendezvousAction {
-    const whole = this.#stateFor(member);
+    const whole = stateFor(member);
     const relay = this.#relayFor(member);
     const mapped = attribute('XOR-MAPPED-ADDRESS', reflexive(member.endpoint));
     const action =
@@ -240,28 +240,13 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
     return action;
   }
 
-  #stateFor(member: Member): RoomState {
-    const peer = peerOf(member);
-    const told =
-      peer && peer.sequence > member.heard
-        ? { member: peer.bytes, sequence: peer.sequence, observed: reflexive(peer.endpoint), payload: peer.payload }
-        : undefined;
-    return {
-      status: !peer ? 'waiting' : peer.left ? 'left' : 'paired',
-      stored: member.sequence,
-      cookie: member.cookie,
-      alternates: alternatesOf(member.spot, member.endpoint.address),
-      peer: told,
-    };
-  }
-
   /** Tells a member, unasked, what it does not hold yet; as far as its credit goes. */
   #push(member: Member): RendezvousAction[] {
     if (!isOwed(member)) {
       this.#pushes.end(member);
       return [];
     }
-    const state = this.#stateFor(member);
+    const state = stateFor(member);
     const length = encodedLength([]) + stateLength(state);
     if (length > member.credit) return [];
     member.credit -= length;
@@ -292,23 +277,4 @@ export class RendezvousServer implements Machine<RendezvousEvent, RendezvousActi
     ]);
     return { kind: 'send', spot, to, data };
   }
-}
-
-/** Whether there is something to tell it, unasked: it is there to hear it, and does not know it. */
-function isOwed(member: Member): boolean {
-  const peer = peerOf(member);
-  return peer !== undefined && member.confirmed && !member.left && (peer.sequence > member.heard || peer.left);
-}
-
-/** A wildcard address means: the address where you asked. A server behind a NAT of its own knows no better. */
-function alternatesOf({ role, sockets }: Spot, client: string): Endpoint[] {
-  const { endpoints } = sockets;
-  const known = sockets.known?.(client) ?? endpoints;
-  const asked = endpoints[role]?.address;
-  const told = (each: Role): Endpoint | undefined => {
-    const [here, there] = [endpoints[each], known[each]];
-    if (!here || here.address !== asked || (there && scopeOf(there.address) === 'public')) return there;
-    return { address: anyAddress(familyOf(asked)), port: here.port };
-  };
-  return ROLES.flatMap((each) => (each === role ? [] : (told(each) ?? [])));
 }

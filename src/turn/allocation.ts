@@ -13,23 +13,18 @@ import { encodeBinding } from '../stun/binding.ts';
 import { type Decoded, get, getAll, mappedAddress, tryDecode, unknownRequired } from '../stun/message.ts';
 import type { AllocationAction, AllocationEvent, AllocationOptions, AllocationEnd } from './allocation-api.ts';
 import { looksLikeChannelData } from './channel-data.ts';
+import { Grant } from './grant.ts';
 import { TurnLogin } from './login.ts';
 import { inWords, type TurnQuestion } from './requests.ts';
 import { Traffic } from './traffic.ts';
 import { Transactions } from './transactions.ts';
 
-/** RFC 8656 §3.2: what a server grants that does not say. */
-const DEFAULT_LIFETIME_S = 600;
-/** Part of the lifetime after which it is refreshed: 100 s before the end of the usual 600 s, time for two rounds of retransmissions. */
-const REFRESH_AT = 5 / 6;
 /** The longest that a request of a running allocation waits: Ti of RFC 8489 §6.2.2. */
 const REQUEST_MS = 39_500;
 /** A delete is repeated for so long, ms: somebody waits for our end. */
 const RELEASE_MS = 1_000;
 /** RFC 8445 §11: no rarer than this goes something through the NAT in front of us. */
 const KEEPALIVE_MS = 15_000;
-/** After an error to a refresh the next one comes no sooner. */
-const REFRESH_PAUSE_MS = 5_000;
 
 interface Asked extends TurnQuestion {
   readonly schedule: Schedule;
@@ -52,8 +47,7 @@ export class Allocation implements Machine<AllocationEvent, AllocationAction> {
   #heard = false;
   /** Something came that is no answer. */
   #other = false;
-  #refreshAt: number | undefined;
-  #expiresAt: number | undefined;
+  readonly #grant = new Grant();
   #transmittedAt = 0;
   /** What it comes to once it is released. */
   #useless: AllocationEnd | undefined;
@@ -124,7 +118,7 @@ export class Allocation implements Machine<AllocationEvent, AllocationAction> {
 
   wakeAt(): number | undefined {
     if (this.#state === 'idle' || this.#state === 'over') return undefined;
-    const running = [this.#expiresAt, this.#refreshAt, this.#traffic.wakeAt(), this.#transmittedAt + this.#keepaliveMs];
+    const running = [this.#grant.wakeAt(), this.#traffic.wakeAt(), this.#transmittedAt + this.#keepaliveMs];
     const all = [this.#transactions.wakeAt(), ...(this.#state === 'ready' ? running : [])];
     const known = all.filter((at) => at !== undefined);
     return known.length === 0 ? undefined : Math.min(...known);
@@ -140,8 +134,8 @@ export class Allocation implements Machine<AllocationEvent, AllocationAction> {
   }
 
   #keep(now: number): void {
-    if (now >= (this.#expiresAt ?? Number.POSITIVE_INFINITY)) return this.#end({ why: 'lost', code: undefined });
-    if (now >= (this.#refreshAt ?? Number.POSITIVE_INFINITY)) this.#refresh(REQUEST_MS, now);
+    if (this.#grant.isOver(now)) return this.#end({ why: 'lost', code: undefined });
+    if (this.#grant.isDue(now)) this.#refresh(REQUEST_MS, now);
     this.#traffic.wake(now);
     if (now - this.#transmittedAt >= this.#keepaliveMs)
       this.#transmit(encodeBinding('indication', this.#options.random.bytes(12)), now);
@@ -178,7 +172,7 @@ export class Allocation implements Machine<AllocationEvent, AllocationAction> {
         all.findIndex((other) => familyOf(other.address) === familyOf(address)) === i,
     );
     this.#state = 'ready';
-    const lifetimeS = this.#granted(message, asked, now);
+    const lifetimeS = this.#grant.renew(get(message, 'LIFETIME'), asked.sentAt, now);
     if (relayed.length === 0) {
       this.#useless = { why: 'useless', given: given[0] };
       return this.#release(now);
@@ -188,16 +182,8 @@ export class Allocation implements Machine<AllocationEvent, AllocationAction> {
     this.#wish(now);
   }
 
-  /** The lifetime that an answer grants, counted from when it was asked for: the server's clock began no sooner. */
-  #granted(message: Decoded, { sentAt }: Asked, now: number): number {
-    const lifetimeS = get(message, 'LIFETIME') ?? DEFAULT_LIFETIME_S;
-    this.#expiresAt = sentAt + lifetimeS * 1000;
-    this.#refreshAt = Math.max(now, sentAt + lifetimeS * 1000 * REFRESH_AT);
-    return lifetimeS;
-  }
-
   #refresh(timeoutMs: number, now: number): void {
-    this.#refreshAt = undefined;
+    this.#grant.asked();
     this.#ask(about('refresh'), this.#schedule(timeoutMs), now);
   }
 
@@ -283,7 +269,8 @@ export class Allocation implements Machine<AllocationEvent, AllocationAction> {
     this.#answered(asked, 0, '');
     if (asked.request === 'release') return this.#end({ why: 'released' });
     if (asked.request !== 'refresh') return this.#traffic.granted(asked, now);
-    if (this.#granted(message, asked, now) === 0) this.#end({ why: 'lost', code: undefined });
+    if (this.#grant.renew(get(message, 'LIFETIME'), asked.sentAt, now) === 0)
+      this.#end({ why: 'lost', code: undefined });
   }
 
   #failed(asked: Asked, code: number, reason: string, now: number): void {
@@ -301,7 +288,7 @@ export class Allocation implements Machine<AllocationEvent, AllocationAction> {
     if (request === 'release') return this.#end({ why: 'released' });
     // It is gone, with all that hung on it.
     if (code === 437) return this.#end({ why: 'lost', code });
-    if (request === 'refresh') this.#refreshLater(now);
+    if (request === 'refresh') this.#grant.again(now);
     else this.#traffic.refused(asked, code, now);
   }
 
@@ -309,14 +296,8 @@ export class Allocation implements Machine<AllocationEvent, AllocationAction> {
     if (asked.request === 'allocate') return this.#end({ why: 'silent', code, other: this.#other });
     this.#answered(asked, code, '');
     if (asked.request === 'release') this.#end({ why: 'released' });
-    else if (asked.request === 'refresh') this.#refreshLater(now);
+    else if (asked.request === 'refresh') this.#grant.again(now);
     else this.#traffic.unanswered(asked, now);
-  }
-
-  /** The allocation lives on until its time is over. */
-  #refreshLater(now: number): void {
-    const left = (this.#expiresAt ?? now) - now;
-    this.#refreshAt = now + Math.max(REFRESH_PAUSE_MS, left / 2);
   }
 
   #answered({ request, permissions, peer }: Asked, code: number | undefined, reason: string): void {

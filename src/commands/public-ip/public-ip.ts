@@ -32,7 +32,7 @@ async function run(args: Args, context: Context<Change>): Promise<Report<PublicI
   };
   if (watchMs !== undefined) {
     const last = await watch(survey, watchMs, args.exec, context);
-    return finish('partial', conclude(last, true), [finding('interrupted')]);
+    return finish('partial', conclude(last), [finding('interrupted')]);
   }
   const result = await survey();
   const data = conclude(result);

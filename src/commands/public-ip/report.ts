@@ -26,7 +26,7 @@ export interface Change {
   readonly previous: string | null;
 }
 
-export function conclude({ answers, table, best, ipv4, ipv6 }: Survey, watched = false): PublicIp {
+export function conclude({ answers, table, best, ipv4, ipv6 }: Survey): PublicIp {
   const port = answers.find((answer) => answer.address === best?.address && answer.port !== null)?.port ?? null;
   return {
     address: best?.address ?? null,
@@ -36,7 +36,6 @@ export function conclude({ answers, table, best, ipv4, ipv6 }: Survey, watched =
     ipv4: ipv4 ?? null,
     ipv6: ipv6 ?? null,
     table: table.rows(),
-    ...(watched && { watched }),
   };
 }
 
