@@ -5,8 +5,8 @@ import { type RateLimit, SourceLimiter } from '../net/rate-limit.ts';
 /** Generous enough for a household of browsers behind one address, or a detection run. */
 export const DEFAULT_LIMIT: RateLimit = { perSecond: 100, burst: 400 };
 
-/** RESPONSE-PORT aims an answer at a port that did not ask for it, so it gets a narrower allowance. */
-const RESPONSE_PORT_LIMIT: RateLimit = { perSecond: 5, burst: 100 };
+/** RESPONSE-PORT aims an answer at a port that did not ask for it, so it gets a narrower allowance: two who measure lifetimes behind one address. */
+const RESPONSE_PORT_LIMIT: RateLimit = { perSecond: 20, burst: 200 };
 
 /** What happened so far; each datagram adds to `received` and to exactly one of the others. */
 export interface Counters {

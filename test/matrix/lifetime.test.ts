@@ -1,6 +1,9 @@
 /**
  * `lifetime` behind NATs made at random, at 5 % loss each way: no bound is ever wrong, the interval is narrow, and it takes about one lifetime.
  * NAT_TOOL_RUNS sets how many; the whole claim is shown with 10,000.
+ *
+ * What takes longest: talk both ways needs two seconds before its age begins, and six tries half a second, so that a hole of 10 s takes
+ * 1.3 lifetimes at least, and one of 5 s takes 1.6; every twentieth here lives no longer than that.
  */
 import { expect, it } from 'vitest';
 import type { Lifetimes, NatParts } from '../../src/lab/nat-parts.ts';
@@ -108,4 +111,5 @@ it('no wrong bound, in about one lifetime', async () => {
   expect(wrong).toEqual([]);
   expect(quantile(intervals, 0.5)).toBeLessThanOrEqual(0.05);
   expect(quantile(times, 0.5)).toBeLessThanOrEqual(1.06);
+  if (RUNS >= 1000) expect(quantile(times, 0.95)).toBeLessThanOrEqual(1.45);
 });

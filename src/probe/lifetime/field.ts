@@ -110,7 +110,9 @@ export class Field {
   }
 
   close(hole: Hole): void {
-    if (this.#holes.delete(hole)) hole.socket.close();
+    if (!this.#holes.delete(hole)) return;
+    hole.closed = true;
+    hole.socket.close();
   }
 
   closeAll(): void {

@@ -8,8 +8,13 @@ const ROUND_S = [
 /** Those that are met most: RFC 4787's 120 and 300, Linux's 30, 120 and 180, and whole minutes. */
 const COMMON_S: readonly number[] = [30, 60, 120, 180, 300];
 
-/** How much later the age after one is at most. */
+/** How much later the age after one is at most: where what comes on top of the age itself weighs more, less. */
 const WIDEST_RATIO = 1.2;
+const NARROWEST_RATIO = 1.06;
+const ON_TOP_MS = 3_600;
+const widestAfter = (ageMs: number): number =>
+  ageMs < LEAST_FINE_MS ? WIDEST_RATIO : Math.min(WIDEST_RATIO, Math.max(NARROWEST_RATIO, 1.25 - ON_TOP_MS / ageMs));
+const LEAST_FINE_MS = 11_000;
 /** The first age that is tried on purpose, soon after the first look. */
 const FIRST_MS = 3_000;
 /** A NAT that looks at its table once a second is this late. */
@@ -41,9 +46,10 @@ export function fullGrid(maxMs: number): Point[] {
   });
 }
 
-/** Ages between two, so that none is more than {@link WIDEST_RATIO} times the one before. */
+/** Ages between two, so that none is much more than {@link widestAfter} times the one before. */
 function between(from: number, to: number): Point[] {
-  const steps = Math.ceil(Math.log(to / from) / Math.log(WIDEST_RATIO) - 0.1);
+  const ratio = widestAfter(from);
+  const steps = Math.ceil(Math.log(to / from) / Math.log(ratio) - 0.1);
   return Array.from({ length: Math.max(0, steps - 1) }, (_, i) => ({
     ageMs: from * (to / from) ** ((i + 1) / steps),
     weight: 1,

@@ -17,6 +17,8 @@ export class Hole {
   latest = Number.NaN;
   /** Something reached it that was not sent by us: nobody knows any more when it was refreshed. */
   spoiled = false;
+  /** Nothing can be heard by it any more. */
+  closed = false;
   readonly #remote: Endpoint;
   readonly #notify: () => void;
   readonly #awaited = new Map<string, Heard>();

@@ -2,8 +2,8 @@
 import { scope, Waits } from '../../net/wait.ts';
 import type { Hole } from './hole.ts';
 import { openLate } from './opening.ts';
-import { Kept, refreshEveryMs, refreshes, type Refreshed } from './refreshing.ts';
-import type { AgeSeries, Terms } from './series.ts';
+import { isOver, Kept, refreshEveryMs, refreshes, type Refreshed } from './refreshing.ts';
+import type { Beside, AgeSeries, Terms } from './series.ts';
 import { talkFor, talkOn } from './talk.ts';
 
 /** Holes that show which direction refreshes, in turn outbound and inbound. */
@@ -21,7 +21,7 @@ export async function runOnePacket(
   series: AgeSeries,
   holes: readonly Hole[],
   late: readonly number[],
-  terms: Terms,
+  terms: Beside,
 ): Promise<void> {
   const { field } = terms;
   const bounds = scope(field.env.clock, terms.signal);
@@ -50,7 +50,7 @@ export async function runBothWays(
   holes: readonly Hole[],
   late: readonly number[],
   facts: Refreshed[],
-  terms: Terms,
+  terms: Beside,
 ): Promise<void> {
   const { field, signal } = terms;
   const own = [...holes];
@@ -95,7 +95,7 @@ async function keepSome(
     return one;
   });
   const ended = (within: AbortSignal): Promise<boolean> =>
-    field.gate.wait(() => series.end !== undefined, Number.MAX_SAFE_INTEGER, within);
+    field.gate.wait(() => isOver(series), Number.MAX_SAFE_INTEGER, within);
   await Promise.all(
     kept.map((one, i) =>
       waits.run(async (within) => {

@@ -61,8 +61,10 @@ export interface LifetimeFacts {
 const MOST_MAPPINGS = 128;
 /** Of each kind, beyond those for the ages. */
 const BESIDES = 3;
-/** Of all openings so many are lost, at most, and made anew. */
-const LOST_SHARE = 0.1;
+/** Of openings that cannot be repeated on the same socket so many are lost, at most, and made anew. */
+const LOST_SHARE = 0.15;
+/** After one packet holes live no longer than after talk, and are tried when those of the other kind are gone: for them fewer ages will do. */
+const COARSE_SHARE = 0.42;
 
 /**
  * Measures how long holes stay open (RFC 4787 §4.3): after one packet, and after talk both ways for more than 2 s; and which direction refreshes
@@ -164,22 +166,28 @@ async function measure(
     onProgress?.(facts);
   };
   try {
-    if (sameEndpoint(mapped, local) && (await reachesUnused(field, control, local.address, signal))) {
+    const unused = sameEndpoint(mapped, local)
+      ? reachesUnused(field, control, local.address, signal)
+      : Promise.resolve(false);
+    const grid = fullGrid(maxMs);
+    const late = reservesUpTo(maxMs);
+    const room = mostMappings - field.mappings - 2 * late.length - KEPT;
+    const coarse = Math.floor(Math.min(grid.length + BESIDES, room * COARSE_SHARE) * (1 - LOST_SHARE));
+    const fine = Math.min(grid.length + BESIDES, room - Math.ceil(coarse / (1 - LOST_SHARE)));
+    const wanted = { 'one-packet': coarse, 'both-ways': fine + late.length + KEPT };
+    const opening = openHoles(field, wanted, mostMappings - late.length, signal);
+    opening.catch(() => {});
+    if (await unused) {
       facts.unfiltered = true;
       return;
     }
-    const grid = fullGrid(maxMs);
-    const late = reservesUpTo(maxMs);
-    const room = Math.floor((mostMappings - field.mappings) * (1 - LOST_SHARE)) - 2 * late.length - KEPT;
-    const perKind = Math.min(grid.length + BESIDES, Math.floor(room / 2));
-    const wanted = { 'one-packet': perKind, 'both-ways': perKind + late.length + KEPT };
-    const opened = await openHoles(field, wanted, mostMappings - late.length, signal);
+    const opened = await opening;
     facts.opened = opened;
     changed();
     const terms = { field, control, grid, changed, signal };
     await Promise.all([
-      runOnePacket(one, opened.holes['one-packet'], opened.limited ? [] : late, terms),
-      runBothWays(both, opened.holes['both-ways'], late, facts.refreshed, terms),
+      runOnePacket(one, opened.holes['one-packet'], opened.limited ? [] : late, { ...terms, other: both }),
+      runBothWays(both, opened.holes['both-ways'], late, facts.refreshed, { ...terms, other: one }),
     ]);
   } finally {
     bounds.abort();

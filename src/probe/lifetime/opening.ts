@@ -11,7 +11,7 @@ const WAVES_MS = 1_800;
 /** Loss does not explain so many without an answer: a share of a wave, and of a few more that are tried for certainty. */
 const MANY = 0.35;
 const FEW_MORE = 8;
-const BLOCK = 16;
+const BLOCKS: Readonly<Record<After, number>> = { 'both-ways': 16, 'one-packet': 12 };
 /** A reserve is tried so often. */
 const LATE_TRIES = 3;
 
@@ -36,14 +36,20 @@ export async function openHoles(
   const kinds = Object.keys(holes) as After[];
   let [asked, unanswered, elsewhere, limited] = [0, 0, 0, false];
   const until = field.env.clock.now() + WAVES_MS;
+  let again: Hole[] = [];
   for (let few = false; field.env.clock.now() < until; ) {
-    const missing = inTurn(kinds.map((kind) => Array<After>(wanted[kind] - holes[kind].length).fill(kind)));
-    const wave = await openWave(field, missing.slice(0, few ? FEW_MORE : most - field.mappings), signal);
+    const lacks = (kind: After): number =>
+      Math.max(0, wanted[kind] - holes[kind].length - (kind === 'both-ways' ? again.length : 0));
+    const missing = inTurn(kinds.map((kind) => [kind, lacks(kind)]));
+    const wave = await openWave(field, missing.slice(0, few ? FEW_MORE : most - field.mappings), signal, again);
+    again = [];
     if (wave.length === 0) break;
     asked += wave.length;
     let silent = 0;
     for (const { kind, hole, call } of wave) {
-      if (settle(field, { hole, call })) holes[kind].push(hole);
+      // Talk may begin with what is said again.
+      if (kind === 'both-ways' && call.heardAt === undefined) again.push(hole);
+      else if (settle(field, { hole, call })) holes[kind].push(hole);
       if (call.heardAt === undefined) silent++;
       else if (hole.mapped && !field.outside.reaches(hole.mapped)) elsewhere++;
     }
@@ -52,33 +58,45 @@ export async function openHoles(
     const plain = wave.filter(({ kind }) => kind === 'both-ways');
     if (plain.length < FEW_MORE / 2) continue;
     limited = plain.filter(({ call }) => call.heardAt === undefined).length > MANY * plain.length;
+    if (limited) for (const hole of again.splice(0)) field.close(hole);
     if (few && limited) break;
     few = limited;
   }
+  for (const hole of again) field.close(hole);
   return { holes, asked, unanswered, elsewhere, limited };
 }
 
 /** By blocks: a limit leaves some of each, and those that need longest begin first. */
-function inTurn(lists: readonly (readonly After[])[]): After[] {
-  const blocks = Math.max(0, ...lists.map(({ length }) => Math.ceil(length / BLOCK)));
-  return Array.from({ length: blocks }, (_, i) => lists.map((list) => list.slice(i * BLOCK, (i + 1) * BLOCK))).flat(2);
+function inTurn(counts: readonly (readonly [After, number])[]): After[] {
+  const blocks = Math.max(0, ...counts.map(([kind, count]) => Math.ceil(count / BLOCKS[kind])));
+  return Array.from({ length: blocks }, (_, i) =>
+    counts.map(([kind, count]) =>
+      Array<After>(Math.max(0, Math.min(BLOCKS[kind], count - i * BLOCKS[kind]))).fill(kind),
+    ),
+  ).flat(2);
 }
 
 async function openWave(
   field: Field,
   kinds: readonly After[],
   signal: AbortSignal,
+  again: readonly Hole[] = [],
 ): Promise<{ kind: After; hole: Hole; call: Call }[]> {
   const wave: { kind: After; hole: Hole; call: Call }[] = [];
   const { clock } = field.env;
   const start = clock.now();
-  for (const kind of kinds) {
+  const paced = async (kind: After, of: () => Hole | Promise<Hole>): Promise<void> => {
     const wait = start + wave.length * PACE_MS - clock.now();
     if (wait > 0) await sleep(clock, wait, signal);
-    const hole = await field.open(signal);
-    field.mappings++;
+    const hole = await of();
     wave.push({ kind, hole, call: field.call(hole, kind === 'both-ways') });
-  }
+  };
+  for (const hole of again) await paced('both-ways', () => hole);
+  for (const kind of kinds)
+    await paced(kind, () => {
+      field.mappings++;
+      return field.open(signal);
+    });
   await field.gate.wait(() => wave.every(({ call }) => call.heardAt !== undefined), field.answerMs, signal);
   return wave;
 }

@@ -45,6 +45,9 @@ export function refreshes(
   return yes === no ? 'unknown' : yes ? 'yes' : 'no';
 }
 
+/** Holes left alone are gone, or seem to be: then is the time to look at those that were kept. */
+export const isOver = ({ end, silentMs }: AgeSeries): boolean => end !== undefined || silentMs !== undefined;
+
 /** One hole that is kept. */
 export class Kept {
   readonly facts: Refreshed;
@@ -67,7 +70,7 @@ export class Kept {
 
   /** Packets from outside, until the series has ended or it is gone. Rejects with the signal's reason. */
   async knockOn(signal: AbortSignal): Promise<void> {
-    const ended = (): boolean => this.#series.end !== undefined;
+    const ended = (): boolean => isOver(this.#series);
     while (this.facts.goneMs === undefined) {
       if (await this.#field.gate.wait(ended, refreshEveryMs([this.#series]), signal)) return;
       await this.#look(signal);
@@ -85,16 +88,16 @@ export class Kept {
   async callOn(signal: AbortSignal): Promise<void> {
     const { gate, env } = this.#field;
     const series = this.#series;
-    for (let proven = 0; series.end === undefined; proven = series.aliveMs) {
-      await gate.wait(() => series.end !== undefined || series.aliveMs > proven, LONGEST_MS, signal);
+    for (let proven = 0; !isOver(series); proven = series.aliveMs) {
+      await gate.wait(() => isOver(series) || series.aliveMs > proven, LONGEST_MS, signal);
       const ageMs = env.clock.now() + this.#field.roundTripMs - this.#quiet.earliest;
-      if (series.end === undefined && ageMs < series.aliveMs) await this.#call(signal);
+      if (!isOver(series) && ageMs < series.aliveMs) await this.#call(signal);
     }
   }
 
   /** Tries it when it is as old as those that were found to be gone. */
   async lastLook(signal: AbortSignal): Promise<void> {
-    const { deadMs } = this.#series;
+    const { deadMs = this.#series.silentMs } = this.#series;
     if (deadMs === undefined || this.facts.goneMs !== undefined) return;
     const { clock } = this.#field.env;
     await sleep(clock, Math.max(0, this.#quiet.latest + deadMs + MARGIN_MS - clock.now()), signal);

@@ -1,6 +1,5 @@
 /** One kind of hole at all ages: each age has a hole of its own, which is tried once, since whatever comes in may refresh it. */
 import { most } from '../../net/extremes.ts';
-import { sleep } from '../../net/wait.ts';
 import type { Field } from './field.ts';
 import { type Point, thinned } from './grid.ts';
 import type { Hole } from './hole.ts';
@@ -30,16 +29,35 @@ export interface Terms {
   readonly signal: AbortSignal;
 }
 
-/** Beyond the holes that the ages need: one for an accident. */
-const SPARE_HOLES = 1;
+/** A series that goes by another one, too. */
+export interface Beside extends Terms {
+  /** Where its holes are suspected to be gone, one of these is tried at once: most NATs have one timer for both. */
+  readonly other?: AgeSeries | undefined;
+}
+
+/** Beyond the holes that the ages need: one for an accident, and one for a look out of turn. */
+const SPARE_HOLES = 2;
 /** A point that has come nearer than this is too late. */
 const LATE_MS = 50;
+/** A look that is due within this is not made earlier. */
+const EARLY_MS = 400;
+/** Suspicions of the other series that are heeded: some come from loss. */
+const MOST_CALLED = 3;
 /** Looks that may fail before there was one that did not. */
 const FIRST_LOOKS = 3;
 const REFRESHES = 3;
 /** Of the age that is proven, the part after which a sentinel is used again; and how long that may take. */
 const RENEW_AT = 0.6;
 const RENEW_TAKES_MS = 1_500;
+
+/** The NAT has lost what it knew of the holes of this kind: those of the other kind may be younger than they seem. */
+const forgotten = (other: AgeSeries | undefined): boolean => other?.end === 'state-lost' || other?.end === 'vanished';
+
+/** A hole that was open, and was used since. */
+interface Sentinel {
+  readonly hole: Hole;
+  readonly since: number;
+}
 
 export class AgeSeries {
   readonly after: After;
@@ -49,7 +67,19 @@ export class AgeSeries {
   /** Holes it began with. */
   holes = 0;
   end: SeriesEnd | undefined;
-  #sentinel: { readonly hole: Hole; readonly since: number } | undefined;
+  /** A hole does not answer: those of the other kind may be gone as well. */
+  suspected = false;
+  /** The age at which the latest was silent, whether or not it turns out that this is the rule, ms. */
+  silentMs: number | undefined;
+  #sentinel: Sentinel | undefined;
+  /** The one before: should the NAT lose all that it knows just when the latest is used, this one tells. */
+  #former: Sentinel | undefined;
+  /** How often it was tried out of turn, because of the other series. */
+  #called = 0;
+  /** When a hole that nobody had touched since the beginning was last seen open, and when it was last looked for; on the clock's scale. */
+  #soundUntil = Number.NEGATIVE_INFINITY;
+  #lookedAt = Number.NEGATIVE_INFINITY;
+  #heeded = false;
 
   constructor(after: After) {
     this.after = after;
@@ -87,7 +117,7 @@ export class AgeSeries {
   }
 
   /** `holes` of any order; closes them as they are used up. Rejects with the signal's reason. */
-  async run(holes: readonly Hole[], terms: Terms): Promise<void> {
+  async run(holes: readonly Hole[], terms: Beside): Promise<void> {
     // The oldest first: a full table would have pushed it out before all others.
     const left = [...holes].sort((a, b) => a.openedAt - b.openedAt);
     this.holes = left.length;
@@ -98,6 +128,7 @@ export class AgeSeries {
       if (this.end === undefined) await this.#ages(left, terms);
     } finally {
       for (const hole of [...holes, ...this.reserves]) if (hole !== this.#sentinel?.hole) terms.field.close(hole);
+      this.#former = undefined;
       terms.changed();
     }
   }
@@ -110,7 +141,7 @@ export class AgeSeries {
     this.end = 'vanished';
   }
 
-  async #ages(left: Hole[], terms: Terms): Promise<void> {
+  async #ages(left: Hole[], terms: Beside): Promise<void> {
     const { field, control, grid } = terms;
     const { clock } = field.env;
     const age = most(
@@ -121,7 +152,8 @@ export class AgeSeries {
       grid.filter((ageMs) => ageMs.ageMs > age + LATE_MS),
       left.length - SPARE_HOLES,
     );
-    for (const { ageMs } of points) {
+    while (points.length > 0) {
+      const { ageMs } = points.shift() as Point;
       let hole = left.shift();
       while (hole && !field.isReachable(hole)) hole = left.shift();
       if (!hole) return void (this.end = 'exhausted');
@@ -130,13 +162,19 @@ export class AgeSeries {
         left.unshift(hole);
         continue;
       }
-      await this.#sleep(clock.now() + wait, terms);
+      if (await this.#sleep(clock.now() + wait, terms)) points.unshift({ ageMs, weight: 1 });
       if (this.end !== undefined) return;
-      const sentinel =
-        this.#sentinel && clock.now() - this.#sentinel.since < this.aliveMs ? this.#sentinel.hole : undefined;
+      const theirs = terms.other ? terms.other.#sentinelsAt(clock.now()) : [];
+      const sentinels = [...this.#sentinelsAt(clock.now()), ...theirs.filter((each) => this.knewAt(each.earliest))];
       const witness = left.find((each) => field.isReachable(each));
       const reserves = this.reserves.filter((each) => field.isReachable(each));
-      const trial = await this.#try(hole, { control, witness, sentinel, reserves }, terms);
+      const onStage: Company['onStage'] = (stage) => this.#stage(stage, hole, terms);
+      const trial = await this.#try(hole, { control, witness, sentinels, reserves, onStage }, terms);
+      if (trial.outcome !== 'silent') this.suspected = false;
+      // When the NAT forgets while the two talk, what is then left is no talk.
+      if (forgotten(terms.other) || (this.after === 'both-ways' && terms.other?.knewAt(hole.earliest) === false))
+        this.end = 'state-lost';
+      if (this.end !== undefined) return;
       if (trial.outcome === 'silent' && trial.certified) this.end = 'dead';
       if (trial.outcome === 'state-lost') this.end = 'state-lost';
       if (this.end !== undefined) return;
@@ -148,25 +186,68 @@ export class AgeSeries {
     this.end = this.tried.at(-1)?.outcome === 'alive' ? 'outlived' : 'untold';
   }
 
-  /** Sleeps; where that is long for the sentinel, it is seen to be open meanwhile, and used again. */
-  async #sleep(until: number, { field, control, signal }: Terms): Promise<void> {
+  /**
+   * Sleeps; where that is long for the sentinels, they are seen to be open meanwhile, and used again. True where it ends early, because of the
+   * other series.
+   */
+  async #sleep(until: number, { field, control, other, signal }: Beside): Promise<boolean> {
     const { clock } = field.env;
+    const isCalled = (): boolean =>
+      other?.suspected === true &&
+      !this.#heeded &&
+      this.#called < MOST_CALLED &&
+      clock.now() < until - EARLY_MS &&
+      this.aliveMs > 0;
+    const rest = async (to: number): Promise<boolean> => {
+      if (other?.suspected !== true) this.#heeded = false;
+      const early = await field.gate.wait(isCalled, Math.max(0, to - clock.now()), signal);
+      if (early) {
+        this.#called++;
+        this.#heeded = true;
+      }
+      return early;
+    };
     for (;;) {
-      const due = this.#sentinel ? this.#sentinel.since + RENEW_AT * this.aliveMs : Number.POSITIVE_INFINITY;
-      await sleep(clock, Math.max(0, Math.min(until, due) - clock.now()), signal);
-      if (!this.#sentinel || until - due < RENEW_TAKES_MS)
-        return sleep(clock, Math.max(0, until - clock.now()), signal);
-      const { hole } = this.#sentinel;
+      const older = this.#former ?? this.#sentinel;
+      const due = older ? older.since + RENEW_AT * this.aliveMs : Number.POSITIVE_INFINITY;
+      if (await rest(Math.min(until, due))) return true;
+      if (!older || until - due < Math.min(RENEW_TAKES_MS, (1 - RENEW_AT) * this.aliveMs)) return rest(until);
+      const { hole } = older;
       const { outcome } = await tryHole(field, hole, { control }, signal);
-      if (outcome === 'silent') return void (this.end = 'state-lost');
-      this.#sentinel = undefined;
+      if (outcome === 'silent' && clock.now() - older.since < this.aliveMs) {
+        this.end = 'state-lost';
+        return false;
+      }
+      if (older === this.#former) this.#former = undefined;
+      else this.#sentinel = undefined;
       if (outcome === 'alive') await this.#keep(hole, field, signal);
+      else field.close(hole);
     }
+  }
+
+  /** Whether the NAT still knew then what it was told at the beginning; undefined where nobody has looked since. */
+  knewAt(at: number): boolean | undefined {
+    return this.#soundUntil >= at ? true : this.#lookedAt > at ? false : undefined;
+  }
+
+  /** Those that must be open. */
+  #sentinelsAt(now: number): Hole[] {
+    return [this.#sentinel, this.#former].flatMap((each) =>
+      each && now - each.since < this.aliveMs ? [each.hole] : [],
+    );
+  }
+
+  #stage(stage: 'suspected' | 'silent', hole: Hole, { field, changed }: Terms): void {
+    if (stage === 'suspected') this.suspected = true;
+    else this.silentMs = field.env.clock.now() - hole.earliest;
+    changed();
   }
 
   async #try(hole: Hole, company: Company, { field, changed, signal }: Terms): Promise<Trial> {
     const trial = await tryHole(field, hole, company, signal);
     const { certified } = trial;
+    if (trial.outcome !== 'void') this.#lookedAt = trial.from;
+    if (trial.outcome === 'alive') this.#soundUntil = trial.from;
     for (const each of [...(certified ? trial.reserves : []), { ...trial, hole }]) {
       const { outcome, from, to } = each;
       const { latest, earliest } = each.hole;
@@ -183,8 +264,12 @@ export class AgeSeries {
     for (let i = 0; i < REFRESHES; i++) {
       const call = field.call(hole, true);
       if (!(await field.gate.wait(() => call.heardAt !== undefined, field.answerMs, signal))) continue;
-      if (this.#sentinel && this.#sentinel.hole !== hole) field.close(this.#sentinel.hole);
-      if (call.mapped) hole.mapped = call.mapped;
+      // It has ended just now, and is another one.
+      if (call.mapped && call.mapped.port !== hole.mapped?.port) break;
+      if (this.#sentinel && this.#sentinel.hole !== hole) {
+        if (this.#former && this.#former.hole !== hole) field.close(this.#former.hole);
+        this.#former = this.#sentinel;
+      }
       this.#sentinel = { hole, since: call.sentAt };
       return;
     }

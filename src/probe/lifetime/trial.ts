@@ -12,11 +12,14 @@ const TRIES = 6;
 const WITNESS_TRIES = 3;
 /** Of a reserve, which has no witness. */
 const RESERVE_TRIES = 7;
-const EVERY_MS = 150;
-/** Nobody was heard for so many tries: the network is away, and is asked less often. */
-const PATIENT_AFTER = 16;
+/** Between tries: half of a round trip, so that the third has had its time when others are asked too. */
+const [LEAST_EVERY_MS, MOST_EVERY_MS] = [100, 240];
+/** After so many tries without the control, or so many in all, the network is away, or the server has had enough, and is asked less often. */
+const PATIENT_AFTER = { missed: 5, tries: 16 } as const;
 const PATIENT_MS = 500;
-const MOST_TRIES = 64;
+const MOST_TRIES = 40;
+/** Of one alone nobody knows whether the NAT lost all that it knew just before it was used. */
+const LEAST_SENTINELS = 2;
 /** Only a hole that stays silent is worth more packets than its own. */
 const COMPANY_FROM = 3;
 
@@ -25,10 +28,12 @@ export interface Company {
   readonly control: Hole;
   /** One of the same kind and age: when it is open, this one's silence is not the NAT's rule. */
   readonly witness?: Hole | undefined;
-  /** One that was used so recently that it must be open: when it is silent too, the NAT has lost what it knew. */
-  readonly sentinel?: Hole | undefined;
+  /** Those that were used so recently that they must be open: when one is silent too, the NAT has lost what it knew. */
+  readonly sentinels?: readonly Hole[] | undefined;
   /** Younger ones of the same kind, which narrow the bounds down. */
   readonly reserves?: readonly Hole[] | undefined;
+  /** It did not answer soon; and then, it has been silent for as many tries as it takes, whatever the others tell. */
+  readonly onStage?: ((stage: 'suspected' | 'silent') => void) | undefined;
 }
 
 /** When packets were sent that were answered by one, or by none; on the clock's scale. */
@@ -42,7 +47,7 @@ interface Span {
 /** `odd`: silent, but the witness was not. `void`: nothing can be said. */
 export interface Trial extends Span {
   readonly outcome: 'alive' | 'silent' | 'odd' | 'state-lost' | 'void';
-  /** Of a silence: the sentinel was heard, and no witness spoke against it. */
+  /** Of a silence: the sentinels were heard, and no witness spoke against it. */
   readonly certified: boolean;
   /** Packets were sent to witness and reserves too, which may have refreshed them. */
   readonly inCompany: boolean;
@@ -86,9 +91,10 @@ export async function tryHole(field: Field, hole: Hole, company: Company, signal
   const { clock } = field.env;
   const own = new Tries(hole);
   const witness = company.witness && new Tries(company.witness);
-  const sentinel = company.sentinel && new Tries(company.sentinel);
+  const watched = (company.sentinels ?? []).map((each) => new Tries(each));
   const reserves = (company.reserves ?? []).map((each) => new Tries(each));
   const from = clock.now();
+  const controls: Knock[] = [];
   let inCompany = false;
   const ended = (outcome: Trial['outcome'], certified = false): Trial => ({
     outcome,
@@ -102,26 +108,40 @@ export async function tryHole(field: Field, hole: Hole, company: Company, signal
     }),
     ...(own.until(TRIES) ?? { from, to: clock.now() }),
   });
+  let told: 'suspected' | 'silent' | undefined;
+  const tell = (stage: 'suspected' | 'silent'): void => {
+    if (told !== stage) company.onStage?.(stage);
+    told = stage;
+  };
+  const everyMs = Math.min(MOST_EVERY_MS, Math.max(LEAST_EVERY_MS, field.roundTripMs / 2));
   for (let i = 0; i < MOST_TRIES; i++) {
     // The control comes last: where a limit was reached on the way, it is the first that does not come in.
     const beside: { control: Knock | undefined } = { control: undefined };
     if (!own.until(TRIES)) own.add(field, beside);
     if (i >= COMPANY_FROM) {
+      if (!inCompany) tell('suspected');
       inCompany = true;
       witness?.add(field, beside);
-      for (const each of [sentinel, ...reserves]) if (each && !each.heard) each.add(field, beside);
+      for (const each of [...watched, ...reserves]) if (!each.heard && !each.hole.closed) each.add(field, beside);
     }
     beside.control = field.knock(company.control);
-    await field.gate.wait(() => own.heard, i < PATIENT_AFTER ? EVERY_MS : PATIENT_MS, signal);
+    controls.push(beside.control);
+    const missed = controls.filter(({ heardAt }) => heardAt === undefined).length;
+    const isPatient = i >= PATIENT_AFTER.tries || missed > PATIENT_AFTER.missed;
+    await field.gate.wait(() => own.heard, isPatient ? PATIENT_MS : everyMs, signal);
     if (hole.spoiled || field.clocksParted) return ended('void');
     if (own.heard) return ended('alive');
     if (!own.until(TRIES)) continue;
+    tell('silent');
     if (witness?.heard) return ended('odd');
     if (witness && witness.counted < WITNESS_TRIES) continue;
-    if (!sentinel) return ended('silent');
-    if (!sentinel.heard && sentinel.counted >= TRIES) return ended('state-lost');
+    // One of the other kind may have been replaced meanwhile.
+    const sentinels = watched.filter(({ hole: { closed }, heard }) => heard || !closed);
+    if (sentinels.some((each) => !each.heard && each.counted >= TRIES)) return ended('state-lost');
     const open = reserves.some((each) => !each.heard && !each.hole.spoiled && !each.until(RESERVE_TRIES));
-    if (sentinel.heard && !open) return ended('silent', true);
+    if (sentinels.some(({ heard }) => !heard)) continue;
+    if (sentinels.length < LEAST_SENTINELS) return ended('silent');
+    if (!open) return ended('silent', true);
   }
   return ended('void');
 }
