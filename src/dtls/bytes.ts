@@ -17,7 +17,9 @@ export class Reader {
 
   /** A number of 1 to 6 bytes. */
   number(size: number): number {
-    return this.bytes(size).reduce((value, byte) => value * 256 + byte, 0);
+    let value = 0;
+    for (const byte of this.bytes(size)) value = value * 256 + byte;
+    return value;
   }
 
   /** A view, no copy. */
@@ -56,8 +58,9 @@ export const u16s = (...values: readonly number[]): Uint8Array => joined(values.
 
 /** Those that a vector of 16-bit numbers has. */
 export function readU16s(bytes: Uint8Array): number[] {
-  const reader = new Reader(bytes);
+  if (bytes.length % 2 !== 0) throw new DtlsError('malformed', `${bytes.length} bytes of numbers that have two each`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const values: number[] = [];
-  while (reader.left > 0) values.push(reader.number(2));
+  for (let at = 0; at < bytes.length; at += 2) values.push(view.getUint16(at));
   return values;
 }

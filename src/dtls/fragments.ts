@@ -3,7 +3,7 @@ import { joined } from '../net/bytes.ts';
 import { number } from './bytes.ts';
 
 /** Of a handshake message or fragment. */
-const MESSAGE_HEADER = 12;
+export const MESSAGE_HEADER = 12;
 /** Bytes of the longest message that is put together: certificates of a chain, if need be. */
 const MOST_BYTES = 1 << 14;
 /** Messages that are put together at a time: a flight has six at most. */

@@ -83,7 +83,7 @@ export function parseDescription(text: string): ParsedDescription {
 
 function numberOf(text: string | undefined, otherwise: number, most: number): number {
   if (text === undefined) return otherwise;
-  const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.POSITIVE_INFINITY;
+  const number = /^\d{1,16}$/.test(text) ? Number(text) : Number.POSITIVE_INFINITY;
   if (number > most) throw new SdpError('malformed', `a number in the SDP that is none, or more than ${most}`);
   return number;
 }

@@ -2,6 +2,10 @@ import { describe, expect, it } from 'vitest';
 import type { DtlsOptions } from '../../src/dtls/api.ts';
 import { DtlsError, type DtlsErrorKind } from '../../src/dtls/error.ts';
 import { seededRandom } from '../../src/lab/random.ts';
+import { GOLDEN, optionsOf, record, renew, sealer } from './recorded.ts';
+import { DtlsConnection } from '../../src/dtls/connection.ts';
+import { encodeMessage } from '../../src/dtls/fragments.ts';
+import { CONTENT } from '../../src/dtls/record.ts';
 import { ALICE, connect, type End, isUp, type Pair, pair, start } from './link.ts';
 
 const failure = ({ last }: End): DtlsErrorKind | undefined => (last?.kind === 'failed' ? last.error.kind : undefined);
@@ -211,6 +215,72 @@ describe('once connected', () => {
     expect(losses).toBeLessThanOrEqual(0);
   });
 });
+
+describe('a handshake with fixed randomness', () => {
+  const recorded = record();
+  if (process.env['UPDATE_TRANSCRIPTS'] === '1') renew(recorded);
+  const { datagrams } = recorded;
+
+  it('is the same on the wire, byte for byte', () => {
+    const hex = (list: readonly Uint8Array[]): string[] => list.map((each) => Buffer.from(each).toString('hex'));
+    expect({ client: hex(datagrams.client), server: hex(datagrams.server) }).toEqual(GOLDEN.datagrams);
+  });
+
+  /** One side, up to where it is connected. */
+  const alone = (role: 'client' | 'server'): DtlsConnection => {
+    const connection = new DtlsConnection(optionsOf(role));
+    connection.handle({ kind: 'start' }, 0);
+    for (const data of datagrams[role === 'client' ? 'server' : 'client'])
+      connection.handle({ kind: 'datagram', data }, 0);
+    expect(connection.state).toBe('connected');
+    return connection;
+  };
+
+  it('is not begun anew: who asks is told no, eight times', () => {
+    for (const role of ['client', 'server'] as const) {
+      const connection = alone(role);
+      const seal = sealer(recorded, role === 'client' ? 'server' : 'client');
+      const hello = encodeMessage({ type: role === 'client' ? 0 : 1, sequence: 9, body: new Uint8Array() });
+      const answers = Array.from({ length: 20 }, () =>
+        connection.handle({ kind: 'datagram', data: seal(CONTENT.handshake, hello) }, 0),
+      ).flat();
+      expect([answers.length, connection.state]).toEqual([8, 'connected']);
+      // An alert, sealed: no renegotiation is a warning.
+      expect(answers.every((each) => each.kind === 'transmit' && each.data[0] === CONTENT.alert)).toBe(true);
+    }
+  });
+
+  it('is ended by a sealed alert, and by no other', () => {
+    const seal = sealer(recorded, 'client');
+    const server = alone('server');
+    expect(server.handle({ kind: 'datagram', data: seal(CONTENT.alert, Uint8Array.of(1, 90)) }, 0)).toEqual([]);
+    expect(server.handle({ kind: 'datagram', data: seal(CONTENT.alert, Uint8Array.of(2, 80)) }, 0)).toMatchObject([
+      { kind: 'failed', error: { kind: 'alert', alert: 80 } },
+    ]);
+  });
+
+  it('comes to its end in whatever order its records arrive', () => {
+    for (const role of ['client', 'server'] as const) {
+      const connection = new DtlsConnection(optionsOf(role));
+      connection.handle({ kind: 'start' }, 0);
+      const records = datagrams[role === 'client' ? 'server' : 'client'].flatMap((datagram) => splitRecords(datagram));
+      const [first, ...rest] = role === 'client' ? [undefined, ...records] : records;
+      if (first) connection.handle({ kind: 'datagram', data: first }, 0);
+      for (const data of rest.reverse()) connection.handle({ kind: 'datagram', data: data as Uint8Array }, 0);
+      expect([role, connection.state]).toEqual([role, 'connected']);
+    }
+  });
+});
+
+function splitRecords(datagram: Uint8Array): Uint8Array[] {
+  const records: Uint8Array[] = [];
+  for (let at = 0; at < datagram.length; ) {
+    const end = at + 13 + (((datagram[at + 11] as number) << 8) | (datagram[at + 12] as number));
+    records.push(datagram.subarray(at, end));
+    at = end;
+  }
+  return records;
+}
 
 it('errors are typed', () => {
   expect(new DtlsError('alert', 'x', 40)).toMatchObject({ name: 'DtlsError', kind: 'alert', alert: 40 });

@@ -8,7 +8,7 @@ import { World } from '../sctp/link.ts';
 const DAY = new Date('2026-11-27T12:00:00Z');
 /** Two that are always the same. */
 export const ALICE = newIdentity(seededRandom(1, 'alice'), DAY);
-const BOB = newIdentity(seededRandom(2, 'bob'), DAY);
+export const BOB = newIdentity(seededRandom(2, 'bob'), DAY);
 
 export interface Way {
   delayMs: number;

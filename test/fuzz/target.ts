@@ -10,6 +10,8 @@ export interface Target {
   readonly words?: readonly string[];
   /** True where the input was taken, false where it was refused as it should be. Throws whatever is wrong, broken promises included. */
   run(input: Uint8Array): boolean | Promise<boolean>;
+  /** How many times slower than others: long campaigns have as many times fewer inputs. 1 when absent. */
+  readonly cost?: number;
   /** Hostile inputs of about so many bytes (to 65,535), whose cost must be linear in that. */
   readonly large?: (size: number) => readonly Uint8Array[];
 }

@@ -14,7 +14,7 @@ describe.each(targets.map((target) => [target.name, target] as const))('%s', (_,
   it('survives', async () => {
     const started = performance.now();
     try {
-      const counts = await campaign(target, seed, count);
+      const counts = await campaign(target, seed, Math.ceil(count / (target.cost ?? 1)));
       const seconds = Math.round((performance.now() - started) / 100) / 10;
       process.stdout.write(`${JSON.stringify({ target: target.name, seed, ...counts, seconds })}\n`);
     } catch (error) {

@@ -1,5 +1,6 @@
 import type { Target } from '../target.ts';
 import * as brokers from './brokers.ts';
+import * as dtls from './dtls.ts';
 import * as machines from './machines.ts';
 import * as packets from './packets.ts';
 import * as portmap from './portmap.ts';
@@ -9,6 +10,7 @@ import * as associations from './sctp.ts';
 import * as texts from './text.ts';
 import * as turn from './turn.ts';
 import * as turnClient from './turn-client.ts';
+import * as webrtc from './webrtc.ts';
 
 export const TARGETS: readonly Target[] = [
   brokers,
@@ -18,7 +20,9 @@ export const TARGETS: readonly Target[] = [
   packets,
   portmap,
   associations,
+  dtls,
   texts,
   turn,
   turnClient,
+  webrtc,
 ].flatMap((each) => Object.values(each));
