@@ -3,21 +3,13 @@
  * One table: a kind is its parameters and its one text, so a kind without words does not compile.
  */
 import { isRefusedOnTheWay } from '../net/error-words.ts';
-import { LOGIN_VARIABLES, LOGIN_WORDS, type LoginFault, loginOf } from './login.ts';
+import { CONNECT_TEXTS } from './connect-texts.ts';
+import { SERVER_TEXTS } from './server-texts.ts';
 import { TURN_TEXTS } from './turn-texts.ts';
 
 const list = (items: readonly string[]): string => items.join(', ');
 
 const AFTER = { 'one-packet': 'one packet', 'both-ways': 'talk both ways' } as const;
-/** What `connect` is used for. */
-const USES: Readonly<Record<string, string>> = {
-  stream: 'pipes bytes',
-  datagrams: 'pipes datagrams (--datagrams)',
-  forward: 'forwards ports (--forward)',
-  exec: 'hands the port to a program (--exec)',
-  check: 'checks',
-  unknown: 'has an older nat-tool, which pipes datagrams (--datagrams)',
-};
 
 const TEXTS = {
   interrupted: () => 'Interrupted: this is what was learnt until then.',
@@ -135,102 +127,6 @@ const TEXTS = {
   'public-address-moved': ({ server }: { server: string }) =>
     `${server} sees another public address than at the beginning: the network has changed. What was measured until then stands; the rest is void.`,
 
-  // What becomes of two hosts that want to connect.
-  'nobody-came': ({ server }: { server: string }) =>
-    `The other host did not come. Was it given the same code, and does it meet at ${server} too?`,
-  'not-pasted': ({ needed }: { needed: string }) =>
-    `Nothing usable was pasted from the other host. Run the same command there, and paste here ${needed}.`,
-  'peer-left': () => 'The other host left before there was a path.',
-  'versions-differ': () =>
-    'The other host runs a nat-tool of another version, whose connections are made otherwise. Both need the same.',
-  'no-hole': ({ reason }: { reason: string }) =>
-    `There is no way through these two NATs. ${reason} A relay, a port forwarding on one router, or IPv6 would help.`,
-  'families-apart': ({ reason }: { reason: string }) =>
-    `The two hosts cannot send to each other. ${reason} A nat-tool serve --relay on a host that has both, where they meet, is one.`,
-  'no-path': ({ reason }: { reason: string }) =>
-    `No path was found in time. ${reason} Something on the way may drop UDP between the two hosts.`,
-  relayed: ({ reason }: { reason: string }) => `A relay carries the data, for there is no direct path. ${reason}`,
-  'no-relay': ({ why }: { why: string }) => `No relay could be had either: ${why}.`,
-  'path-lost': ({ remote }: { remote: string }) => `The path to ${remote} died.`,
-  'not-confirmed': ({ sent, confirmed, received }: { sent: number; confirmed: number; received: number }) =>
-    `The session ended too early: the other host has confirmed ${confirmed} of ${sent} bytes, and what came from it broke off after ${received}.`,
-  'uses-differ': ({ ours, theirs }: { ours: string; theirs: string }) =>
-    `The two hosts want different things of the connection: this one ${USES[ours] ?? ours}, the other one ${USES[theirs] ?? theirs}. Give both the same options.`,
-  'command-failed': ({ status }: { status: number | null }) =>
-    status === null
-      ? 'The command was ended by a signal, or could not be started.'
-      : `The command ended with status ${status}.`,
-  'not-kept': ({ why }: { why: string }) => `The pairing was not kept: ${why}.`,
-  'no-pairing': ({ name }: { name: string }) => `No pairing is kept as ${name}.`,
-  'code-taken': () => 'Two other hosts are using this code. Make a fresh one.',
-  'code-used': () => 'This code has been used: it serves two hosts once. Make a fresh one.',
-  'rendezvous-busy': ({ server }: { server: string }) => `${server} takes no more meetings at the moment.`,
-  'no-meeting-place': ({ why }: { why: string }) => `The place to meet at was not found: ${why.replace(/\.$/, '')}.`,
-  'no-broker': ({ brokers }: { brokers: readonly string[] }) =>
-    `No broker let this host in: ${list(brokers)}. Where MQTT does not pass, both hosts can meet at a nat-tool serve (--server), or by hand (--manual).`,
-  'no-rendezvous': ({ server }: { server: string }) =>
-    `${server} is a STUN server, but no nat-tool serve: two hosts cannot meet there.`,
-
-  // What a server does.
-  'query-failed': ({ server, transport, error }: { server: string; transport: string; error: string }) =>
-    `Asking ${server} over ${transport.toUpperCase()} failed: ${error}.`,
-  'no-network': () => 'This machine has no network address but loopback: it is on no network.',
-  unresolvable: ({ hosts }: { hosts: readonly string[] }) => `No address is known for ${list(hosts)}.`,
-  'family-missing': ({ hosts, family }: { hosts: readonly string[]; family: 4 | 6 }) =>
-    `${list(hosts)} ${hosts.length === 1 ? 'has' : 'have'} no IPv${family} address, only IPv${family === 4 ? 6 : 4}.`,
-  'no-ipv6': ({ server }: { server: string }) =>
-    `There is no IPv6 here, and ${server} is to be reached over IPv6 only.`,
-  'resolver-failed': ({ hosts, error }: { hosts: readonly string[]; error: string }) =>
-    `Could not look up ${list(hosts)}: ${error}.`,
-  'server-refused': ({ server }: { server: string }) =>
-    `${server} refused: nothing listens on that UDP port (ICMP port unreachable).`,
-  'server-error': ({
-    server,
-    code,
-    reason,
-    login = loginOf(code, undefined),
-    to,
-  }: {
-    server: string;
-    code: number;
-    reason: string;
-    login?: LoginFault | undefined;
-    to?: string | undefined;
-  }) =>
-    `${server} answered a Binding request with error ${code}${reason && ` (${reason})`}${login ? `: ${LOGIN_WORDS[login]}` : to === undefined ? '' : `: it redirects to ${to} (ALTERNATE-SERVER). Name that one`}.`,
-  'answer-unsealed': ({ server }: { server: string }) =>
-    `${server} answered, but not with the password in ${LOGIN_VARIABLES.password} (the seal of its answers is another): nothing of it was used.`,
-  'tls-by-address': ({ server }: { server: string }) =>
-    `${server} was checked against the addresses in its certificate; RFC 8489 wants a name, which few certificates come without.`,
-  redirected: ({ server, to }: { server: string; to: string }) =>
-    `${server} redirects to ${to} (ALTERNATE-SERVER): that one was asked.`,
-  'redirected-astray': ({ server, to, error }: { server: string; to: string; error: string }) =>
-    `${server} answers, but only to redirect to ${to} (ALTERNATE-SERVER), and asking that one failed: ${error}.`,
-  'answers-differ': ({ odd, others }: { odd: readonly string[]; others: readonly string[] }) =>
-    `Not all servers see the same public address: ${list(odd)}; the others see ${list(others)}. Each was asked from a port of its own: such a server stands behind a NAT, or the NAT here has several public addresses. nat-tool detect with the same servers tells which.`,
-  'server-useless': ({ server, unknownAttributes }: { server: string; unknownAttributes: readonly number[] }) =>
-    unknownAttributes.length > 0
-      ? `${server}'s answers demand that attribute 0x${(unknownAttributes[0] as number).toString(16).padStart(4, '0')} be understood, which nobody does; they were not used.`
-      : `${server}'s answers do not say which address it saw.`,
-  'server-wrong-source': ({ server, from }: { server: string; from: string }) =>
-    `An answer to a request to ${server} came from ${from}. It was not used: an answer must come from where it was asked.`,
-  'stray-datagrams': ({ count, from }: { count: number; from: string }) =>
-    `${count} datagram${count === 1 ? '' : 's'} from ${from} matched no request (not STUN, or the wrong transaction ID) and ${count === 1 ? 'was' : 'were'} not used.`,
-  'server-lacks-rfc5780': ({ server }: { server: string }) =>
-    `${server} sends no OTHER-ADDRESS, so it cannot test filtering, and mapping only together with a second server.`,
-  'other-address-same-ip': ({ server, other }: { server: string; other: string }) =>
-    `${server} names ${other} as its other address, which is not another IP address; RFC 5780 needs one.`,
-  'other-address-unusable': ({ server, other }: { server: string; other: string }) =>
-    `${server} names ${other} as its other address, which cannot be right for a server reached at that address.`,
-  'other-address-dead': ({ server, other }: { server: string; other: string }) =>
-    `${server} names ${other} as its other address, but that never answered.`,
-  'change-request-rejected': ({ server, code }: { server: string; code: number }) =>
-    `${server} rejects CHANGE-REQUEST (error ${code}), so filtering could not be tested.`,
-  'change-request-ignored': ({ server }: { server: string }) =>
-    `${server} does not honour CHANGE-REQUEST: its answers come from the same address all the same, or not even where the path is open. Silence from it says nothing about filtering.`,
-  'change-request-unproven': ({ server }: { server: string }) =>
-    `Answers from ${server}'s other address did not arrive, but behind a symmetric NAT that proves filtering only with a server that honours RESPONSE-PORT, and this one does not. Filtering stays unknown; the type does not depend on it.`,
-
   // Of the layers of a path.
   'path-tunnel': ({ interface: name }: { interface: string }) =>
     `The path leaves by ${name}, a tunnel's interface: what is shown is the path from the tunnel's other end.`,
@@ -285,6 +181,8 @@ const TEXTS = {
   'filtering-inconclusive': ({ server }: { server: string }) =>
     `Too many exchanges with ${server} were lost to tell a filter from loss.`,
 
+  ...CONNECT_TEXTS,
+  ...SERVER_TEXTS,
   ...TURN_TEXTS,
 } as const satisfies Record<string, (parameters: never) => string>;
 
