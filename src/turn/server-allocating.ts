@@ -21,6 +21,8 @@ const [LEAST_LIFETIME_S, MOST_LIFETIME_S] = [600, 3600];
 const RESERVED_MS = 30_000;
 /** Ports that are tried before there seem to be none. */
 const MOST_TRIES = 10;
+/** Before ports are looked through one by one. */
+const MOST_DRAWS = 16;
 const UDP = 17;
 
 /** Seconds of an allocation's further life. 0 only where the client asks for that, which only a Refresh may. */
@@ -186,6 +188,7 @@ export class Allocating {
     for (const [token, { relay, expiresAt, usage }] of this.#reserved) {
       if (expiresAt > now) break;
       this.#reserved.delete(token);
+      this.#table.removeRelay(relay);
       usage.count(-1);
       actions.push({ kind: 'close', socket: relay.socket });
     }
@@ -201,19 +204,33 @@ export class Allocating {
     const [family] = pending.families as [Family];
     const address = this.#options.relayAddress(pending.request.line, family);
     if (address === undefined) return this.#failed(pending, 440, 'Address Family not Supported', now);
-    const opening = { family, address, ports: this.#ports(pending.even) };
+    const ports = this.#ports(address, pending.even);
+    if (!ports) return this.#failed(pending, 508, 'Insufficient Capacity', now);
+    const opening = { family, address, ports };
     this.#pending.set(opening, pending);
     return [{ kind: 'open', opening }];
   }
 
-  /** At random: who can foresee them can forge packets for a relay before it is known (RFC 8656 §21.1.7). */
-  #ports(even: boolean | undefined): number[] {
+  /**
+   * At random: who can foresee them can forge packets for a relay before it is known (RFC 8656 §21.1.7). Among those that are not ours already, as
+   * far as a few draws tell, else the next one; undefined where there is none. With `even` true a pair.
+   */
+  #ports(address: string, even: boolean | undefined): number[] | undefined {
     const [first, last] = this.#options.ports ?? [49_152, 65_535];
-    if (even === undefined) return [first + this.#options.random.below(last - first + 1)];
-    const least = first + (first & 1);
-    const pairs = Math.max(1, (last - least + 1) >> 1);
-    const port = least + 2 * this.#options.random.below(pairs);
-    return even && port < last ? [port, port + 1] : [port];
+    const step = even === undefined ? 1 : 2;
+    const least = even === undefined ? first : first + (first & 1);
+    const width = even ? 2 : 1;
+    const count = Math.floor((last - least + 1 - width) / step) + 1;
+    if (count < 1) return undefined;
+    const { random, shown = (local: Endpoint) => local } = this.#options;
+    const host = shown({ address, port: 0 }).address;
+    const portsAt = (index: number): number[] => Array.from({ length: width }, (_, i) => least + step * index + i);
+    const isFree = (index: number): boolean =>
+      portsAt(index).every((port) => !this.#table.relayAt({ address: host, port }));
+    let index = random.below(count);
+    for (let i = 0; i < MOST_DRAWS && !isFree(index); i++) index = random.below(count);
+    for (let i = 0; i < count && !isFree(index); i++) index = (index + 1) % count;
+    return isFree(index) ? portsAt(index) : undefined;
   }
 
   #failed(pending: Pending, code: 440 | 508, reason: string, now: number): AllocatingAction[] {
@@ -253,6 +270,8 @@ export class Allocating {
   #reserve(relay: RelayedAddress, { user, usage }: ServerAllocation, now: number): Attribute {
     const token = this.#options.random.bytes(8);
     usage.count(1);
+    // Its port is taken, though nobody may be reached there.
+    this.#table.addRelay(relay);
     this.#reserved.set(transactionKey(token), { relay, user, usage, expiresAt: now + RESERVED_MS });
     return attribute('RESERVATION-TOKEN', token);
   }

@@ -42,7 +42,7 @@ export interface ChannelBinding {
   readonly number: number;
   readonly peer: Endpoint;
   readonly relay: RelayedAddress;
-  readonly permission: Permission;
+  permission: Permission;
   expiresAt: number;
 }
 
@@ -81,6 +81,8 @@ export class ServerAllocation {
   /** One of a family. */
   readonly relays: RelayedAddress[] = [];
   expiresAt: number;
+  /** When all requests that it made are within its rate again. */
+  requestsDue = Number.NEGATIVE_INFINITY;
   /** Relayed, both ways. */
   packets = 0;
   bytes = 0;
@@ -124,9 +126,13 @@ export class ServerAllocation {
   }
 
   permit(address: string, { ours, others }: Reachable, now: number): Permission {
-    const permission = this.#permissions.get(address) ?? { ours, others, expiresAt: 0 };
+    const known = this.#permissions.get(address);
+    const permission = known ?? { ours, others, expiresAt: 0 };
     Object.assign(permission, { ours, others, expiresAt: now + PERMISSION_MS });
+    if (known) return known;
     this.#permissions.set(address, permission);
+    // Channels outlive a permission that made room for others.
+    for (const channel of this.#byPeer.get(address)?.values() ?? []) channel.permission = permission;
     return permission;
   }
 

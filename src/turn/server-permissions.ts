@@ -9,6 +9,9 @@ import type { Request, Sending } from './server-request.ts';
 /** RFC 5766 allowed them to here, and its clients use them. */
 const LAST_OLD_CHANNEL = 0x7ffe;
 
+/** Addresses in one request. */
+const MOST_TOGETHER = 256;
+
 export type PermissionAction =
   | Sending
   /** For the log. */
@@ -22,6 +25,8 @@ export function createPermission(
 ): PermissionAction[] {
   const peers = getAll(request.message, 'XOR-PEER-ADDRESS');
   if (peers.length === 0) return [request.refuse(400, 'XOR-PEER-ADDRESS is missing')];
+  // Before each of them is looked at.
+  if (peers.length > MOST_TOGETHER) return [request.refuse(508, 'Insufficient Capacity')];
   const allowed = new Map<string, Reachable>();
   for (const { address } of peers) {
     if (!allocation.relayOf(familyOf(address))) return [request.refuse(443, 'Peer Address Family Mismatch')];

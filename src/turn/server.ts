@@ -8,7 +8,7 @@
 import type { Endpoint } from '../net/address.ts';
 import type { Machine } from '../net/machine.ts';
 import type { Random } from '../net/env.ts';
-import { type RateLimit, SourceLimiter } from '../net/rate-limit.ts';
+import { Gcra, type RateLimit, SourceLimiter } from '../net/rate-limit.ts';
 import { type AttributeName, attribute } from '../stun/attributes.ts';
 import { checkFingerprint } from '../stun/integrity.ts';
 import { get, METHOD, transactionKey, tryDecode, unknownRequired } from '../stun/message.ts';
@@ -105,6 +105,8 @@ const UNDERSTOOD: ReadonlySet<AttributeName> = new Set<AttributeName>([
   'MESSAGE-INTEGRITY-SHA256',
 ]);
 
+/** Of a request: a permission for every address that may have one, with the longest login, takes less. */
+const MOST_REQUEST_BYTES = 8_192;
 /** Ends are looked for so often at most, ms. */
 const SWEEP_MS = 1_000;
 
@@ -125,6 +127,8 @@ export class TurnServer implements Machine<TurnEvent, TurnAction> {
   readonly #reach: Reach;
   readonly #allocating: Allocating;
   readonly #limiter: SourceLimiter;
+  /** Of each allocation. */
+  readonly #requests: Gcra;
   #sweepAt: number | undefined;
 
   constructor(options: TurnServerOptions) {
@@ -133,7 +137,9 @@ export class TurnServer implements Machine<TurnEvent, TurnAction> {
     this.#gate = new Admissions(options);
     this.#reach = new Reach(options, this.#table);
     this.data = new DataPath(this.#table, this.#reach, options.random);
-    this.#limiter = new SourceLimiter(options.limit ?? DEFAULT_LIMIT, options.random);
+    const { limit = DEFAULT_LIMIT } = options;
+    this.#limiter = new SourceLimiter(limit, options.random);
+    this.#requests = new Gcra(1000 / limit.perSecond, limit.burst);
     const { caps = DEFAULT_CAPS, most = MOST_ALLOCATIONS } = options;
     this.#allocating = new Allocating({ ...options, caps, most }, this.#table, this.#usages);
   }
@@ -197,7 +203,11 @@ export class TurnServer implements Machine<TurnEvent, TurnAction> {
       this.data.counters.dropped++;
       return [];
     }
-    // What has logged in spends its user's share; all others spend their source's.
+    if (data.length > MOST_REQUEST_BYTES && data[1] !== SEND_INDICATION) {
+      counters.malformed++;
+      return [];
+    }
+    // What has logged in spends a share of its own; all others spend their source's.
     if (!known && !this.#limiter.allow(this.#limiter.keyOf(from.address), now)) {
       counters.limited++;
       return [];
@@ -227,6 +237,10 @@ export class TurnServer implements Machine<TurnEvent, TurnAction> {
       else counters.challenged++;
       return answer ? [{ kind: 'send', line, to: from, data: answer }] : [];
     }
+    if (known && !this.#spend(known, now)) {
+      counters.limited++;
+      return [];
+    }
     const { software } = this.#options;
     const request = new Request({
       ...admission,
@@ -239,6 +253,13 @@ export class TurnServer implements Machine<TurnEvent, TurnAction> {
     if (request.refused === undefined) counters.answered++;
     else counters.refused++;
     return actions;
+  }
+
+  /** Only what is proven to come from it counts: nobody else can use up its share. */
+  #spend(allocation: ServerAllocation, now: number): boolean {
+    if (this.#requests.readyAt(allocation.requestsDue) > now) return false;
+    allocation.requestsDue = this.#requests.spend(allocation.requestsDue, now);
+    return true;
   }
 
   #request(request: Request, known: ServerAllocation | undefined, now: number): TurnAction[] {

@@ -57,23 +57,20 @@ export function startTurn(
   const own = ownAddresses(env);
   /** Addresses by port: asked for each datagram. */
   const served = new Map<number, Set<string>>();
+  /** Where peers find an address of this host. */
+  const shownAt = (address: string): string => (settings.shown?.({ address, port: 0 }) ?? { address }).address;
   const server = new TurnServer({
     ...settings,
     random: env.random,
     date: () => env.clock.date().getTime(),
-    isOwn: (address) =>
-      own().some((each) => each.address === address || settings.shown?.({ ...each, port: 0 }).address === address),
+    isOwn: (address) => own().some((each) => each.address === address || shownAt(each.address) === address),
     serves: ({ address, port }) => {
       const addresses = served.get(port);
-      return addresses !== undefined && (addresses.has(address) || addresses.has(anyAddress(familyOf(address))));
+      if (addresses === undefined) return false;
+      if (addresses.has(address) || addresses.has(anyAddress(familyOf(address)))) return true;
+      return [...addresses].some((local) => shownAt(local) === address);
     },
-    relayAddress: ({ local }, family) =>
-      relayAddress(
-        local.address,
-        family,
-        own(),
-        (address) => (settings.shown?.({ address, port: 0 }) ?? { address }).address,
-      ),
+    relayAddress: ({ local }, family) => relayAddress(local.address, family, own(), shownAt),
   });
   const open = new Set<PeerSocket>();
   let closed = false;

@@ -106,7 +106,9 @@ export class Relays {
   }
 
   #open(opening: Opening): Decoded[] {
-    if (opening.ports.some((port) => this.taken.has(port)))
+    const isOurs = (port: number) =>
+      this.sockets.some(({ local, closed }) => !closed && local.port === port && local.address === opening.address);
+    if (opening.ports.some((port) => this.taken.has(port) || isOurs(port)))
       return this.perform(this.server.handle({ kind: 'failed', opening, taken: true }, this.now));
     const sockets = opening.ports.map((port) => new FakeSocket({ address: opening.address, port }));
     this.sockets.push(...sockets);

@@ -133,6 +133,22 @@ describe('Allocate', () => {
     expect(relays.server.size).toBe(1);
   });
 
+  it('finds the last free ports of a range, and none beyond it', () => {
+    const relays = new Relays({ ports: [50_001, 50_012], quota: { allocations: 100, bytesPerSecond: 1e9 } });
+    const client = (port: number) => new FakeClient(relays, { from: { ...CLIENT, port } });
+    const pairs = [1, 2, 3].map((port) => client(port).allocate(attribute('EVEN-PORT', true)));
+    expect(
+      pairs.map((each) => get(each, 'XOR-RELAYED-ADDRESS')?.port ?? 0).filter((port) => port % 2 === 0),
+    ).toHaveLength(3);
+    const singles = Array.from({ length: 10 }, (_, i) => outcome(client(100 + i).allocate()));
+    expect(singles.filter((each) => each === 'success')).toHaveLength(6);
+    expect(new Set(relays.sockets.map(({ local }) => local.port)).size).toBe(12);
+    const odd = new Relays({ ports: [50_001, 50_001] });
+    expect(outcome(new FakeClient(odd).allocate(attribute('EVEN-PORT', false)))).toBe(508);
+    expect(outcome(new FakeClient(odd).allocate(attribute('EVEN-PORT', true)))).toBe(508);
+    expect(outcome(new FakeClient(odd).allocate())).toBe('success');
+  });
+
   it('reserves the port after an even one, for half a minute and the same user', () => {
     const relays = new Relays();
     const first = new FakeClient(relays).allocate(attribute('EVEN-PORT', true));
@@ -359,6 +375,44 @@ describe('permissions and channels', () => {
     client.refresh(3600);
     relays.now = 600_000;
     expect(outcome(client.bind(0x4004, at(4)))).toBe('success');
+  });
+
+  it('a channel goes on with the permission that it gets anew, whatever became of the old one', () => {
+    const { client, relays } = allocated({ caps: { permissions: 2, channels: 4 } });
+    const at = (n: number): Endpoint => ({ address: `50.0.0.${n}`, port: 5000 });
+    client.bind(0x4001, at(1));
+    relays.now = 299_000;
+    client.permit(at(2));
+    relays.now = 300_000;
+    // Makes room, by forgetting the one that has ended.
+    expect(outcome(client.permit(at(3)))).toBe('success');
+    relays.now = 599_500;
+    expect(outcome(client.permit(at(1)))).toBe('success');
+    client.channelData(encodeChannelData(0x4001, text('still'), false));
+    expect(relays.sockets[0]?.posted).toEqual([{ to: at(1), data: text('still') }]);
+  });
+
+  it('looks at no more addresses, and no more requests of a client, than anybody needs', () => {
+    const { client, relays } = allocated({ limit: { perSecond: 10, burst: 20 } });
+    const many = Array.from({ length: 300 }, (_, i) => ({ address: `50.0.${i >> 8}.${i & 255}`, port: 5000 }));
+    expect(outcome(client.permit(...many))).toBe(508);
+    expect(
+      client.raw(
+        client.sealed(
+          METHOD.refresh,
+          Array.from({ length: 12 }, () => attribute('SOFTWARE', 'x'.repeat(763))),
+        ),
+      ),
+    ).toBeUndefined();
+    const answers = () =>
+      Array.from({ length: 50 }, () => client.raw(client.sealed(METHOD.refresh, []))).filter(Boolean).length;
+    expect(answers()).toBeLessThanOrEqual(20);
+    const { limited } = relays.server.counters;
+    expect(limited).toBeGreaterThanOrEqual(30);
+    // What is not its own spends nothing of it.
+    relays.now = 10_000;
+    for (let i = 0; i < 200; i++) client.raw(client.sealed(METHOD.refresh, []).fill(0, 60, 61));
+    expect(answers()).toBe(20);
   });
 
   it('drops what a user sends beyond its share, and nobody else', () => {
