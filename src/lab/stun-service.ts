@@ -47,7 +47,8 @@ export async function startStunService(env: Env, options: StunServiceOptions): P
     each({ endpoints, send: (answer) => post(sockets.get(answer.viaRole), answer) }),
   );
   const answersTo = (request: StunRequest, bad: readonly AnswerFault[], transport: 'udp' | 'tcp'): StunAnswer[] => {
-    const right = respond(server, { ...request, transport });
+    const data = kinds.reduce((left, { hears }) => hears?.(left) ?? left, request.data);
+    const right = respond(server, { ...request, data, transport });
     return bad.reduce<StunAnswer[]>((answers, fault) => fault(answers, request), right ? [right] : []);
   };
   const take = (request: StunRequest): void => {

@@ -45,7 +45,9 @@ export function classifyAllocation(all: readonly AllocationSample[]): PortAlloca
   const ports = [...pools.values()].sort((a, b) => b.length - a.length)[0] ?? [];
   if (ports.length < FEWEST) return { pattern: 'unknown' };
   const step = sequentialStep(ports);
-  if (step !== undefined) return { pattern: 'sequential', step };
+  // Where flows to further servers took the next ports of a NAT that preserves, it looks like a counter that began at our own port.
+  const nearOwn = all.every(({ localPort, mapped }) => Math.abs(mapped.port - localPort) <= 4 * all.length);
+  if (step !== undefined) return preserved > 0 && nearOwn ? { pattern: 'unknown' } : { pattern: 'sequential', step };
   const towardsOne = [...groupByAddress(first).values()].sort((a, b) => b.length - a.length)[0] ?? [];
   const stepTowardsOne =
     towardsOne.length < FEWEST || first.length === all.length ? undefined : sequentialStep(towardsOne);

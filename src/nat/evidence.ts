@@ -30,6 +30,8 @@ export type Doubt =
   | 'inside'
   /** The server named another public side of the very same flow when it was asked again. */
   | 'wavers'
+  /** The server named one public side for two of our sockets at once, whose answers could not be told apart then. */
+  | 'one-for-two'
   /** Nobody is there: what was sent to where the server says it sees us did not come. */
   | 'not-there';
 
@@ -68,25 +70,38 @@ const WORDS: Readonly<Record<Doubt, (mapped: Endpoint) => string>> = {
   'not-public': ({ address }) => `the answer ${address} is not a public address`,
   inside: () => 'the server is inside this network, and sees nothing of the internet',
   wavers: (mapped) => `it named ${formatEndpoint(mapped)} and then, of the same flow, another public side`,
+  'one-for-two': (mapped) => `it named ${formatEndpoint(mapped)} for two of our ports at once`,
   'not-there': (mapped) => `what was sent to ${formatEndpoint(mapped)} did not come here`,
 };
 
 /** Servers that named two public sides of one flow: no NAT changes the mapping of a flow that is in use, so whatever else they say is doubtful too. */
 export const waverers = (sightings: readonly Sighting[]): ReadonlySet<string> =>
-  new Set(
-    sightings
-      .filter((a, i) =>
-        sightings.some(
-          (b, k) =>
-            k > i &&
-            a.server === b.server &&
-            sameEndpoint(a.local, b.local) &&
-            sameEndpoint(a.remote, b.remote) &&
-            !sameEndpoint(a.mapped, b.mapped),
-        ),
-      )
-      .map(({ server }) => server),
+  contradicting(sightings, ({ local, remote }) => `${formatEndpoint(local)} ${formatEndpoint(remote)}`, 'mapped');
+
+/** Servers that, asked at one endpoint, named one public side for two sockets: no NAT could tell their answers apart. */
+export const conflaters = (sightings: readonly Sighting[]): ReadonlySet<string> =>
+  contradicting(
+    sightings,
+    ({ local, remote, mapped }) => `${local.address} ${formatEndpoint(remote)} ${formatEndpoint(mapped)}`,
+    'local',
   );
+
+/** The servers of which two sightings are alike by `keyOf` and differ in `by`. */
+function contradicting(
+  sightings: readonly Sighting[],
+  keyOf: (sighting: Sighting) => string,
+  by: 'local' | 'mapped',
+): ReadonlySet<string> {
+  const first = new Map<string, Sighting>();
+  const found = new Set<string>();
+  for (const each of sightings) {
+    const key = `${each.server} ${keyOf(each)}`;
+    const before = first.get(key);
+    if (!before) first.set(key, each);
+    else if (!sameEndpoint(before[by], each[by])) found.add(each.server);
+  }
+  return found;
+}
 
 /** The doubt as half a sentence. */
 export const doubtInWords = (doubt: Doubt, mapped: Endpoint): string => WORDS[doubt](mapped);
@@ -136,16 +151,49 @@ export function weigh(credible: readonly Sighting[], pool: ReadonlySet<string> =
 
 /**
  * Those that name the same public side from at least two remote addresses, if that is more addresses than all others have together,
- * and none of their servers says anything else.
+ * and none of their servers says anything else; or if no NAT could be what the others say.
  */
 function majority(sightings: readonly Sighting[]): readonly Sighting[] | undefined {
-  const addressesOf = (of: readonly Sighting[]): Set<string> => new Set(of.map(({ remote }) => remote.address));
-  return groups(sightings, ({ mapped }) => formatEndpoint(mapped)).find((group) => {
+  const sides = groups(sightings, ({ mapped }) => formatEndpoint(mapped));
+  const whole = sides.filter(isWhole);
+  return sides.find((group) => {
     const others = sightings.filter((each) => !group.includes(each));
-    const wavers = others.some(({ server }) => group.some((each) => each.server === server));
     const support = addressesOf(group).size;
-    return !wavers && support >= 2 && support > addressesOf(others).size;
+    if (support < 2) return false;
+    const split = others.some(({ server }) => group.some((each) => each.server === server));
+    if (split) return isSplitByALie(group, others);
+    return (
+      support > addressesOf(others).size || (whole.length === 1 && isWhole(group) && addressesIn(sightings).size === 1)
+    );
   });
+}
+
+/** Those that name the public side that most servers name, where that is more than one; undefined where none is ahead. */
+export function preferred(sightings: readonly Sighting[]): readonly Sighting[] | undefined {
+  const serversOf = (group: readonly Sighting[]): number => new Set(group.map(({ server }) => server)).size;
+  const [first, second] = groups(sightings, ({ mapped }) => formatEndpoint(mapped)).sort(
+    (a, b) => serversOf(b) - serversOf(a),
+  );
+  return first && serversOf(first) > Math.max(1, second ? serversOf(second) : 0) ? first : undefined;
+}
+
+/** Whether one server sees the same at all four endpoints. */
+const isWhole = (group: readonly Sighting[]): boolean =>
+  groups(group, ({ server }) => server).some((own) => own.length >= 4 && addressesOf(own).size >= 2);
+
+const addressesOf = (of: readonly Sighting[]): Set<string> => new Set(of.map(({ remote }) => remote.address));
+
+/**
+ * Where a NAT goes by the destination two addresses of one server see different ports, and where it does not two ports of one address see
+ * the same. So a server some of whose endpoints agree across its addresses, or with another server, while the rest of them name one other
+ * port, is wrong there.
+ */
+function isSplitByALie(group: readonly Sighting[], others: readonly Sighting[]): boolean {
+  const [liar] = groups(others, ({ server, mapped }) => `${server} ${formatEndpoint(mapped)}`);
+  const [{ mapped }] = group as [Sighting];
+  if (!liar || liar.length < others.length || liar[0]?.mapped.address !== mapped.address) return false;
+  const own = group.filter(({ server }) => server === liar[0]?.server);
+  return own.length + liar.length >= 4 || own.length < group.length;
 }
 
 const addressesIn = (group: readonly Sighting[]): Set<string> => new Set(group.map(({ mapped }) => mapped.address));

@@ -14,7 +14,7 @@ export interface Testimony extends Pick<Weighed, 'believed' | 'odd' | 'disputed'
   readonly credible: readonly Sighting[];
 }
 
-/** Each server once, for the first thing that it said. */
+/** Each server once, for the first thing that it said; one that is right elsewhere by its endpoint. */
 export function testimonyFindings({ doubted, credible, believed, odd, disputed }: Testimony): Finding[] {
   const findings: Finding[] = [];
   const inside = new Set<string>();
@@ -23,7 +23,13 @@ export function testimonyFindings({ doubted, credible, believed, odd, disputed }
     const { server, mapped } = sighting;
     if (doubt === 'inside') inside.add(server);
     else if (!said.has(server))
-      findings.push(finding('answer-doubted', { server, doubt, words: doubtInWords(doubt, mapped) }));
+      findings.push(
+        finding('answer-doubted', {
+          server: doubt === 'not-there' ? formatEndpoint(sighting.remote) : server,
+          doubt,
+          words: doubtInWords(doubt, mapped),
+        }),
+      );
     said.add(server);
   }
   for (const server of inside) findings.push(finding('server-inside', { server }));
@@ -31,7 +37,7 @@ export function testimonyFindings({ doubted, credible, believed, odd, disputed }
     const seen = odd.find((each) => each.server === server) as Sighting;
     findings.push(
       finding('server-odd', {
-        server,
+        server: believed.some((each) => each.server === server) ? formatEndpoint(seen.remote) : server,
         mapped: formatEndpoint(seen.mapped),
         others: [...new Set(believed.map(({ mapped }) => formatEndpoint(mapped)))],
       }),
@@ -40,7 +46,10 @@ export function testimonyFindings({ doubted, credible, believed, odd, disputed }
   if (disputed)
     findings.push(
       finding('servers-disagree', {
-        seen: credible.map(({ server, mapped }) => `${formatEndpoint(mapped)} (${server})`),
+        seen: credible.map(({ server, remote, mapped }) => {
+          const several = credible.filter((each) => each.server === server).length > 1;
+          return `${formatEndpoint(mapped)} (${several ? formatEndpoint(remote) : server})`;
+        }),
       }),
     );
   return findings;

@@ -49,7 +49,7 @@ const TEXTS = {
   'server-odd': ({ server, mapped, others }: { server: string; mapped: string; others: readonly string[] }) =>
     `${server} alone sees ${mapped}, and the others agree on ${list(others)}: its answer does not count.`,
   'servers-disagree': ({ seen }: { seen: readonly string[] }) =>
-    `The servers see different public addresses, and nothing says which is right: ${list(seen)}. Ask a third one.`,
+    `What servers see does not fit together, and nothing says which is right: ${list(seen)}. Ask another server too.`,
   'paths-differ': ({ paths, known }: { paths: readonly string[]; known: boolean }) =>
     `The routes to the servers differ: from ${list(paths)}. ${known ? 'The result is about the first of these paths.' : 'Each path may have a NAT of its own; name servers on one path to compare what they see.'}`,
   'server-tcp-only': ({ server }: { server: string }) =>

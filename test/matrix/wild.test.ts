@@ -33,6 +33,18 @@ const LIES: readonly ServerFault[] = [
   'lie-family',
   'lie-port-changing',
   'lie-port-second',
+  'lie-port-other-port',
+  'lie-port-fixed',
+  'lie-public-second',
+];
+/** Told from a NAT even where nobody else is asked. */
+const LONELY_LIES: readonly ServerFault[] = [
+  'lie-private',
+  'lie-port-changing',
+  'lie-port-second',
+  'lie-port-other-port',
+  'lie-port-fixed',
+  'lie-public-second',
 ];
 const server = (number: number, ...faults: ServerFault[]): ServerSpec => ({
   name: `stun${number}.example.net`,
@@ -71,6 +83,22 @@ const WORLDS: [name: string, run: Run, nats: readonly string[]][] = [
       NATS,
     ],
   ]),
+  ...LONELY_LIES.map((lie): [string, Run, readonly string[]] => [
+    `${lie}, alone`,
+    world({ servers: [server(1, lie)] }),
+    NATS,
+  ]),
+  [
+    'lie-port-second that ignores RESPONSE-PORT',
+    world({ servers: [server(1, 'lie-port-second', 'no-response-port')] }),
+    NATS,
+  ],
+  [
+    'lie-port-second that refuses RESPONSE-PORT',
+    world({ servers: [server(1, 'lie-port-second', 'response-port-420')] }),
+    NATS,
+  ],
+  ['a server that refuses RESPONSE-PORT, and is right', world({ servers: [server(1, 'response-port-420')] }), NATS],
   [
     'a server that wants a login',
     (nat, seed) =>

@@ -91,6 +91,15 @@ describe('classifyAllocation', () => {
     );
   });
 
+  it('does not take ports that others of ours took before for a counter', () => {
+    // Two servers were asked from the first socket: the second flow took the port that the next socket would have kept.
+    const pushed = [40_000, 40_001, 40_002, 40_003, 40_004].map((localPort, i) => ({
+      localPort,
+      mapped: { address: '12.13.14.15', port: localPort + (i === 0 ? 0 : 1) },
+    }));
+    expect(classifyAllocation(pushed).pattern).toBe('unknown');
+  });
+
   it('does not take one or two kept ports for a habit, nor one kept first mapping of many', () => {
     const kept = (ports: readonly number[]) =>
       ports.map((port) => ({ localPort: port, mapped: { address: '9.9.9.9', port } }));

@@ -109,6 +109,38 @@ describe('sightings of one local endpoint', () => {
     });
   });
 
+  it.each([
+    ['second port', ['24604', '9', '24604', '9']],
+    ['fourth endpoint', ['24604', '24604', '24604', '9']],
+    ['first endpoint', ['9', '24604', '24604', '24604']],
+  ])(
+    'of one server whose %s names another port are no NAT: where two of its addresses agree the port is independent',
+    (_, ports) => {
+      const all = four(...(ports.map((port) => `12.13.14.15:${port}`) as [string, string, string, string]));
+      const right = all.filter(({ mapped }) => mapped.port === 24_604);
+      expect(weigh(all)).toMatchObject({ verdict: independent, believed: right, disputed: false });
+      expect(weigh(all).odd).toHaveLength(4 - right.length);
+    },
+  );
+
+  it('of one address of a server against its other and an independent server are odd', () => {
+    const second = four(PUBLIC, '12.13.14.15:9', '12.13.14.15:9', PUBLIC);
+    expect(weigh(second).verdict).toEqual({ mapping: 'address-dependent', dependent: true });
+    const beside = see('B', '2.0.0.1:3478', PUBLIC);
+    expect(weigh([...second, beside])).toMatchObject({ verdict: independent, odd: second.slice(1, 3) });
+    // A NAT that goes by the address shows an independent server a third port.
+    const real = weigh([...second, see('B', '2.0.0.1:3478', '12.13.14.15:10')]);
+    expect(real).toMatchObject({ verdict: { mapping: 'address-dependent' }, odd: [] });
+  });
+
+  it('of one server that sees the same at all four endpoints stand against another that sees four ports', () => {
+    const liar = four('12.13.14.15:1', '12.13.14.15:2', '12.13.14.15:3', '12.13.14.15:4');
+    const right = ['2.0.0.1:3478', '2.0.0.2:3479', '2.0.0.2:3478', '2.0.0.1:3479'].map((remote) =>
+      see('B', remote, PUBLIC),
+    );
+    expect(weigh([...liar, ...right])).toMatchObject({ verdict: independent, believed: right, odd: liar });
+  });
+
   it('of two plain servers that name two ports are a NAT that maps by destination', () => {
     const two = [see('A', '1.0.0.1:3478', PUBLIC), see('B', '2.0.0.1:3478', '12.13.14.15:9')];
     expect(weigh(two).verdict.dependent).toBe(true);

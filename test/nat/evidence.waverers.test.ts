@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Sighting, waverers } from '../../src/nat/evidence.ts';
+import { conflaters, type Sighting, waverers } from '../../src/nat/evidence.ts';
 
 const at = (address: string, port: number) => ({ address, port });
 const sighting = (server: string, remotePort: number, mappedPort: number, localPort = 42_301): Sighting => ({
@@ -20,4 +20,17 @@ describe('a server that contradicts itself', () => {
     ['the same again', [sighting('a', 3478, 1), sighting('a', 3478, 1)]],
     ['two servers of one address', [sighting('a', 3478, 1), sighting('b', 3478, 2)]],
   ])('is not who tells of %s', (_, sightings) => expect(waverers(sightings).size).toBe(0));
+});
+
+describe('a server that takes two sockets for one', () => {
+  it('names one public side for both', () => {
+    const two = [sighting('a', 3478, 1), sighting('a', 3478, 1, 42_302)];
+    expect([...conflaters([...two, sighting('b', 3478, 1)])]).toEqual(['a']);
+  });
+
+  it.each([
+    ['one socket twice', [sighting('a', 3478, 1), sighting('a', 3478, 1)]],
+    ['two sockets at two endpoints', [sighting('a', 3478, 1), sighting('a', 3479, 1, 42_302)]],
+    ['two sockets with two public sides', [sighting('a', 3478, 1), sighting('a', 3478, 2, 42_302)]],
+  ])('is not who tells of %s', (_, sightings) => expect(conflaters(sightings).size).toBe(0));
 });

@@ -46,6 +46,16 @@ describe('what is said of servers that do not count', () => {
     ]);
   });
 
+  it('names the endpoint of a server that is right at others', () => {
+    const elsewhere = { ...A, remote: { address: '40.30.20.11', port: 3478 }, mapped: { ...A.mapped, port: 9 } };
+    const finding = { server: '40.30.20.11:3478' };
+    expect(said({ credible: [A, elsewhere], believed: [A], odd: [elsewhere] })).toMatchObject([finding]);
+    expect(said({ doubted: [{ sighting: elsewhere, doubt: 'not-there' }] })).toMatchObject([finding]);
+    expect(said({ credible: [A, elsewhere], disputed: true })).toMatchObject([
+      { seen: ['12.13.14.15:24604 (40.30.20.10:3478)', '12.13.14.15:9 (40.30.20.11:3478)'] },
+    ]);
+  });
+
   it('gives both views where nothing says which is right', () => {
     expect(said({ credible: [A, LIAR], disputed: true })).toEqual([
       expect.objectContaining({

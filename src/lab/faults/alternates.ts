@@ -2,8 +2,9 @@
 import type { Endpoints } from '../../stun/roles.ts';
 import type { Endpoint } from '../../net/address.ts';
 import { type Attribute, attribute } from '../../stun/attributes.ts';
+import { decode, get, looksLikeStun } from '../../stun/message.ts';
 import { changedRole, type Role } from '../../stun/server.ts';
-import { type AnswerFault, chain, eachAnswer, type FaultKind, none, onChange, refuse } from './answer.ts';
+import { type AnswerFault, chain, eachAnswer, type FaultKind, none, onChange, refuse, without } from './answer.ts';
 
 /** Where the liars' OTHER-ADDRESS points. */
 const DEAD_ADDRESS = '40.30.20.99';
@@ -85,11 +86,16 @@ export const ALTERNATE_FAULTS = {
     about: 'refuses CHANGE-REQUEST as bad',
     make: () => onChange((answers, request) => refuse(answers, request, 400, 'Bad Request')),
   },
+  'response-port-420': {
+    about: 'refuses RESPONSE-PORT as unknown',
+    make: () => (answers, request) =>
+      looksLikeStun(request.data) && get(decode(request.data), 'RESPONSE-PORT') !== undefined
+        ? refuse(answers, request, 420, 'Unknown Attribute', [attribute('UNKNOWN-ATTRIBUTES', [0x0027])])
+        : answers,
+  },
   'no-response-port': {
     about: 'takes RESPONSE-PORT and ignores it',
-    make:
-      () =>
-      (answers, { from }) =>
-        answers.map((each) => ({ ...each, to: from })),
+    hears: (data) => without(data, 'RESPONSE-PORT'),
+    make: () => none,
   },
 } as const satisfies Readonly<Record<string, FaultKind>>;

@@ -1,6 +1,6 @@
 /** The parts that faults are made of: what a bad server does to the answers of a right one. Pure. */
 import type { Endpoint } from '../../net/address.ts';
-import { type Attribute, attribute } from '../../stun/attributes.ts';
+import { type Attribute, type AttributeName, attribute } from '../../stun/attributes.ts';
 import { decode, encode, get, looksLikeStun, type MessageClass } from '../../stun/message.ts';
 import type { Endpoints } from '../../stun/roles.ts';
 import type { Role, ServerAnswer } from '../../stun/server.ts';
@@ -22,6 +22,8 @@ export type AnswerFault = (answers: StunAnswer[], request: StunRequest) => StunA
 export interface FaultKind {
   /** For help: what the server does. */
   readonly about: string;
+  /** What the server makes of a request before it answers it. */
+  readonly hears?: (data: Uint8Array) => Uint8Array;
   /** A fresh fault for a server that listens there: some count. */
   readonly make: (endpoints: Endpoints) => AnswerFault;
   /** Its answers over TCP suffer from it too. */
@@ -76,6 +78,12 @@ export const refuse = (
     to: request.from,
     viaRole: request.role,
   }));
+
+/** The request without these attributes. */
+export const without = (data: Uint8Array, name: AttributeName): Uint8Array =>
+  looksLikeStun(data) && get(decode(data), name) !== undefined
+    ? rewritten(data, (attributes) => attributes.filter((each) => each.name !== name))
+    : data;
 
 function rewritten(
   data: Uint8Array,

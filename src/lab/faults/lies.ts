@@ -1,7 +1,7 @@
 /** Servers that name a public side which the client does not have, as met in the wild. */
 import { addressBytes, anyAddress, type Endpoint, familyOf, formatAddress } from '../../net/address.ts';
 import { type Attribute, attribute } from '../../stun/attributes.ts';
-import type { Role } from '../../stun/server.ts';
+import { type Role, ROLES } from '../../stun/server.ts';
 import { type AnswerFault, eachAnswer, type FaultKind } from './answer.ts';
 
 /** Each answer names that in the place of what the server saw, in both attributes alike. */
@@ -21,6 +21,11 @@ const says = (lie: (seen: Endpoint) => Endpoint): Pick<FaultKind, 'make' | 'over
 });
 
 const V4_MAPPED = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff);
+
+const withOtherPort = ({ address, port }: Endpoint, by: number): Endpoint => ({
+  address,
+  port: 1024 + ((port + by) % 60_000),
+});
 
 /** The same address as a dual-stack socket names it. */
 function dualStack(seen: Endpoint): Endpoint {
@@ -68,11 +73,26 @@ export const LIES = {
   },
   'lie-port-second': {
     about: 'its second address says the right address with another port',
-    make: () =>
-      lying(({ address, port }, role) => ({
-        address,
-        port: role.startsWith('A2') ? 1024 + ((port + 977) % 60_000) : port,
-      })),
+    make: () => lying((seen, role) => (role.startsWith('A2') ? withOtherPort(seen, 977) : seen)),
+    overTcp: true,
+  },
+  'lie-port-other-port': {
+    about: 'its second port says the right address with another port',
+    make: () => lying((seen, role) => (role.endsWith('P2') ? withOtherPort(seen, 977) : seen)),
+    overTcp: true,
+  },
+  'lie-port-each': {
+    about: 'says the right address, and on each of its own addresses and ports another port',
+    make: () => lying((seen, role) => withOtherPort(seen, 977 * (1 + ROLES.indexOf(role)))),
+    overTcp: true,
+  },
+  'lie-port-fixed': {
+    about: 'says the right address with port 31234, whoever asks',
+    ...says(({ address }) => ({ address, port: 31_234 })),
+  },
+  'lie-public-second': {
+    about: "its second address says 66.77.88.99, a public address that is not the client's",
+    make: () => lying((seen, role) => (role.startsWith('A2') ? { ...seen, address: '66.77.88.99' } : seen)),
     overTcp: true,
   },
 } as const satisfies Readonly<Record<string, FaultKind>>;

@@ -72,6 +72,8 @@ export async function measureBehaviour(
     x: undefined,
     samples: [],
     tests: [],
+    joined: [],
+    unproven: undefined,
     hairpin: undefined,
     tcp: [],
     failure: undefined,

@@ -8,7 +8,7 @@ import { get, mappedAddress } from '../../stun/message.ts';
 import { classifyAllocation, type PortAllocation } from '../../nat/allocation.ts';
 import { filteringOf, type BehaviourFacts, type ServerTest } from './facts.ts';
 import { judge, type Judged } from './judgement.ts';
-import { doubtOf, plain } from '../../nat/evidence.ts';
+import { type Doubt, doubtOf, plain } from '../../nat/evidence.ts';
 import type { Filtering } from '../../nat/filtering.ts';
 import type { Mapping } from '../../nat/mapping.ts';
 import { natType, type NatType } from '../../nat/type.ts';
@@ -18,6 +18,9 @@ import { isLossSample, type Evidence, type Series } from './series.ts';
 
 /** Unanswered sends that make a flow suspect of being refused. */
 const FEWEST_TO_MISS = 4;
+
+/** What a server says that contradicts itself has nothing to do with where its answers come from. */
+const MAY_STILL_HONOUR: readonly Doubt[] = ['not-there', 'wavers', 'one-for-two'];
 
 /** What is known of the NAT; `null` and `unknown` where it is not. Endpoints as text. */
 export interface Behaviour {
@@ -72,14 +75,16 @@ export function conclude(m: BehaviourFacts): Conclusion {
     .filter((each) => m.probes.believes(each))
     .sort((a, b) => Number(judgement.onPath(b.server)) - Number(judgement.onPath(a.server)));
   // One that is wrong about one of its addresses may still honour what is asked of it.
-  const doubted = m.probes.doubted().flatMap(({ sighting, doubt }) => (doubt === 'not-there' ? [] : [sighting.server]));
+  const doubted = m.probes
+    .doubted()
+    .flatMap(({ sighting, doubt }) => (MAY_STILL_HONOUR.includes(doubt) ? [] : [sighting.server]));
   const test = decisive(
     m.tests.filter(
       ({ server }) =>
         !doubted.includes(formatEndpoint(server)) && (judgement.paths.length < 2 || judgement.onPath(server)),
     ),
   );
-  const isOdd = ({ to }: Series): boolean => judgement.odd.some(({ server }) => server === formatEndpoint(to));
+  const isOdd = ({ to }: Series): boolean => judgement.odd.some(({ remote }) => sameEndpoint(remote, to));
   const main =
     answered.find((each) => test && sameEndpoint(each.to, test.server) && !isOdd(each)) ??
     answered.find((each) => !isOdd(each)) ??

@@ -17,6 +17,12 @@ export interface ServerTest {
   honoursPort: boolean | undefined;
 }
 
+/**
+ * `at-odds`: answers came another way than it says, or it fails the test of all that it says. `two-sided`: it names two, and does not take
+ * the test. `denied`: it fails the test, but that there are several is so.
+ */
+export type Unproven = 'at-odds' | 'two-sided' | 'denied';
+
 /** Everything that was seen; grows while the measurement runs. */
 export interface BehaviourFacts {
   readonly probes: Probes;
@@ -25,6 +31,10 @@ export interface BehaviourFacts {
   x: ProbeSocket | undefined;
   readonly samples: ProbeSocket[];
   readonly tests: ServerTest[];
+  /** A server's addresses that one mapping of the mapping socket reaches, as was seen; `proven` unless they say otherwise and nothing refutes them. */
+  readonly joined: { readonly proven: boolean }[];
+  /** A server whose several public sides of the mapping socket nothing proves. */
+  unproven: { readonly server: string; readonly why: Unproven } | undefined;
   hairpin: HairpinProbe | undefined;
   tcp: TcpControl[];
   /** Nothing could be sent at all. */

@@ -14,9 +14,6 @@ import type { Probes, ProbeSocket } from './probes.ts';
 
 /** Spacing of the sends. Losses come in bursts, so they must not all leave at once. */
 const ROUND_MS = 25;
-/** How much later than the round trip the answer to the last send may come: jitter, and a server that is slower at this. Those to the sends before it have had longer. */
-const LEAST_SLACK_MS = 100;
-const MOST_SLACK_MS = 300;
 /** How long the first answer is waited for, once everything has been sent. */
 const SLOWEST_PATH_MS = 1000;
 
@@ -70,7 +67,7 @@ async function listenFor(
       done()
     )
       return heard() ?? 'inconclusive';
-    const rest = answerWindow(probes) - (probes.env.clock.now() - (test.lastSentAt ?? 0));
+    const rest = probes.answerWindowMs() - (probes.env.clock.now() - (test.lastSentAt ?? 0));
     if (rest > 0 && (await test.wait(done, rest, signal))) return heard() ?? 'inconclusive';
     const controls = probes.tally();
     const needed = sendsForSilence(controls);
@@ -80,12 +77,6 @@ async function listenFor(
     target = Math.max(needed, target + 1);
   }
   return 'inconclusive';
-}
-
-/** How long after the last send an answer may come, ms: the round trip, and as much again and again as the round trips seen so far differ, within bounds. */
-function answerWindow(probes: Probes): number {
-  const rtt = probes.roundTripMs();
-  return rtt + Math.min(Math.max(2 * rtt, 4 * probes.spreadMs(), LEAST_SLACK_MS), MOST_SLACK_MS);
 }
 
 /**
@@ -111,34 +102,44 @@ export interface ControlOutcome {
 
 /**
  * The positive control: the same change asked for from the mapping socket, which has already sent to `opened`. A server without
- * RESPONSE-PORT cannot be proven where the NAT maps by destination. There the answer is asked for in `bothWays`, where that is wanted.
+ * RESPONSE-PORT cannot be proven where the NAT maps by destination.
  */
 export async function changeControl(
   probes: Probes,
   socket: ProbeSocket,
-  { server, opened, change, bothWays = false }: Control,
+  { server, opened, change, mapping }: Control,
   signal: AbortSignal,
 ): Promise<ControlOutcome> {
   const seenAs = (remote: Endpoint) =>
     probes.observations(socket).find((each) => sameEndpoint(each.remote, remote))?.mapped;
   const here = seenAs(server);
   const there = seenAs(opened);
-  const attributes = here && there && changeToOpened(change, here, there);
-  if (!attributes) return { here: false, there: false };
-  const begin = (wanted: readonly Attribute[]): Series =>
-    probes.begin({ kind: 'control', change }, socket, server, { attributes: wanted });
-  const came = ({ replies }: Series): boolean =>
-    replies.some(
-      ({ message, from }) =>
-        message.class === 'success' && sameEndpoint(from, opened) && mappedAddress(message) !== undefined,
-    );
-  const over = (series: Series) => came(series) || series.errorAnswer !== undefined || series.answer !== undefined;
-  const gaps = [...Array.from({ length: 2 * FEWEST_SENDS }, () => ROUND_MS), answerWindow(probes)];
-  const directed = begin(attributes);
-  const plain = here.port === there.port || !bothWays ? directed : begin([attribute('CHANGE-REQUEST', change)]);
-  await Promise.all([...new Set([directed, plain])].map((each) => sendUntil(each, gaps, () => over(each), signal)));
-  for (const each of [plain, directed]) each.verdict = came(each) ? 'honoured' : 'not honoured';
-  return { here: came(plain), there: came(directed) };
+  if (!here || !there) return { here: false, there: false };
+  const directed = mapping === 'one' ? undefined : changeToOpened(change, here, there);
+  const gaps = [...Array.from({ length: 2 * FEWEST_SENDS }, () => ROUND_MS), probes.answerWindowMs()];
+  const ask = async (attributes: readonly Attribute[]): Promise<boolean> => {
+    const series = probes.begin({ kind: 'control', change }, socket, server, { attributes });
+    const came = (): boolean =>
+      series.replies.some(
+        ({ message, from }) =>
+          message.class === 'success' && sameEndpoint(from, opened) && mappedAddress(message) !== undefined,
+      );
+    const over = () => came() || series.errorAnswer !== undefined || series.answer !== undefined;
+    await sendUntil(series, gaps, over, signal);
+    series.verdict = came() ? 'honoured' : 'not honoured';
+    return came();
+  };
+  const plain = [attribute('CHANGE-REQUEST', change)];
+  if (!directed || here.port === there.port) {
+    const came = await ask(plain);
+    return { here: came, there: came };
+  }
+  if (mapping === 'two') {
+    const [inPlain, inOther] = await Promise.all([ask(plain), ask(directed)]);
+    return { here: inPlain, there: inOther };
+  }
+  const inOther = await ask(directed);
+  return { here: !inOther && (await ask(plain)), there: inOther };
 }
 
 /** What {@link changeControl} asks of whom. */
@@ -146,7 +147,8 @@ export interface Control {
   readonly server: Endpoint;
   readonly opened: Endpoint;
   readonly change: Change;
-  readonly bothWays?: boolean;
+  /** How many mappings the two are thought to be reached by: where it may be `two`, or a server be wrong, the answer is asked for in both ways at once. */
+  readonly mapping: 'one' | 'two' | 'each';
 }
 
 /** What a test means, once it is known whether the server honours the change. */

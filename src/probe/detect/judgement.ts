@@ -1,6 +1,6 @@
 /** What the servers' sightings come to: the mapping of this host's path to the internet, and who is believed. Pure. */
-import { type Endpoint, formatEndpoint } from '../../net/address.ts';
-import { pathsOf, weigh, type Sighting, type Weighed } from '../../nat/evidence.ts';
+import { type Endpoint, formatEndpoint, sameEndpoint } from '../../net/address.ts';
+import { pathsOf, preferred, weigh, type Sighting, type Weighed } from '../../nat/evidence.ts';
 import type { MappingVerdict } from '../../nat/mapping.ts';
 import type { BehaviourFacts } from './facts.ts';
 
@@ -22,14 +22,14 @@ export interface Judged extends Weighed {
   }[];
 }
 
-export function judge({ probes, x, samples, servers }: BehaviourFacts): Judged {
+export function judge({ probes, x, samples, servers, joined, unproven }: BehaviourFacts): Judged {
   const paths = pathsOf(x ? probes.observations(x) : [], probes.usualRoute(servers));
   const [main = []] = paths;
   const local = main[0]?.local.address;
   const onPath = (sightings: readonly Sighting[]): Sighting[] =>
     sightings.filter((each) => each.local.address === local);
   const pool = poolOf(onPath(probes.observations()));
-  const own = weigh(main, pool);
+  const own = proven(weigh(main, pool), main, joined, unproven);
   return {
     ...own,
     verdict:
@@ -40,8 +40,15 @@ export function judge({ probes, x, samples, servers }: BehaviourFacts): Judged {
           )
         : own.verdict,
     pool,
-    trusts: ({ server, local: from }) =>
-      !own.disputed && from.address === local && !own.odd.some((each) => each.server === server),
+    trusts: ({ server, remote, local: from }) =>
+      !own.disputed &&
+      from.address === local &&
+      // A server that is right at other endpoints is wrong at this one alone.
+      !own.odd.some((each) =>
+        own.believed.some((right) => right.server === each.server)
+          ? sameEndpoint(each.remote, remote)
+          : each.server === server,
+      ),
     onPath: (server) => main.some((each) => each.server === formatEndpoint(server)),
     paths: paths.map((path) => ({
       local: (path[0] as Sighting).local.address,
@@ -51,6 +58,32 @@ export function judge({ probes, x, samples, servers }: BehaviourFacts): Judged {
         .map(({ remote }) => formatEndpoint(remote)),
     })),
   };
+}
+
+/** What weighing comes to in the light of what was tried: endpoints that one mapping reaches, and a server that may be wrong. */
+function proven(
+  weighed: Weighed,
+  main: readonly Sighting[],
+  joined: BehaviourFacts['joined'],
+  unproven: BehaviourFacts['unproven'],
+): Weighed {
+  const { verdict, disputed } = weighed;
+  if (main.length === 0 || verdict.mapping === 'none' || verdict.mapping === 'endpoint-independent') return weighed;
+  const believed = preferred(main);
+  if (joined.some((each) => each.proven || believed))
+    return {
+      ...weighed,
+      ...(believed && { believed, odd: main.filter((each) => !believed.includes(each)) }),
+      verdict: { mapping: 'endpoint-independent', dependent: false },
+      disputed: !believed && (disputed || verdict.dependent),
+    };
+  if (!unproven || !(verdict.dependent || disputed)) return weighed;
+  if (unproven.why === 'denied') return { ...weighed, verdict: { ...verdict, mapping: 'unknown' } };
+  const ofOthers = main.filter(({ server }) => server !== unproven.server);
+  const sides = new Set(main.map(({ mapped }) => formatEndpoint(mapped)));
+  const alone =
+    unproven.why === 'at-odds' ? !weigh(ofOthers).verdict.dependent : ofOthers.length === 0 && sides.size === 2;
+  return alone ? { verdict: { mapping: 'unknown', dependent: false }, believed: [], odd: [], disputed: true } : weighed;
 }
 
 export const mappingOf = (m: BehaviourFacts): MappingVerdict => judge(m).verdict;

@@ -5,8 +5,8 @@ import { routedAddress, withAddress } from '../../net/route.ts';
 import { type Attribute, attribute } from '../../stun/attributes.ts';
 import { Gate } from '../../net/wait.ts';
 import { mappedAddress } from '../../stun/message.ts';
-import { StunMux } from '../../stun/mux.ts';
-import { type Doubt, doubtOf, type Ground, plain, type Sighting, waverers } from '../../nat/evidence.ts';
+import { type Reply, StunMux } from '../../stun/mux.ts';
+import { conflaters, type Doubt, doubtOf, type Ground, plain, type Sighting, waverers } from '../../nat/evidence.ts';
 import type { Credentials } from '../../stun/authentication.ts';
 import type { Doubted } from '../testimony.ts';
 import type { Purpose } from './purpose.ts';
@@ -18,11 +18,17 @@ export interface ProbeSocket {
   readonly local: Endpoint;
 }
 
+/** What became of a server's word when it was put to the test; `open`: it does not take part. */
+export type Claim = 'confirmed' | 'denied' | 'open';
+
 export interface Stray {
   readonly from: Endpoint;
   readonly wasStun: boolean;
 }
 
+/** How much later than the round trip the answer to the last send may come: jitter, and a server that is slower at this. Those to the sends before it have had longer. */
+const LEAST_SLACK_MS = 100;
+const MOST_SLACK_MS = 300;
 /** How much later than others an answer may come and not count as lost. */
 const LATENESS_MS = 50;
 /** What some servers of RFC 3489 answer only, and every one of RFC 8489 takes for a plain request. */
@@ -43,11 +49,14 @@ export class Probes {
   readonly #credentials: Credentials | undefined;
   /** What may count as evidence. */
   readonly ground: { -readonly [K in keyof Ground]: Ground[K] };
-  /** Addresses of servers whose word was put to the test, and is not true. */
+  /** Endpoints of servers, as text, whose word was put to the test, and is not true. */
   readonly refuted = new Set<string>();
+  /** What became of that, by the same. */
+  readonly claims = new Map<string, Claim>();
   /** Which local address leads to each remote one. */
   readonly #routes = new Map<string, string>();
   #closedAt: number | undefined;
+  #contradicted: Contradictions | undefined;
 
   constructor(
     env: ProbeEnv,
@@ -167,28 +176,30 @@ export class Probes {
   /** Whether the series was answered, and the answer can be true. */
   believes(series: Series): boolean {
     const sighting = sightingOf(series);
-    return sighting !== undefined && this.#doubt(sighting, this.#waverers()) === undefined;
+    return sighting !== undefined && this.#doubt(sighting) === undefined;
   }
 
-  #doubt(sighting: Sighting, wavering: ReadonlySet<string>): Doubt | undefined {
+  #doubt(sighting: Sighting): Doubt | undefined {
     const doubt = doubtOf(sighting, this.ground);
     if (doubt) return doubt;
-    if (this.refuted.has(sighting.remote.address)) return 'not-there';
-    return wavering.has(sighting.server) ? 'wavers' : undefined;
+    if (this.refuted.has(formatEndpoint(sighting.remote))) return 'not-there';
+    const { wavering, conflating } = this.#contradictions();
+    if (wavering.has(sighting.server)) return 'wavers';
+    return conflating.has(sighting.server) ? 'one-for-two' : undefined;
   }
 
-  /** Only flows that were asked about again can show one. */
-  #waverers(): ReadonlySet<string> {
-    const again = this.series.filter(({ purpose, answer }) => purpose.kind === 'again' && answer);
-    const flows = this.series.filter((each) =>
-      again.some(({ mux, to }) => mux === each.mux && sameEndpoint(to, each.to)),
-    );
-    return waverers(flows.flatMap((each) => sightingOf(each) ?? []));
+  /** Servers that contradict themselves; looked for anew only when something was heard. */
+  #contradictions(): Contradictions {
+    const heard = this.series.reduce((sum, { replies }) => sum + replies.length, 0);
+    if (this.#contradicted?.heard !== heard) {
+      const said = this.series.flatMap(sightingsOf);
+      this.#contradicted = { heard, wavering: waverers(said), conflating: conflaters(said) };
+    }
+    return this.#contradicted;
   }
 
   #sightings(of?: ProbeSocket): { readonly sighting: Sighting; readonly doubt: Doubt | undefined }[] {
     const seen: { sighting: Sighting; doubt: Doubt | undefined }[] = [];
-    const wavering = this.#waverers();
     for (const each of this.series) {
       if (of && each.mux !== of.mux) continue;
       const sighting = sightingOf(each);
@@ -199,7 +210,7 @@ export class Probes {
             sameEndpoint(old.remote, now.remote) &&
             sameEndpoint(old.mapped, now.mapped),
         );
-      if (sighting && isNews(sighting)) seen.push({ sighting, doubt: this.#doubt(sighting, wavering) });
+      if (sighting && isNews(sighting)) seen.push({ sighting, doubt: this.#doubt(sighting) });
     }
     return seen;
   }
@@ -215,6 +226,12 @@ export class Probes {
       Math.min(...answered.map((each) => each.longestRttMs ?? 0)),
       ...answered.map((each) => each.rttMs ?? 0),
     );
+  }
+
+  /** How long after the last send an answer may come, ms: the round trip, and as much again and again as the round trips seen so far differ, within bounds. */
+  answerWindowMs(): number {
+    const rtt = this.roundTripMs();
+    return rtt + Math.min(Math.max(2 * rtt, 4 * this.spreadMs(), LEAST_SLACK_MS), MOST_SLACK_MS);
   }
 
   /** How far the round trips differ that are known exactly, ms; 0 until there are two. */
@@ -248,7 +265,25 @@ export class Probes {
   }
 }
 
-function sightingOf({ answer, local, to, server }: Series): Sighting | undefined {
-  const mapped = answer && mappedAddress(answer.message);
+interface Contradictions {
+  /** Replies until then. */
+  readonly heard: number;
+  readonly wavering: ReadonlySet<string>;
+  readonly conflating: ReadonlySet<string>;
+}
+
+const sightingOf = (series: Series): Sighting | undefined => {
+  const { answer } = series;
+  return answer && seenIn(series, answer);
+};
+
+/** What each answer from where it was asked says; a request that was sent again may have had several. */
+const sightingsOf = (series: Series): Sighting[] =>
+  series.replies.flatMap((reply) =>
+    reply.message.class === 'success' && sameEndpoint(reply.from, series.to) ? (seenIn(series, reply) ?? []) : [],
+  );
+
+function seenIn({ local, to, server }: Series, { message }: Reply): Sighting | undefined {
+  const mapped = mappedAddress(message);
   return mapped && { local, remote: to, mapped: plain(mapped), server: formatEndpoint(server) };
 }

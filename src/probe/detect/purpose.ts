@@ -12,6 +12,8 @@ export type Purpose =
   | { readonly kind: 'mapping'; readonly number: 1 | 2 | 3 | 4 }
   /** A flow of the mapping socket once more: a server that says another thing now is no witness. */
   | { readonly kind: 'again' }
+  /** An answer directed to the port that the server named. */
+  | { readonly kind: 'claim' }
   | { readonly kind: 'allocation' }
   /** Plain, beside the test of the same socket. */
   | { readonly kind: 'baseline'; readonly change: Change }
@@ -27,7 +29,8 @@ export function purposeName(purpose: Purpose): string {
     case 'again':
       return 'mapping-again';
     case 'allocation':
-      return 'allocation';
+    case 'claim':
+      return purpose.kind;
     case 'baseline':
       return `filtering-${changeName(purpose.change)}-baseline`;
     case 'filtering':

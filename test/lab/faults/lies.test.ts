@@ -18,6 +18,10 @@ const LIES_TOLD: readonly (readonly [ServerFault, string, string])[] = [
   ['lie-port-changing', '12.13.14.15:26605', '[2001:db8:1::3]:44302'],
   // As long as its first address is asked.
   ['lie-port-second', '12.13.14.15:24604', '[2001:db8:1::3]:42301'],
+  ['lie-port-other-port', '12.13.14.15:24604', '[2001:db8:1::3]:42301'],
+  ['lie-port-each', '12.13.14.15:26605', '[2001:db8:1::3]:44302'],
+  ['lie-port-fixed', '12.13.14.15:31234', '[2001:db8:1::3]:31234'],
+  ['lie-public-second', '12.13.14.15:24604', '[2001:db8:1::3]:42301'],
 ];
 
 describe('a server that lies', () => {

@@ -49,6 +49,8 @@ function facts(
     x: X,
     samples: [],
     tests: [],
+    joined: [],
+    unproven: undefined,
     hairpin: undefined,
     tcp: [],
     failure: undefined,

@@ -201,7 +201,8 @@ describe('the control of a change', () => {
         series.send();
         await series.wait(() => series.answer !== undefined, 100, never);
       }
-      const proven = await changeControl(probes, socket, { server: SERVER, opened: OTHER, change: IP_PORT }, never);
+      const asked = { server: SERVER, opened: OTHER, change: IP_PORT, mapping: 'each' } as const;
+      const proven = await changeControl(probes, socket, asked, never);
       probes.close();
       return proven.there;
     });

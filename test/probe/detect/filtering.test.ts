@@ -62,7 +62,7 @@ describe('the control of a change', () => {
         const series = probes.begin({ kind: 'allocation' }, socket, to);
         await sendUntil(series, [100, 100, 100], () => settled(series), signal);
       }
-      const honoured = await changeControl(probes, socket, { server: SERVER, opened, change }, signal);
+      const honoured = await changeControl(probes, socket, { server: SERVER, opened, change, mapping: 'each' }, signal);
       probes.close();
       return honoured.there;
     });

@@ -26,6 +26,8 @@ const factsOf = (probes: Probes): BehaviourFacts => ({
   x: undefined,
   samples: [],
   tests: [],
+  joined: [],
+  unproven: undefined,
   hairpin: undefined,
   tcp: [],
   failure: undefined,

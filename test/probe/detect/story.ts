@@ -68,6 +68,8 @@ export class Story {
       x: this.x,
       samples: [],
       tests: [],
+      joined: [],
+      unproven: undefined,
       hairpin: undefined,
       tcp: [],
       failure: undefined,
