@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { pageForVite } from './.ci/page.mjs';
 
 /** A last resort against what hangs. No time limit decides a test: a busy machine is only slower. */
 const HANG_MS = 10 * 60_000;
@@ -12,6 +13,7 @@ export default defineConfig({
   test: {
     projects: [
       {
+        plugins: [pageForVite],
         test: {
           name: 'core',
           include: ['test/**/*.test.ts'],

@@ -5,6 +5,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { builtinModules, createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { build } from 'esbuild';
+import { pageForEsbuild } from './page.mjs';
 
 /**
  * string-width, which ora and cli-table3 ask for, compiles Unicode tables for 50 to 100 ms when first used. That would hold up
@@ -139,7 +140,7 @@ if (only !== 'library') {
     minifySyntax: true,
     minifyWhitespace: true,
     logLevel: 'warning',
-    plugins: [plainWidth, builtIns, parserAlone, oneCore],
+    plugins: [pageForEsbuild, plainWidth, builtIns, parserAlone, oneCore],
     define: { NAT_TOOL_VERSION: JSON.stringify(version) },
   });
   rmSync('dist/cli', { recursive: true, force: true });

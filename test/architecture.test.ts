@@ -62,13 +62,16 @@ const code = (source: string): string =>
     match.startsWith('/') ? ' ' : "''",
   );
 
+/** Put in by the build (.ci/page.mjs). */
+const isText = (name: string): boolean => /\/page\.(?:html|css|script)$/.test(name);
+
 const uncommented = (source: string): string => source.replace(/\/\*[\s\S]*?\*\/|(?<=^|[\s;,{}()])\/\/[^\n]*/g, ' ');
 
 function importsOf(file: string, source: string): { readonly inner: string[]; readonly outer: string[] } {
   const all = [...uncommented(source).matchAll(SPECIFIER)].map((match) => match[2] ?? '');
   return {
     inner: all
-      .filter((name) => name.startsWith('.'))
+      .filter((name) => name.startsWith('.') && !isText(name))
       .map((name) => posix.normalize(posix.join(posix.dirname(file), name))),
     outer: all.filter((name) => !name.startsWith('.')),
   };

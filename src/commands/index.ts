@@ -18,6 +18,7 @@ export const COMMANDS: CommandList = {
   map: () => load(import('./map/map.ts')),
   pair: () => load(import('./pair.ts')),
   turn: () => load(import('./turn/turn.ts')),
+  webrtc: () => load(import('./webrtc/webrtc.ts')),
   serve: () => load(import('./serve/serve.ts')),
   lab: () => load(import('./lab/lab.ts')),
 };

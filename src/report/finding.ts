@@ -6,6 +6,7 @@ import { isRefusedOnTheWay } from '../net/error-words.ts';
 import { CONNECT_TEXTS } from './connect-texts.ts';
 import { SERVER_TEXTS } from './server-texts.ts';
 import { TURN_TEXTS } from './turn-texts.ts';
+import { WEBRTC_TEXTS } from './webrtc-texts.ts';
 
 const list = (items: readonly string[]): string => items.join(', ');
 
@@ -184,6 +185,7 @@ const TEXTS = {
   ...CONNECT_TEXTS,
   ...SERVER_TEXTS,
   ...TURN_TEXTS,
+  ...WEBRTC_TEXTS,
 } as const satisfies Record<string, (parameters: never) => string>;
 
 /** Every kind of remark; a kind has one text. */

@@ -1,0 +1,145 @@
+/** What is found out before anybody opens the page: STUN servers that answer, this host's NAT, whether the TURN server relays. */
+import { familyOf } from '../../net/address.ts';
+import { Waits } from '../../net/wait.ts';
+import type { Profile } from '../../nat/profile.ts';
+import { measureBehaviour } from '../../probe/detect/behaviour.ts';
+import { conclude } from '../../probe/detect/conclude.ts';
+import { findServers } from '../../probe/servers-lookup.ts';
+import { defaultServers } from '../../probe/servers.ts';
+import { checkTurn } from '../../probe/turn-check/check.ts';
+import type { TurnResult } from '../../probe/turn-check/result.ts';
+import { type StunPlaces, stunPlaces, stunUrl } from '../../probe/webrtc/stun-places.ts';
+import type { Finding } from '../../report/finding.ts';
+import { formatHostPort } from '../../net/host-port.ts';
+import type { StunTransport } from '../../stun/uri.ts';
+import { type TurnServerName, transportOf } from '../../turn/uri.ts';
+import { checkFamily, demandedFamily, parseStun } from '../arguments.ts';
+import type { Context } from '../command.ts';
+import { turnLogin } from '../turn/login.ts';
+import type { Args } from './options.ts';
+
+/** Built-in servers that are looked up. */
+const BATCH = 4;
+const LOOKUP_MS = 3_000;
+const MEASURE_MS = 8_000;
+const TURN_MS = 2_500;
+/** How long a login that a browser is told is good, seconds. */
+const LOGIN_TTL_S = 3_600;
+
+export interface TurnGround {
+  readonly name: TurnServerName;
+  readonly credentials: { readonly username: string; readonly password: string } | undefined;
+  /** Those to try, the best first. */
+  readonly transports: readonly StunTransport[];
+  /** What became of each transport that has been tried. */
+  readonly results: TurnResult[];
+}
+
+export interface Ground extends StunPlaces {
+  /** As the browser is told of them. */
+  readonly urls: readonly string[];
+  readonly turn: TurnGround | undefined;
+  /** This host's NAT, once measured. */
+  profile: Profile | undefined;
+  readonly findings: readonly Finding[];
+  /** Hears that something more is known. */
+  changed: () => void;
+  close(): void;
+}
+
+/** Rejects with UsageError, or the signal's reason. */
+export async function prepare(
+  args: Args,
+  context: Pick<Context, 'env' | 'signal' | 'environment' | 'progress'>,
+): Promise<Ground> {
+  const { env, signal, environment } = context;
+  const credentials = args.turn && turnLogin(environment, env.clock, LOGIN_TTL_S);
+  checkFamily('--stun', args.stun, args);
+  const names =
+    args.stun.length > 0
+      ? args.stun
+      : defaultServers(environment)
+          .slice(0, BATCH)
+          .map(({ server }) => parseStun(server, 'server'));
+  context.progress('looking for STUN servers');
+  const found =
+    args.relayOnly && args.stun.length === 0
+      ? { endpoints: [], spares: new Map(), findings: [] }
+      : await findServers(
+          env,
+          names,
+          { family: demandedFamily(args), timeoutMs: LOOKUP_MS, anyWillDo: args.stun.length === 0 },
+          signal,
+        );
+  const { places, answered } = await stunPlaces(env, found.endpoints, args.source, signal);
+  const waits = new Waits(signal);
+  const ground: Ground = {
+    places,
+    answered,
+    urls: places.map(stunUrl),
+    turn: args.turn && {
+      name: args.turn,
+      credentials,
+      transports: args.turn.secure || args.turn.carried ? [transportOf(args.turn)] : ['udp', 'tcp'],
+      results: [],
+    },
+    profile: undefined,
+    findings: args.stun.length > 0 ? found.findings : [],
+    changed: () => {},
+    close: () => waits.end(),
+  };
+  const [first] = found.endpoints;
+  if (first) {
+    waits
+      .run((within) =>
+        measureBehaviour(
+          env,
+          familyOf(first.address),
+          { servers: found.endpoints, spares: found.spares, source: args.source, timeoutMs: MEASURE_MS },
+          within,
+        ),
+      )
+      .then((facts) => {
+        const { mapping, filtering, portAllocation } = conclude(facts).data;
+        ground.profile = { mapping, filtering, allocation: portAllocation, complete: true };
+        ground.changed();
+      })
+      .catch(unless(waits));
+  }
+  const { turn } = ground;
+  if (turn) {
+    waits
+      .run(async (within) => {
+        for (const transport of turn.transports) {
+          const options = {
+            transport,
+            family: args.family,
+            source: args.source,
+            credentials,
+            timeoutMs: TURN_MS,
+            count: 3,
+          };
+          const result = await checkTurn(env, turn.name, options, within);
+          turn.results.push(result);
+          ground.changed();
+          if (result.relayed !== null) return;
+        }
+      })
+      .catch(unless(waits));
+  }
+  return ground;
+}
+
+/** What ends because all ends is no failure. */
+const unless =
+  (waits: Waits) =>
+  (error: unknown): void => {
+    if (!waits.ended) throw error;
+  };
+
+/** Both are told, where nothing says how the server is to be reached. */
+export const turnUrls = ({ name, transports }: TurnGround): string[] =>
+  transports.map(
+    (each) =>
+      `${each === 'tls' ? 'turns' : 'turn'}:${formatHostPort(name)}?transport=${each === 'udp' ? 'udp' : 'tcp'}`,
+  );

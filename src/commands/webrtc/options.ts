@@ -1,0 +1,53 @@
+/** The arguments of `webrtc`. */
+import { FAMILY, parseAddress, parseLocalPort, parseStun, parseTurn, SOURCE, WAIT } from '../arguments.ts';
+import type { ArgsOf } from '../command.ts';
+
+export const positionals = {} as const;
+
+export const options = {
+  listen: {
+    type: 'string',
+    valueName: 'ADDRESS',
+    parse: parseAddress,
+    describe:
+      'serve the page on this address of this host, for browsers in the local network; 127.0.0.1 when left out, for one on this host',
+  },
+  port: {
+    type: 'string',
+    alias: 'p',
+    valueName: 'PORT',
+    parse: parseLocalPort,
+    default: '0',
+    describe: 'TCP port of the page; any when 0',
+  },
+  cert: {
+    type: 'string',
+    valueName: 'FILE',
+    means: 'file',
+    describe:
+      'serve the page over https with this certificate (PEM): browsers elsewhere give the camera to nothing less',
+  },
+  key: { type: 'string', valueName: 'FILE', means: 'file', describe: 'the private key of the certificate (PEM)' },
+  stun: {
+    type: 'string',
+    array: true,
+    valueName: 'SERVER',
+    parse: parseStun,
+    describe:
+      'STUN server that both sides ask; else NAT_TOOL_SERVER, or built-in ones. One with two addresses (nat-tool serve) also tells how each NAT maps',
+  },
+  turn: {
+    type: 'string',
+    valueName: 'SERVER',
+    parse: parseTurn,
+    describe:
+      'TURN server that both sides may use, with NAT_TOOL_USERNAME and NAT_TOOL_PASSWORD or NAT_TOOL_TURN_SECRET; the browser is told the login',
+  },
+  relayOnly: { type: 'boolean', describe: 'only by relays: shows whether the TURN server would do for everybody' },
+  noThroughput: { type: 'boolean', describe: 'do not measure how much the channel carries' },
+  timeout: { ...WAIT, default: '300', describe: 'wait so long for the browser' },
+  family: FAMILY,
+  source: SOURCE,
+} as const;
+
+export type Args = ArgsOf<typeof positionals, typeof options>;

@@ -1,0 +1,164 @@
+/** The page: connects to the terminal, answers what it measures, shows what it found. */
+import { answerOn } from './answers.js';
+import { blockElement } from './blocks.js';
+import { byId, element } from './element.js';
+import { pictureOf } from './picture.js';
+import { Line, post } from './signalling.js';
+
+const setup = JSON.parse(byId('setup').textContent);
+const STEPS = [
+  ['offer', 'Signalling'],
+  ['ice', 'Path'],
+  ['dtls', 'Encryption'],
+  ['channel', 'Channel'],
+  ['measured', 'Measurement'],
+];
+
+function status(text, kind) {
+  const line = byId('status');
+  line.textContent = text;
+  line.className = `status ${kind}`;
+}
+
+const marks = STEPS.map(([, title]) => element('li', { 'data-state': 'waits' }, title));
+byId('steps').append(...marks);
+
+/** Everything before it is done. */
+function reached(step, state = 'now') {
+  const at = STEPS.findIndex(([name]) => name === step);
+  for (const [i, mark] of marks.entries()) {
+    mark.dataset.state = i < at ? 'done' : i === at ? state : 'waits';
+    if (i === at) mark.setAttribute('aria-current', 'step');
+    else mark.removeAttribute('aria-current');
+  }
+}
+
+let picture;
+const narrow = matchMedia('(max-width: 34rem)');
+function paint() {
+  if (!picture) return;
+  const figure = byId('picture');
+  figure.querySelector('svg')?.remove();
+  figure.prepend(pictureOf(picture, narrow.matches));
+  figure.hidden = false;
+}
+narrow.addEventListener('change', paint);
+
+function showReport(report) {
+  status(report.headline, report.good ? 'good' : 'bad');
+  for (const [i, mark] of marks.entries()) {
+    mark.dataset.state = i < report.done ? 'done' : report.good || i > report.done ? 'waits' : 'failed';
+    mark.removeAttribute('aria-current');
+  }
+  picture = report.picture;
+  paint();
+  const why = byId('why');
+  why.querySelector('ul')?.remove();
+  if (report.findings.length > 0) {
+    why.append(element('ul', { class: 'findings' }, ...report.findings.map((text) => element('li', {}, text))));
+    why.hidden = false;
+  }
+  const result = byId('result');
+  while (result.children.length > 1) result.lastChild.remove();
+  result.append(
+    ...report.blocks.map(blockElement).filter(Boolean),
+    element(
+      'details',
+      {},
+      element('summary', {}, 'Candidates, and what happened when'),
+      ...report.details.map(blockElement).filter(Boolean),
+    ),
+  );
+  result.hidden = false;
+  document.title = `${report.headline} – nat-tool`;
+}
+
+function whyNoWebrtc() {
+  if (typeof RTCPeerConnection !== 'function') return 'RTCPeerConnection is missing';
+  return undefined;
+}
+
+async function main() {
+  const why = whyNoWebrtc();
+  if (why) return incapable(why);
+  let connection;
+  try {
+    connection = new RTCPeerConnection({
+      iceServers: setup.iceServers,
+      iceTransportPolicy: setup.relayOnly ? 'relay' : 'all',
+    });
+  } catch (error) {
+    return incapable(String(error.message));
+  }
+  const line = new Line();
+  let finished = false;
+  const channel = connection.createDataChannel('nat-tool');
+  channel.onopen = () => reached('measured');
+  answerOn(channel, connection);
+  connection.onicecandidate = ({ candidate }) =>
+    line.tell(
+      candidate
+        ? { kind: 'candidate', candidate: candidate.candidate, url: candidate.url ?? undefined }
+        : { kind: 'candidate', candidate: '' },
+    );
+  connection.onicecandidateerror = ({ url, errorCode }) =>
+    line.tell({ kind: 'error', url: String(url), code: errorCode });
+  connection.oniceconnectionstatechange = () => {
+    if (connection.iceConnectionState === 'connected') reached('dtls');
+  };
+  addEventListener('pagehide', () => {
+    if (!finished) line.bye();
+    connection.close();
+  });
+  status('Telling the terminal how this browser can be reached …', 'busy');
+  reached('offer');
+  await connection.setLocalDescription();
+  const answer = await post('offer', { sdp: connection.localDescription.sdp });
+  line.open(answer.id);
+  line.events(
+    {
+      candidate: ({ candidate }) => connection.addIceCandidate({ candidate, sdpMid: '0' }).catch(() => {}),
+      progress: ({ text }) => {
+        if (!finished) status(`${text} …`, 'busy');
+      },
+      likely: ({ text }) => {
+        if (!finished) status(text, 'warn');
+      },
+      report: (report) => {
+        finished = true;
+        showReport(report);
+        line.tell({ kind: 'seen' });
+      },
+      end: (_, source) => {
+        finished = true;
+        source.close();
+        connection.close();
+      },
+      replaced: (_, source) => {
+        finished = true;
+        source.close();
+        connection.close();
+        status('The check goes on in another window, where this page was opened again.', 'warn');
+      },
+    },
+    () => {
+      if (!finished) status('The terminal is gone: nat-tool was stopped, or cannot be reached any more.', 'bad');
+      finished = true;
+    },
+  );
+  await connection.setRemoteDescription({ type: 'answer', sdp: answer.sdp });
+  reached('ice');
+}
+
+async function incapable(why) {
+  status(
+    `This browser cannot do WebRTC here: ${why}. An extension, a setting or a policy may have switched it off.`,
+    'bad',
+  );
+  reached('offer', 'failed');
+  await post('incapable', { why });
+}
+
+main().catch((error) => {
+  status(`The check could not begin: ${error.message}. Is nat-tool still running?`, 'bad');
+});

@@ -1,0 +1,203 @@
+import { scope } from '../../net/wait.ts';
+import { checkPeer, type CheckResult } from '../../probe/webrtc/check.ts';
+import { Facts } from '../../probe/webrtc/facts.ts';
+import { type Finding, finding } from '../../report/finding.ts';
+import { type Report, startReport } from '../../report/report.ts';
+import { type Context, defineCommand, UsageError } from '../command.ts';
+import { findingsOf as turnFindings } from '../turn/findings.ts';
+import { type Ground, prepare } from './ground.ts';
+import { Hall } from './hall.ts';
+import { type Args, options, positionals } from './options.ts';
+import { pageReport } from './page-report.ts';
+import { dataOf, findingsOf, type Told, type WebrtcData } from './report.ts';
+import { CAUSE_WORDS, details, view } from './view.ts';
+import type { Visit } from './visit.ts';
+
+/** A page that is loaded anew comes back so soon. */
+const RELOAD_MS = 3_000;
+/** For a page to show the report before its server goes. */
+const SHOW_MS = 2_000;
+
+async function run(args: Args, context: Context): Promise<Report<WebrtcData>> {
+  const { env, signal } = context;
+  const close = startReport(env.clock, 'nat-tool/webrtc@1');
+  if ((args.cert === undefined) !== (args.key === undefined)) throw new UsageError('--cert and --key go together');
+  const identity =
+    args.cert === undefined || args.key === undefined ? undefined : await identityOf(args.cert, args.key, context);
+  let ground: Ground | undefined;
+  let hall: Hall | undefined;
+  const result: CheckResult = { cause: null, channel: null, whole: false };
+  let visit: Visit | undefined;
+  const done = (): { readonly data: WebrtcData; readonly findings: Finding[] } =>
+    conclude(visit, result, hall, ground, args, env);
+  try {
+    ground = await prepare(args, context);
+    hall = await Hall.open({ env, args, ground, identity, failed: bug, signal });
+    tellLink(hall.url, args, context);
+    visit = await untilChecked(hall, args, result, context, (each) => (visit = each));
+    if (!visit) result.cause = hall.incapable === undefined ? 'no-browser' : 'no-webrtc';
+    const { data, findings } = done();
+    if (visit) await show(visit, data, findings, signal);
+    return close(visit || hall.incapable !== undefined ? 'complete' : 'failed', data, findings);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    const { data, findings } = done();
+    return close('partial', data, [...findings, finding('interrupted')]);
+  } finally {
+    context.progress('');
+    visit?.tell('end', {});
+    visit?.end();
+    hall?.close();
+    ground?.close();
+  }
+}
+
+const bug = (error: unknown): never => {
+  throw error;
+};
+
+async function identityOf(cert: string, key: string, { readFile }: Pick<Context, 'readFile'>) {
+  const text = async (path: string): Promise<string> => new TextDecoder().decode(await readFile(path, 1 << 20));
+  return { cert: await text(cert), key: await text(key) };
+}
+
+/** Without it nothing happens, so `--quiet` does not keep it back. */
+function tellLink(url: string, args: Args, context: Context): void {
+  const where = args.listen === undefined ? 'in a browser on this host' : 'in the browser';
+  if (context.verbosity < 0) void context.io.stderr.write(`${url}\n`);
+  else context.note(`Open this link ${where}; it is good for this run alone: `, url);
+}
+
+/** The last opening of the page; undefined where there was none. */
+async function untilChecked(
+  hall: Hall,
+  args: Args,
+  result: CheckResult,
+  context: Context,
+  began: (visit: Visit) => void,
+): Promise<Visit | undefined> {
+  const { env, signal, progress } = context;
+  const { clock } = env;
+  let last: Visit | undefined;
+  let patience = args.timeout;
+  for (;;) {
+    if (!last) progress('waiting for the page to be opened');
+    const visit = await hall.next(patience, signal, last);
+    if (!visit) return last;
+    began((last = visit));
+    Object.assign(result, { cause: null, channel: null, whole: false });
+    const bounds = scope(clock, signal);
+    visit.onReplaced = () => bounds.abort(new DOMException('the page was opened anew', 'AbortError'));
+    try {
+      await checkPeer(
+        visit.peer,
+        visit.facts,
+        () => visit.channels[0],
+        result,
+        {
+          clock,
+          throughput: !args.noThroughput,
+          onStep: (text) => {
+            progress(text);
+            visit.tell('progress', { text });
+          },
+          onLikely: (cause) => {
+            progress(`probably: ${cause}; still trying`);
+            visit.tell('likely', { text: `Probably: ${CAUSE_WORDS[cause]}. Still trying.` });
+          },
+          answer: () => undefined,
+        },
+        bounds.signal,
+      );
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!bounds.signal.aborted) throw error;
+      visit.peer.close();
+      continue;
+    } finally {
+      bounds.end();
+    }
+    if (result.cause !== 'browser-left') return visit;
+    visit.peer.close();
+    patience = RELOAD_MS;
+  }
+}
+
+function conclude(
+  visit: Visit | undefined,
+  result: CheckResult,
+  hall: Hall | undefined,
+  ground: Ground | undefined,
+  args: Args,
+  env: Context['env'],
+): { readonly data: WebrtcData; readonly findings: Finding[] } {
+  const facts =
+    visit?.facts ??
+    new Facts({
+      clock: env.clock,
+      relayOnly: args.relayOnly,
+      hasRelay: args.turn !== undefined,
+      servers: ground?.urls ?? [],
+    });
+  if (hall?.incapable !== undefined) facts.incapable = hall.incapable;
+  facts.measured = ground?.profile;
+  const bad = ground?.turn?.results.filter(({ relayed }) => relayed === null) ?? [];
+  const failed = ground?.turn !== undefined && bad.length > 0 && bad.length === ground.turn.results.length;
+  const told: Told = {
+    peer: 'browser',
+    url: hall?.url ?? '',
+    sameHost: visit?.sameHost ?? false,
+    turn: ground?.turn && {
+      server: ground.turn.results[0]?.server ?? ground.turn.name.host,
+      why: failed ? (bad.at(-1)?.cause ?? undefined) : undefined,
+    },
+  };
+  const data = dataOf(facts, visit?.peer, result, told);
+  const findings = findingsOf(facts, visit?.peer, data, told);
+  return {
+    data,
+    findings: [
+      ...(ground?.findings ?? []),
+      ...findings,
+      ...(failed ? turnFindings(bad.slice(-1), env, args.family) : []),
+    ],
+  };
+}
+
+async function show(visit: Visit, data: WebrtcData, findings: readonly Finding[], signal: AbortSignal): Promise<void> {
+  visit.tell('report', pageReport(data, findings));
+  await visit.shown(SHOW_MS, signal);
+}
+
+export default defineCommand({
+  name: 'webrtc',
+  summary: 'tell whether WebRTC works with a browser, and why not',
+  description: [
+    'Serves a page for one browser, and connects to it by WebRTC: ICE, DTLS, SCTP, a data channel. Where that works it tells the path, the times, the round trips, what is lost each way and how much the channel carries. Where it does not it names the cause within seconds, and what helps, on the page too.',
+    'The page is served on 127.0.0.1, for a browser on this host; --listen serves it to the local network. Its link holds a secret: only whoever has it gets in. The page shows the same report.',
+  ],
+  positionals,
+  options,
+  examples: [
+    { command: 'nat-tool webrtc', explain: 'open the link that it prints in a browser on this host' },
+    {
+      command: 'nat-tool webrtc --listen 192.168.1.3 --stun stun.example.net',
+      explain: 'for a phone in the same network',
+    },
+    {
+      command: 'nat-tool webrtc --turn turn.example.net --relay-only',
+      explain: 'whether the TURN server alone would do',
+    },
+  ],
+  seeAlso: ['connect', 'detect', 'turn', 'serve'],
+  exitMeanings: {
+    0: 'a data channel stood, and was measured',
+    1: 'WebRTC does not work between the two',
+    3: 'nobody opened the page, or it was closed before the end',
+  },
+  run,
+  view: ({ data }, _, { verbosity }) => [...view(data), ...(verbosity > 0 ? details(data) : [])],
+  short: ({ data }) => data.cause ?? (data.selected?.relayed ? 'relay' : 'direct'),
+  exitStatus: ({ data: { cause } }) =>
+    cause === null ? 0 : cause === 'no-browser' || cause === 'browser-left' ? 3 : 1,
+});

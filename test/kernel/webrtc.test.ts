@@ -1,0 +1,291 @@
+/** `webrtc` and a real browser, each where browsers stand: on this host, behind NATs, where UDP does not pass. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { Chromium, type Tab } from './chromium.ts';
+import { type Host, Internet, type Site } from './internet.ts';
+import type { NatKind } from './nat.ts';
+import type { Running } from './process.ts';
+import { describeKernel } from './suite.ts';
+import { LOGIN, startTurnCoturn } from './turn-coturn.ts';
+import { bin, type Json, startServe } from './tool.ts';
+
+const [STUN, TURN] = ['40.30.20.10', '50.0.0.1'];
+const PORT = 8080;
+
+interface Data {
+  readonly cause: string | null;
+  readonly selected: { readonly local: string; readonly remote: string; readonly relayed: boolean } | null;
+  readonly remote: { readonly nat: string | null; readonly candidates: readonly { type: string; address: string }[] };
+  readonly local: Data['remote'];
+  readonly channel: {
+    readonly loss: { readonly up: number; readonly down: number } | null;
+    readonly mbitPerSecond: { readonly up: number; readonly down: number } | null;
+  } | null;
+  readonly elapsedMs: number | null;
+}
+
+interface Checked {
+  readonly code: number | null;
+  readonly report: Json;
+  readonly data: Data;
+  /** What the page said in the end. */
+  readonly page: string;
+}
+
+/** What ends a page's work. */
+const FINISHED = "!document.getElementById('result').hidden";
+const TEXT = 'document.body.innerText';
+
+describeKernel('webrtc and a browser', ['nat-tool', 'chromium', 'turnserver'], () => {
+  let internet: Internet;
+  let servers: Running;
+  let turn: Host;
+  const browsers: Chromium[] = [];
+  const tools: Running[] = [];
+
+  beforeAll(async () => {
+    internet = await Internet.create();
+    const stun = await internet.host('s', [STUN, '40.30.20.11']);
+    turn = await internet.host('t', [TURN]);
+    servers = await startServe(stun);
+  });
+  afterEach(async () => {
+    for (const browser of browsers.splice(0)) await browser.close();
+    for (const tool of tools.splice(0)) await tool.stop();
+  });
+  afterAll(async () => {
+    await servers?.stop();
+    internet?.close();
+  });
+
+  /** A site whose router leads TCP port 8080 to its client. */
+  async function site(name: string, kind: NatKind, client: string, wan: string): Promise<Site> {
+    const made = await internet.site(name, { kind, client, wan });
+    await made.router.must(['nft', '-f', '-'], {
+      stdin: `table ip web { chain pre { type nat hook prerouting priority dstnat - 1; iifname "wan" tcp dport ${PORT} dnat to ${client}; }; }`,
+    });
+    return made;
+  }
+
+  async function start(
+    host: Host,
+    words: readonly string[],
+    env?: NodeJS.ProcessEnv,
+  ): Promise<{ tool: Running; url: string }> {
+    const tool = host.start(['node', bin, 'webrtc', '--json', '--stun', STUN, ...words], env ? { env } : {});
+    tools.push(tool);
+    const [, url = ''] = await tool.until(/(http:\/\/\S+\/)\s/);
+    return { tool, url };
+  }
+
+  async function browse(host: Host, url: string, flags?: readonly string[]): Promise<Tab> {
+    const browser = await Chromium.start(host, flags);
+    browsers.push(browser);
+    return browser.open(url);
+  }
+
+  async function outcome(tool: Running, tab?: Tab): Promise<Checked> {
+    if (tab) await tab.until(FINISHED);
+    const page = (await tab?.evaluate<string>(TEXT)) ?? '';
+    const { code, stdout, stderr } = await tool.finished;
+    if (!stdout.startsWith('{')) throw new Error(`exit ${code}: ${stderr}`);
+    const report = JSON.parse(stdout) as Json;
+    return { code, report, data: report.data as unknown as Data, page };
+  }
+
+  describe('on one host', () => {
+    let here: Host;
+    beforeAll(async () => {
+      ({ client: here } = await internet.site('h', { kind: 'port-restricted-cone', client: '192.168.9.3' }));
+    });
+
+    it('connects, though the browser hides its address, and measures', async () => {
+      const { tool, url } = await start(here, []);
+      const { code, data, report, page } = await outcome(tool, await browse(here, url));
+      expect(data).toMatchObject({ cause: null, selected: { relayed: false }, local: { nat: 'endpoint-independent' } });
+      expect(data.selected?.remote).toMatch(/^192\.168\.9\.3:/);
+      expect(data.remote.candidates.map(({ address }) => address).join()).toMatch(/\.local:/);
+      expect(data.remote.nat).toBe('endpoint-independent');
+      expect(data.channel?.loss).toEqual({ up: 0, down: 0 });
+      expect(data.channel?.mbitPerSecond?.up).toBeGreaterThan(0);
+      expect(data.channel?.mbitPerSecond?.down).toBeGreaterThan(0);
+      expect(report.findings.map(({ kind }) => kind)).toEqual(['webrtc-hidden']);
+      expect(page).toMatch(/WebRTC works: directly[\s\S]*NAT forwarding table[\s\S]*12\.13\./);
+      expect(code).toBe(0);
+    });
+
+    it('serves a page that is loaded anew: the last one counts', async () => {
+      const { tool, url } = await start(here, []);
+      const tab = await browse(here, url);
+      await tab.until("document.querySelector('[data-state=done]')");
+      await tab.reload();
+      const { code, data } = await outcome(tool, tab);
+      expect([code, data.cause]).toEqual([0, null]);
+    });
+
+    it('serves a page that is opened twice: the first one is told', async () => {
+      const { tool, url } = await start(here, []);
+      const first = await browse(here, url);
+      await first.until("document.querySelector('[data-state=done]')");
+      const second = await (browsers[0] as Chromium).open(url);
+      await first.until("/another window/.test(document.getElementById('status').textContent)");
+      const { code, data } = await outcome(tool, second);
+      expect([code, data.cause]).toEqual([0, null]);
+    });
+
+    it('tells of a page that was closed half way', async () => {
+      const { tool, url } = await start(here, []);
+      const tab = await browse(here, url);
+      await tab.until("document.querySelector('[data-state=done]')");
+      await tab.close();
+      const { code, data, report } = await outcome(tool);
+      expect([code, data.cause]).toEqual([3, 'browser-left']);
+      expect(report.findings.map(({ kind }) => kind)).toContain('webrtc-browser-left');
+    });
+
+    it('gives nothing to a page of others, whatever name leads there', async () => {
+      const { tool, url } = await start(here, []);
+      const { origin, pathname, port } = new URL(url);
+      const tab = await browse(here, 'about:blank', [`--host-resolver-rules=MAP evil.example.net 127.0.0.1`]);
+      const asked = (path: string, options = '{}'): Promise<string> =>
+        tab.evaluate(`fetch('${path}', ${options}).then((r) => 'status ' + r.status, (e) => 'refused')`);
+      // From a page without an origin: what it asks is not answered to it.
+      expect(await asked(`${origin}${pathname}`)).toBe('refused');
+      const post = `{ method: 'POST', headers: { 'Content-Type': 'text/plain' }, body: '{"sdp":""}' }`;
+      expect(await asked(`${origin}${pathname}offer`, post)).toBe('refused');
+      // A stranger's name that leads here, with the secret and all.
+      const rebound = await (browsers[0] as Chromium).open(`http://evil.example.net:${port}${pathname}`);
+      await rebound.until("document.readyState === 'complete' && location.hostname === 'evil.example.net'");
+      expect(await rebound.evaluate("Boolean(document.getElementById('setup'))")).toBe(false);
+      const right = await (browsers[0] as Chromium).open(url);
+      expect((await outcome(tool, right)).data.cause).toBeNull();
+    });
+  });
+
+  describe('behind NATs', () => {
+    const TERMINAL = '192.168.1.3';
+    const BROWSER = '192.168.2.3';
+    const WAN = '12.13.14.100';
+    let count = 0;
+
+    async function pair(
+      terminal: NatKind,
+      browser: NatKind,
+      words: readonly string[] = [],
+      env?: NodeJS.ProcessEnv,
+    ): Promise<Checked> {
+      const nth = count++;
+      const wan = `12.13.15.${nth + 1}`;
+      const [a, b] = await Promise.all([
+        site(`a${nth}`, terminal, TERMINAL, wan),
+        internet.site(`b${nth}`, { kind: browser, client: BROWSER, wan: WAN.replace(/\d+$/, String(100 + nth)) }),
+      ]);
+      const { tool, url } = await start(a.client, ['--listen', TERMINAL, '-p', String(PORT), ...words], env);
+      const tab = await browse(b.client, url.replace(TERMINAL, wan));
+      return outcome(tool, tab);
+    }
+
+    it('two port-restricted cones', async () => {
+      const { code, data } = await pair('port-restricted-cone', 'port-restricted-cone');
+      expect(data).toMatchObject({
+        cause: null,
+        selected: { relayed: false },
+        remote: { nat: 'endpoint-independent' },
+      });
+      expect(data.selected?.remote).toMatch(/^12\.13\.14\./);
+      expect(code).toBe(0);
+    });
+
+    it.each<[NatKind, NatKind]>([
+      ['full-cone', 'symmetric'],
+      ['symmetric', 'full-cone'],
+    ])('%s and %s', async (terminal, browser) => {
+      const { code, data } = await pair(terminal, browser, ['--no-throughput']);
+      expect([code, data.cause, data.selected?.relayed]).toEqual([0, null, false]);
+      expect([data.local.nat, data.remote.nat]).toContain('address-and-port-dependent');
+    });
+
+    it.each<[NatKind, NatKind]>([
+      ['port-restricted-cone', 'symmetric'],
+      ['symmetric', 'port-restricted-cone'],
+      ['symmetric', 'symmetric'],
+    ])('%s and %s: named, and what helps', async (terminal, browser) => {
+      const { code, data, report, page } = await pair(terminal, browser);
+      expect([code, data.cause]).toEqual([1, 'ports-must-be-guessed']);
+      expect(report.findings[0]?.text).toMatch(/odds of .* A relay helps/);
+      expect(page).toMatch(/WebRTC does not work[\s\S]*A relay helps/);
+      console.log(`${terminal} and ${browser}: cause after ${data.elapsedMs} ms`);
+    });
+
+    it('the browser without UDP', async () => {
+      const { code, data, page } = await pair('port-restricted-cone', 'blocked');
+      expect([code, data.cause]).toEqual([1, 'browser-udp-blocked']);
+      expect(page).toMatch(/UDP does not get out of the browser/);
+      console.log(`cause after ${data.elapsedMs} ms`);
+    });
+
+    it('the terminal without UDP', async () => {
+      const { code, data } = await pair('blocked', 'port-restricted-cone');
+      expect([code, data.cause]).toEqual([1, 'terminal-udp-blocked']);
+    });
+
+    it.each([
+      ['coturn', 'port-restricted-cone', 'blocked', []],
+      ['serve --turn', 'port-restricted-cone', 'blocked', []],
+      ['coturn, relays alone', 'port-restricted-cone', 'symmetric', ['--relay-only']],
+      ['serve --turn, relays alone', 'symmetric', 'port-restricted-cone', ['--relay-only']],
+    ] as const)('by %s', async (by, terminal, browser, words) => {
+      const directory = mkdtempSync(join(tmpdir(), 'nat-tool-webrtc-'));
+      writeFileSync(join(directory, 'users'), 'alice:secret\n');
+      const server = by.startsWith('coturn') ? await startTurnCoturn(turn) : await ours(directory);
+      try {
+        const { code, data } = await pair(terminal, browser, ['--turn', TURN, '--no-throughput', ...words], LOGIN);
+        expect([code, data.cause, data.selected?.relayed]).toEqual([0, null, true]);
+        expect(data.remote.candidates.some(({ type }) => type === 'relay')).toBe(true);
+      } finally {
+        await server.stop();
+        rmSync(directory, { recursive: true, force: true });
+      }
+    });
+
+    async function ours(directory: string): Promise<Running> {
+      const running = turn.start([
+        'node',
+        bin,
+        'serve',
+        '--json',
+        '-s',
+        TURN,
+        '--turn',
+        '--users',
+        join(directory, 'users'),
+      ]);
+      await running.until(/"listening".*"tcp"/);
+      return running;
+    }
+
+    it('relays alone, and the login is wrong', async () => {
+      const server = await startTurnCoturn(turn);
+      try {
+        const login = { ...LOGIN, NAT_TOOL_PASSWORD: 'wrong' };
+        const { code, data, report } = await pair(
+          'port-restricted-cone',
+          'port-restricted-cone',
+          ['--turn', TURN, '--relay-only'],
+          login,
+        );
+        expect([code, data.cause]).toEqual([1, 'relay-failed']);
+        expect(report.findings.map(({ kind }) => kind)).toContain('turn-login-refused');
+      } finally {
+        await server.stop();
+      }
+    });
+
+    it('relays alone, and none named', async () => {
+      const { code, data } = await pair('port-restricted-cone', 'port-restricted-cone', ['--relay-only']);
+      expect([code, data.cause]).toEqual([1, 'no-relay']);
+    });
+  });
+});
