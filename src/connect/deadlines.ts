@@ -21,6 +21,8 @@ const USUAL_MS = {
   search: 12_000,
   /** The peer left; what it sent before may still come. */
   'peer-left': 1_500,
+  /** Of a pairing that lasts: whom we met at a rendezvous has heard of us by then, or is what is left of a run that ended without a word. */
+  absent: 4_000,
   /** The checks of the list end after some seconds; until the end of all, a filter is kept open for a peer that is late. */
   nudge: 3_000,
   /** After there was a path: the peer may still wait for our news, and use another pair until one is selected. */

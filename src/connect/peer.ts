@@ -113,6 +113,11 @@ export class Peer implements Opposite {
     return relayed !== undefined && relayed !== 'refused' && relayed.some((each) => sameEndpoint(each, endpoint));
   }
 
+  /** It says what its clock tells of ours, which it knows by what we told it. */
+  get hasHeardUs(): boolean {
+    return this.description.clocks?.least !== undefined;
+  }
+
   /** How many public addresses of it are known. */
   get publicSides(): number {
     const { hosts, reflexive, beside } = this.description;

@@ -217,6 +217,7 @@ export class Search implements Searching {
 export const isTaken = (failure: ConnectFailure): boolean =>
   failure.kind === 'own-side' ||
   failure.kind === 'other-session' ||
+  failure.kind === 'absent' ||
   (failure.kind === 'signal' && (failure.status === 'full' || failure.status === 'used'));
 
 /** Somebody out there has said something. */

@@ -6,7 +6,7 @@ import type { Credentials } from '../stun/client.ts';
 import type { PairView } from '../ice/agent.ts';
 import type { RouterPort } from '../portmap/router-port.ts';
 import type { Bearer } from './connection.ts';
-import type { Misfit, Party } from './kept/party.ts';
+import type { Mismeeting, Party } from './kept/party.ts';
 import type { Use } from './lanes.ts';
 import type { Secret } from './channel/keys.ts';
 import type { Beside } from './signalling/rendezvous.ts';
@@ -40,7 +40,7 @@ export type ConnectFailure =
   | { readonly kind: 'versions-differ' }
   | { readonly kind: 'peer-left' }
   /** Of a pairing that lasts. */
-  | { readonly kind: Misfit }
+  | { readonly kind: Mismeeting }
   | { readonly kind: 'network'; readonly error: NetError };
 
 export interface SignallingParts {

@@ -199,6 +199,7 @@ class Session implements SignallingListener, Ending {
     this.#parts.patience.met();
     this.#parts.fallback.met(peer, this.#parts.own.rttMs);
     this.#parts.deadlines.set('nudge');
+    if (this.#options.party && this.#options.trusted) this.#parts.deadlines.set('absent');
     return peer;
   }
 
@@ -268,6 +269,9 @@ class Session implements SignallingListener, Ending {
 
   #due(name: Deadline): void {
     switch (name) {
+      case 'absent':
+        if (!this.#parts.path.current && !this.#peer?.hasHeardUs) this.#fail({ kind: 'absent' });
+        return;
       case 'nudge': {
         if (this.#parts.path.current && !this.#parts.path.isRelayed) return;
         for (const to of this.#peer?.places(this.#options.family) ?? [])

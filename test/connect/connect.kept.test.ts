@@ -142,6 +142,24 @@ describe.each([
     );
   });
 
+  it('meet where one died waiting, and the other comes before it is back', async () => {
+    await inWorld(
+      async ({ open, pause, env }) => {
+        const lost = open('A');
+        await pause(5_000);
+        await lost.kill();
+        const began = env.clock.now();
+        const other = open('C2');
+        await pause(1_000);
+        const pair = [open('A'), other] as const;
+        await talk(pair);
+        expect(env.clock.now() - began).toBeLessThan(8_000);
+        for (const each of pair) (await each.connected()).close();
+      },
+      { broker },
+    );
+  });
+
   it('meet anew where one of them has begun anew, in the middle', async () => {
     await inWorld(
       async ({ open, pause }) => {

@@ -76,6 +76,8 @@ export class Internet {
   #links = 0;
   #sites = 0;
   readonly #lines = new Map<string, number>();
+  /** The core's end of the line of each namespace. */
+  readonly #linkOf = new Map<string, string>();
 
   static async create(): Promise<Internet> {
     sweepStale();
@@ -147,6 +149,19 @@ export class Internet {
     return { client: new Host(client, [inside]), router: new Router(router, [wan, gateway]) };
   }
 
+  /** The provider gives a site's router another public address, and what the NAT held is gone. */
+  async renumber({ router }: Site, address: string): Promise<void> {
+    const before = router.addresses[0] ?? '';
+    await ip(this.#core, [`route add ${address}/32 dev ${this.#linkOf.get(router.namespace)}`]);
+    await ip(router.namespace, [
+      `addr add ${address}/32 dev wan`,
+      `route replace ${NEXT_HOP}/32 dev wan src ${address}`,
+      `route replace default via ${NEXT_HOP} dev wan src ${address}`,
+      `addr del ${before}/32 dev wan`,
+    ]);
+    await router.flush();
+  }
+
   /** Ends all processes inside and removes every namespace. */
   close(): void {
     for (const name of this.#names.splice(0)) release(name);
@@ -164,6 +179,7 @@ export class Internet {
   /** A point-to-point link to the core, which routes the addresses, and what lies behind them, here. */
   async #attach(namespace: string, device: string, addresses: readonly string[], behind?: string): Promise<void> {
     const link = `p${this.#links++}`;
+    this.#linkOf.set(namespace, link);
     const [first = ''] = addresses;
     await ip(this.#core, [
       `link add ${link} type veth peer name ${device} netns ${namespace}`,

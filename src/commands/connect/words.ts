@@ -98,6 +98,7 @@ export function failureFinding(
   switch (failure.kind) {
     case 'own-side':
     case 'other-session':
+    case 'absent':
     case 'nobody-came':
       if (pasted) return finding('not-pasted', { needed: pasted });
       return finding('nobody-came', { server: open.length > 0 ? open.join(', ') : server });

@@ -15,6 +15,9 @@ export interface Party {
  */
 export type Misfit = 'own-side' | 'other-session';
 
+/** Why nothing came of meeting somebody. `absent`: it is there no longer. */
+export type Mismeeting = Misfit | 'absent';
+
 /** Why these two cannot go on together. Those without a party have no pairing. */
 export function misfitOf(ours: Party | undefined, theirs: Party | undefined): Misfit | undefined {
   if (!ours) return undefined;
