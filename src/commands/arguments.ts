@@ -2,7 +2,7 @@
 import { canonicalAddress, type Family, familyOf } from '../net/address.ts';
 import { type HostPort, parseHostPort } from '../net/host-port.ts';
 import { parseStunServer, type StunServerName, StunUriError } from '../stun/uri.ts';
-import { parseTurnServer, type TurnServerName } from '../turn/uri.ts';
+import { parseTurnServer } from '../turn/uri.ts';
 import { UsageError } from './usage-error.ts';
 
 const whole = (text: string): number => (/^\d{1,15}$/.test(text) ? Number(text) : Number.NaN);
@@ -65,23 +65,20 @@ export function parseHost(text: string, argument: string): HostPort {
 }
 
 /** A STUN server, `stuns:` for TLS included. */
-export function parseAnyStun(text: string, argument: string): StunServerName {
-  try {
-    return parseStunServer(text);
-  } catch (error) {
-    if (error instanceof StunUriError) throw UsageError.expected(argument, error.expected, text);
-    throw error;
-  }
-}
+export const parseAnyStun = uriBy(parseStunServer);
 
 /** A TURN server. */
-export function parseTurn(text: string, argument: string): TurnServerName {
-  try {
-    return parseTurnServer(text);
-  } catch (error) {
-    if (error instanceof StunUriError) throw UsageError.expected(argument, error.expected, text);
-    throw error;
-  }
+export const parseTurn = uriBy(parseTurnServer);
+
+function uriBy<T>(parse: (text: string) => T): (text: string, argument: string) => T {
+  return (text, argument) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      if (error instanceof StunUriError) throw UsageError.expected(argument, error.expected, text);
+      throw error;
+    }
+  };
 }
 
 /** A STUN server to ask over UDP. */
@@ -131,6 +128,28 @@ export function checkFamily(
     );
 }
 
+/** Any number of servers, by position, or by the `--server` of other tools. Spread it to say which, and how they are parsed. */
+export const SERVERS = { array: true, joinPort: true, option: 'server', valueName: 'SERVER' } as const;
+/** STUN servers to measure with. */
+export const STUN_SERVERS = {
+  ...SERVERS,
+  describe: 'STUN server: host, host:port, host port, [v6]:port or stun:host[:port]',
+  parse: parseStun,
+} as const;
+/** `--stun`. Spread it to say what it is asked for, and `array: true` where there may be more. */
+export const STUN = { type: 'string', alias: 'server', valueName: 'SERVER', parse: parseStun } as const;
+/** `--cafile`. Spread it to say what for. */
+export const CAFILE = { type: 'string', valueName: 'FILE', means: 'file' } as const;
+/** `--keepalive`: milliseconds, or `auto`. Spread it to say of what. */
+export const KEEPALIVE = {
+  type: 'string',
+  bare: '10',
+  valueName: 'SECONDS',
+  suggestions: ['auto'],
+  parse: parseKeepalive,
+} as const;
+/** The local port, as some tools have it. */
+export const LOCAL_PORT = { valueName: 'PORT', parse: parseLocalPort, describe: 'local port, as with -p' } as const;
 /** `-4`, `-6`: `args.family` is 4, 6 or undefined. */
 export const FAMILY = { type: 'family', describe: 'only IPv4 (-4) or only IPv6 (-6)' } as const;
 /** `-p`: `args.port` is the local port. */

@@ -1,5 +1,4 @@
 /** What a server does, and the names that lead to it; see `finding.ts`. */
-
 import { LOGIN_VARIABLES, LOGIN_WORDS, type LoginFault, loginOf } from './login.ts';
 
 export const SERVER_TEXTS = {

@@ -2,7 +2,7 @@
 import { type Endpoint, type Family, familyOf, formatEndpoint } from '../net/address.ts';
 import { type Env, NetError, type Udp } from '../net/env.ts';
 import { interleaved, staggered } from '../net/stagger.ts';
-import { scope, TimeoutError } from '../net/wait.ts';
+import { scope, TimeoutError, untilAborted } from '../net/wait.ts';
 import { MOST_REDIRECTIONS, mayFollow } from '../stun/alternate.ts';
 import type { Credentials } from '../stun/authentication.ts';
 import { discover } from '../stun/discovery.ts';
@@ -127,18 +127,24 @@ export async function findTurnServer(
   }
 }
 
+/** With what goes without saying. */
+type Settings = RelayOptions & { readonly timeoutMs: number; readonly transport: StunTransport };
+
 /** A relay on the server at an address, or on the one that it redirects to; `domain`: what its certificate is for. */
 export async function relayAt(
   env: RelayEnv,
   server: Endpoint,
   domain: string,
-  options: RelayOptions & { readonly timeoutMs: number; readonly transport: StunTransport },
+  options: Settings,
   signal: AbortSignal,
 ): Promise<RelaySocket> {
   const visited = new Set([formatEndpoint(server)]);
   for (let [ports, at, name] = [1, server, domain]; ; ) {
     const relay = await begin(env, at, name, options, signal);
-    const allocated = await unless(signal, relay, relay.ready);
+    const allocated = await untilAborted(relay.ready, signal).catch((error: unknown) => {
+      relay.close();
+      throw error;
+    });
     const [local] = allocated?.relayed ?? [];
     if (local) return new RelaySocket(relay, local);
     const ending = await relay.over;
@@ -160,7 +166,7 @@ async function begin(
   env: RelayEnv,
   server: Endpoint,
   domain: string,
-  options: RelayOptions & { readonly timeoutMs: number; readonly transport: StunTransport },
+  options: Settings,
   signal: AbortSignal,
 ): Promise<Relay> {
   const { credentials, relayFamily: family, peers, permitted, timeoutMs, keepaliveMs } = options;
@@ -182,19 +188,6 @@ async function begin(
     link.close();
     throw error;
   }
-}
-
-/** What it settles to; when the signal aborts first, the relay is closed. Rejects with the signal's reason then. */
-function unless<T>(signal: AbortSignal, relay: Relay, promise: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = (): void => {
-      relay.close();
-      reject(signal.reason);
-    };
-    if (signal.aborted) return stop();
-    signal.addEventListener('abort', stop, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
-  });
 }
 
 /** The UDP of a host whose sockets are relays: each is an allocation of its own. Local addresses and ports are the server's to choose. */

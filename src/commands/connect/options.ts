@@ -1,6 +1,6 @@
 /** The arguments of `connect`. */
 import { type BrokerName, BrokerNameError, parseBroker } from '../../connect/signalling/broker-name.ts';
-import { LOCAL_END, parseSeconds, parseStun, parseTurn, WAIT } from '../arguments.ts';
+import { LOCAL_END, parseSeconds, parseStun, parseTurn, WAIT, CAFILE } from '../arguments.ts';
 import { type ArgsOf, UsageError } from '../command.ts';
 import { MAP } from '../datagrams/mapping.ts';
 import { parsePairingName } from './kept.ts';
@@ -45,9 +45,7 @@ export const options = {
       'where there is no server to meet at: this STUN server tells the public side; built-in servers when left out',
   },
   cafile: {
-    type: 'string',
-    valueName: 'FILE',
-    means: 'file',
+    ...CAFILE,
     describe: 'trust the certificates in this PEM file too, for mqtts:// and turns:',
   },
   relay: {

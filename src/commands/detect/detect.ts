@@ -11,7 +11,16 @@ import { type Finding, finding } from '../../report/finding.ts';
 import { type Report, startReport } from '../../report/report.ts';
 import type { Credentials } from '../../stun/client.ts';
 import type { StunServerName } from '../../stun/uri.ts';
-import { checkFamily, CREDENTIAL, FAMILY, parseLocalPort, parseStun, SOURCE, TIMEOUT } from '../arguments.ts';
+import {
+  checkFamily,
+  CREDENTIAL,
+  FAMILY,
+  parseLocalPort,
+  parseStun,
+  SOURCE,
+  TIMEOUT,
+  STUN_SERVERS,
+} from '../arguments.ts';
 import { type Context, defineCommand, UsageError } from '../command.ts';
 import { credentialsOf } from '../credentials.ts';
 import { type Detected, view } from './view.ts';
@@ -172,16 +181,7 @@ export default defineCommand({
     'Silence never makes a type: what is lost is sent again until loss cannot explain it, the server must have been seen to honour the same request on an open path, and whatever cannot be proven is "unknown", with the reason.',
     'With a server that supports RFC 5780 everything is tested; two or more plain servers still tell the mapping. A server that asks for credentials gets those in the environment variables NAT_TOOL_USERNAME and NAT_TOOL_PASSWORD. With no server named, those in NAT_TOOL_SERVER or built-in public servers are asked, and those that answer are used.',
   ],
-  positionals: {
-    server: {
-      describe: 'STUN server: host, host:port, host port, [v6]:port or stun:host[:port]',
-      parse: parseStun,
-      array: true,
-      joinPort: true,
-      option: 'server',
-      valueName: 'SERVER',
-    },
-  },
+  positionals: { server: STUN_SERVERS },
   options: {
     expect: {
       type: 'string',

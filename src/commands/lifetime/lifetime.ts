@@ -10,7 +10,7 @@ import { type Report, startReport } from '../../report/report.ts';
 import { StunUriError } from '../../stun/uri.ts';
 import type { StunServerName } from '../../stun/uri.ts';
 import { parseTurnServer, type TurnServerName } from '../../turn/uri.ts';
-import { checkFamily, demandedFamily, FAMILY, parseStun, SOURCE } from '../arguments.ts';
+import { checkFamily, demandedFamily, FAMILY, parseStun, SOURCE, SERVERS } from '../arguments.ts';
 import { type Context, defineCommand, type ExitStatus, UsageError } from '../command.ts';
 import { credentialsOf } from '../credentials.ts';
 import { boundsInWords, view, wholeSeconds } from './view.ts';
@@ -150,13 +150,10 @@ export default defineCommand({
   ],
   positionals: {
     server: {
+      ...SERVERS,
       describe:
         'STUN server with RESPONSE-PORT: host, host:port, host port, [v6]:port or stun:host[:port]; or turn:host[:port]',
       parse: parseOutside,
-      array: true,
-      joinPort: true,
-      option: 'server',
-      valueName: 'SERVER',
     },
   },
   options: {

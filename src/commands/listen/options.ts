@@ -1,19 +1,10 @@
 /** The arguments of `listen`. */
-import {
-  LOCAL_END,
-  parseLocalPort,
-  parseRemote,
-  parseKeepalive,
-  parseStun,
-  parseWhole,
-  WAIT,
-  HABITS,
-} from '../arguments.ts';
+import { LOCAL_END, parseRemote, parseWhole, WAIT, HABITS, LOCAL_PORT, STUN, KEEPALIVE } from '../arguments.ts';
 import type { ArgsOf } from '../command.ts';
 import { MAP } from '../datagrams/mapping.ts';
 
 export const positionals = {
-  localPort: { valueName: 'PORT', parse: parseLocalPort, describe: 'local port, as with -p' },
+  localPort: LOCAL_PORT,
 } as const;
 
 export const options = {
@@ -37,10 +28,7 @@ export const options = {
   },
   echo: { type: 'boolean', describe: 'send datagrams back to their senders; hears every sender' },
   stun: {
-    type: 'string',
-    alias: 'server',
-    valueName: 'SERVER',
-    parse: parseStun,
+    ...STUN,
     describe: 'ask this STUN server for the public side of the port, and keep the hole open',
   },
   local: { type: 'boolean', describe: 'believe a STUN server inside this network too' },
@@ -52,11 +40,7 @@ export const options = {
   },
   map: MAP,
   keepalive: {
-    type: 'string',
-    bare: '10',
-    valueName: 'SECONDS',
-    suggestions: ['auto'],
-    parse: parseKeepalive,
+    ...KEEPALIVE,
     describe:
       'how often the holes of --stun and --punch are refreshed; auto, as when left out: 10, and more often where the NAT is seen to forget sooner',
   },

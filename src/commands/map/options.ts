@@ -1,10 +1,10 @@
 /** The arguments of `map`. */
-import { checkFamily, LOCAL_END, parseLocalPort, parseSeconds, parseStun, parseWhole } from '../arguments.ts';
+import { checkFamily, LOCAL_END, parseSeconds, parseWhole, LOCAL_PORT, STUN } from '../arguments.ts';
 import type { ArgsOf } from '../command.ts';
 import { UsageError } from '../usage-error.ts';
 
 export const positionals = {
-  localPort: { valueName: 'PORT', parse: parseLocalPort, describe: 'local port, as with -p' },
+  localPort: LOCAL_PORT,
 } as const;
 
 export const options = {
@@ -35,11 +35,8 @@ export const options = {
   },
   remove: { type: 'boolean', describe: 'remove the mapping of this port, left behind by whatever program' },
   stun: {
-    type: 'string',
-    alias: 'server',
+    ...STUN,
     array: true,
-    valueName: 'SERVER',
-    parse: parseStun,
     describe: 'try from outside with this STUN server, which needs two addresses or RESPONSE-PORT; repeatable',
   },
   noStun: { type: 'boolean', describe: 'do not try it from outside' },

@@ -5,7 +5,7 @@ import { findServers } from '../../probe/servers-lookup.ts';
 import { defaultServers } from '../../probe/servers.ts';
 import { finding } from '../../report/finding.ts';
 import { type Report, startReport } from '../../report/report.ts';
-import { checkFamily, demandedFamily, FAMILY, parseStun, SOURCE, TIMEOUT } from '../arguments.ts';
+import { checkFamily, demandedFamily, FAMILY, parseStun, SOURCE, TIMEOUT, STUN_SERVERS } from '../arguments.ts';
 import { type ArgsOf, type Context, defineCommand } from '../command.ts';
 import { credentialsOf } from '../credentials.ts';
 import { conclude, findings, isDoubted, type PathData } from './report.ts';
@@ -14,16 +14,7 @@ import { view } from './view.ts';
 /** More are not asked at once: the first ones to answer are enough. */
 const BATCH = 5;
 
-const positionals = {
-  server: {
-    describe: 'STUN server: host, host:port, host port, [v6]:port or stun:host[:port]',
-    parse: parseStun,
-    array: true,
-    joinPort: true,
-    option: 'server',
-    valueName: 'SERVER',
-  },
-} as const;
+const positionals = { server: STUN_SERVERS } as const;
 
 const options = {
   local: { type: 'boolean', describe: 'measure the path to a server inside this network' },

@@ -1,6 +1,6 @@
 /** The arguments of `public-ip`. */
 import { type DnsSource, type HttpsSource, METHODS, type Method } from '../../probe/public-address/sources.ts';
-import { FAMILY, PORT, SOURCE, TIMEOUT, parseHost, parseSecondsFrom, parseStun } from '../arguments.ts';
+import { FAMILY, PORT, SOURCE, TIMEOUT, parseHost, parseSecondsFrom, STUN } from '../arguments.ts';
 import { type ArgsOf, UsageError } from '../command.ts';
 
 function parseDns(text: string, argument: string): DnsSource {
@@ -49,11 +49,8 @@ export const options = {
     describe: 'ask only by these methods: stun, dns, https',
   },
   stun: {
-    type: 'string',
-    alias: 'server',
+    ...STUN,
     array: true,
-    valueName: 'SERVER',
-    parse: parseStun,
     describe: 'ask this STUN server',
   },
   dns: {

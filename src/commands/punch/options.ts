@@ -1,5 +1,5 @@
 /** The arguments of `punch`. */
-import { LOCAL_END, parseKeepalive, parseSeconds, parseStun, parseWhole, WAIT, HABITS } from '../arguments.ts';
+import { LOCAL_END, parseSeconds, parseWhole, WAIT, HABITS, KEEPALIVE, STUN } from '../arguments.ts';
 import type { ArgsOf } from '../command.ts';
 import { MAP } from '../datagrams/mapping.ts';
 import { parseHex } from '../datagrams/payload.ts';
@@ -47,11 +47,8 @@ export const options = {
     describe: 'send so many bytes in place of the probe; 0 for an empty datagram, as hping3 sends',
   },
   stun: {
-    type: 'string',
-    alias: 'server',
+    ...STUN,
     array: true,
-    valueName: 'SERVER',
-    parse: parseStun,
     describe: 'ask this STUN server for the public side; built-in servers when left out',
   },
   local: {
@@ -65,11 +62,7 @@ export const options = {
   },
   map: MAP,
   keepalive: {
-    type: 'string',
-    bare: '10',
-    valueName: 'SECONDS',
-    suggestions: ['auto'],
-    parse: parseKeepalive,
+    ...KEEPALIVE,
     describe:
       'go on until interrupted, with a packet so often (10 s when left out), to keep the hole open; auto: 10 s, and more often where the NAT is seen to forget sooner',
   },

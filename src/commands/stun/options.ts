@@ -1,5 +1,16 @@
 /** The arguments of `stun`. */
-import { CREDENTIAL, FAMILY, PORT, SOURCE, TIMEOUT, parseAnyStun, parseSecondsFrom, parseWhole } from '../arguments.ts';
+import {
+  CREDENTIAL,
+  FAMILY,
+  PORT,
+  SOURCE,
+  TIMEOUT,
+  parseAnyStun,
+  parseSecondsFrom,
+  parseWhole,
+  SERVERS,
+  CAFILE,
+} from '../arguments.ts';
 import type { ArgsOf } from '../command.ts';
 
 /** Exchanges with one server are this far apart at least; with public servers that nobody named, as an unprivileged ping has it. */
@@ -7,12 +18,9 @@ const LEAST_INTERVAL_MS = 10;
 
 export const positionals = {
   server: {
+    ...SERVERS,
     describe: 'STUN server: host, host:port, host port, [v6]:port, stun:host[:port] or stuns:host[:port]',
     parse: parseAnyStun,
-    array: true,
-    joinPort: true,
-    option: 'server',
-    valueName: 'SERVER',
   },
 } as const;
 
@@ -44,9 +52,7 @@ export const options = {
     describe: 'time between exchanges, at least 0.01; 0.2 when no server is named',
   },
   cafile: {
-    type: 'string',
-    valueName: 'FILE',
-    means: 'file',
+    ...CAFILE,
     describe:
       'trust the certificates in this PEM file too, for stuns:; NODE_EXTRA_CA_CERTS does so for all programs of Node',
   },

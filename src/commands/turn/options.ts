@@ -1,16 +1,23 @@
 /** The arguments of `turn`. */
-import { FAMILY, parseSeconds, parseSecondsFrom, parseTurn, parseWhole, SOURCE, TIMEOUT } from '../arguments.ts';
+import {
+  FAMILY,
+  parseSeconds,
+  parseSecondsFrom,
+  parseTurn,
+  parseWhole,
+  SOURCE,
+  TIMEOUT,
+  SERVERS,
+  CAFILE,
+} from '../arguments.ts';
 import type { ArgsOf } from '../command.ts';
 import { UsageError } from '../usage-error.ts';
 
 export const positionals = {
   server: {
+    ...SERVERS,
     describe: 'TURN server: host, host:port, host port, turn:host[:port][?transport=udp|tcp] or turns:host[:port]',
     parse: parseTurn,
-    array: true,
-    joinPort: true,
-    option: 'server',
-    valueName: 'SERVER',
   },
 } as const;
 
@@ -63,9 +70,7 @@ export const options = {
     describe: 'how long a login made with NAT_TOOL_TURN_SECRET is good',
   },
   cafile: {
-    type: 'string',
-    valueName: 'FILE',
-    means: 'file',
+    ...CAFILE,
     describe: 'trust the certificates in this PEM file too, for TLS',
   },
   family: FAMILY,

@@ -143,7 +143,7 @@ export class HardWays {
 
   /** Tries what the judgement asks for. */
   start(judgement: Judgement): void {
-    const { mine, note, broken } = this.#options;
+    const { mine, note } = this.#options;
     const peer = this.#peer;
     const { profile, reflexive, hosts } = mine();
     const theirs = peer?.description.profile;
@@ -151,16 +151,12 @@ export class HardWays {
     const target = peer && publicSideOf(peer, familyOf(this.#options.main.local.address));
     note('attempt', { strategy: judgement.kind, reason: reasonOf(judgement, 'this side', 'the peer') });
     if (!peer || !profile || !theirs || !self || !target) return;
-    this.#waits
-      .run((signal) => attempt(judgement, { mine: profile, theirs, peer: target, self }, this.#means(peer, signal)))
-      .catch((error: unknown) => {
-        if (!this.#waits.ended && !(error instanceof NetError)) broken(error);
-      });
+    this.#run((signal) => attempt(judgement, { mine: profile, theirs, peer: target, self }, this.#means(peer, signal)));
   }
 
   /** Where both NATs let plain packets through and there is no path after so many milliseconds, something came too early. */
   meetAtOnceAfter(ms: number): void {
-    const { clock, clocks, note, broken } = this.#options;
+    const { clock, clocks, note } = this.#options;
     if (!clocks) return;
     const cancel = clock.after(ms, () => {
       this.#shots.delete(cancel);
@@ -171,13 +167,16 @@ export class HardWays {
         reason:
           'A router may have answered what came too early: both sides send at one instant, from ports that nobody has sent to.',
       });
-      this.#waits
-        .run((signal) => meetAtOnce(this.#freshMeans(peer, clocks, signal)))
-        .catch((error: unknown) => {
-          if (!this.#waits.ended && !(error instanceof NetError)) broken(error);
-        });
+      this.#run((signal) => meetAtOnce(this.#freshMeans(peer, clocks, signal)));
     });
     this.#shots.add(cancel);
+  }
+
+  /** Beside all else, until the end. */
+  #run(way: (signal: AbortSignal) => Promise<void>): void {
+    this.#waits.run(way).catch((error: unknown) => {
+      if (!this.#waits.ended && !(error instanceof NetError)) this.#options.broken(error);
+    });
   }
 
   #freshMeans(peer: Opposite, clocks: Clocks, signal: AbortSignal): FreshMeans {
