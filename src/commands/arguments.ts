@@ -32,7 +32,7 @@ function secondsOf(text: string, argument: string, least: number): number {
 }
 
 /** `--keepalive`: as {@link parseSeconds}, or `auto`. */
-export const parseKeepalive = (text: string, argument: string): number | 'auto' =>
+const parseKeepalive = (text: string, argument: string): number | 'auto' =>
   text === 'auto' ? text : parseSeconds(text, argument);
 
 /** What `--keepalive auto` begins with, ms; it becomes less where the NAT is seen to forget sooner. */
