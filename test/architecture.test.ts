@@ -31,7 +31,7 @@ const LEAVES: Readonly<Record<string, (file: string) => boolean>> = {
 /** The rooms that each of them stands on. */
 const UNDER_LEAF: Readonly<Record<string, readonly string[]>> = {
   node: ['net'],
-  lab: ['net', 'nat', 'stun', 'rendezvous', 'turn', 'portmap'],
+  lab: ['net', 'nat', 'stun', 'dtls', 'rendezvous', 'turn', 'portmap'],
 };
 
 /** What reaches for the world past the Env. */

@@ -1,5 +1,6 @@
 /** A trace as the steps of a ladder diagram, with what changed in the NATs' tables. Pure. */
 import { formatEndpoint } from '../net/address.ts';
+import { namesOf as dtlsNames } from '../dtls/names.ts';
 import { decode, looksLikeStun, METHOD, StunFormatError } from '../stun/message.ts';
 import type { NatRow } from './nat-table.ts';
 import type { Packet } from './packet.ts';
@@ -167,7 +168,8 @@ function contentOf(payload: Packet['payload']): string {
       if (!(error instanceof StunFormatError)) throw error;
     }
   }
-  return bytes(payload.data);
+  const records = dtlsNames(payload.data);
+  return records === undefined ? bytes(payload.data) : `DTLS ${records}`;
 }
 
 const bytes = ({ length }: Uint8Array): string => `${length} byte${length === 1 ? '' : 's'}`;

@@ -31,6 +31,8 @@ export interface PeerOptions {
   readonly identity?: Identity | undefined;
   readonly timeouts?: Partial<PeerTimeouts> | undefined;
   readonly onEvent?: ((event: TimelineEvent) => void) | undefined;
+  /** Each SCTP packet of ours, before DTLS seals it: for those who draw what happens. */
+  readonly onSctp?: ((packet: Uint8Array) => void) | undefined;
   /** One of ours, as it is found. */
   readonly onCandidate?: ((candidate: Candidate) => void) | undefined;
 }

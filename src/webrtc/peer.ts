@@ -360,6 +360,7 @@ export class WebrtcPeer {
       sctpMs,
       channels: this.#channels,
       send: (data) => this.#transmit(data),
+      watch: this.#options.onSctp,
       reached: (step) => this.#reached(step),
       note: (event, details) => this.timeline.add(event, details),
       ended: (end) => this.#end(end),

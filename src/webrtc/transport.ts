@@ -21,6 +21,8 @@ export interface TransportOptions {
   readonly sctpMs: number;
   readonly channels: Channels;
   readonly send: (datagram: Uint8Array) => void;
+  /** Sees each SCTP packet before it is sealed. */
+  readonly watch: ((packet: Uint8Array) => void) | undefined;
   /** A step was reached. */
   readonly reached: (step: 'dtls-up' | 'sctp-up') => void;
   readonly note: (event: string, details?: Readonly<Record<string, unknown>>) => void;
@@ -136,9 +138,10 @@ export class Transport {
   }
 
   #above(action: AssociationAction): void {
-    const { role, channels, reached } = this.#options;
+    const { role, channels, reached, watch } = this.#options;
     switch (action.kind) {
       case 'transmit':
+        watch?.(action.data);
         return this.#lower.feed({ kind: 'send', data: action.data });
       case 'connected':
         this.#cancelDeadline();

@@ -1,8 +1,12 @@
 /** What `lab` reports: one shape for each thing that it does. */
+import type { TimelineEvent } from '../../connect/timeline.ts';
+import type { FailureReason } from '../../ice/api.ts';
+import type { CandidateType } from '../../ice/candidate.ts';
 import type { Diagram } from '../../lab/ladder.ts';
 import type { Truth } from '../../lab/nat-truth.ts';
 import type { Row } from '../../lab/topology.ts';
 import type { Report } from '../../report/report.ts';
+import type { PeerEnd } from '../../webrtc/peer-api.ts';
 import type { ExitStatus } from '../command.ts';
 import type { ConnectReport } from '../connect/report.ts';
 import type { ScriptLine } from './script.ts';
@@ -105,4 +109,40 @@ export interface Matrix {
   readonly pairs: readonly PairRun[];
 }
 
-export type LabData = One | All | Script | Pair | Matrix;
+/** One host of `webrtc`. Times in virtual milliseconds, null where the step was not reached. */
+export interface WebrtcSide {
+  readonly host: 'A' | 'C2';
+  readonly candidates: readonly { readonly type: CandidateType; readonly address: string }[];
+  /** The pair that carries the data. */
+  readonly selected: {
+    readonly local: string;
+    readonly localType: CandidateType;
+    readonly remote: string;
+    readonly remoteType: CandidateType;
+  } | null;
+  readonly timing: {
+    readonly gatheringMs: number | null;
+    /** From the other's description to the first pair that works. */
+    readonly iceMs: number | null;
+    readonly dtlsMs: number | null;
+    readonly sctpMs: number | null;
+    readonly channelMs: number | null;
+  };
+  readonly events: readonly TimelineEvent[];
+  /** Why no channel opened. */
+  readonly cause: Exclude<PeerEnd['kind'], 'no-pair'> | FailureReason | null;
+}
+
+/** `webrtc`: a data channel between two hosts. */
+export interface Webrtc {
+  readonly kind: 'webrtc';
+  readonly nat: string;
+  readonly nat2: string;
+  /** Of a message and its echo. */
+  readonly rttMs: number | null;
+  /** The one that offers, and the one that answers. */
+  readonly sides: readonly [WebrtcSide, WebrtcSide];
+  readonly trace: Trace | null;
+}
+
+export type LabData = One | All | Script | Pair | Matrix | Webrtc;

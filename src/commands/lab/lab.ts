@@ -6,13 +6,14 @@ import { finding } from '../../report/finding.ts';
 import { type Report, startReport } from '../../report/report.ts';
 import { type Context, defineCommand, type ExitStatus, UsageError } from '../command.ts';
 import { playAll, viewAll } from './all.ts';
-import type { LabData } from './data.ts';
+import type { LabData, Webrtc, WebrtcSide } from './data.ts';
 import { MATRIX_NATS, playMatrix, viewMatrix } from './matrix.ts';
 import { plainRun, playOne, viewTrace } from './one.ts';
 import { type Args, options, OWN_WORDS, positionals, withHoisted } from './options.ts';
 import { isPair, playPair, viewPair } from './pair.ts';
 import { playScript } from './play.ts';
 import { viewScript } from './script-view.ts';
+import { viewWebrtc } from './webrtc-view.ts';
 
 /** Throws UsageError where the arguments contradict each other. */
 function kindOf({ command, script, all, trace }: Args): LabData['kind'] {
@@ -33,6 +34,10 @@ function kindOf({ command, script, all, trace }: Args): LabData['kind'] {
     if (trace || all) throw new UsageError('matrix tries every pair of NATs; --trace and --all do not go with it');
     return 'matrix';
   }
+  if (word === 'webrtc') {
+    if (all) throw new UsageError('--all tries one command; webrtc is a talk between two hosts');
+    return 'webrtc';
+  }
   return all ? 'all' : isPair({ command, all }) ? 'pair' : 'one';
 }
 
@@ -42,6 +47,8 @@ const PLAYS: Readonly<Record<LabData['kind'], (args: Args, context: Context) => 
   script: playScript,
   pair: playPair,
   matrix: playMatrix,
+  // Its stack is needed by nothing else here.
+  webrtc: async (args, context) => (await import('./webrtc.ts')).playWebrtc(args, context),
 };
 
 async function run(written: Args, context: Context): Promise<Report<LabData>> {
@@ -64,6 +71,8 @@ function view({ data }: Report<LabData>, args: Args): readonly Block[] {
       return viewPair(data, args);
     case 'matrix':
       return viewMatrix(data);
+    case 'webrtc':
+      return viewWebrtc(data);
   }
 }
 
@@ -78,6 +87,8 @@ function short({ data }: Report<LabData>): string {
     case 'pair':
     case 'matrix':
       return data.pairs.map(({ path }) => path ?? 'none').join(' ');
+    case 'webrtc':
+      return causeOf(data) ?? 'open';
   }
 }
 
@@ -95,6 +106,8 @@ function plain({ data }: Report<LabData>): (readonly [string, string])[] {
         'pair',
         `${nat} ${nat2} ${path ?? 'none'} ${elapsedMs}`,
       ]);
+    case 'webrtc':
+      return [['channel', causeOf(data) ?? 'open'], ...data.sides.flatMap(plainSide)];
   }
 }
 
@@ -108,8 +121,17 @@ function exitStatus({ data }: Report<LabData>): ExitStatus {
     case 'script':
     case 'matrix':
       return 0;
+    case 'webrtc':
+      return causeOf(data) === null ? 0 : 1;
   }
 }
+
+const causeOf = ({ sides: [a, c2] }: Webrtc): WebrtcSide['cause'] => a.cause ?? c2.cause;
+
+const plainSide = ({ host, selected, timing }: WebrtcSide): (readonly [string, string])[] => [
+  ...(selected ? [['pair', `${host} ${selected.local} ${selected.remote}`] as const] : []),
+  ...Object.entries(timing).map(([name, ms]) => [name, `${host} ${ms ?? '-'}`] as const),
+];
 
 export default defineCommand({
   name: 'lab',
@@ -131,6 +153,10 @@ export default defineCommand({
     {
       command: 'nat-tool lab connect --nat symmetric --nat2 port-restricted-cone',
       explain: 'Two hosts behind two NATs run connect; --trace shows each packet',
+    },
+    {
+      command: 'nat-tool lab webrtc --trace',
+      explain: 'A WebRTC data channel between two NATs: descriptions, checks, DTLS, SCTP',
     },
     { command: 'nat-tool lab matrix', explain: 'Every pair of NATs: which path, and how soon' },
     { command: 'nat-tool lab tutorial', explain: 'See a hole being punched, step by step' },
@@ -155,6 +181,12 @@ export default defineCommand({
       ],
     },
     {
+      title: 'WebRTC',
+      paragraphs: [
+        'webrtc opens a data channel between A, which offers, and C2, which answers. The descriptions take one round trip each by way of a server; everything else goes through the NATs: the checks of ICE, the DTLS handshake, SCTP. --trace draws each packet, with what SCTP says inside of DTLS.',
+      ],
+    },
+    {
       title: 'Scripts',
       paragraphs: [
         'nat-tool lab tutorial plays the tutorial: every step with its output, its packets, and what the NATs hold. --nat and --nat2 play it behind other NATs. --script plays a file of your own.',
@@ -166,7 +198,7 @@ export default defineCommand({
   seeAlso: ['detect', 'stun', 'connect'],
   exitMeanings: {
     0: "the command's own exit status; with --all, every verdict is right",
-    1: 'with --all, a verdict is wrong',
+    1: 'with --all, a verdict is wrong; with webrtc, no channel opened',
   },
   run,
   view,

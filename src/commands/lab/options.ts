@@ -6,7 +6,7 @@ import { parseWhole } from '../arguments.ts';
 import { type ArgsOf, type OptionSpec, UsageError } from '../command.ts';
 
 /** What lab takes in place of a command: its options may follow these, and are its own. */
-export const OWN_WORDS = ['tutorial', 'matrix'];
+export const OWN_WORDS = ['tutorial', 'matrix', 'webrtc'];
 
 function parseNatText(value: string, argument: string): string {
   try {
