@@ -1,6 +1,7 @@
 import type { Target } from '../target.ts';
 import * as brokers from './brokers.ts';
 import * as dtls from './dtls.ts';
+import * as httpServers from './http-server.ts';
 import * as machines from './machines.ts';
 import * as packets from './packets.ts';
 import * as portmap from './portmap.ts';
@@ -14,6 +15,7 @@ import * as webrtc from './webrtc.ts';
 
 export const TARGETS: readonly Target[] = [
   brokers,
+  httpServers,
   machines,
   rendezvous,
   partners,
