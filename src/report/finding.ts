@@ -22,8 +22,8 @@ const TEXTS = {
   // What the network does.
   'no-answer': ({ servers }: { servers: readonly string[] }) =>
     `No answer over UDP from ${list(servers)}. Silence alone does not tell a blocked network from a dead server: try another server, or one that also answers over TCP.`,
-  'udp-blocked': ({ server }: { server: string }) =>
-    `${server} answered over TCP but never over UDP: something on the way drops UDP.`,
+  'udp-blocked': ({ server, refused }: { server: string; refused?: boolean }) =>
+    `${server} answered over TCP but never over UDP: something on the way ${refused ? 'refuses' : 'drops'} UDP.`,
   'network-unreachable': ({ server, code }: { server: string; code: string }) =>
     isRefusedOnTheWay({ kind: 'unreachable', code })
       ? `A firewall or router on the way refused what was sent to ${server} (ICMP: out of reach, or prohibited).`

@@ -6,7 +6,7 @@ import { bin } from './tool.ts';
 
 describeKernel('without a network', ['nat-tool', 'unshare'], () => {
   it.each([
-    [['detect', '192.0.2.1'], 3, 'There is no route to 192.0.2.1:3478'],
+    [['detect', '192.0.2.1'], 1, 'There is no route to 192.0.2.1:3478'],
     [['stun', '192.0.2.1'], 1, 'There is no route to 192.0.2.1:3478'],
     [['listen', '-p', '12001', '--stun', '192.0.2.1', '-w', '0.5'], 1, 'unknown: there is no route to 192.0.2.1'],
     [['punch', '-w', '1', '192.0.2.1', '5'], 1, 'there is no route to 192.0.2.1'],

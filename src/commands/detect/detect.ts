@@ -1,5 +1,6 @@
 import { type Family, familyOf } from '../../net/address.ts';
 import { NetError } from '../../net/env.ts';
+import { isRefusedOnTheWay } from '../../net/error-words.ts';
 import { findPrefixes } from '../../net/nat64.ts';
 import { scope, Waits } from '../../net/wait.ts';
 import { measureBehaviour } from '../../probe/detect/behaviour.ts';
@@ -100,6 +101,13 @@ async function measure(
     lookups.end();
   }
 }
+
+/** That nothing can leave this host, which is no matter of a measurement. */
+const isNegative = ({ kind, ...about }: Finding): boolean =>
+  kind === 'no-network' ||
+  kind === 'no-ipv6' ||
+  kind === 'cannot-send' ||
+  (kind === 'network-unreachable' && !isRefusedOnTheWay({ kind: 'unreachable', code: String(about['code']) }));
 
 /** That there is no way to a server is said as what it is where this host has no IPv6 at all. */
 const wayless = (each: Finding, env: Context['env']): Finding =>
@@ -229,14 +237,15 @@ export default defineCommand({
   seeAlso: ['stun', 'serve', 'lab'],
   exitMeanings: {
     0: 'the type is known',
-    1: 'UDP is blocked, or the expectation is not met',
+    1: 'UDP is blocked, this host is on no network, or the expectation is not met',
     3: 'inconclusive: the type is unknown, and the notes say why',
   },
   run,
   view,
   short: ({ data }) => data.type,
-  exitStatus: ({ data }, { expect }) => {
+  exitStatus: ({ data, findings }, { expect }) => {
     if (expect) return isExpected(data, expect) ? 0 : 1;
-    return data.type === 'unknown' ? 3 : data.type === 'udp-blocked' ? 1 : 0;
+    if (data.type === 'unknown') return findings.some(isNegative) ? 1 : 3;
+    return data.type === 'udp-blocked' ? 1 : 0;
   },
 });

@@ -128,18 +128,32 @@ function evidenceBlocks(title: string, evidence: readonly Evidence[]): Block[] {
     { title: 'RTT ms', align: 'right' },
     { title: 'Verdict', wrap: true },
   ] as const;
+  const names = shortNames(evidence.map(({ to }) => to));
   const cells = groups.map((rows): Cell[] => {
     const [first = rows[0] as Evidence] = rows;
     return [
       first.test.replace(BASELINE, '') + (rows.length > 1 ? ` ×${rows.length}` : ''),
       portOf(first.from),
-      first.to,
+      names.size > 0 ? `${names.get(addressOf(first.to))}:${portOf(first.to)}` : first.to,
       `${sum(rows, 'received')}/${sum(rows, 'sent')}`,
       rtts(rows),
       BASELINE.test(first.test) && first.verdict === 'answered' ? 'baseline' : verdictInWords(first.verdict),
     ];
   });
-  return cells.length > 0 ? [heading(title), grid(columns, cells)] : [];
+  if (cells.length === 0) return [];
+  const legend = [...names].map(([address, name]): [string, string] => [name, address]);
+  return [heading(title), ...(legend.length > 0 ? [fields(legend)] : []), grid(columns, cells)];
 }
+
+/** What leaves room for the other columns in 80. */
+const LONGEST_SERVER = 30;
+
+/** Names for the addresses of servers where they are too long for a column, as IPv6 addresses may be. */
+function shortNames(endpoints: readonly string[]): ReadonlyMap<string, string> {
+  if (endpoints.every(({ length }) => length <= LONGEST_SERVER)) return new Map();
+  return new Map([...new Set(endpoints.map(addressOf))].map((address, i) => [address, `S${i + 1}`]));
+}
+
+const addressOf = (endpoint: string): string => endpoint.slice(0, endpoint.lastIndexOf(':')).replace(/^\[|\]$/g, '');
 
 const portOf = (endpoint: string): string => endpoint.slice(endpoint.lastIndexOf(':') + 1);

@@ -9,6 +9,9 @@ import { inside, load, networkOf } from './network.ts';
 import { type Args, OWN_WORDS } from './options.ts';
 import { legend, packetLadder } from './packets.ts';
 
+/** What goes on until somebody interrupts it is interrupted after a day in the simulated network. */
+const DAY_MS = 24 * 3600 * 1000;
+
 interface Chunk {
   readonly stream: 'stdout' | 'stderr';
   readonly text: string;
@@ -25,15 +28,20 @@ export async function runOnce(
   const invocation = await inside(
     () =>
       lab.run(
-        (env, signal) =>
-          context.invoke(command, {
-            env,
-            signal,
-            environment: { NAT_TOOL_SERVER: (options.servers ?? [DEFAULT_SERVER]).map(({ name }) => name).join(',') },
-            alsoKnown: OWN_WORDS,
-            onOutput: (stream, text) => void output.push({ stream, text }),
-            ...(context.io.stdinIsTTY ? {} : { stdin: context.io.stdin }),
-          }),
+        async (env, signal) => {
+          const evening = new AbortController();
+          const cancel = env.clock.after(DAY_MS, () => evening.abort(new DOMException('interrupted', 'AbortError')));
+          return await context
+            .invoke(command, {
+              env,
+              signal: AbortSignal.any([signal, evening.signal]),
+              environment: { NAT_TOOL_SERVER: (options.servers ?? [DEFAULT_SERVER]).map(({ name }) => name).join(',') },
+              alsoKnown: OWN_WORDS,
+              onOutput: (stream, text) => void output.push({ stream, text }),
+              ...(context.io.stdinIsTTY ? {} : { stdin: context.io.stdin }),
+            })
+            .finally(cancel);
+        },
         { signal: context.signal },
       ),
     `'${command.join(' ')}'`,

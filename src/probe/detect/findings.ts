@@ -39,8 +39,10 @@ export function findingsOf(
 
   const answered = bindings.filter((each) => m.probes.believes(each));
   if (verdict.blocked) {
-    for (const { server } of m.tcp.filter((each) => each.outcome === 'answered'))
-      findings.push(finding('udp-blocked', { server: formatEndpoint(server) }));
+    for (const { server } of m.tcp.filter((each) => each.outcome === 'answered')) {
+      const refused = bindings.some((each) => sameEndpoint(each.to, server) && each.hindrance !== undefined);
+      findings.push(finding('udp-blocked', { server: formatEndpoint(server), ...(refused && { refused }) }));
+    }
   } else if (!bindings.some(({ answer }) => answer) && !m.failure && m.stopped !== 'interrupted') {
     // What came back was of no use, and has been said.
     const heard = (server: Endpoint) => m.probes.strays.some(({ from }) => from.address === server.address);

@@ -48,6 +48,16 @@ describe('both families in one run', () => {
 });
 
 describe('the report of detect', () => {
+  it('names long IPv6 addresses of servers in a legend, so that the evidence fits 80 columns', async () => {
+    const addresses = ['2001:db8:aaaa:bbbb:cccc:dddd:eeee:1', '2001:db8:aaaa:bbbb:cccc:dddd:eeee:2'];
+    const servers = [{ name: 'stun.example.net', addresses: ['40.30.20.10', '40.30.20.11', ...addresses] }];
+    const { stdout } = await detect({ ipv6: 'firewall', servers }, ['-v', '-6', ...S]);
+    expect(stdout).toContain(`S1  ${addresses[0]}\nS2  ${addresses[1]}`);
+    expect(stdout).toMatch(/^\| mapping-2 +\| +\d+ \| S2:3479/m);
+    const evidence = stdout.slice(stdout.indexOf('Evidence'));
+    expect(Math.max(...evidence.split('\n').map(({ length }) => length))).toBeLessThanOrEqual(80);
+  });
+
   it('says that there is no IPv6 here, where a server is to be reached by that alone', async () => {
     const { report } = await createLab({}).run((env) => tell(env, ['detect', '-6', '2001:db8:40::10']));
     expect(report.findings.map(({ kind }) => kind)).toContain('no-ipv6');

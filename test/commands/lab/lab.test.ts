@@ -51,6 +51,27 @@ describe('nat-tool lab', () => {
     expect(stderr).toBe('');
   });
 
+  it('interrupts after a day what goes on until somebody does', async () => {
+    const goesOn = defineCommand({
+      name: 'goes-on',
+      summary: 'wait for ever',
+      description: ['For tests.'],
+      positionals: {},
+      options: {},
+      examples: [],
+      async run(_, { env, signal }) {
+        const close = startReport(env.clock, 'nat-tool/goes-on@1');
+        await sleep(env.clock, 1e12, signal).catch(() => {});
+        return close('partial', { hours: env.clock.now() / 3_600_000 });
+      },
+      view: ({ data }) => [text(`after ${data.hours} h`)],
+      short: () => '',
+      exitStatus: () => 0,
+    });
+    const { status, stdout } = await run(['lab', 'goes-on'], { commands: listOf(lab, goesOn) });
+    expect([status, stdout]).toEqual([130, 'after 24 h\n']);
+  });
+
   it('runs an hour at once, and passes output, notes, input and exit status through', async () => {
     expect(await run(['lab', 'probe'], { commands, stdin: 'given' })).toEqual({
       status: 3,

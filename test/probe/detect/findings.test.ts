@@ -181,6 +181,15 @@ describe('silence', () => {
     expect(kinds(story)).toEqual(['server-tcp-only', 'no-answer']);
   });
 
+  it('is said to be refused where ICMP told so', () => {
+    const story = silent(A, B);
+    for (const each of story.probes.series) each.trouble(new NetError('unreachable', '', 'EHOSTUNREACH'));
+    story.facts.tcp.push(tcp(A), tcp(B));
+    const blocks = told(story).filter(({ kind }) => kind === 'udp-blocked');
+    expect(blocks).toHaveLength(2);
+    for (const { text } of blocks) expect(text).toContain('something on the way refuses UDP');
+  });
+
   it('is no silence where the network refused, if only once', () => {
     const story = silent(A, B);
     story.probes.series[0]?.trouble(new NetError('unreachable', '', 'EHOSTUNREACH'));
