@@ -66,6 +66,10 @@ async function main(): Promise<void> {
       stdoutIsTTY: isatty(1),
       stderrIsTTY: isatty(2),
       columns: process.stdout.isTTY ? process.stdout.columns || 80 : undefined,
+      window: () => {
+        const { isTTY, columns, rows } = process.stdout;
+        return isTTY && columns > 0 && rows > 0 ? { columns, rows } : undefined;
+      },
       stderrColumns: () => (isatty(2) && process.stderr.columns) || undefined,
       stdout,
       // What cannot be said there is lost; the answer is not.
@@ -81,6 +85,7 @@ async function main(): Promise<void> {
       shell ??= new (await import('./node/shell.ts')).Shell();
       return shell.run(command, variables, signal, ourPlace);
     },
+    browse: async (url) => (await import('./node/browser.ts')).openInBrowser(url),
     onUsr2: onSignal('SIGUSR2'),
     onHup: onSignal('SIGHUP'),
     onTerm: (handler) => {

@@ -152,6 +152,8 @@ async function runCommand(command: Command, args: AnyArgs, globals: Globals, hos
     verbosity: globals.verbosity,
     form,
     io,
+    colour: globals.colour,
+    browse: async (url) => (await host.browse?.(url)) ?? false,
     environment: host.environment,
     progress: (text) => progress.show(visible(inLocale(text))),
     note: (text, toCopy = '') => {
@@ -233,6 +235,7 @@ async function invoke(
     onTerm: () => () => {},
     processes: undefined,
     shell: noShell,
+    browse: async () => false,
     io: {
       ...host.io,
       stdin: options.stdin ?? nothing(),

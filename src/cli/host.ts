@@ -25,6 +25,8 @@ export interface Host {
     signal: AbortSignal,
     ourPlace: boolean,
   ): Promise<number | null>;
+  /** Opens a link in the user's browser; false where that cannot be started. Null where there is none. */
+  browse?(url: string): Promise<boolean>;
   /** Calls `handler` on SIGUSR2 until the returned function is called. */
   onUsr2(handler: () => void): () => void;
   /** The same on SIGHUP, which then ends nothing. */

@@ -123,6 +123,8 @@ export interface Io {
   readonly columns: number | undefined;
   /** The same of standard error, now: a terminal may be resized, and one that states no width, as in containers, has none. */
   stderrColumns(): number | undefined;
+  /** The window of standard output, now; undefined where there is none. */
+  window?(): { readonly columns: number; readonly rows: number } | undefined;
 }
 
 /** What a command line did when it was run inside another. */
@@ -171,6 +173,10 @@ export interface Context<Event = unknown> {
   /** For commands that can answer sooner when less is asked, or that print raw data: `short` also when `shortWhenPiped` chose it. */
   readonly form: Form;
   readonly io: Io;
+  /** What the command line says of colour: `--color`, `--no-color`, or nothing. */
+  readonly colour: boolean | undefined;
+  /** Opens a link in the user's browser; false where nothing could be started, or there is none. */
+  browse(url: string): Promise<boolean>;
   /** Environment variables, for credentials. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** What is going on now, one short line; seen on a terminal only, and replaced by the next. An empty one: nothing is waited for. */

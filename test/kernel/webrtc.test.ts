@@ -145,6 +145,51 @@ describeKernel('webrtc and a browser', ['nat-tool', 'chromium', 'turnserver'], (
       expect(report.findings.map(({ kind }) => kind)).toContain('webrtc-browser-left');
     });
 
+    const CAMERA = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
+
+    it('shows the camera, and stops cleanly', async () => {
+      const { tool, url } = await start(here, ['--camera', '80x30', '--no-throughput']);
+      const tab = await browse(here, url, CAMERA);
+      await tab.until("document.getElementById('video').currentTime > 4");
+      tool.signal('SIGINT');
+      const { code, report, data } = await outcome(tool, tab);
+      const camera = report.data['camera'] as {
+        frames: number;
+        missed: number;
+        width: number;
+        framesPerSecond: number;
+      };
+      expect([code, report.outcome, data.cause]).toEqual([0, 'complete', null]);
+      expect(camera).toMatchObject({ width: 80, height: 30, why: null });
+      expect(camera.frames).toBeGreaterThan(30);
+      expect(camera.missed).toBeLessThan(camera.frames / 10);
+      console.log(`camera: ${camera.frames} frames, ${camera.missed} missed, ${camera.framesPerSecond} a second`);
+    });
+
+    it('draws the camera in a terminal by letters of its own, and gives the terminal back', async () => {
+      const line = `exec node ${bin} webrtc --stun ${STUN} --no-throughput --color --camera 40x15`;
+      const tool = here.start(['script', '-qefc', line, '/dev/null']);
+      tools.push(tool);
+      const [, url = ''] = await tool.until(/(http:\/\/\S+\/)\s/);
+      const tab = await browse(here, url, CAMERA);
+      await tab.until("document.getElementById('video').currentTime > 2");
+      tool.write('\u0003');
+      const { stdout } = await tool.finished;
+      const drawn = stdout.slice(stdout.indexOf('\u001b[?25l'), stdout.indexOf('^C'));
+      expect(drawn.split('\u001b[H').length).toBeGreaterThan(10);
+      expect(drawn).toMatch(/^(?:[ .:=+*#%@-]|\r\n|\u001b\[(?:\?25l|2J|H|K|0m|38;2;\d+;\d+;\d+m))+$/);
+      expect(stdout).toMatch(/Camera +\d+ frames of 40x15/);
+    });
+
+    it('says on the page why there is no camera on plain http', async () => {
+      const { tool, url } = await start(here, ['--listen', '192.168.9.3', '--camera', '--no-throughput']);
+      const tab = await browse(here, url, CAMERA);
+      const { code, report } = await outcome(tool, tab);
+      expect(report.findings.find(({ kind }) => kind === 'webrtc-no-camera')?.text).toMatch(/https/);
+      expect(await tab.evaluate(TEXT)).toMatch(/only to pages that come over https/);
+      expect(code).toBe(0);
+    });
+
     it('gives nothing to a page of others, whatever name leads there', async () => {
       const { tool, url } = await start(here, []);
       const { origin, pathname, port } = new URL(url);

@@ -135,6 +135,7 @@ export class Hall {
           : []),
       ],
       relayOnly: args.relayOnly,
+      camera: args.camera !== undefined,
     };
     // Nothing in it can end the element that holds it.
     return html.replace('>{}<', () => `>${JSON.stringify(setup).replace(/</g, '\\u003c')}<`);

@@ -1,8 +1,22 @@
 /** The arguments of `webrtc`. */
+import { MOST_SIZE } from './frame.ts';
 import { FAMILY, parseAddress, parseLocalPort, parseStun, parseTurn, SOURCE, WAIT } from '../arguments.ts';
-import type { ArgsOf } from '../command.ts';
+import { type ArgsOf, UsageError } from '../command.ts';
 
 export const positionals = {} as const;
+
+/** `80x30`. */
+function parseSize(text: string, argument: string): { readonly width: number; readonly height: number } {
+  const [, width, height] = /^(\d{1,3})x(\d{1,3})$/.exec(text) ?? [];
+  const size = { width: Number(width), height: Number(height) };
+  if (!(size.width >= 2 && size.width <= MOST_SIZE.width && size.height >= 2 && size.height <= MOST_SIZE.height))
+    throw UsageError.expected(
+      argument,
+      `COLUMNSxROWS, such as 80x30, at most ${MOST_SIZE.width}x${MOST_SIZE.height}`,
+      text,
+    );
+  return size;
+}
 
 export const options = {
   listen: {
@@ -45,6 +59,14 @@ export const options = {
   },
   relayOnly: { type: 'boolean', describe: 'only by relays: shows whether the TURN server would do for everybody' },
   noThroughput: { type: 'boolean', describe: 'do not measure how much the channel carries' },
+  open: { type: 'boolean', describe: "open the page in this host's browser" },
+  camera: {
+    type: 'string',
+    valueName: 'SIZE',
+    bare: 'window',
+    parse: (text: string, argument: string) => (text === 'window' ? text : parseSize(text, argument)),
+    describe: "afterwards show the browser's camera in the terminal, as large as the window, or as SIZE says: 80x30",
+  },
   timeout: { ...WAIT, default: '300', describe: 'wait so long for the browser' },
   family: FAMILY,
   source: SOURCE,

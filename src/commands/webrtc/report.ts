@@ -1,5 +1,6 @@
 /** What `webrtc` found out, as data. Pure. */
 import { judgeBoth, type WebrtcCause } from '../../probe/webrtc/cause.ts';
+import type { CameraData } from './camera.ts';
 import type { CheckResult } from '../../probe/webrtc/check.ts';
 import type { Facts } from '../../probe/webrtc/facts.ts';
 import { publicSides } from '../../probe/webrtc/facts.ts';
@@ -61,6 +62,8 @@ export interface WebrtcData {
   readonly table: readonly SidedRow[];
   /** STUN servers that both sides were told of. */
   readonly servers: readonly string[];
+  /** With `--camera`. */
+  readonly camera?: CameraData;
   /** What happened, in order. */
   readonly timeline: readonly TimelineEvent[];
 }

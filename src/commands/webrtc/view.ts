@@ -71,6 +71,12 @@ export function view(data: WebrtcData): Block[] {
         `${channel.mbitPerSecond.up} Mbit/s from the ${THEM[peer]}, ${channel.mbitPerSecond.down} Mbit/s to it`,
       ]);
   }
+  const { camera } = data;
+  if (camera && camera.frames > 0)
+    rows.push([
+      'Camera',
+      `${camera.frames} frames of ${camera.width}x${camera.height}, ${camera.missed} missed${camera.framesPerSecond === null ? '' : `, ${camera.framesPerSecond} a second`}`,
+    ]);
   return [
     fields(rows),
     ...(table.length > 0

@@ -21,6 +21,8 @@ export class Visit {
   /** The page runs on this host. */
   sameHost = false;
   onReplaced = (): void => {};
+  /** Why the browser gives no camera, as it says. */
+  noCamera: string | undefined;
   /** It has shown the report. */
   seen = false;
   readonly #clock: Clock;
@@ -106,6 +108,13 @@ export class Visit {
         const { url, code } = message;
         if (typeof url !== 'string' || url.length > 256 || typeof code !== 'number') return false;
         facts.remoteError(url, code);
+        return true;
+      }
+      case 'camera': {
+        const { text } = message;
+        if (typeof text !== 'string') return false;
+        this.noCamera = text.slice(0, 300);
+        this.#gate.notify();
         return true;
       }
       case 'seen':

@@ -5,6 +5,7 @@ import { type Finding, finding } from '../../report/finding.ts';
 import { type Report, startReport } from '../../report/report.ts';
 import { type Context, defineCommand, UsageError } from '../command.ts';
 import { findingsOf as turnFindings } from '../turn/findings.ts';
+import { showCamera } from './camera.ts';
 import { type Ground, prepare } from './ground.ts';
 import { Hall } from './hall.ts';
 import { type Args, options, positionals } from './options.ts';
@@ -34,10 +35,20 @@ async function run(args: Args, context: Context): Promise<Report<WebrtcData>> {
     ground = await prepare(args, context);
     hall = await Hall.open({ env, args, ground, identity, failed: bug, signal });
     tellLink(hall.url, args, context);
+    if (args.open && !(await context.browse(hall.url)))
+      context.note('No browser could be started: open the link by hand.');
     visit = await untilChecked(hall, args, result, context, (each) => (visit = each));
     if (!visit) result.cause = hall.incapable === undefined ? 'no-browser' : 'no-webrtc';
     const { data, findings } = done();
     if (visit) await show(visit, data, findings, signal);
+    if (visit && args.camera !== undefined && data.cause === null) {
+      context.progress('');
+      context.note('The camera, as soon as the browser gives it; Ctrl-C ends it.');
+      const camera = await showCamera(visit, env.clock, args.camera, context, signal);
+      const dark = camera.why === null ? [] : [finding('webrtc-no-camera', { why: camera.why })];
+      // Whoever watches ends it: that is no interruption.
+      return close('complete', { ...data, camera }, [...findings, ...dark]);
+    }
     return close(visit || hall.incapable !== undefined ? 'complete' : 'failed', data, findings);
   } catch (error) {
     if (!signal.aborted) throw error;

@@ -1,6 +1,7 @@
 /** The page: connects to the terminal, answers what it measures, shows what it found. */
 import { answerOn } from './answers.js';
 import { blockElement } from './blocks.js';
+import { startCamera, whyNoCamera } from './camera.js';
 import { byId, element } from './element.js';
 import { pictureOf } from './picture.js';
 import { Line, post } from './signalling.js';
@@ -129,6 +130,7 @@ async function main() {
         showReport(report);
         line.tell({ kind: 'seen' });
       },
+      camera: (wanted) => startCamera(connection, wanted, (text) => line.tell({ kind: 'camera', text })),
       end: (_, source) => {
         finished = true;
         source.close();
@@ -148,6 +150,10 @@ async function main() {
   );
   await connection.setRemoteDescription({ type: 'answer', sdp: answer.sdp });
   reached('ice');
+  if (setup.camera && whyNoCamera()) {
+    byId('camera').hidden = false;
+    byId('camera-words').textContent = whyNoCamera();
+  }
 }
 
 async function incapable(why) {
