@@ -119,6 +119,16 @@ const TEXTS = {
     `No hole after ${AFTER[after]} was ever seen open, not even at once: either it is gone within seconds, or ${server} does not send there.`,
   'holes-exhausted': ({ after, holes }: { after: 'one-packet' | 'both-ways'; holes: number }) =>
     `${holes === 0 ? 'No hole' : `Of the ${holes} holes`} after ${AFTER[after]} ${holes === 0 ? 'could be opened' : 'none was left before one was gone'}: there is only a lower bound.`,
+  'lifetime-known': ({
+    holes,
+    keepaliveS,
+    date,
+  }: {
+    holes: readonly string[];
+    keepaliveS: number | null;
+    date: string;
+  }) =>
+    `A hole here stays open ${list(holes)}, as nat-tool lifetime found on ${date}${keepaliveS === null ? '' : `; a packet every ${keepaliveS} s holds it`}.`,
   'outlives-max': ({ after, maxS }: { after: 'one-packet' | 'both-ways'; maxS: number }) =>
     `After ${AFTER[after]} holes outlive the ${maxS} s that were looked at. --max looks further.`,
   'ages-void': ({ after }: { after: 'one-packet' | 'both-ways' }) =>

@@ -1,11 +1,13 @@
 import { type Family, familyOf } from '../../net/address.ts';
 import { NetError } from '../../net/env.ts';
 import { isRefusedOnTheWay } from '../../net/error-words.ts';
+import { parseEndpoint } from '../../net/host-port.ts';
 import { findPrefixes } from '../../net/nat64.ts';
 import { scope, Waits } from '../../net/wait.ts';
 import { measureBehaviour } from '../../probe/detect/behaviour.ts';
 import { type Behaviour, type Conclusion, conclude, nothingMeasured } from '../../probe/detect/conclude.ts';
 import { advice, EXPECTABLE, isExpected } from '../../nat/meaning.ts';
+import { recall } from '../../probe/lifetime/memory.ts';
 import { findServers, speaks, unreachable } from '../../probe/servers-lookup.ts';
 import { defaultServers } from '../../probe/servers.ts';
 import { type Finding, finding } from '../../report/finding.ts';
@@ -24,6 +26,7 @@ import {
 } from '../arguments.ts';
 import { type Context, defineCommand, UsageError } from '../command.ts';
 import { credentialsOf } from '../credentials.ts';
+import { boundsInWords, wholeSeconds } from '../lifetime/view.ts';
 import { type Detected, view } from './view.ts';
 
 /** More are not asked at once: the first ones to answer are enough. */
@@ -131,6 +134,18 @@ async function beside(
   }
 }
 
+/** What `lifetime` found in this network. */
+async function lifetimeKnown(seen: string | null, env: Context['env']): Promise<Finding[]> {
+  const at = seen === null ? undefined : parseEndpoint(seen);
+  // Short, and worth more than an interrupt: the measurement is complete.
+  const known = at && (await recall(env, at.address, new AbortController().signal));
+  if (!known) return [];
+  const { unanswered } = known.keepaliveMs;
+  const keepaliveS = unanswered === null ? null : Math.max(1, wholeSeconds(unanswered));
+  const date = known.measuredAt.toISOString().slice(0, 10);
+  return [finding('lifetime-known', { holes: known.holes.map(boundsInWords), keepaliveS, date })];
+}
+
 async function run(given: Args, context: Context): Promise<Report<Detected>> {
   const { env, signal } = context;
   const args: Question = { ...given, credentials: credentialsOf(context.environment, given.credential) };
@@ -165,9 +180,11 @@ async function run(given: Args, context: Context): Promise<Report<Detected>> {
       const cancel = env.clock.after(OTHER_FAMILY_GRACE_MS, () => bounds.abort());
       const ipv6 = family === 4 && outcome === 'complete' ? await other.finally(cancel) : null;
       cancel();
+      const known = await lifetimeKnown(data.public, env);
       const unmet = args.expect && !isExpected(data, args.expect);
       return close(outcome, { ...data, ipv6 }, [
         ...findings,
+        ...known,
         ...(unmet ? [finding('not-expected', { type: data.type, expected: args.expect })] : []),
       ]);
     } catch (error) {

@@ -1,7 +1,9 @@
 import type { Family } from '../../net/address.ts';
+import { StoreError } from '../../net/env.ts';
 import { findPrefixes, WELL_KNOWN } from '../../net/nat64.ts';
 import { within } from '../../net/wait.ts';
 import { concludeLifetime, type Lifetime } from '../../probe/lifetime/conclude.ts';
+import { remember } from '../../probe/lifetime/memory.ts';
 import { type LifetimeFacts, type LifetimeOptions, measureLifetime } from '../../probe/lifetime/measure.ts';
 import { findServers } from '../../probe/servers-lookup.ts';
 import { defaultServers } from '../../probe/servers.ts';
@@ -98,7 +100,7 @@ function progressOf(facts: LifetimeFacts): string {
 }
 
 async function run(args: Args, context: Context): Promise<Report<Lifetime>> {
-  const { env, signal, progress } = context;
+  const { env, signal, progress, note } = context;
   const close = startReport(env.clock, 'nat-tool/lifetime@1');
   progress('looking for a server that can send to holes of this host');
   try {
@@ -119,6 +121,13 @@ async function run(args: Args, context: Context): Promise<Report<Lifetime>> {
       signal,
     );
     const { outcome, data, findings: more } = concludeLifetime(facts);
+    const seen = facts.proven?.public.address;
+    // An interrupt has its time, too.
+    if (seen !== undefined)
+      await remember(env, data, seen, new AbortController().signal).catch((error: unknown) => {
+        if (!(error instanceof StoreError)) throw error;
+        note(`nat-tool lifetime: this is not remembered: ${error.message}`);
+      });
     return close(outcome, data, [...findings, ...more]);
   } catch (error) {
     if (!signal.aborted) throw error;
@@ -186,6 +195,7 @@ export default defineCommand({
         'The bounds are proven: a hole that nobody uses was still open after the first, and gone after the second. Where a timer with a round value fits between them, it is named. "not seen": holes outlived --max, or the notes say why nothing more can be known.',
         'The keepalive that always does is half of what one packet opens, less a second, so that one of two may be lost. Where each keepalive is answered, and is repeated when it is not, 0.8 of what talk both ways opens will do; but the first ones must come in the first seconds, since a young hole has the shorter life.',
         'A NAT that is short of entries may drop them sooner: what is measured is how it is now. At most 128 holes are opened, 100 a second.',
+        'The result is remembered for thirty days, for this router and public address: detect says it, and punch --keepalive auto and listen begin with it. It lies in nat-tool/lifetimes in XDG_STATE_HOME (~/.local/state; macOS: ~/Library/Application Support; Windows: LOCALAPPDATA), readable by its owner alone, under names that do not tell the address.',
       ],
     },
   ],

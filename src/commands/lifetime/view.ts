@@ -12,7 +12,7 @@ const seconds = (ms: number, round: (value: number) => number): string => `${rou
 /** Whole seconds. */
 export const wholeSeconds = (ms: number): number => Math.floor(ms / 1000);
 
-export function boundsInWords({ after, aliveMs, deadMs }: HoleLifetime): string {
+export function boundsInWords({ after, aliveMs, deadMs }: Pick<HoleLifetime, 'after' | 'aliveMs' | 'deadMs'>): string {
   const alive = seconds(aliveMs, Math.floor);
   return `after ${AFTER[after]} ${deadMs === null ? `at least ${alive}` : `${alive} to ${seconds(deadMs, Math.ceil)}`}`;
 }

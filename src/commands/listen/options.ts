@@ -42,7 +42,7 @@ export const options = {
   keepalive: {
     ...KEEPALIVE,
     describe:
-      'how often the holes of --stun and --punch are refreshed; auto, as when left out: 10, and more often where the NAT is seen to forget sooner',
+      'how often the holes of --stun and --punch are refreshed; auto, as when left out: what lifetime found in this network, or 10, and more often where the NAT is seen to forget sooner',
   },
   reuse: {
     type: 'boolean',

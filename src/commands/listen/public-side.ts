@@ -5,6 +5,7 @@ import { findPrefixes } from '../../net/nat64.ts';
 import { routedEndpoint } from '../../net/route.ts';
 import { interleaved } from '../../net/stagger.ts';
 import type { Ground } from '../../nat/evidence.ts';
+import { keepaliveAt } from '../../probe/lifetime/memory.ts';
 import { type Vantage, type WatchOptions, watchPublicSide } from '../../probe/punch/hole-keeping.ts';
 import { type Finding, finding } from '../../report/finding.ts';
 import { ForwardingTable } from '../../report/forwarding.ts';
@@ -58,6 +59,7 @@ export class PublicSide {
       vantages,
       {
         everyMs: keepalive ?? KEEPALIVE_MS,
+        ...(keepalive === undefined && { usualMs: ({ address }) => keepaliveAt(env, address, signal) }),
         adapts: keepalive === undefined,
         ground: this.#ground(vantages, signal),
         credentials,

@@ -19,11 +19,15 @@ export class Keeping {
   /** ms */
   #forgotten: { readonly withinMs: number; readonly heldMs: number | null } | undefined;
 
-  constructor(context: Pick<Context, 'env' | 'note'>, to: Endpoint, every: number | 'auto') {
+  readonly #usualMs: number;
+
+  /** `usualMs`: what `auto` begins with. */
+  constructor(context: Pick<Context, 'env' | 'note'>, to: Endpoint, every: number | 'auto', usualMs = KEEPALIVE_MS) {
     this.#context = context;
     this.#to = to;
     this.#name = formatEndpoint(to);
     this.#every = every;
+    this.#usualMs = usualMs;
   }
 
   /** Until the signal aborts. */
@@ -41,7 +45,7 @@ export class Keeping {
       this.#to,
       {
         ...packets,
-        everyMs: this.#every === 'auto' ? KEEPALIVE_MS : this.#every,
+        everyMs: this.#every === 'auto' ? this.#usualMs : this.#every,
         adapts: this.#every === 'auto',
         peer: punched.peer,
         onHeard: (from) => this.#hear(from),

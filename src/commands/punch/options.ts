@@ -64,7 +64,7 @@ export const options = {
   keepalive: {
     ...KEEPALIVE,
     describe:
-      'go on until interrupted, with a packet so often (10 s when left out), to keep the hole open; auto: 10 s, and more often where the NAT is seen to forget sooner',
+      'go on until interrupted, with a packet so often (10 s when left out), to keep the hole open; auto: what lifetime found in this network, or 10 s, and more often where the NAT is seen to forget sooner',
   },
   ...LOCAL_END,
   ...HABITS,

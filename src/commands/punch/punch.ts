@@ -11,6 +11,7 @@ import { type Context, UsageError, defineCommand } from '../command.ts';
 import { largestDatagram, sized } from '../datagrams/payload.ts';
 import { resolveRemote } from '../datagrams/remote.ts';
 import { mappedInWords, PortMapping } from '../datagrams/mapping.ts';
+import { keepaliveAt } from '../../probe/lifetime/memory.ts';
 import { Keeping } from './keeping.ts';
 import { type Knowledge, learn } from './knowledge.ts';
 import { type Args, options, positionals } from './options.ts';
@@ -70,7 +71,9 @@ async function run(args: Args, context: Context): Promise<Report<PunchReport>> {
     // The hole is there for whoever comes later, answered or not.
     if (args.keepalive !== undefined && !signal.aborted && punched && !isStuck(punched)) {
       context.progress('keeping the hole open');
-      const keeping = new Keeping(context, punched.peer?.address ?? remote, args.keepalive);
+      const seen = args.keepalive === 'auto' ? (learnt.expected?.address ?? learnt.local) : undefined;
+      const usualMs = seen === undefined ? undefined : await keepaliveAt(env, seen, signal);
+      const keeping = new Keeping(context, punched.peer?.address ?? remote, args.keepalive, usualMs);
       ({ punched, forgotten } = await keeping.run(port, punched, { payload, ttl: args.ttl }, signal));
     }
   } catch (error) {

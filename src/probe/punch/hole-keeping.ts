@@ -29,6 +29,8 @@ export interface Vantage {
 
 export interface WatchOptions {
   readonly everyMs: number;
+  /** What is known to hold such a mapping, in place of that; asked once. */
+  readonly usualMs?: ((mapped: Endpoint) => Promise<number | undefined>) | undefined;
   /** More often, where the NAT forgets sooner. */
   readonly adapts: boolean;
   /** What may count. */
@@ -58,6 +60,7 @@ export async function watchPublicSide(
   const { clock } = env;
   const good = (look: Look): boolean => 'vantage' in look;
   let current: Vantage | undefined;
+  let everyMs: number | undefined;
   let remembrance = new Remembrance(options.everyMs, options.adapts);
   let lastAt = clock.now();
   for (;;) {
@@ -68,7 +71,8 @@ export async function watchPublicSide(
     lastAt = clock.now();
     if ('fail' in look) look.fail();
     else {
-      if (look.vantage !== current) remembrance = new Remembrance(options.everyMs, options.adapts);
+      everyMs ??= (await options.usualMs?.(look.mapped)) ?? options.everyMs;
+      if (look.vantage !== current) remembrance = new Remembrance(everyMs, options.adapts);
       current = look.vantage;
       options.heard({ ...current, mapped: look.mapped, recollection: remembrance.saw(look.mapped, silenceMs) });
     }
