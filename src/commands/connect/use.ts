@@ -27,7 +27,7 @@ const LARGEST = 1200 - ENVELOPE_OVERHEAD;
 /** Between two datagrams: nothing tells how many the path takes, and a thousand a second are 9 Mbit/s. */
 const PACE_MS = 1;
 const MOST_AHEAD_MS = 4;
-/** After a proof, for the peer's last question. */
+/** After a proof, for the peer's last question, where it does not say that it has none. */
 const LINGER_MS = 300;
 
 /** Does with the path what it was opened for, until that is done, the path ends, or an interrupt. Rejects with the signal's reason where there is nothing to tell. */
@@ -61,8 +61,12 @@ async function check(
   over: Promise<ConnectionEnd>,
   { env, signal }: Context<ConnectEvent>,
 ): Promise<{ sent: number; received: number }> {
+  const peerEnded = deferred<void>();
+  connection.onEnd(() => peerEnded.resolve());
   await Promise.race([connection.settled(signal), over]);
-  await within(env.clock, LINGER_MS, over, signal);
+  // Each tells that it has seen enough: who has heard that, and said it, is asked nothing more.
+  connection.finish();
+  await within(env.clock, LINGER_MS, Promise.race([peerEnded.promise, over]), signal);
   const { sent, received } = connection.stats;
   return { sent, received };
 }
