@@ -120,7 +120,7 @@ class SdpAttempt {
       governor: new Governor(clock, MOST_PER_SECOND),
       heard: (socket, { from, data, at }, message) => {
         if (message) this.#agent.feed({ kind: 'datagram', socket, from, message, at });
-        else this.#channel.receive(data, at);
+        else if (this.#isSelected(socket, from)) this.#channel.receive(data, at);
       },
     });
     this.#agent = drive(this.#ice, clock, (action) => this.#perform(action));
@@ -270,6 +270,11 @@ class SdpAttempt {
 
   #fail(reason: string): void {
     this.#outcome.resolve({ kind: 'no-path', judgement: undefined, reason });
+  }
+
+  /** Nothing but its source tells whose data it is: that of the selected pair counts, once there is one. */
+  #isSelected(socket: number, from: Endpoint): boolean {
+    return this.#path?.socket.id === socket && sameEndpoint(this.#path.remote, from);
   }
 
   #transmit(data: Uint8Array): boolean {

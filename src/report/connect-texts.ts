@@ -35,6 +35,8 @@ export const CONNECT_TEXTS = {
     status === null
       ? 'The command was ended by a signal, or could not be started.'
       : `The command ended with status ${status}.`,
+  'not-encrypted': () =>
+    'The data is not encrypted: --sdp speaks with any ICE agent, and agrees on no keys. Whoever is on the way can read and change it.',
   'not-kept': ({ why }: { why: string }) => `The pairing was not kept: ${why}.`,
   'no-pairing': ({ name }: { name: string }) => `No pairing is kept as ${name}.`,
   'code-taken': () => 'Two other hosts are using this code. Make a fresh one.',

@@ -94,20 +94,35 @@ describe('connect --manual --sdp with werift', () => {
         },
       },
     );
+    // Whoever knows the port, before the pair is selected and after it.
+    const stranger = await env.udp.open({ family: 4, address: LOOPBACK });
+    open.push(() => stranger.close());
+    const [, ours = '0'] = / (\d+) typ host/.exec(await shown.promise) ?? [];
+    const forge = (): Promise<void> =>
+      stranger.send(Buffer.from('from a stranger'), { address: LOOPBACK, port: Number(ours) });
+    await forge();
     tellThem(them, await shown.promise);
     await them.connect();
     expect(await heardByThem.promise).toContain('hello from us');
+    await forge();
     await them.send(Buffer.from('hello from them'));
     expect(await heardByUs.promise).toContain('datagram');
+    expect(stdout).not.toContain('stranger');
+    expect(stderr).toContain('not encrypted');
     stop.abort(new DOMException('interrupted', 'AbortError'));
     const { status } = await running;
-    const report = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as { data: Record<string, unknown> };
+    const report = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as {
+      data: Record<string, unknown>;
+      findings: { kind: string }[];
+    };
+    expect(report.findings.map(({ kind }) => kind)).toContain('not-encrypted');
     expect(status).toBe(0);
     const [address, port] = them.nominated?.remoteAddr ?? [];
     expect(report.data).toMatchObject({
       path: 'lan',
       local: `${address}:${port}`,
       remote: `${LOOPBACK}:${them.nominated?.localCandidate.port}`,
+      encrypted: false,
       sent: 1,
       received: 1,
     });

@@ -112,7 +112,7 @@ async function connectOnce(
   const elapsedMs = timeline.events.find(({ event }) => event === 'connected')?.atMs ?? timeline.elapsedMs;
   // Nothing is waited for any more.
   context.progress('');
-  context.note(`Connected: ${connectionInWords(path)}.`);
+  context.note(`Connected${args.sdp ? ', not encrypted' : ''}: ${connectionInWords(path)}.`);
   const findings: Finding[] = doubts(events);
   let used: Used = { sent: 0, received: 0 };
   let interrupted = false;
@@ -152,6 +152,7 @@ async function connectOnce(
   const reason = last.kind === 'relay' ? reasonForRelay(events) : null;
   if (reason !== null) findings.push(finding('relayed', { reason }));
   const remote = formatEndpoint(last.remote);
+  if (args.sdp) findings.push(finding('not-encrypted'));
   if (end === 'lost') findings.push(finding('path-lost', { remote }));
   if (bytes && complete === false) findings.push(finding('not-confirmed', bytes));
   if (end === 'bye' && purpose !== 'check' && complete !== true) {

@@ -52,7 +52,7 @@ export async function use(
     case 'stream':
       return pipe(connection, over, input, context);
     case 'datagrams':
-      return talk(connection, over, { line, input }, context);
+      return talk(connection, over, { plain, line, input }, context);
   }
 }
 
@@ -90,7 +90,7 @@ async function handOver(connection: Connection, command: string, context: Contex
 async function talk(
   connection: Connection,
   over: Promise<ConnectionEnd>,
-  { line, input }: Pick<UseOptions, 'line' | 'input'>,
+  { plain, line, input }: Pick<UseOptions, 'plain' | 'line' | 'input'>,
   context: Context<ConnectEvent>,
 ): Promise<Used> {
   const { env, io, signal } = context;
@@ -114,7 +114,7 @@ async function talk(
   });
   if (io.stdinIsTTY && io.stdoutIsTTY)
     context.note(
-      'What you type goes to the other host, line by line, encrypted, as datagrams: what is lost on the way is not sent again. Ctrl-D ends it.',
+      `What you type goes to the other host, line by line, ${plain ? 'not encrypted' : 'encrypted'}, as datagrams: what is lost on the way is not sent again. Ctrl-D ends it.`,
     );
   const pump = async (): Promise<void> => {
     const cutting = line ? ({ by: 'line' } as const) : ({ by: 'arrival' } as const);

@@ -6,9 +6,10 @@ import type { Args } from './options.ts';
 import type { ConnectReport, KeptPairing } from './report.ts';
 import { parseEndpoint } from '../../net/host-port.ts';
 import { pathInWords } from './path-words.ts';
+import { amount } from './words.ts';
 
 export function view(
-  { data }: Report<ConnectReport>,
+  { data, durationMs }: Report<ConnectReport>,
   { generate, kept, forget, exec }: Args,
   { verbosity, terminal }: Look,
 ): Block[] {
@@ -21,8 +22,8 @@ export function view(
     forget !== undefined ||
     (exec !== undefined && data.path !== null) ||
     (data.path === null && data.timeline.length === 0) ||
-    // Of a stream standard output is the data alone, even where that is none.
-    (data.bytes ? !terminal || data.bytes.sent + data.bytes.received > 0 : data.sent + data.received > 0)
+    // Of a stream standard output is the data alone, even where that is none; on a terminal people see how it went.
+    (!terminal && (data.bytes !== null || data.sent + data.received > 0))
   )
     return [];
   if (data.path === null) {
@@ -37,8 +38,31 @@ export function view(
       ['Path', { text: pathInWords(data.path, parseEndpoint(data.remote ?? '')?.address ?? ''), tone: 'good' }],
       ['RTT ms', data.rttMs === null ? 'unknown' : data.rttMs.toFixed(1)],
       ['Time', `${Math.round(data.sincePeerMs ?? data.elapsedMs)} ms after the other host was there`],
+      ...traffic(data, durationMs),
     ]),
     ...(verbosity > 0 ? details(data) : []),
+  ];
+}
+
+/** Of a session that carried something. */
+function traffic({ bytes, sent, received, lost, repairs }: ConnectReport, durationMs: number): [string, string][] {
+  if (sent + received === 0) return [];
+  const datagrams = (count: number): string => `${count} datagram${count === 1 ? '' : 's'}`;
+  return [
+    ['Session', `${(durationMs / 1000).toFixed(1)} s`],
+    ...(bytes
+      ? ([
+          [
+            'Sent',
+            `${amount(bytes.sent)}, ${bytes.confirmed === bytes.sent ? 'all' : amount(bytes.confirmed)} confirmed`,
+          ],
+          ['Received', amount(bytes.received)],
+        ] as [string, string][])
+      : ([
+          ['Sent', datagrams(sent)],
+          ['Received', `${datagrams(received)}${lost ? `, ${lost} lost` : ''}`],
+        ] as [string, string][])),
+    ...(repairs > 0 ? ([['Repairs', String(repairs)]] as [string, string][]) : []),
   ];
 }
 
