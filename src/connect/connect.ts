@@ -53,6 +53,8 @@ interface Common {
   readonly signal: AbortSignal;
   /** This side wants to keep the pairing, as the peer is told ({@link Connection.peerKeeps}). */
   readonly keeps?: boolean | undefined;
+  /** What this side sends is typed by somebody, as the peer is told ({@link Connection.peerTypes}). */
+  readonly typed?: boolean | undefined;
   /** Relays for when there is no direct path, beside the one that the server may offer; `refused`: none, not that one either. */
   readonly relays?: SessionOptions['relays'];
   readonly onEvent?: ((event: TimelineEvent) => void) | undefined;

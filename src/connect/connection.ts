@@ -36,6 +36,8 @@ export interface DataChannel {
   readonly peerUse: Use;
   /** The peer wants to keep the pairing. */
   readonly peerKeeps: boolean;
+  /** What the peer sends is typed by somebody. */
+  readonly peerTypes: boolean;
   /** Where the path leaves from on the peer's host, as it says. */
   readonly peerLocal: Endpoint | undefined;
   /** False where there is no path just now. A lane is `datagram` unless named. */
@@ -173,6 +175,11 @@ export class Connection {
   /** What the peer wants of the connection. */
   get peerUse(): Use {
     return this.#bearer.channel.peerUse;
+  }
+
+  /** What the peer sends is typed by somebody. */
+  get peerTypes(): boolean {
+    return this.#bearer.channel.peerTypes;
   }
 
   /** Where the path leaves from on the peer's host, as it says. */

@@ -15,7 +15,7 @@ import type { Sockets } from './traversal/sockets.ts';
 import type { Side } from './traversal/strategy.ts';
 
 export interface PeerOptions
-  extends Pick<ChannelOptions, 'transmit' | 'word' | 'told' | 'use' | 'keeps' | 'local' | 'heard' | 'bye'> {
+  extends Pick<ChannelOptions, 'transmit' | 'word' | 'told' | 'use' | 'keeps' | 'typed' | 'local' | 'heard' | 'bye'> {
   readonly clock: Clock;
   readonly random: Random;
   readonly secret: Secret;

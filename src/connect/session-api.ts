@@ -85,6 +85,8 @@ export interface SessionOptions {
   readonly party?: Party | undefined;
   /** This side wants to keep the pairing, as the peer is told. */
   readonly keeps?: boolean | undefined;
+  /** What it sends is typed by somebody, as the peer is told. */
+  readonly typed?: boolean | undefined;
   /** Where a relay may be had; `refused`: no relayed path is taken, whoever relays. */
   readonly relays?: readonly RelayPlace[] | 'refused' | undefined;
   /** Asked for a port in the router for the main socket, beside all else; whoever gives it closes it in the end. */

@@ -176,6 +176,7 @@ class Session implements SignallingListener, Ending {
         told: (word) => this.#parts.path.told(word),
         use: this.#options.use,
         keeps: this.#options.keeps,
+        typed: this.#options.typed,
         local: () => this.#parts.path.current?.socket.local,
         heard: () => {
           // Whoever speaks by a relay has come to the end of its search.

@@ -30,6 +30,7 @@ class Fake implements Bearer {
     stats: { sent: 0, received: 0 },
     peerUse: 'datagrams' as const,
     peerKeeps: false,
+    peerTypes: false,
     peerLocal: undefined,
     isProven: () => this.proven,
     get proven() {

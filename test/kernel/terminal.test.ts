@@ -43,4 +43,26 @@ describeKernel('on a terminal', ['nat-tool', 'script'], () => {
     expect(stdout).toContain('Interrupted');
     expect(stdout).not.toMatch(/\^C[^\u001b\r\n]/);
   });
+
+  it('two that talk: Ctrl-D on one ends both, and each sees how it went', async () => {
+    const server = start(undefined, ['node', bin, 'serve', '--json', '-s', '127.0.0.1', '-p', String(port + 1)]);
+    await server.until(/"listening"/);
+    const code = (await run(undefined, ['node', bin, 'connect', '--generate'])).stdout.trim();
+    const words = ['connect', code, '--server', `127.0.0.1:${port + 1}`];
+    const [one, other] = [1, 2].map(() => start(undefined, on(100, ...words), { env: { TERM: 'xterm', CI: '1' } }));
+    if (!one || !other) throw new Error('not started');
+    await Promise.all([one.until(/Ctrl-D ends it/), other.until(/Ctrl-D ends it/)]);
+    one.write('from one\n');
+    other.write('from the other\n');
+    await Promise.all([one.until(/bytes.*from the other/), other.until(/bytes.*from one/)]);
+    one.write('\u0004');
+    const [left, right] = await Promise.all([one.finished, other.finished]);
+    expect([left.code, right.code]).toEqual([0, 0]);
+    expect(right.stdout).toContain('has ended the chat');
+    for (const { stdout } of [left, right]) {
+      expect(stdout).toMatch(/Private side +\S* *Public side/);
+      expect(stdout).toMatch(/all confirmed/);
+    }
+    await server.stop();
+  });
 });

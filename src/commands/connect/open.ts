@@ -18,7 +18,7 @@ import { findPairing, knownNames, noteMeeting } from './kept.ts';
 import { keptMeetingPlace, meetingPlace } from './meeting-place.ts';
 import { type Args, isCheck } from './options.ts';
 import type { ConnectEvent } from './events.ts';
-import type { Purpose } from './purpose.ts';
+import { isChat, type Purpose } from './purpose.ts';
 import { readCertificates } from '../certificates.ts';
 import { stunServer } from './stun-server.ts';
 import { troubleInWords } from './words.ts';
@@ -121,6 +121,7 @@ export async function openByCode(
     repair,
     patienceMs: args.patience,
     use: purpose,
+    typed: isChat(purpose, context.io),
     routerPort,
     signal,
     onEvent,

@@ -3,11 +3,11 @@ import type { Connection, ConnectionEnd } from '../../connect/connection.ts';
 import type { Stream } from '../../connect/streams/stream.ts';
 import { Transport } from '../../connect/streams/transport.ts';
 import { NetError } from '../../net/env.ts';
-import { untilAborted, within } from '../../net/wait.ts';
+import { itemsUntilAborted, untilAborted, within } from '../../net/wait.ts';
 import type { Context } from '../command.ts';
 import { type DatagramEvent, DatagramOutput, mannerOf } from '../datagrams/output.ts';
 import type { ConnectEvent } from './events.ts';
-import type { Used } from './purpose.ts';
+import { isChat, type Used } from './purpose.ts';
 import { amount, rate } from './words.ts';
 
 /** How often the progress is told. */
@@ -25,7 +25,7 @@ export async function pipe(
   const { env, io, signal } = context;
   const transport = new Transport(env, connection);
   const stream = transport.main();
-  const chat = io.stdinIsTTY && io.stdoutIsTTY;
+  const chat = isChat('stream', io);
   // Who pipes the data onwards from a terminal has nothing to type.
   const reads = chat || !io.stdinIsTTY;
   if (chat) context.note('What you type goes to the other host, line by line, encrypted. Ctrl-D ends it.');
@@ -34,12 +34,21 @@ export async function pipe(
   const stop = chat ? () => {} : showProgress(stream, transport, context);
   let arrived = false;
   let confirmed = false;
+  const chatOver = new AbortController();
   const receive = async (): Promise<void> => {
     await show(stream, connection, context);
     arrived = true;
+    // Who has nobody to talk to has nothing to type.
+    if (!chat || !connection.peerTypes || stream.ending) return;
+    context.note('The other host has ended the chat.');
+    chatOver.abort();
   };
   const send = async (): Promise<void> => {
-    if (reads) for await (const data of input) await stream.write(data);
+    try {
+      if (reads) for await (const data of itemsUntilAborted(input, chatOver.signal)) await stream.write(data);
+    } catch (error) {
+      if (!chatOver.signal.aborted) throw error;
+    }
     stream.end();
     confirmed = await stream.confirmed;
   };

@@ -1,8 +1,15 @@
 /** What a path is wanted for, and what came of it. */
 import type { Use } from '../../connect/lanes.ts';
+import type { Io } from '../command.ts';
 
 /** `stream`: standard input and output, every byte; `datagrams`: the same, as datagrams. */
 export type Purpose = Exclude<Use, 'unknown'>;
+
+/** Two people, or one, who read and type. */
+export const isChat = (
+  purpose: Purpose,
+  { stdinIsTTY, stdoutIsTTY }: Pick<Io, 'stdinIsTTY' | 'stdoutIsTTY'>,
+): boolean => purpose === 'stream' && stdinIsTTY && stdoutIsTTY;
 
 export interface Used {
   readonly sent: number;

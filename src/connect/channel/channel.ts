@@ -24,6 +24,9 @@ const END_MS = 300;
 /** A pong that takes longer counts as lost. */
 const PONG_MS = 3_000;
 
+/** Of a hello. */
+const FLAG = { keeps: 1, typed: 2 } as const;
+
 /** `[IPv6]:port`, with room for a zone. */
 const MOST_LOCAL = 96;
 
@@ -44,6 +47,8 @@ export interface ChannelOptions {
   readonly use?: Use | undefined;
   /** This side wants to keep the pairing. */
   readonly keeps?: boolean | undefined;
+  /** What this side sends is typed by somebody. */
+  readonly typed?: boolean | undefined;
   /** Where the path leaves from on this host, as the peer is told. */
   readonly local?: (() => Endpoint | undefined) | undefined;
   /** The peer's first hello came in: what it sends reaches us, sealed with the keys that only it can have. */
@@ -84,7 +89,7 @@ export class Channel {
   #answeredAt: number;
   #closed = false;
   #peerUse: Use = 'unknown';
-  #peerKeeps = false;
+  #peerFlags = 0;
   #peerLocal: Endpoint | undefined;
 
   constructor(options: ChannelOptions) {
@@ -121,7 +126,12 @@ export class Channel {
 
   /** The peer wants to keep the pairing. */
   get peerKeeps(): boolean {
-    return this.#peerKeeps;
+    return (this.#peerFlags & FLAG.keeps) !== 0;
+  }
+
+  /** What the peer sends is typed by somebody. */
+  get peerTypes(): boolean {
+    return (this.#peerFlags & FLAG.typed) !== 0;
   }
 
   /** What the peer wants of the connection. */
@@ -155,11 +165,12 @@ export class Channel {
   }
 
   #sayHello(heard: boolean): void {
-    const { word, use = 'datagrams', keeps, local } = this.#options;
+    const { word, use = 'datagrams', keeps, typed, local } = this.#options;
+    const flags = (keeps ? FLAG.keeps : 0) | (typed ? FLAG.typed : 0);
     const from = local?.();
     const place = from ? new TextEncoder().encode(formatEndpoint(from)) : [];
     this.#options.transmit(
-      this.#sealer.seal(TYPE.hello, Uint8Array.of(heard ? 1 : 0, word(), USES.indexOf(use), keeps ? 1 : 0, ...place)),
+      this.#sealer.seal(TYPE.hello, Uint8Array.of(heard ? 1 : 0, word(), USES.indexOf(use), flags, ...place)),
     );
   }
 
@@ -214,7 +225,7 @@ export class Channel {
       case TYPE.keep:
         return this.#heard('keep', opened.body, at);
       case TYPE.hello:
-        this.#peerKeeps = opened.body[3] === 1;
+        this.#peerFlags = opened.body[3] ?? 0;
         this.#peerLocal = localIn(opened.body.subarray(4)) ?? this.#peerLocal;
         this.#peerUse = USES[opened.body[2] ?? 0] ?? 'unknown';
         return this.#onHello(opened.body[0] === 1, opened.body[1] ?? 0);

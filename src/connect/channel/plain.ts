@@ -10,6 +10,7 @@ export class PlainChannel implements DataChannel {
   readonly proven = true;
   readonly peerUse = 'datagrams';
   readonly peerKeeps = false;
+  readonly peerTypes = false;
   readonly peerLocal = undefined;
   readonly stats = { sent: 0, received: 0 };
   readonly #clock: Clock;

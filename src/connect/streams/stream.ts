@@ -62,6 +62,11 @@ export class Stream implements AsyncIterable<Uint8Array> {
     return { written: this.#sent + this.#waitingBytes, taken: this.#taken, received: this.#received };
   }
 
+  /** Nothing more can be written. */
+  get ending(): boolean {
+    return this.#ending;
+  }
+
   /** Resolves when there is room for more. Rejects with NetError `closed` where the stream is broken. */
   async write(data: Uint8Array): Promise<void> {
     if (this.#failure) throw this.#failure;
