@@ -95,14 +95,16 @@ describeKernel('serve --turn', ['nat-tool', 'turnutils_uclient', 'turnutils_peer
       ['a time-limited login', ['-c', '-W', 'new']],
       ['channels over TCP', ['-c', '-t']],
       ['indications over TCP', ['-c', '-t', '-s']],
-      ['channels over TLS', ['-c', '-t', '-S']],
-      ['large messages over TLS', ['-c', '-t', '-S', '-l', '1000']],
+      ['channels over TLS', ['-c', '-t', '-S', '-z', '200']],
+      ['large messages over TLS', ['-c', '-t', '-S', '-z', '200', '-l', '1000']],
       ['relay to relay', ['-c', '-y']],
     ])('%s', async (_, words) => {
       await serving(async () => {
-        // It stops by a clock of its own, and leaves the second of two TLS records that come at once unread: on a busy machine that is a loss.
+        // It leaves TLS records unread that come at once, so that it loses on a busy machine: of coturn held up for a quarter of a second
+        // now and then it read 8 of 20, of ours held up likewise 6, and ours had sent all of them. Messages farther apart seldom meet.
         let last = { sent: 0, received: -1 };
-        for (let i = 0; i < 3 && (last.sent < 5 || last.received !== last.sent); i++)
+        const tries = words.includes('-S') ? 3 : 1;
+        for (let i = 0; i < tries && (last.sent < 5 || last.received !== last.sent); i++)
           last = await uclient(SERVER, ...words);
         expect(last.sent).toBeGreaterThanOrEqual(5);
         expect(last.received).toBe(last.sent);
