@@ -17,6 +17,7 @@ import { type Advertised, type Endpoints, type Role, ROLES } from './roles.ts';
 import {
   advertise,
   createStunServer,
+  isBareRequest,
   respond,
   type ServerAnswer,
   type ServerPacket,
@@ -259,7 +260,8 @@ export function answerOn(
   const receive = (packet: ServerPacket): void => {
     // Whatever is wrong with us, one packet must not end the service of all others.
     try {
-      if (protocols.some((each) => each.accept(packet))) return;
+      // No other protocol has anything so short, and most requests are: they are not asked.
+      if (!isBareRequest(packet.data)) for (const each of protocols) if (each.accept(packet)) return;
       const answer = respond(server, packet);
       observe?.(packet, answer);
       if (!answer) return;

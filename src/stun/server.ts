@@ -111,6 +111,9 @@ function checked(of: Attribute): Attribute {
 /** Whether a datagram claims to be a Binding request, of today or of RFC 3489. Anything else on the port belongs to another protocol, if to any. */
 const isBindingRequest = (data: Uint8Array): boolean => data.length >= 20 && data[0] === 0 && data[1] === 1;
 
+/** A Binding request without any attribute. */
+export const isBareRequest = (data: Uint8Array): boolean => data.length === 20 && isBindingRequest(data);
+
 /**
  * The server's answer to a datagram (RFC 8489, RFC 5780, RFC 3489), or undefined where it gets none: what is no Binding request, is
  * malformed, or comes too often. Never throws; changes only the server's counters and rate limits.

@@ -1,7 +1,7 @@
 // What the parts share: the harness of the kernel tests, medians, and what /proc knows of a process.
 import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -107,8 +107,18 @@ function peakMemoryKb(pid) {
   }
 }
 
-/** Processor time that a process has used, seconds; undefined where there is no /proc. */
+/** Processor time that a process has used, seconds; undefined where there is no /proc. To the nanosecond where the scheduler keeps statistics, else to a tick. */
 export function cpuSeconds(pid) {
+  try {
+    const threads = readdirSync(`/proc/${pid}/task`);
+    const used = (thread) => Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]);
+    return threads.reduce((sum, thread) => sum + used(thread), 0) / 1e9;
+  } catch {
+    return ticksOf(pid);
+  }
+}
+
+function ticksOf(pid) {
   try {
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
       .replace(/^.*\) /, '')
