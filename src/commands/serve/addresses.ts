@@ -62,8 +62,8 @@ export interface Asked {
 }
 
 export interface Plan {
-  /** The addresses that were named; undefined for all that this host has. */
-  readonly addresses: ListenOptions['addresses'] | undefined;
+  /** The addresses that were named, those of each family for themselves; undefined for all that this host has. */
+  readonly addresses: readonly ListenOptions['addresses'][] | undefined;
   readonly outsides: Outsides;
 }
 
@@ -73,7 +73,8 @@ export function plan(args: Asked, interfaces: readonly InterfaceAddress[]): Plan
   const named = args.alternate === undefined ? args.address : [...args.address, args.alternate];
   // Two private addresses with two public ones are a pair.
   const pair = named.length === 0 && one && two && locals.length === 2 && familyOf(one) === familyOf(two);
-  const addresses = pairOf(pair ? [one, two] : named, args.family);
+  const groups = groupsOf(pair ? [one, two] : named, args.family);
+  const addresses = groups?.flat();
   const outsides = new Outsides();
   const here = interfaces.filter(({ internal }) => !internal).map(({ address }) => address);
   for (const { outside, local } of args.advertise) {
@@ -91,7 +92,7 @@ export function plan(args: Asked, interfaces: readonly InterfaceAddress[]): Plan
       );
     outsides.set(own, outside);
   }
-  return { addresses, outsides };
+  return { addresses: groups, outsides };
 }
 
 /** The address behind a public one, where that goes without saying: the only one, or the next of several that have an order. */
@@ -122,20 +123,24 @@ function unnamed(
   return only;
 }
 
-function pairOf(addresses: readonly string[], family: Family | undefined): ListenOptions['addresses'] | undefined {
-  const [first, second, ...more] = addresses;
+/** In the order in which they were named. */
+function groupsOf(addresses: readonly string[], family: Family | undefined): Plan['addresses'] {
   const foreign = addresses.find((each) => family !== undefined && familyOf(each) !== family);
   if (foreign !== undefined)
     throw new UsageError(`--address: ${foreign} is not an IPv${family} address, as -${family} demands`);
-  if (first === undefined) return undefined;
+  const families = [...new Set(addresses.map(familyOf))];
+  if (families.length === 0) return undefined;
+  return families.map((one) => pairOf(addresses.filter((each) => familyOf(each) === one)));
+}
+
+function pairOf(addresses: readonly string[]): ListenOptions['addresses'] {
+  const [first, second, ...more] = addresses;
   if (more.length > 0)
-    throw new UsageError('--address: one or two addresses, not more', 'Run a second nat-tool serve for the others.');
-  if (second === undefined) return [first];
-  if (familyOf(first) !== familyOf(second))
     throw new UsageError(
-      '--address: both addresses must be of one family',
-      'For IPv4 and IPv6 run one nat-tool serve each.',
+      '--address: one or two addresses of each family, not more',
+      'Run a second nat-tool serve for the others.',
     );
+  if (first === undefined || second === undefined) return [first ?? ''];
   if (first === second) throw new UsageError(`--address: ${first} is given twice; RFC 5780 needs two addresses`);
   if (isAnyAddress(first) || isAnyAddress(second))
     throw new UsageError('--address: with two addresses both must be named, for clients are told them');

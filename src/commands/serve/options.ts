@@ -21,7 +21,8 @@ export const options = {
     valueName: 'ADDRESS',
     array: true,
     parse: parseAddress,
-    describe: 'address to serve on; every address of the host when left out. Given twice, the second serves RFC 5780',
+    describe:
+      'address to serve on; every address of the host when left out. Two of one family serve RFC 5780, and each family may have two',
   },
   alternate: {
     type: 'string',

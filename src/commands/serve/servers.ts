@@ -53,10 +53,11 @@ export interface Serving {
 /** `secret`: of the partners, where there is one. */
 export async function start(env: Env, args: Args, secret: string, hooks: Hooks, signal: AbortSignal): Promise<Serving> {
   const { addresses, outsides } = plan(args, env.interfaces());
-  if ((addresses?.[1] !== undefined || args.partner) && args.port === args.alternatePort && args.port !== 0) {
+  const paired = addresses?.some(([, second]) => second !== undefined) ?? false;
+  if ((paired || args.partner) && args.port === args.alternatePort && args.port !== 0) {
     throw new UsageError(`--alternate-port: must differ from --port ${args.port}`);
   }
-  if (addresses?.[1] !== undefined && args.partner)
+  if (paired && args.partner)
     throw new UsageError('--partner: its address is the second one, so name one of this host with --address');
   const limit: RateLimit = { perSecond: args.rate === 0 ? Number.POSITIVE_INFINITY : args.rate, burst: args.burst };
   const state = createListenState(env.random, limit);
@@ -133,12 +134,18 @@ export async function start(env: Env, args: Args, secret: string, hooks: Hooks, 
   };
   try {
     if (addresses) {
-      const server = await open(addresses);
+      const running: Listening[] = [];
       const close = (): void => {
         endAll();
-        server.close();
+        for (const server of running) server.close();
       };
-      return { running: [server], outsides, limit, state, rendezvous, partners, relay, close };
+      try {
+        for (const each of addresses) running.push(await open(each));
+      } catch (error) {
+        close();
+        throw error;
+      }
+      return { running, outsides, limit, state, rendezvous, partners, relay, close };
     }
     await learn(addressesOf(env, args.family));
     const everywhere = await Everywhere.start(env, {

@@ -37,9 +37,21 @@ describe('--advertise', () => {
     ['the wildcard address', of(['40.30.20.5'], ['0.0.0.0']), on(), ['0.0.0.0']],
   ])('stands for %s', (_, args, interfaces, addresses) => {
     const found = plan(args, interfaces);
-    expect(found.addresses).toEqual(addresses);
+    expect(found.addresses).toEqual(addresses && [addresses]);
     const told = found.outsides.advertised(roles(addresses?.[0] ?? '10.0.0.5', addresses?.[1]));
     expect(Object.values(told.outside ?? {}).map((each) => each?.address)).toContain(args.advertise[0]?.outside);
+  });
+
+  it('takes the addresses of each family for themselves', () => {
+    const { addresses } = plan(of([], ['40.30.20.10', '2001:db8::10', '40.30.20.11', '2001:db8::11']), on());
+    expect(addresses).toEqual([
+      ['40.30.20.10', '40.30.20.11'],
+      ['2001:db8::10', '2001:db8::11'],
+    ]);
+    expect(plan(of([], ['0.0.0.0', '::']), on()).addresses).toEqual([['0.0.0.0'], ['::']]);
+    expect(() => plan(of([], ['40.30.20.10', '2001:db8::10', '40.30.20.11', '40.30.20.12']), on())).toThrow(
+      /one or two addresses of each family/,
+    );
   });
 
   it.each([

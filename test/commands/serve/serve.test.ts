@@ -90,8 +90,32 @@ describe('nat-tool serve', () => {
     expect(data.counters['registers']).toBeGreaterThan(2);
   });
 
+  it('is one meeting place for both families, on four addresses', async () => {
+    const code = 'k7qf2-m9x4t-03bsd-v8hwd';
+    const there = ['40.30.20.60', '40.30.20.61', '2001:db8:60::60', '2001:db8:60::61'];
+    const words = ['serve', '--json', '--relay', ...there.flatMap((each) => ['--address', each])];
+    for (const [ipv4, path] of [
+      [undefined, 'predicted'],
+      ['none', 'relay'],
+    ] as const) {
+      const names = { 'both.example.net': [there[0] as string, there[2] as string] };
+      const lab = new Lab({ ipv4, ipv6: 'firewall', second: { nat: 'symmetric', ipv6: 'none' }, names });
+      const host = lab.addHost('T', there);
+      const stop = new AbortController();
+      const { stdout } = await lab.run(async (env) => {
+        const server = run(words, { env: host, signal: stop.signal });
+        const ask = ['connect', code, '--server', 'both.example.net', '--check', '--json'];
+        const both = await Promise.all([run(ask, { env }), run(ask, { env: lab.host('C2') })]);
+        const found = both.map((each) => (JSON.parse(each.stdout) as { data: { path: string } }).data.path);
+        expect(found).toEqual([path, path]);
+        stop.abort(new DOMException('interrupted', 'AbortError'));
+        return server;
+      });
+      expect(events(stdout).at(-1)).toMatchObject({ data: { rfc5780: true, counters: { meetings: 1 } } });
+    }
+  });
+
   it.each([
-    [['--address', '1.2.3.4', '--address', '::1'], /one family/],
     [['--address', '1.2.3.4', '--address', '1.2.3.4'], /given twice/],
     [['--address', '1.2.3.4', '--address', '1.2.3.5', '--alternate', '1.2.3.6'], /one or two/],
     [['--address', '1.2.3.4', '--address', '0.0.0.0'], /must be named/],
