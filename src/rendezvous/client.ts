@@ -67,16 +67,10 @@ export type ClientAction =
   /** The server relays for this room, as this member: told once, and again where it has changed. */
   | { readonly kind: 'relay'; readonly offer: RelayOffer }
   /** The peer's state, newer than any before. */
-  | { readonly kind: 'peer'; readonly peer: PeerState }
-  /** It may be that nobody listens there: worth asking from a socket that would be told. */
-  | { readonly kind: 'doubt' }
-  /** The server is there, or given up. After `doubt` only. */
-  | { readonly kind: 'certain' };
+  | { readonly kind: 'peer'; readonly peer: PeerState };
 
 /** Waits before a register is sent again, as long as it is not answered. */
 const RETRY_MS: readonly number[] = [100, 200, 400, 800, 1000];
-/** After so many registers without an answer, 300 ms, it may be that nobody is there. */
-const DOUBT_TRIES = 2;
 /** A server that has never answered is given up after so long: five registers, and a second for the answer to the last. */
 const FIRST_SILENT_MS = 2_500;
 /** And one that has answered before, or whose network is just coming back. */
@@ -101,7 +95,6 @@ export class RendezvousClient implements Machine<ClientEvent, ClientAction> {
   #unansweredSince: number | undefined;
   /** The next register is due; a retry while one is unanswered, a refresh otherwise. */
   #dueAt: number | undefined;
-  #doubted = false;
   /** The question that waits for its answer was asked to show a cookie. */
   #proving = false;
   /** When each register left, by transaction. */
@@ -145,7 +138,8 @@ export class RendezvousClient implements Machine<ClientEvent, ClientAction> {
         return this.#end('refused');
       case 'close': {
         const goodbye = this.#sequence > 0 ? [this.#register(now, true)] : [];
-        return [...goodbye, ...this.#stop()];
+        this.#stop();
+        return goodbye;
       }
     }
   }
@@ -169,14 +163,8 @@ export class RendezvousClient implements Machine<ClientEvent, ClientAction> {
   #try(now: number): ClientAction[] {
     const unheardOf = !this.#options.proven && this.#status === undefined;
     if (now - (this.#unansweredSince ?? now) >= (unheardOf ? FIRST_SILENT_MS : SILENT_MS)) return this.#end('silent');
-    const actions: ClientAction[] = [];
-    if (this.#tries === DOUBT_TRIES && unheardOf && !this.#doubted) {
-      this.#doubted = true;
-      actions.push({ kind: 'doubt' });
-    }
-    actions.push(this.#register(now));
     this.#dueAt = now + (RETRY_MS[Math.min(this.#tries++, RETRY_MS.length - 1)] as number);
-    return actions;
+    return [this.#register(now)];
   }
 
   #register(now: number, bye = false): ClientAction {
@@ -197,10 +185,10 @@ export class RendezvousClient implements Machine<ClientEvent, ClientAction> {
       if (!state || !this.#isCookie(state.cookie)) return [];
       return this.#take(state, true, now);
     }
-    const actions = this.#settle();
     if (message.class === 'error')
-      return [...actions, ...this.#end(get(message, 'ERROR-CODE')?.code === 420 ? 'unsupported' : 'refused')];
-    if (!state) return [...actions, ...this.#end('unsupported')];
+      return this.#end(get(message, 'ERROR-CODE')?.code === 420 ? 'unsupported' : 'refused');
+    if (!state) return this.#end('unsupported');
+    const actions: ClientAction[] = [];
     const mapped = mappedAddress(message);
     const rttMs = at - (this.#sentAt.get(transactionKey(message.transactionId)) ?? at);
     actions.push(...this.#relay(message));
@@ -261,18 +249,12 @@ export class RendezvousClient implements Machine<ClientEvent, ClientAction> {
   }
 
   #end(status: ClientStatus): ClientAction[] {
-    return [...this.#stop(), ...this.#tell(status)];
+    this.#stop();
+    return this.#tell(status);
   }
 
-  #stop(): ClientAction[] {
+  #stop(): void {
     this.#closed = true;
     this.#dueAt = undefined;
-    return this.#settle();
-  }
-
-  #settle(): ClientAction[] {
-    if (!this.#doubted) return [];
-    this.#doubted = false;
-    return [{ kind: 'certain' }];
   }
 }

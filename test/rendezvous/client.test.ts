@@ -120,7 +120,7 @@ describe('a rendezvous client', () => {
     while (bench.client.wakeAt() !== undefined) told.push(...bench.wait());
     expect(bench.sent.map(({ at }) => at - 1000)).toEqual([0, 100, 300, 700, 1500]);
     expect(bench.now - 1000).toBe(2500);
-    expect(told).toEqual([{ kind: 'doubt' }, { kind: 'certain' }, { kind: 'status', status: 'silent' }]);
+    expect(told).toEqual([{ kind: 'status', status: 'silent' }]);
     expect(bench.publish()).toEqual([]);
     expect(bench.sent).toHaveLength(5);
   });
@@ -325,15 +325,6 @@ describe('a rendezvous client', () => {
     bench.publish();
     expect(bench.client.handle({ kind: 'unreachable' }, 0)).toEqual([{ kind: 'status', status: 'refused' }]);
     expect(bench.client.handle({ kind: 'unreachable' }, 0)).toEqual([]);
-  });
-
-  it('doubts once, and is certain as soon as there is an answer', () => {
-    const bench = new Bench();
-    bench.publish();
-    expect(bench.wait()).toEqual([]);
-    expect(bench.wait()).toEqual([{ kind: 'doubt' }]);
-    expect(bench.hear(bench.answer())).toMatchObject([{ kind: 'certain' }, { kind: 'observed' }, { kind: 'status' }]);
-    expect(bench.hear(bench.answer())).toMatchObject([{ kind: 'observed' }]);
   });
 
   it('asks again at once when told so, unless it is asking', () => {

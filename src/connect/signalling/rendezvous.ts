@@ -25,7 +25,7 @@ export interface RendezvousSignallingOptions {
   readonly observed: (seen: Observed) => void;
   /** The server relays for this room. */
   readonly relay: (offer: RelayOffer) => void;
-  /** Begins to look out for a closed port on the server's side, where it is silent; the returned function ends that. */
+  /** Begins to look out for a closed port on the server's side; the returned function ends that. */
   readonly watchRefusal: (refused: (error: NetError) => void) => () => void;
   /** Makes the way that is taken where UDP stays silent; none when absent. */
   readonly makeStreamWay?: ((listener: LinkListener) => StreamWay) | undefined;
@@ -55,7 +55,6 @@ export class RendezvousSignalling implements Signalling {
   readonly #client: RendezvousClient;
   readonly #driver: Driver<ClientEvent>;
   #listener: SignallingListener | undefined;
-  #endWatch: () => void = () => {};
   #cancel: (() => void) | undefined;
   readonly #way: StreamWay | undefined;
   #trouble: NetError | 'refused' | undefined;
@@ -103,16 +102,19 @@ export class RendezvousSignalling implements Signalling {
     const { send, server, beside } = this.#options;
     if (this.#by === 'stream') return this.#way?.link?.send(data);
     if (this.#by === 'beside') return beside?.send(data, beside.server, (error) => this.#listener?.unsendable(error));
-    this.#cancel ??= this.#watchSilence();
     send(data, server, (error) => this.#turn(error));
+    this.#cancel ??= this.#watch();
   }
 
-  #watchSilence(): () => void {
-    const { clock, udpPasses, beside } = this.#options;
+  /** For silence, and for a closed port: among the first packets, for systems tell of few (Linux of six at once, then one a second). */
+  #watch(): () => void {
+    const { clock, udpPasses, beside, proven, watchRefusal } = this.#options;
     const unlessUdp = (act: () => void) => (): void => {
       if (!udpPasses()) act();
     };
     const cancels = [
+      // A server that has answered before may be starting again.
+      ...(proven ? [] : [watchRefusal(() => this.#turn('refused'))]),
       ...(beside ? [clock.after(STAGGER_MS, () => void this.#crossOver())] : []),
       ...(this.#way
         ? [
@@ -148,6 +150,7 @@ export class RendezvousSignalling implements Signalling {
     const { beside } = this.#options;
     if (!beside || !(await beside.answers) || !this.#isLost) return this.#by === 'beside';
     this.#by = 'beside';
+    this.#cancel?.();
     this.#way?.close();
     beside.taken();
     this.#driver.feed({ kind: 'moved', server: beside.server });
@@ -161,6 +164,7 @@ export class RendezvousSignalling implements Signalling {
     if (found && !this.#isLost && this.#by !== 'stream') way?.close();
     if (!found || !this.#isLost) return this.#by === 'stream';
     this.#by = 'stream';
+    this.#cancel?.();
     this.#options.blocked();
     this.#driver.feed({ kind: 'moved', server: way?.server });
     return true;
@@ -185,7 +189,7 @@ export class RendezvousSignalling implements Signalling {
   }
 
   #perform(action: ClientAction): void {
-    const { observed, watchRefusal, relay } = this.#options;
+    const { observed, relay } = this.#options;
     switch (action.kind) {
       case 'send':
         return this.#send(action.data);
@@ -203,11 +207,6 @@ export class RendezvousSignalling implements Signalling {
         return relay(action.offer);
       case 'peer':
         return this.#listener?.peer(action.peer);
-      case 'doubt':
-        this.#endWatch = watchRefusal(() => this.#turn('refused'));
-        return;
-      case 'certain':
-        return this.#endWatch();
     }
   }
 }

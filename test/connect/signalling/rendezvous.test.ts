@@ -81,6 +81,8 @@ describe('signalling by a rendezvous server', () => {
       const unique = (log: unknown[]) =>
         [...new Set(log.map((each) => JSON.stringify(each)))].map((each) => JSON.parse(each));
       expect(unique(a.log)).toEqual([
+        'watching',
+        'certain',
         ['observed', '12.13.14.15'],
         'waiting',
         'paired',
@@ -88,6 +90,8 @@ describe('signalling by a rendezvous server', () => {
         'peer-left',
       ]);
       expect(unique(b.log)).toEqual([
+        'watching',
+        'certain',
         ['observed', '22.23.24.25'],
         'paired',
         ['peer', 1, 11, '12.13.14.15'],
@@ -96,7 +100,7 @@ describe('signalling by a rendezvous server', () => {
     });
   });
 
-  it('watches for a closed port where the server is silent, and ends by that', async () => {
+  it('watches for a closed port from its first word on, and ends by that', async () => {
     const lab = labOf('dead');
     await lab.run(async (env) => {
       const a = await member(lab, env, 1);
@@ -104,8 +108,9 @@ describe('signalling by a rendezvous server', () => {
       await sleep(env.clock, 400);
       expect(a.log).toEqual(['watching']);
       a.refuse();
-      expect(a.log).toEqual(['watching', 'certain', 'refused']);
+      expect(a.log).toEqual(['watching', 'refused']);
       await a.end();
+      expect(a.log).toEqual(['watching', 'refused', 'certain']);
     });
   });
 
@@ -114,7 +119,7 @@ describe('signalling by a rendezvous server', () => {
     await lab.run(async (env) => {
       const a = await member(lab, env, 1, true);
       a.signalling.publish(Uint8Array.of(11));
-      expect(a.log).toEqual([['unsendable', 'denied']]);
+      expect(a.log).toEqual([['unsendable', 'denied'], 'watching']);
       const data = encodeBinding('success', new Uint8Array(12));
       const from = { address: '40.30.20.10', port: 3478 };
       expect(a.signalling.accept({ data, from, at: 0 }, decode(data))).toBe(false);
