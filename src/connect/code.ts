@@ -5,8 +5,10 @@ import type { Random } from '../net/env.ts';
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 const GROUP = 5;
 const SYMBOLS = 20;
+/** Symbols, and steps between neighbours. */
+const LEAST_DIFFERENT = 8;
 
-export type CodeErrorKind = 'length' | 'symbol' | 'mistyped';
+export type CodeErrorKind = 'length' | 'symbol' | 'mistyped' | 'weak';
 
 /** Text that is no code. */
 export class CodeError extends Error {
@@ -20,7 +22,9 @@ export class CodeError extends Error {
 
 /** A fresh code: 95 random bits and a check symbol, as four groups of five, such as `k7qf2-m9x4t-03bsd-v8hwd`. */
 export function generateCode(random: Random): string {
-  const symbols = Array.from({ length: SYMBOLS - 1 }, () => random.below(32));
+  let symbols: number[];
+  do symbols = Array.from({ length: SYMBOLS - 1 }, () => random.below(32));
+  while (isWeak(symbols));
   return spell([...symbols, checkSymbol(symbols)]);
 }
 
@@ -36,8 +40,18 @@ export function parseCode(text: string): string {
     throw new CodeError('length', `a code has ${SYMBOLS} letters and digits, not ${symbols.length}`);
   if (checkSymbol(symbols.slice(0, -1)) !== symbols[SYMBOLS - 1])
     throw new CodeError('mistyped', 'the code is mistyped: its last letter does not fit the others');
+  if (isWeak(symbols.slice(0, -1)))
+    throw new CodeError(
+      'weak',
+      'anybody could think of this code: nat-tool connect --generate makes one that nobody can guess',
+    );
   return spell(symbols);
 }
+
+/** Few different symbols, or few different steps from one to the next, such as in 12345 and abcab: of random codes one in 250,000. */
+const isWeak = (symbols: readonly number[]): boolean =>
+  new Set(symbols).size < LEAST_DIFFERENT ||
+  new Set(symbols.slice(1).map((value, i) => (value - (symbols[i] as number) + 32) % 32)).size < LEAST_DIFFERENT;
 
 function spell(symbols: readonly number[]): string {
   const text = symbols.map((value) => ALPHABET[value]).join('');

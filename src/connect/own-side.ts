@@ -40,6 +40,9 @@ const BESIDE_MS = 2_500;
 /** And the family that was silent, when the two have met by the other one. */
 const SLOW_MS = 8_000;
 
+/** A public side changes when the network does, milliseconds: a server that names another one each time is not to make us talk. */
+const STEADY_MS = 4_000;
+
 export class OwnSide {
   readonly description: OwnDescription;
   readonly profiler: Profiler;
@@ -52,6 +55,7 @@ export class OwnSide {
   #rttMs = 0;
   /** Kept open, where no signalling does. */
   readonly #kept: (() => void)[] = [];
+  #sightedAt = Number.NEGATIVE_INFINITY;
   #crossed = false;
   #heardBeside = false;
 
@@ -163,11 +167,15 @@ export class OwnSide {
 
   /** Where the server sees the main socket; false where that cannot be true. */
   observed({ mapped: said, alternates, rttMs }: Observed): boolean {
-    const { trusted, note } = this.#options;
+    const { env, trusted, note } = this.#options;
     const mapped = this.trust.ours(said);
-    if (mapped && this.description.current.reflexive.length === 0) {
+    const [known] = this.description.current.reflexive;
+    const isNews = !known || env.clock.now() - this.#sightedAt >= STEADY_MS;
+    if (mapped && isNews && !(known && sameEndpoint(known, mapped))) {
+      this.#sightedAt = env.clock.now();
       note('candidate', { type: 'srflx', address: formatEndpoint(mapped), rttMs });
-      if (trusted && !this.#crossed) this.description.note({ reflexive: [mapped] });
+      // The server tells the peer at once; it is confirmed by the next change. What has changed later is confirmed at once.
+      if (trusted && !this.#crossed && !known) this.description.note({ reflexive: [mapped] });
       else this.description.update({ reflexive: [mapped] });
       this.#opened.sighted();
     }

@@ -8,7 +8,7 @@ import type { Secret } from './channel/keys.ts';
 import { eventOf } from './ice-events.ts';
 import type { Description } from './signalling/description.ts';
 import type { PeerNews } from './signalling/signalling.ts';
-import { candidate, candidatesOf, publicSideOf } from './traversal/candidates.ts';
+import { candidate, candidatesOf, isContradicted, publicSideOf } from './traversal/candidates.ts';
 import type { Gathered } from './traversal/gather.ts';
 import type { Opposite } from './traversal/hard-ways.ts';
 import type { Sockets } from './traversal/sockets.ts';
@@ -29,6 +29,8 @@ export interface PeerOptions
   /** Relayed pairs are left out. */
   readonly direct: boolean;
   readonly note: (...event: NonNullable<ReturnType<typeof eventOf>>) => void;
+  /** The server sees it where it says that it is not. */
+  readonly contradicted: (observed: Endpoint) => void;
   /** What the agent found, or lost. */
   readonly found: (action: Exclude<IceAction, { kind: 'send' | 'log' }>) => void;
 }
@@ -44,11 +46,13 @@ export class Peer implements Opposite {
   /** What only these two have, of this run: 32 bytes for another purpose than its data. */
   readonly pairing: () => Uint8Array;
   readonly #direct: boolean;
+  readonly #contradicted: (observed: Endpoint) => void;
 
   /** `theirs`: the member that it is. Nothing is sent before {@link begin}. */
   constructor(options: PeerOptions, theirs: Uint8Array, description: Description, observed: Endpoint | undefined) {
     const { clock, random, secret, agreed, member } = options;
     this.#direct = options.direct;
+    this.#contradicted = options.contradicted;
     this.#member = theirs;
     this.description = description;
     this.observed = observed;
@@ -141,7 +145,9 @@ export class Peer implements Opposite {
   update(description: Description, observed: PeerNews['observed']): void {
     this.description = description;
     this.observed = observed ?? this.observed;
-    for (const candidate of candidatesOf(description, observed))
+    const contradicted = this.observed && isContradicted(this.observed, description) ? this.observed : undefined;
+    if (contradicted) this.#contradicted(contradicted);
+    for (const candidate of candidatesOf(description, contradicted ? undefined : this.observed))
       if (!this.#direct || candidate.type !== 'relay') this.agent.feed({ kind: 'remote-candidate', candidate });
   }
 

@@ -170,6 +170,7 @@ class Session implements SignallingListener, Ending {
         isRelay: this.#isRelay,
         direct: this.#options.relays === 'refused',
         note: (...event) => this.#note(...event),
+        contradicted: (seen) => this.#parts.own.trust.contradicted(seen),
         found: (action) => this.#found(action),
         transmit: (packet) => this.#parts.held.transmit(packet),
         word: () => this.#parts.path.word,

@@ -40,7 +40,8 @@ export const CONNECT_TEXTS = {
   'not-kept': ({ why }: { why: string }) => `The pairing was not kept: ${why}.`,
   'no-pairing': ({ name }: { name: string }) => `No pairing is kept as ${name}.`,
   'code-taken': () => 'Two other hosts are using this code. Make a fresh one.',
-  'code-used': () => 'This code has been used: it serves two hosts once. Make a fresh one.',
+  'code-used': () =>
+    'This code has been used: it serves two hosts once, and the server remembers it for ten minutes. Make a fresh one.',
   'rendezvous-busy': ({ server }: { server: string }) => `${server} takes no more meetings at the moment.`,
   'no-meeting-place': ({ why }: { why: string }) => `The place to meet at was not found: ${why.replace(/\.$/, '')}.`,
   'no-broker': ({ brokers }: { brokers: readonly string[] }) =>

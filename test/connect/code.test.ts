@@ -38,6 +38,30 @@ describe('a code', () => {
     );
   });
 
+  it('refuses what people think of', () => {
+    const alphabet = '0123456789abcdefghjkmnpqrstvwxyz';
+    const withCheck = (text: string): string => {
+      for (const last of alphabet) {
+        try {
+          return parseCode(text + last);
+        } catch (error) {
+          if ((error as CodeError).kind === 'weak') return 'weak';
+        }
+      }
+      return 'mistyped';
+    };
+    for (const text of [
+      '0'.repeat(19),
+      '0123456789abcdefghj',
+      'abcdeabcdeabcdeabcd',
+      '12121212121212121212'.slice(1),
+      'zyxwvtsrqpnmkjhgfed',
+      '2468acegjmprtwy0246',
+    ])
+      expect([text, withCheck(text)]).toEqual([text, 'weak']);
+    expect(parseCode('k7qf2-m9x4t-03bsd-v8hwd')).toBe('k7qf2-m9x4t-03bsd-v8hwd');
+  });
+
   it.each([
     ['k7qf2', 'length'],
     ['', 'length'],

@@ -6,8 +6,10 @@ import { deriveSecret } from '../../src/connect/channel/keys.ts';
 import { createLab } from '../../src/lab/topology.ts';
 import type { Env } from '../../src/net/env.ts';
 import { sleep } from '../../src/net/wait.ts';
-import { decodeState } from '../../src/rendezvous/protocol.ts';
+import { decodeState, encodeState, RENDEZVOUS_TYPE } from '../../src/rendezvous/protocol.ts';
+import { encodeBinding } from '../../src/stun/binding.ts';
 import { tryDecode } from '../../src/stun/message.ts';
+import { runPair } from '../matrix/pairs.ts';
 import { packet, register } from '../rendezvous/wire.ts';
 
 const SERVER = { address: '40.30.20.10', port: 3478 };
@@ -69,5 +71,59 @@ describe('connect at a server under attack from fifty sources with 1.8 Mbit/s', 
       return paths;
     });
     expect(found).toEqual(Array.from({ length: 40 }, () => 'direct'));
+  });
+});
+
+const VICTIM = { address: '66.66.66.66', port: 666 };
+
+/** Whatever the server tells of the other host, it says that it sees it at the victim's address. */
+function lied(data: Uint8Array): Uint8Array {
+  const message = tryDecode(data);
+  const state = message && decodeState(message);
+  if (!message || !state?.peer) return data;
+  const told = encodeState({ ...state, peer: { ...state.peer, observed: VICTIM } });
+  return encodeBinding(
+    message.class === 'indication' ? 'indication' : 'success',
+    message.transactionId,
+    message.attributes.map((each) => (each.name === undefined && each.type === RENDEZVOUS_TYPE ? told : each)),
+  );
+}
+
+describe('a server that says of each host that it is where somebody else is', () => {
+  it.each([
+    ['port-restricted-cone', 'port-restricted-cone', 'direct'],
+    ['symmetric,ports=random', 'restricted-cone', 'direct'],
+    ['symmetric,ports=random', 'port-restricted-cone', 'no-path'],
+    ['symmetric,ports=random', 'symmetric,ports=random', 'hopeless'],
+  ])('aims no more at that one than the checks of one candidate: %s and %s', async (nat, nat2, path) => {
+    let aimed = 0;
+    const wrap = (env: Env): Env => ({
+      ...env,
+      udp: {
+        open: async (options, signal) => {
+          const socket = await env.udp.open(options, signal);
+          return {
+            ...socket,
+            local: socket.local,
+            close: () => socket.close(),
+            send: (data, to, more) => {
+              if (to?.address === VICTIM.address) aimed++;
+              return socket.send(data, to, more);
+            },
+            listen: (listener) =>
+              socket.listen({
+                ...listener,
+                datagram: (datagram) => listener.datagram({ ...datagram, data: lied(datagram.data) }),
+              }),
+          };
+        },
+      },
+    });
+    const { a, b } = await runPair({ nat, nat2, seed: 1, laterMs: 1_000, wrap });
+    expect([a.path, b.path]).toContain(path);
+    // Seven each, as often as any candidate is checked that a peer names.
+    expect(aimed).toBeLessThanOrEqual(14);
+    const doubts = [a, b].flatMap(({ timeline }) => timeline.filter(({ event }) => event === 'doubted'));
+    expect(doubts).toContainEqual(expect.objectContaining({ doubt: 'contradicted', says: '66.66.66.66:666' }));
   });
 });

@@ -25,6 +25,7 @@ const peerOf = (env: Env, over: Partial<PeerOptions> = {}, member = MINE): Peer 
       isRelay: () => false,
       direct: false,
       note: () => {},
+      contradicted: () => {},
       found: () => {},
       transmit: () => true,
       word: () => 0,
@@ -65,16 +66,21 @@ describe('the peer', () => {
     });
   });
 
-  it('is where the server sees it, or else where it says it is', async () => {
+  it('is where it says it is, and the server may know the port better', async () => {
     await createLab().run(async (env) => {
-      const peer = peerOf(env);
-      expect(peer.where(4)).toBeUndefined();
-      peer.update({ ...EMPTY, reflexive: [reflexive] }, undefined);
-      expect(peer.where(4)).toEqual(reflexive);
-      const observed = { address: '22.23.24.26', port: 8 };
+      const doubts: string[] = [];
+      const peer = peerOf(env, { contradicted: ({ address }) => doubts.push(address) });
+      const observed = { address: reflexive.address, port: 8 };
+      const elsewhere = { address: '66.66.66.66', port: 9 };
+      const beside = { address: '2001:db8:2::15', port: 10 };
       peer.update(EMPTY, observed);
-      peer.update(EMPTY, undefined);
-      expect(peer.where(4)).toEqual(observed);
+      // Until it says so itself, that is no more than a candidate.
+      expect([peer.observed, peer.where(4)]).toEqual([observed, undefined]);
+      peer.update({ ...EMPTY, reflexive: [reflexive], beside }, undefined);
+      expect([peer.where(4), peer.where(6), doubts]).toEqual([observed, beside, []]);
+      peer.update({ ...EMPTY, reflexive: [reflexive] }, elsewhere);
+      // They contradict each other: nothing is aimed at either of them.
+      expect([peer.where(4), doubts]).toEqual([undefined, ['66.66.66.66']]);
       peer.stop();
     });
   });

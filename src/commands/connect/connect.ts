@@ -235,7 +235,7 @@ export default defineCommand({
     {
       title: 'Security',
       paragraphs: [
-        'The code has 95 random bits. The name of the meeting place, the credentials of every packet and the keys of the data all follow from it, and it never leaves the two hosts: whoever lacks it, the server included, learns nothing and cannot take part. A code serves two hosts once. The keys of the data follow from an exchange (X25519) of each run too: a recorded session and its code decrypt nothing.',
+        'The code has 95 random bits. The name of the meeting place, the credentials of every packet and the keys of the data all follow from it, and it never leaves the two hosts: whoever lacks it, the server included, learns nothing and cannot take part. A code serves two hosts once: a server remembers one that was used for ten minutes, and brokers remember none, so throw it away. Codes that anybody could think of are refused. The keys of the data follow from an exchange (X25519) of each run too: a recorded session and its code decrypt nothing.',
         'Do not put a code where others can read it: NAT_TOOL_CODE or standard input (-) keep it out of the list of processes.',
       ],
     },

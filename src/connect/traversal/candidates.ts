@@ -42,11 +42,28 @@ export interface PublicSides {
   readonly description: Description;
 }
 
-/** Where it may be reached from the internet, by this family. The server may have met it by the other one. */
-export const publicSideOf = ({ observed, description }: PublicSides, family: Family): Endpoint | undefined =>
-  [...(observed ? [observed] : []), ...description.reflexive, ...(description.beside ? [description.beside] : [])].find(
-    ({ address }) => familyOf(address) === family,
+/** Where it says itself that it is seen: sealed, so that no server can say it in its place. */
+const ownWord = ({ reflexive, beside }: Description): Endpoint[] => [...reflexive, ...(beside ? [beside] : [])];
+
+/** Whether the server sees it at an address of which it knows nothing itself. */
+export function isContradicted(observed: Endpoint, description: Description): boolean {
+  const { hosts, mapped } = description;
+  const open = openPort(mapped);
+  const told = ownWord(description).filter(({ address }) => familyOf(address) === familyOf(observed.address));
+  return (
+    told.length > 0 && ![...told, ...hosts, ...(open ? [open] : [])].some(({ address }) => address === observed.address)
   );
+}
+
+/**
+ * Where it may be reached from the internet, by this family: what the server and it itself say alike. The word of one of them is good for the checks
+ * of a candidate, and not for more: neither must have us send to others. Where no server has seen it by this family, its own word has to do.
+ */
+export function publicSideOf({ observed, description }: PublicSides, family: Family): Endpoint | undefined {
+  const told = ownWord(description).filter(({ address }) => familyOf(address) === family);
+  if (!observed || familyOf(observed.address) !== family) return told[0];
+  return told.some(({ address }) => address === observed.address) ? observed : undefined;
+}
 
 /** By which a host can be reached at all, relays apart. Whoever is seen at IPv4 through a NAT64 has that too. */
 export const familiesOf = ({

@@ -35,18 +35,22 @@ export class ServerTrust {
     return this.#unless(fits ? undefined : 'not-public', mapped, this.#server);
   }
 
+  /** It sees the peer there, and the peer says under seal that it is elsewhere. */
+  contradicted(seen: Endpoint): void {
+    this.#tell(this.#server, seen, 'contradicted', `the other host is not at ${seen.address}, as it says itself`);
+  }
+
   #unless(doubt: Doubt | undefined, mapped: Endpoint, remote: Endpoint): Endpoint | undefined {
     if (!doubt) return mapped;
+    this.#tell(remote, mapped, doubt, doubtInWords(doubt, mapped));
+    return undefined;
+  }
+
+  #tell(remote: Endpoint, said: Endpoint, doubt: string, why: string): void {
     const key = `${remote.address} ${doubt}`;
     if (!this.#noted.has(key))
-      this.#note('doubted', {
-        server: formatEndpoint(remote),
-        says: formatEndpoint(mapped),
-        doubt,
-        why: doubtInWords(doubt, mapped),
-      });
+      this.#note('doubted', { server: formatEndpoint(remote), says: formatEndpoint(said), doubt, why });
     this.#noted.add(key);
-    return undefined;
   }
 
   /** Of its other endpoints, those that can be ones. */

@@ -72,12 +72,15 @@ describe('guesses', () => {
   const ports = [`${PEER.address}:5000`, `${PEER.address}:5001`];
 
   it('go where the peer aims, at the address where the server sees it', async () => {
-    expect(await probes(PEER, [], PEER.address)).toEqual(ports);
+    expect(await probes(PEER, [PEER], PEER.address)).toEqual(ports);
     expect(await probes(undefined, [PEER], PEER.address)).toEqual(ports);
   });
 
   it('go nowhere else, whatever it says of itself: it cannot have us send to others', async () => {
-    expect(await probes(PEER, [], VICTIM)).toEqual([]);
+    expect(await probes(PEER, [PEER], VICTIM)).toEqual([]);
+    // Nor the server alone.
+    expect(await probes(PEER, [], PEER.address)).toEqual([]);
+    expect(await probes({ address: VICTIM, port: 1 }, [PEER], VICTIM)).toEqual([]);
     expect(await probes(PEER, [{ address: VICTIM, port: 1 }], VICTIM)).toEqual([]);
     expect(await probes(undefined, [PEER], VICTIM)).toEqual([]);
   });
