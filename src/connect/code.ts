@@ -7,6 +7,8 @@ const GROUP = 5;
 const SYMBOLS = 20;
 /** Symbols, and steps between neighbours. */
 const LEAST_DIFFERENT = 8;
+/** Where so many are weak, it is no chance any more. */
+const MOST_TRIES = 16;
 
 export type CodeErrorKind = 'length' | 'symbol' | 'mistyped' | 'weak';
 
@@ -22,9 +24,9 @@ export class CodeError extends Error {
 
 /** A fresh code: 95 random bits and a check symbol, as four groups of five, such as `k7qf2-m9x4t-03bsd-v8hwd`. */
 export function generateCode(random: Random): string {
-  let symbols: number[];
-  do symbols = Array.from({ length: SYMBOLS - 1 }, () => random.below(32));
-  while (isWeak(symbols));
+  let symbols: number[] = [];
+  for (let tries = 0; tries < MOST_TRIES && isWeak(symbols); tries++)
+    symbols = Array.from({ length: SYMBOLS - 1 }, () => random.below(32));
   return spell([...symbols, checkSymbol(symbols)]);
 }
 
