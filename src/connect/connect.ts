@@ -183,7 +183,10 @@ interface InParty extends ConnectOptions {
 }
 
 /** What a session needs to know of the way by which the two tell each other of themselves. */
-type Introduction = Pick<SessionOptions, 'credentials' | 'trusted' | 'makeSignalling' | 'plainMs' | 'toldOnce'>;
+type Introduction = Pick<
+  SessionOptions,
+  'member' | 'credentials' | 'trusted' | 'makeSignalling' | 'plainMs' | 'toldOnce'
+>;
 
 /** The same with any signalling; it carries news once, so that nothing is repaired. */
 export async function connectBy(env: Env, options: Common & Introduction): Promise<ConnectResult> {

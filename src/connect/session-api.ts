@@ -75,6 +75,8 @@ export interface SessionOptions {
   /** It is a nat-tool server. */
   readonly trusted: boolean;
   readonly secret: Secret;
+  /** What this side is known by; random when absent. */
+  readonly member?: Uint8Array | undefined;
   /** The peer's place in time: how long to wait until it comes. */
   readonly waitMs: number;
   /** How long the plain way is tried, from the peer's coming on; 12 s when absent. People who carry signals by hand are not there at once. */

@@ -29,7 +29,7 @@ export async function establish(env: Env, options: SessionOptions): Promise<Esta
   const { signal } = options;
   signal.throwIfAborted();
   const waits = new Waits(signal);
-  const member = env.random.bytes(MEMBER_BYTES);
+  const member = options.member ?? env.random.bytes(MEMBER_BYTES);
   let session: Session | undefined;
   const heard: Session['heard'] = (...datagram) => session?.heard(...datagram);
   try {

@@ -186,6 +186,7 @@ export async function openManually(
     toldOnce: true,
     credentials,
     secret,
+    member: secret.member,
     trusted: false,
     waitMs: args.timeout,
     plainMs: MANUAL_PLAIN_MS,

@@ -73,7 +73,7 @@ export function troubleInWords(trouble: Trouble, server: string, credentials: Cr
 export type ByHand = Pick<Args, 'manual' | 'sdp'>;
 
 const PASTED = {
-  token: 'its token, one line that begins with nt2.',
+  token: 'its token, one line that begins with nt3.',
   lines: 'its lines, a=ice-ufrag, a=ice-pwd and a=candidate',
 };
 

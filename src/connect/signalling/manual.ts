@@ -11,7 +11,10 @@ import type { StunMux } from '../../stun/mux.ts';
 import { KeyExchange } from '../channel/key-exchange.ts';
 import { deriveSecret, type Secret } from '../channel/keys.ts';
 import { askPublicSide, keepMapping, type Trouble } from './public-side.ts';
-import { formatToken, parseToken, TokenError } from './token.ts';
+import { Opener, Sealer } from '../channel/envelope.ts';
+import { type Description, decodeDescription, encodeDescription } from './description.ts';
+import { packDescription, unpackDescription } from './packed-description.ts';
+import { formatToken, GOOD_PAYLOAD, memberOf, parseToken, TokenError } from './token.ts';
 import type { Observed, Signalling, SignallingListener } from './signalling.ts';
 
 /** Keys from an exchange by the tokens. They exist once the peer's is known; until then only what the chat may read is sealed. */
@@ -27,6 +30,11 @@ export class SharedSecret implements Secret {
 
   get share(): Uint8Array {
     return this.#exchange.share;
+  }
+
+  /** What this side is known by. */
+  get member(): Uint8Array {
+    return memberOf(this.share);
   }
 
   /** Throws {@link TokenError}. */
@@ -81,8 +89,9 @@ const SHOW_RELAY_AFTER_MS = 5_000;
 export class ManualSignalling implements Signalling {
   readonly #options: ManualSignallingOptions;
   readonly #waits = new Waits();
+  readonly #opener: Opener;
   #listener: SignallingListener | undefined;
-  #payload: Uint8Array | undefined;
+  #description: Description | undefined;
   #shown = false;
   #told = false;
   #closed = false;
@@ -91,6 +100,7 @@ export class ManualSignalling implements Signalling {
 
   constructor(options: ManualSignallingOptions) {
     this.#options = options;
+    this.#opener = new Opener(options.secret.descriptionKey(options.member));
     const showAfterMs = options.hasRelay ? SHOW_RELAY_AFTER_MS : SHOW_AFTER_MS;
     this.#cancel = options.clock.after(showAfterMs, () => this.#show());
   }
@@ -103,7 +113,9 @@ export class ManualSignalling implements Signalling {
   }
 
   publish(payload: Uint8Array, settled: boolean): void {
-    this.#payload = payload;
+    // In a token it stands unsealed, for the chat may read it, and packed.
+    const opened = this.#opener.open(payload);
+    this.#description = (opened && decodeDescription(opened.body)) ?? this.#description;
     if (settled) this.#show();
   }
 
@@ -115,13 +127,13 @@ export class ManualSignalling implements Signalling {
   }
 
   #show(): void {
-    const { member, secret, show } = this.#options;
-    if (this.#shown || this.#closed || !this.#payload) return;
+    const { secret, show } = this.#options;
+    if (this.#shown || this.#closed || !this.#description) return;
     this.#shown = true;
     this.#cancel();
     this.#doubt({ kind: 'silent' });
     this.#listener?.status('waiting');
-    show(formatToken({ member, share: secret.share, payload: this.#payload }));
+    show(formatToken({ share: secret.share, payload: packDescription(this.#description, GOOD_PAYLOAD) }));
     this.#cancelKeep = keepMapping(this.#options);
     void this.#await();
   }
@@ -134,11 +146,15 @@ export class ManualSignalling implements Signalling {
       if (text === undefined) return this.#listener?.status('given-up');
       try {
         const token = parseToken(text);
-        if (Buffer.from(token.member).equals(member))
+        const theirs = memberOf(token.share);
+        if (Buffer.from(theirs).equals(member))
           throw new TokenError('own', "that is our own token; the other host's is needed");
+        const description = unpackDescription(token.payload);
+        if (!description) throw new TokenError('damaged', 'the token is damaged: it names no addresses');
         secret.meet(token.share);
         this.#listener?.status('paired');
-        return this.#listener?.peer({ member: token.member, payload: token.payload, observed: undefined });
+        const payload = new Sealer(secret.descriptionKey(theirs)).seal(0, encodeDescription(description));
+        return this.#listener?.peer({ member: theirs, payload, observed: undefined });
       } catch (error) {
         if (!(error instanceof TokenError)) throw error;
         complain(error);

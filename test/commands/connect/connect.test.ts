@@ -315,13 +315,13 @@ describe('nat-tool connect', () => {
   ])('goes by two tokens and any STUN server: %s and %s', async (nat, nat2, path) => {
     const both = await byHand(
       SERVER,
-      /nt2\.\S+(?=\n)/,
+      /nt3\.\S+(?=\n)/,
       {
         nat,
         second: { nat: nat2 },
         servers: [{ name: 'stun.example.net', addresses: ['40.30.20.10', '40.30.20.11'], faults: ['duplicate'] }],
       },
-      'nt2.broken\n',
+      'nt3.broken\n',
     );
     expect(both.map((each) => [each.status, json(each).data['path']])).toEqual([
       [0, path],
@@ -346,7 +346,7 @@ describe('nat-tool connect', () => {
   ])('goes by a relay that is in the token where there is no other way: of %s', async (_, each, path) => {
     const lab: LabOptions = { nat: RANDOM, second: { nat: RANDOM }, turn: true };
     const login = { NAT_TOOL_USERNAME: LAB_LOGIN.username, NAT_TOOL_PASSWORD: LAB_LOGIN.password };
-    const both = await byHand(SERVER, /nt2\.\S+(?=\n)/, lab, '', each, login);
+    const both = await byHand(SERVER, /nt3\.\S+(?=\n)/, lab, '', each, login);
     expect(both.map((each) => [each.status, json(each).data['path']])).toEqual(Array(2).fill([path ? 0 : 1, path]));
   });
 
@@ -354,14 +354,14 @@ describe('nat-tool connect', () => {
     const lab: LabOptions = { nat: RANDOM, second: { nat: RANDOM }, turn: true };
     const login = { NAT_TOOL_USERNAME: LAB_LOGIN.username, NAT_TOOL_PASSWORD: LAB_LOGIN.password };
     const words = [...SERVER, '-w', '600'];
-    const both = await byHand(words, /nt2\.\S+(?=\n)/, lab, '', [[], ['--relay', RELAY]], login, 120_000);
+    const both = await byHand(words, /nt3\.\S+(?=\n)/, lab, '', [[], ['--relay', RELAY]], login, 120_000);
     expect(both.map((each) => [each.status, json(each).data['path']])).toEqual(Array(2).fill([0, 'relay']));
   });
 
   it('says so where no relay comes to be in the token, and goes on', async () => {
     const login = { NAT_TOOL_USERNAME: LAB_LOGIN.username, NAT_TOOL_PASSWORD: 'wrong' };
     const lab: LabOptions = { nat: 'full-cone', second: { nat: 'full-cone' }, turn: true };
-    const both = await byHand(SERVER, /nt2\.\S+(?=\n)/, lab, '', [['--relay', RELAY], []], login);
+    const both = await byHand(SERVER, /nt3\.\S+(?=\n)/, lab, '', [['--relay', RELAY], []], login);
     expect(both.map((each) => [each.status, json(each).data['path']])).toEqual(Array(2).fill([0, 'direct']));
     expect(both[0]?.stderr).toMatch(/No relay is in the token: .*401/);
   });
@@ -371,7 +371,7 @@ describe('nat-tool connect', () => {
     const login = { NAT_TOOL_USERNAME: LAB_LOGIN.username, NAT_TOOL_PASSWORD: LAB_LOGIN.password };
     const both = await byHand(
       SERVER,
-      /nt2\.\S+(?=\n)/,
+      /nt3\.\S+(?=\n)/,
       { nat: 'full-cone', second: { nat: 'full-cone' }, turn: true },
       '',
       [relay, relay],
@@ -383,7 +383,7 @@ describe('nat-tool connect', () => {
   it.each(['lie-private', 'lie-zero', 'lie-family'] as const)(
     'believes no server that says what cannot be true: %s',
     async (fault) => {
-      const both = await byHand([...SERVER], /nt2\.\S+(?=\n)/, {
+      const both = await byHand([...SERVER], /nt3\.\S+(?=\n)/, {
         nat: 'full-cone',
         second: { nat: 'full-cone' },
         limitMs: 1_000_000,
@@ -463,7 +463,7 @@ describe('nat-tool connect', () => {
     ['says nothing', { faults: ['no-mapped-address'] }, 'names no address that can be ours'],
   ] as const)('says before the line to paste that the server %s', async (_, spec, why) => {
     for (const [words, pick] of [
-      [[], /nt2\.\S+(?=\n)/],
+      [[], /nt3\.\S+(?=\n)/],
       [['--sdp'], /a=ice-ufrag[\s\S]*end-of-candidates/],
     ] as const) {
       const lab = new Lab({
@@ -482,8 +482,8 @@ describe('nat-tool connect', () => {
   });
 
   it.each([
-    ['nothing', [], '', 'one line that begins with nt2.'],
-    ['garbage', [], 'hello there\n', 'one line that begins with nt2.'],
+    ['nothing', [], '', 'one line that begins with nt3.'],
+    ['garbage', [], 'hello there\n', 'one line that begins with nt3.'],
     ['nothing', ['--sdp'], '', 'a=candidate'],
     ['garbage', ['--sdp'], 'hello there\n\n', 'a=candidate'],
   ])('says what is needed where %s is pasted (%j)', async (_, words, stdin, needed) => {
@@ -493,7 +493,7 @@ describe('nat-tool connect', () => {
     expect(result.stderr).toContain('Nothing usable was pasted from the other host.');
     expect(result.stderr).toContain(needed);
     expect(result.stderr).not.toContain('same code');
-    if (stdin !== '') expect(result.stderr).toMatch(words.length > 0 ? /cannot be used/ : /A token begins with nt2\./);
+    if (stdin !== '') expect(result.stderr).toMatch(words.length > 0 ? /cannot be used/ : /A token begins with nt3\./);
   });
 
   it('says what .local names are worth', async () => {
@@ -514,7 +514,7 @@ describe('nat-tool connect', () => {
   });
 
   it.each([
-    [[] as string[], /nt2\.\S+(?=\n)/],
+    [[] as string[], /nt3\.\S+(?=\n)/],
     [['--sdp'], /a=ice-ufrag[\s\S]*end-of-candidates/],
   ] as const)(
     'gives a STUN server the credentials that it wants, and says where they belong: %j',
@@ -552,7 +552,7 @@ describe('nat-tool connect', () => {
   it('says that the other host told no public address', async () => {
     const both = await byHand(
       [],
-      /nt2\.\S+(?=\n)/,
+      /nt3\.\S+(?=\n)/,
       {
         nat: 'full-cone',
         second: { nat: 'full-cone' },

@@ -1,20 +1,35 @@
 import { describe, expect, it } from 'vitest';
 import { ManualSignalling, SharedSecret } from '../../../src/connect/signalling/manual.ts';
 import type { SignallingStatus } from '../../../src/connect/signalling/signalling.ts';
-import { formatToken, parseToken, TokenError } from '../../../src/connect/signalling/token.ts';
+import { Opener, Sealer } from '../../../src/connect/channel/envelope.ts';
+import { decodeDescription, type Description, encodeDescription } from '../../../src/connect/signalling/description.ts';
+import { packDescription, unpackDescription } from '../../../src/connect/signalling/packed-description.ts';
+import { formatToken, GOOD_PAYLOAD, memberOf, parseToken, TokenError } from '../../../src/connect/signalling/token.ts';
+import { sameBytes } from '../../../src/net/bytes.ts';
 import { seededRandom } from '../../../src/lab/random.ts';
 import { createLab, DEFAULT_SERVER, type LabOptions } from '../../../src/lab/topology.ts';
 import { StunMux } from '../../../src/stun/mux.ts';
 import { sleep } from '../../../src/net/wait.ts';
 
-const [MINE, THEIRS] = [new Uint8Array(16).fill(1), new Uint8Array(16).fill(2)];
 const SHARE = new Uint8Array(32).fill(3);
-const THEIR_TOKEN = formatToken({ member: THEIRS, share: SHARE, payload: Uint8Array.of(9) });
+const [MINE, THEIRS] = [new Uint8Array(16).fill(1), memberOf(SHARE)];
+/** A description that is told apart by its port. */
+const about = (port: number): Description => ({
+  hosts: [{ address: '192.168.1.3', port }],
+  reflexive: [],
+  late: undefined,
+  profile: undefined,
+  aim: undefined,
+});
+const portIn = (description: Description | undefined) => description?.hosts[0]?.port;
+const tokenOf = (share: Uint8Array, port: number): string =>
+  formatToken({ share, payload: packDescription(about(port), GOOD_PAYLOAD) });
+const THEIR_TOKEN = tokenOf(SHARE, 9);
 
 interface Course {
   readonly lab?: LabOptions;
   /** What is pasted, one after the other; then nothing. */
-  readonly pasted?: readonly string[];
+  readonly pasted?: readonly (string | ((secret: SharedSecret) => string))[];
   readonly settledAtMs?: number;
   readonly believes?: boolean;
   readonly forMs?: number;
@@ -34,7 +49,7 @@ const run = ({ lab = {}, pasted = [], settledAtMs, believes = true, forMs = 5_00
       send: () => at('kept'),
       server: { address: '40.30.20.10', port: 3478 },
       hasRelay: false,
-      member: MINE,
+      member: secret.member,
       secret,
       clock,
       random,
@@ -43,19 +58,28 @@ const run = ({ lab = {}, pasted = [], settledAtMs, believes = true, forMs = 5_00
         return believes;
       },
       trouble: ({ kind }) => at('trouble', kind),
-      show: (token) => at('shown', parseToken(token).payload[0]),
-      read: async () => lines.shift(),
+      show: (token) => at('shown', portIn(unpackDescription(parseToken(token).payload))),
+      read: async () => {
+        const next = lines.shift();
+        return typeof next === 'function' ? next(secret) : next;
+      },
       complain: ({ kind }) => at('complaint', kind),
     });
     signalling.subscribe({
-      peer: ({ member, payload, observed }) => at('peer', member[0], payload[0], observed),
+      peer: ({ member, payload, observed }) => {
+        const opened = new Opener(secret.descriptionKey(member)).open(payload);
+        at('peer', sameBytes(member, THEIRS), portIn(opened && decodeDescription(opened.body)), observed);
+      },
       status: (status: SignallingStatus) => at(status),
       unsendable: () => at('unsendable'),
     });
-    signalling.publish(Uint8Array.of(4), false);
+    const sealer = new Sealer(secret.descriptionKey(secret.member));
+    const publish = (port: number, settled: boolean): void =>
+      signalling.publish(sealer.seal(0, encodeDescription(about(port))), settled);
+    publish(4, false);
     if (settledAtMs !== undefined) {
       await sleep(clock, settledAtMs);
-      signalling.publish(Uint8Array.of(5), true);
+      publish(5, true);
     }
     await sleep(clock, forMs);
     signalling.close();
@@ -73,7 +97,7 @@ describe('signalling by hand', () => {
       [600, 'waiting'],
       [600, 'shown', 5],
       [600, 'paired'],
-      [600, 'peer', 2, 9, undefined],
+      [600, 'peer', true, 9, undefined],
     ]);
     expect(secret.dataKey(MINE, THEIRS)).toHaveLength(32);
   });
@@ -113,15 +137,17 @@ describe('signalling by hand', () => {
   });
 
   it('complains of what is no token, of a damaged one and of our own, and reads on', async () => {
-    const own = formatToken({ member: MINE, share: SHARE, payload: new Uint8Array(1) });
     const damaged = `${THEIR_TOKEN.slice(0, -2)}AA`;
-    const { log } = await run({ pasted: ['hello', damaged, own, THEIR_TOKEN], settledAtMs: 100 });
+    const nowhere = formatToken({ share: SHARE, payload: Uint8Array.of(0, 9) });
+    const own = (secret: SharedSecret) => tokenOf(secret.share, 1);
+    const { log } = await run({ pasted: ['hello', damaged, nowhere, own, THEIR_TOKEN], settledAtMs: 100 });
     expect(log.slice(3)).toEqual([
       [100, 'complaint', 'no-token'],
       [100, 'complaint', 'damaged'],
+      [100, 'complaint', 'damaged'],
       [100, 'complaint', 'own'],
       [100, 'paired'],
-      [100, 'peer', 2, 9, undefined],
+      [100, 'peer', true, 9, undefined],
     ]);
   });
 

@@ -5,7 +5,13 @@ import pair from '../../../src/commands/pair.ts';
 import { parseServerList } from '../../../src/commands/stun/server-list.ts';
 import { UsageError } from '../../../src/commands/usage-error.ts';
 import { CodeError, parseCode } from '../../../src/connect/code.ts';
-import { decodeDescription, encodeDescription, portsOf } from '../../../src/connect/signalling/description.ts';
+import {
+  decodeDescription,
+  type Description,
+  encodeDescription,
+  portsOf,
+} from '../../../src/connect/signalling/description.ts';
+import { packDescription, unpackDescription } from '../../../src/connect/signalling/packed-description.ts';
 import { formatToken, parseToken, TokenError } from '../../../src/connect/signalling/token.ts';
 import { formatIceAttributes, parseIceAttributes, SdpError } from '../../../src/ice/sdp.ts';
 import { renderText } from '../../../src/render/text.ts';
@@ -50,24 +56,57 @@ export const sdp: Target = {
   ],
 };
 
+const EVERYTHING: Description = {
+  hosts: [
+    { address: '192.168.1.3', port: 1 },
+    { address: '2001:db8::1', port: 2 },
+  ],
+  reflexive: [{ address: '12.13.14.15', port: 3 }],
+  beside: { address: '2001:db8::2', port: 4 },
+  late: { address: '12.13.14.15', port: 5 },
+  mapped: { address: '12.13.14.15', port: 6 },
+  relayed: [{ address: '40.30.20.10', port: 7 }],
+  profile: {
+    mapping: 'address-dependent',
+    filtering: 'address-and-port-dependent',
+    allocation: { pattern: 'sequential', step: -2 },
+    complete: true,
+  },
+  aim: undefined,
+};
+
+export const packed: Target = {
+  name: 'packed description',
+  seeds: [packDescription(EVERYTHING, 900), Uint8Array.of(0, 0, 0, 0)],
+  run: (input) => {
+    const found = unpackDescription(input);
+    if (found)
+      demand(
+        isDeepStrictEqual(unpackDescription(packDescription(found, 2_000)), found),
+        'a packed description means the same when it is packed again',
+      );
+    return found !== undefined;
+  },
+  large: (size) => [new Uint8Array(size).fill(255), new Uint8Array(size).fill(8)],
+};
+
 const TOKEN = formatToken({
-  member: new Uint8Array(16).fill(1),
   share: new Uint8Array(32).fill(2),
-  payload: text('{"v":1}'),
+  payload: packDescription(EVERYTHING, 900),
 });
 
 export const token: Target = {
   name: 'token',
   seeds: [text(TOKEN), text(` ${TOKEN.slice(0, 30)}\n${TOKEN.slice(30)} `)],
-  words: ['nt2.', '\n', ' ', '='],
+  words: ['nt3.', '\n', ' ', '='],
   run: (input) =>
     takes(() => {
       const found = parseToken(read(input));
       demand(isDeepStrictEqual(parseToken(formatToken(found)), found), 'a token means the same when written and read');
     }, TokenError),
   large: (size) => [
-    text(`nt2.${'A'.repeat(size)}`),
-    text(`nt2.${' \n'.repeat(size / 2)}`),
+    text(`nt3.${'A'.repeat(size)}`),
+    text(`nt3.${' \n'.repeat(size / 2)}`),
     text('\u00a0'.repeat(size)),
   ],
 };
