@@ -74,7 +74,7 @@ export type { Role, ServerAnswer, ServerOptions, ServerPacket, StunServer } from
 export { createStunServer, respond } from './stun/server.ts';
 
 /* What the router offers to those who want a port (PCP, NAT-PMP, UPnP), and a port that it keeps open. */
-export type { HeldMapping, MappingEvent, MappingOptions, NoMapping, Opened } from './portmap/mapper.ts';
+export type { HeldMapping, MappingEvent, MappingOptions, NoMapping, OpenedMapping } from './portmap/mapper.ts';
 export { openMapping } from './portmap/mapper.ts';
 export type { RouterOffer } from './portmap/offer.ts';
 export { askOffer } from './portmap/offer.ts';

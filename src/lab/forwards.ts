@@ -2,7 +2,7 @@
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../net/address.ts';
 import type { Transport } from '../portmap/pcp.ts';
 
-export interface Forward {
+export interface StaticForward {
   readonly transport: Transport;
   readonly public: Endpoint;
   readonly private: Endpoint;
@@ -19,30 +19,30 @@ const keyOf = (transport: Transport, { address, port }: Endpoint): string =>
   `${transport} ${formatEndpoint({ address, port })}`;
 
 export class Forwards {
-  readonly #byPublic = new Map<string, Forward>();
+  readonly #byPublic = new Map<string, StaticForward>();
 
   /** In the order they were made. */
-  all(now: number): Forward[] {
+  all(now: number): StaticForward[] {
     return [...this.#byPublic.values()].filter(({ until }) => until > now);
   }
 
-  at(transport: Transport, at: Endpoint, now: number): Forward | undefined {
+  at(transport: Transport, at: Endpoint, now: number): StaticForward | undefined {
     if (this.#byPublic.size === 0) return undefined;
     const found = this.#byPublic.get(keyOf(transport, at));
     return found && found.until > now ? found : undefined;
   }
 
-  of(transport: Transport, from: Endpoint, now: number): Forward | undefined {
+  of(transport: Transport, from: Endpoint, now: number): StaticForward | undefined {
     if (this.#byPublic.size === 0) return undefined;
     return this.all(now).find((each) => each.transport === transport && sameEndpoint(each.private, from));
   }
 
   /** In place of what has the same public side. */
-  set(forward: Forward): void {
+  set(forward: StaticForward): void {
     this.#byPublic.set(keyOf(forward.transport, forward.public), forward);
   }
 
-  remove({ transport, public: at }: Forward): void {
+  remove({ transport, public: at }: StaticForward): void {
     this.#byPublic.delete(keyOf(transport, at));
   }
 

@@ -1,7 +1,7 @@
 /** The box between two segments: a NAT or firewall for each transport and family, and a stack of its own. */
 import { type Endpoint, type Family, familyOf, type Network as Network64 } from '../net/address.ts';
 import { embeddedV4, throughNat64 } from '../net/nat64.ts';
-import { type Forward, Forwards } from './forwards.ts';
+import { type StaticForward, Forwards } from './forwards.ts';
 import { Nat } from './nat.ts';
 import type { NatParts } from './nat-parts.ts';
 import type { NatRow } from './nat-table.ts';
@@ -259,7 +259,8 @@ export class Router implements NetNode, PortControlled {
   }
 }
 
-const working = (forward: Forward | undefined): Forward | undefined => (forward?.works ? forward : undefined);
+const working = (forward: StaticForward | undefined): StaticForward | undefined =>
+  forward?.works ? forward : undefined;
 
 /** The same box's treatment of TCP: RFC 5382 lifetimes, and never blocked or rewritten. */
 const tcpParts = (parts: NatParts): NatParts => ({

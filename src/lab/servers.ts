@@ -7,7 +7,7 @@ import { startRendezvous } from '../rendezvous/service.ts';
 import { relaysBeside } from '../rendezvous/relay.ts';
 import { startTurn, type TurnServiceOptions } from '../turn/service.ts';
 import { firstOf, fixedUsers, restUsers, type Users } from '../turn/users.ts';
-import type { Ground } from './ground.ts';
+import type { Terrain } from './terrain.ts';
 import type { HostAddress } from './host.ts';
 import type { ServerFault } from './server-faults.ts';
 import { type ServerDelay, startStunService, type StunServiceOptions } from './stun-service.ts';
@@ -57,15 +57,15 @@ export const DEFAULT_SERVER: ServerSpec = { name: 'stun.example.net', addresses:
 export const SERVER_ADDRESSES_6 = ['2001:db8:40::10', '2001:db8:40::11'];
 
 /** The host T. */
-export function addAddressServices(ground: Ground, v6: boolean): void {
+export function addAddressServices(terrain: Terrain, v6: boolean): void {
   const [dns, web] = ['208.67.222.222', '1.1.1.1'];
   const [dns6, web6] = ['2620:0:ccc::2', '2001:db8:1111::1'];
   const addresses = [dns, web, ...(v6 ? [dns6, web6] : [])];
-  const { certificates } = ground.addPublicHost('T', addresses).tcp;
+  const { certificates } = terrain.addPublicHost('T', addresses).tcp;
   for (const name of [web, 'icanhazip.com']) certificates.add(name);
-  ground.zone.hosts.set('icanhazip.com', [web, ...(v6 ? [web6] : [])]);
+  terrain.zone.hosts.set('icanhazip.com', [web, ...(v6 ? [web6] : [])]);
   for (const address of addresses) {
-    ground.serve('T', (env) =>
+    terrain.serve('T', (env) =>
       address === dns || address === dns6
         ? startNameService(env, address)
         : startWebService(env, address, 443, ADDRESS_PAGE),
@@ -74,23 +74,23 @@ export function addAddressServices(ground: Ground, v6: boolean): void {
 }
 
 /** Its name in DNS, and where it is up its host of this name. */
-export function addServer(ground: Ground, spec: ServerSpec, name: string): void {
+export function addServer(terrain: Terrain, spec: ServerSpec, name: string): void {
   const { addresses, ports = [3478, 3479], state = 'up', on = 'internet' } = spec;
   const named = ([4, 6] as const).flatMap((family) => {
     const inFamily = (each: string): boolean => familyOf(each) === family;
     return [...(spec.deadAddresses ?? []).filter(inFamily), ...addresses.filter(inFamily).slice(0, 1)];
   });
-  ground.zone.hosts.set(spec.name, named);
+  terrain.zone.hosts.set(spec.name, named);
   if (state === 'dead') return;
   if (on === 'lan')
-    ground.addHost(
+    terrain.addHost(
       name,
-      addresses.map((address) => onLan(ground, address)),
+      addresses.map((address) => onLan(terrain, address)),
     );
-  else ground.addPublicHost(name, addresses);
+  else terrain.addPublicHost(name, addresses);
   if (state === 'closed') return;
   let services: ReturnType<typeof beside> | undefined;
-  if (spec.turn || spec.relay) ground.system(name).tcp.certificates.add(spec.name);
+  if (spec.turn || spec.relay) terrain.system(name).tcp.certificates.add(spec.name);
   for (const family of [4, 6] as const) {
     const [first, second] = addresses.filter((address) => familyOf(address) === family);
     if (first === undefined) continue;
@@ -107,7 +107,7 @@ export function addServer(ground: Ground, spec: ServerSpec, name: string): void 
             A2P1: { address: second, port: ports[0] },
             A2P2: { address: second, port: ports[1] },
           };
-    ground.serve(name, (env) => {
+    terrain.serve(name, (env) => {
       // The same for both families: an allocation may have an address of each, and hosts of both may meet.
       services ??= beside(env, spec);
       return startStunService(env, {
@@ -139,8 +139,8 @@ const usersOf = ({ users, secrets = [] }: LabTurn): Users =>
   );
 
 /** Throws RangeError where A has no LAN. */
-function onLan(ground: Ground, address: string): HostAddress {
-  const segment = ground.lans.get('A');
+function onLan(terrain: Terrain, address: string): HostAddress {
+  const segment = terrain.lans.get('A');
   if (!segment) throw new RangeError('A stands on the internet itself: it has no LAN');
   return { address, segment, interface: 'eth0', prefixLength: familyOf(address) === 4 ? 24 : 64 };
 }

@@ -1,6 +1,6 @@
 /** The sites of the simulated network: a host behind its NAT, and a carrier's behind that. */
 import type { Family, Network } from '../net/address.ts';
-import type { Ground } from './ground.ts';
+import type { Terrain } from './terrain.ts';
 import type { HostAddress, RefusedSends } from './host.ts';
 import { DEFAULT_PARTS, type NatParts } from './nat-parts.ts';
 import type { NatSpec } from './nat-spec.ts';
@@ -54,12 +54,12 @@ export interface SiteOptions {
 }
 
 /** A tunnel from the site's host to a router V elsewhere on the internet, for these remote addresses alone. */
-export function addTunnel(ground: Ground, routes: readonly string[], { parts }: NatSpec): HostAddress {
-  const segment = new Segment(ground.network, 'tunnel');
-  ground.addRouter('V', {
+export function addTunnel(terrain: Terrain, routes: readonly string[], { parts }: NatSpec): HostAddress {
+  const segment = new Segment(terrain.network, 'tunnel');
+  terrain.addRouter('V', {
     parts,
     inside: segment,
-    outside: ground.internet,
+    outside: terrain.internet,
     insideAddresses: ['10.8.0.1'],
     outsideAddresses: ['32.33.34.35'],
   });
@@ -67,14 +67,14 @@ export function addTunnel(ground: Ground, routes: readonly string[], { parts }: 
 }
 
 export function buildSite(
-  ground: Ground,
+  terrain: Terrain,
   site: Site,
   spec: NatSpec,
   { v6: way6, v4: way4, interfaces = [], refusedSends, nat64 }: SiteOptions,
 ): void {
   const { parts, carrier } = spec;
   const v6 = way6 === 'none' ? undefined : way6;
-  const hole = new Segment(ground.network, `black hole ${site.host}`);
+  const hole = new Segment(terrain.network, `black hole ${site.host}`);
   /** Where it stands, unless nothing that it sends arrives. */
   const unlessLost = (at: HostAddress): HostAddress =>
     (at.prefixLength > 32 ? v6 : way4) === 'black-hole' ? { ...at, segment: hole } : at;
@@ -84,17 +84,17 @@ export function buildSite(
     throw new RangeError('a NAT64 is a NAT with IPv6 inside, and no carrier before it');
   if (spec.kind === 'none') {
     const addresses = [...(way4 === 'none' ? [] : publics.slice(0, 1)), ...(v6 ? [global6] : [])].map((address) =>
-      unlessLost(ground.wan(address)),
+      unlessLost(terrain.wan(address)),
     );
-    ground.addHost(site.host, [...addresses, ...interfaces], { firstPort: site.firstPort, refusedSends });
+    terrain.addHost(site.host, [...addresses, ...interfaces], { firstPort: site.firstPort, refusedSends });
     return;
   }
-  const lan = new Segment(ground.network, `LAN ${site.host}`);
-  ground.lans.set(site.host, lan);
+  const lan = new Segment(terrain.network, `LAN ${site.host}`);
+  terrain.lans.set(site.host, lan);
   const translated6 = v6 === 'nat66';
   const inner4 = parts.translate ? `${site.lan}.3` : site.publicAddress;
   const inner6 = v6 && (translated6 ? `fd00:${site.lan.split('.')[2]}::3` : global6);
-  const outside = carrier ? new Segment(ground.network, `access ${site.host}`) : ground.internet;
+  const outside = carrier ? new Segment(terrain.network, `access ${site.host}`) : terrain.internet;
   const out4 = !parts.translate ? [] : carrier ? [site.sharedAddress] : publics;
   const out6 = translated6 ? [`${site.prefix6}:15`] : [];
   const routed = [...(parts.translate ? [] : [inner4]), ...(inner6 && !translated6 ? [inner6] : [])];
@@ -114,17 +114,17 @@ export function buildSite(
       ...(v6 ? [`${site.prefix6}ffff::1`] : []),
     ];
     const through: NatParts = { ...DEFAULT_PARTS, translate: false, filtering: 'none' };
-    ground.addRouter(site.carrier, {
+    terrain.addRouter(site.carrier, {
       parts: carrier,
       parts6: through,
       inside: outside,
-      outside: ground.internet,
+      outside: terrain.internet,
       insideAddresses: inside,
       outsideAddresses: publics,
       routed: v6 ? [...out6, ...routed] : [],
     });
   }
-  ground.addRouter(site.router, {
+  terrain.addRouter(site.router, {
     parts,
     parts6,
     inside: lan,
@@ -141,9 +141,9 @@ export function buildSite(
     ...(inner6 ? [onLan(inner6, 6)] : []),
     ...interfaces,
   ];
-  ground.addHost(site.host, addresses, { firstPort: site.firstPort, refusedSends });
+  terrain.addHost(site.host, addresses, { firstPort: site.firstPort, refusedSends });
   // A neighbour on the same LAN, for those who share a router.
-  if (parts.translate && !nat64) ground.addHost(`${site.host}b`, [onLan(`${site.lan}.4`, 4)]);
+  if (parts.translate && !nat64) terrain.addHost(`${site.host}b`, [onLan(`${site.lan}.4`, 4)]);
 }
 
 /** The IPv4 address so many after this one, in the same /24. */

@@ -3,7 +3,7 @@ import { type Endpoint, formatEndpoint, sameEndpoint } from '../net/address.ts';
 import type { Env } from '../net/env.ts';
 import { IPV4_ONLY, WELL_KNOWN } from '../net/nat64.ts';
 import type { HostSystem } from './env.ts';
-import { Ground } from './ground.ts';
+import { Terrain } from './terrain.ts';
 import type { Zone } from './names.ts';
 import type { NatSpec } from './nat-spec.ts';
 import { parseNat } from './nat-text.ts';
@@ -110,7 +110,7 @@ export class Lab {
   readonly truth2: Truth | undefined;
   /** Primary endpoints of the servers, in order. */
   readonly servers: readonly Endpoint[];
-  readonly #ground: Ground;
+  readonly #terrain: Terrain;
   readonly #envs = new Map<string, Env>();
 
   constructor(options: LabOptions = {}) {
@@ -133,15 +133,15 @@ export class Lab {
       dns64: nat64 && new Map([[SITE_1.host, nat64]]),
       delayMs: options.dnsMs ?? 0,
     };
-    const ground = new Ground(this.world, crossing, zone, options.trace ?? false);
-    this.#ground = ground;
+    const terrain = new Terrain(this.world, crossing, zone, options.trace ?? false);
+    this.#terrain = terrain;
     const { refusedSends, splitRoute } = options;
     const interfaces = splitRoute && [
-      addTunnel(ground, splitRoute.to, specOf(splitRoute.nat ?? 'port-restricted-cone')),
+      addTunnel(terrain, splitRoute.to, specOf(splitRoute.nat ?? 'port-restricted-cone')),
     ];
-    buildSite(ground, SITE_1, spec, { v6, v4: options.ipv4, interfaces, refusedSends, nat64 });
-    if (spec2) buildSite(ground, SITE_2, spec2, { v6: options.second?.ipv6 ?? v6, v4: options.second?.ipv4 });
-    ground.addPublicHost('B', ['50.60.70.80', ...(v6 ? ['2001:db8:50::80'] : [])]);
+    buildSite(terrain, SITE_1, spec, { v6, v4: options.ipv4, interfaces, refusedSends, nat64 });
+    if (spec2) buildSite(terrain, SITE_2, spec2, { v6: options.second?.ipv6 ?? v6, v4: options.second?.ipv4 });
+    terrain.addPublicHost('B', ['50.60.70.80', ...(v6 ? ['2001:db8:50::80'] : [])]);
     this.truth = truthOf(spec);
     this.truth2 = spec2 && truthOf(spec2);
     const servers = options.servers ?? [
@@ -150,7 +150,7 @@ export class Lab {
     const turn = options.turn === true ? {} : options.turn || undefined;
     servers.forEach((server, i) =>
       addServer(
-        ground,
+        terrain,
         i === 0 ? { ...server, turn: turn ?? server.turn, relay: options.relay ?? server.relay } : server,
         i === 0 ? 'S' : `S${i + 1}`,
       ),
@@ -159,22 +159,22 @@ export class Lab {
       address: addresses[0] ?? '0.0.0.0',
       port: ports?.[0] ?? 3478,
     }));
-    if (options.addressServices) addAddressServices(ground, v6 !== undefined);
+    if (options.addressServices) addAddressServices(terrain, v6 !== undefined);
     if (nat64) zone.hosts.set(IPV4_ONLY, ['192.0.0.170', '192.0.0.171']);
     if (options.offline) this.system('A').host.down = true;
   }
 
   get network(): Network {
-    return this.#ground.network;
+    return this.#terrain.network;
   }
 
   /** The internet; what crossing it costs may be changed between runs. */
   get internet(): Segment {
-    return this.#ground.internet;
+    return this.#terrain.internet;
   }
 
   get zone(): Zone {
-    return this.#ground.zone;
+    return this.#terrain.zone;
   }
 
   /** The world as a program on that host sees it; always the same for one name. */
@@ -186,7 +186,7 @@ export class Lab {
 
   /** Starts a service: code that runs with a host's Env beside the main procedure, and may outlive it. It should have opened its sockets when it resolves. */
   serve(name: string, service: (env: Env) => Promise<unknown>): void {
-    this.#ground.serve(name, service);
+    this.#terrain.serve(name, service);
   }
 
   /** Adds a host on the internet. With `outside` its own addresses are private, and a 1:1 NAT gives each, in order, a public one. */
@@ -195,9 +195,9 @@ export class Lab {
     addresses: readonly string[],
     { outside }: { readonly outside?: readonly string[] | undefined } = {},
   ): Env {
-    if (!outside) this.#ground.addPublicHost(name, addresses);
+    if (!outside) this.#terrain.addPublicHost(name, addresses);
     else
-      this.#ground.addTranslatedHost(
+      this.#terrain.addTranslatedHost(
         name,
         addresses.map((inside, i) => ({ inside, outside: outside[i] ?? inside })),
       );
@@ -206,24 +206,24 @@ export class Lab {
 
   /** Adds a host beside another one, on its private network. */
   addNeighbour(name: string, of: string, address: string): Env {
-    const segment = this.#ground.lans.get(of);
+    const segment = this.#terrain.lans.get(of);
     if (!segment) throw new RangeError(`${of} has no private network`);
-    this.#ground.addHost(name, [{ address, segment, interface: 'eth0', prefixLength: 24 }]);
+    this.#terrain.addHost(name, [{ address, segment, interface: 'eth0', prefixLength: 24 }]);
     return this.host(name);
   }
 
   /** The system of a host, such as its cable (`host.down`) and its certificates. */
   system(name: string): HostSystem {
-    return this.#ground.system(name);
+    return this.#terrain.system(name);
   }
 
   /** Names of the hosts and of the routers. */
   get hosts(): readonly string[] {
-    return [...this.#ground.systems.keys()];
+    return [...this.#terrain.systems.keys()];
   }
 
   get routers(): readonly string[] {
-    return [...this.#ground.routers.keys()];
+    return [...this.#terrain.routers.keys()];
   }
 
   /** Addresses of the hosts, and the outside ones of the routers, by name. */
@@ -234,7 +234,7 @@ export class Lab {
     });
     return Object.fromEntries([
       ...own,
-      ...[...this.#ground.routers].map(([name, { outsideAddresses }]) => [name, outsideAddresses] as const),
+      ...[...this.#terrain.routers].map(([name, { outsideAddresses }]) => [name, outsideAddresses] as const),
     ]);
   }
 
@@ -242,21 +242,21 @@ export class Lab {
   get outsides(): Readonly<Record<string, string>> {
     return {
       [SITE_1.router]: SITE_1.publicAddress,
-      ...(this.#ground.systems.has(SITE_2.host) && { [SITE_2.router]: SITE_2.publicAddress }),
+      ...(this.#terrain.systems.has(SITE_2.host) && { [SITE_2.router]: SITE_2.publicAddress }),
     };
   }
 
   /** A NAT or firewall: `N` is A's, `N2` is C2's, `CGN` and `CGN2` the carriers'. */
   nat(name = 'N'): Router {
-    const router = this.#ground.routers.get(name);
+    const router = this.#terrain.routers.get(name);
     if (!router)
-      throw new RangeError(`no router ${name}; there are ${[...this.#ground.routers.keys()].join(', ') || 'none'}`);
+      throw new RangeError(`no router ${name}; there are ${[...this.#terrain.routers.keys()].join(', ') || 'none'}`);
     return router;
   }
 
   /** The live forwarding table of one router, as text. Empty where there is none. */
   table(name = 'N'): Row[] {
-    return (this.#ground.routers.get(name)?.table() ?? []).map((row) => ({
+    return (this.#terrain.routers.get(name)?.table() ?? []).map((row) => ({
       private: formatEndpoint(row.private),
       public: formatEndpoint(row.public),
       remote: formatEndpoint(row.remote),
@@ -266,8 +266,8 @@ export class Lab {
   /** From the host's own endpoints to what the internet sees, through as many NATs as there are. */
   forwarding(site: 'A' | 'C2' = 'A'): Row[] {
     const { router, carrier } = site === 'A' ? SITE_1 : SITE_2;
-    const outer = this.#ground.routers.get(carrier)?.table();
-    return (this.#ground.routers.get(router)?.table() ?? []).flatMap((row) => {
+    const outer = this.#terrain.routers.get(carrier)?.table();
+    return (this.#terrain.routers.get(router)?.table() ?? []).flatMap((row) => {
       const next = outer?.find(
         (each) => sameEndpoint(each.private, row.public) && sameEndpoint(each.remote, row.remote),
       );
@@ -295,7 +295,7 @@ export class Lab {
       options.abortAtMs === undefined ? () => {} : this.world.schedule(options.abortAtMs, () => controller.abort());
     return this.world
       .run(async () => {
-        await Promise.all(this.#ground.starting.splice(0));
+        await Promise.all(this.#terrain.starting.splice(0));
         return main(this.host('A'), controller.signal);
       })
       .finally(() => {

@@ -43,7 +43,7 @@ export interface NoMapping {
 }
 
 /** What came of {@link openMapping}. */
-export type Opened = NoMapping | { readonly mapping: HeldMapping; readonly oddities: readonly Oddity[] };
+export type OpenedMapping = NoMapping | { readonly mapping: HeldMapping; readonly oddities: readonly Oddity[] };
 
 /** What becomes of a port that is held. */
 export type MappingEvent =
@@ -74,7 +74,11 @@ export type MappingEvent =
  * console.log(protocol, port); // nat-pmp 12001
  * ```
  */
-export async function openMapping(env: PortmapEnv, options: MappingOptions, signal?: AbortSignal): Promise<Opened> {
+export async function openMapping(
+  env: PortmapEnv,
+  options: MappingOptions,
+  signal?: AbortSignal,
+): Promise<OpenedMapping> {
   const router = await findRouter(env, options, signal);
   if (!router) return { mapping: undefined, router, refusals: [], oddities: [] };
   const bounds = scope(env.clock, signal);

@@ -3,7 +3,7 @@ import { createLab, type Lab } from '../../src/lab/topology.ts';
 import type { Env } from '../../src/net/env.ts';
 import { formatEndpoint } from '../../src/net/address.ts';
 import { sleep } from '../../src/net/wait.ts';
-import { type MappingEvent, type MappingOptions, type Opened, openMapping } from '../../src/portmap/mapper.ts';
+import { type MappingEvent, type MappingOptions, type OpenedMapping, openMapping } from '../../src/portmap/mapper.ts';
 
 const PORT = { transport: 'udp', internalPort: 12_001 } as const;
 
@@ -11,7 +11,7 @@ const PORT = { transport: 'udp', internalPort: 12_001 } as const;
 const withPort = <T>(
   lab: Lab,
   options: Partial<MappingOptions>,
-  use: (opened: Opened, env: Env, signal: AbortSignal) => Promise<T>,
+  use: (opened: OpenedMapping, env: Env, signal: AbortSignal) => Promise<T>,
 ): Promise<T> =>
   lab.run(async (env, signal) => {
     const opened = await openMapping(env, { ...PORT, ...options }, signal);
@@ -22,11 +22,11 @@ const withPort = <T>(
     }
   });
 
-const summary = ({ mapping }: Opened) =>
+const summary = ({ mapping }: OpenedMapping) =>
   mapping && [mapping.protocol, formatEndpoint(mapping.private), mapping.public, mapping.lifetimeS];
 
 /** Holds the port for so long, and says what became of it. */
-async function heldFor(opened: Opened, env: Env, ms: number): Promise<string[]> {
+async function heldFor(opened: OpenedMapping, env: Env, ms: number): Promise<string[]> {
   const events: MappingEvent[] = [];
   const stop = new AbortController();
   const holding = opened.mapping?.hold((event) => events.push(event), stop.signal);

@@ -6,7 +6,7 @@ import { routedEndpoint } from '../../net/route.ts';
 import { interleaved } from '../../net/stagger.ts';
 import type { Ground } from '../../nat/evidence.ts';
 import { keepaliveAt } from '../../probe/lifetime/memory.ts';
-import { type Vantage, type WatchOptions, watchPublicSide } from '../../probe/punch/hole-keeping.ts';
+import { type Vantage, type PublicSideWatch, watchPublicSide } from '../../probe/punch/hole-keeping.ts';
 import { type Finding, finding } from '../../report/finding.ts';
 import { ForwardingTable } from '../../report/forwarding.ts';
 import type { Credentials } from '../../stun/client.ts';
@@ -130,7 +130,7 @@ export class PublicSide {
     return ground;
   }
 
-  readonly #heard: WatchOptions['heard'] = ({ local, remote, mapped, recollection }) => {
+  readonly #heard: PublicSideWatch['heard'] = ({ local, remote, mapped, recollection }) => {
     const text = formatEndpoint(mapped);
     if (!sameButZone(mapped, local)) this.table.add(local, mapped, remote);
     if (text !== this.latest)

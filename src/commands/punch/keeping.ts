@@ -1,6 +1,6 @@
 /** `--keepalive`: the hole is kept, and what becomes of it is said as it happens. */
 import { type Endpoint, formatEndpoint } from '../../net/address.ts';
-import { type Kept, type KeepOptions, keepOpen } from '../../probe/punch/keep-open.ts';
+import { type KeptHole, type KeepOptions, keepOpen } from '../../probe/punch/keep-open.ts';
 import type { LocalPort } from '../../probe/punch/local-port.ts';
 import type { Punched } from '../../probe/punch/punch.ts';
 import type { Recollection } from '../../probe/punch/remembrance.ts';
@@ -39,7 +39,7 @@ export class Keeping {
   ): Promise<{ readonly punched: Punched; readonly forgotten: Finding | undefined }> {
     const { env, note } = this.#context;
     note(`keeping the hole to ${this.#name} open; interrupt to stop`);
-    const kept: Kept = await keepOpen(
+    const kept: KeptHole = await keepOpen(
       env,
       port,
       this.#to,

@@ -26,14 +26,14 @@ export interface AskOptions {
   readonly waitMs: number;
 }
 
-export type PublicSide = { readonly kind: 'observed'; readonly observed: Observed } | Trouble;
+export type PublicSideAnswer = { readonly kind: 'observed'; readonly observed: Observed } | Trouble;
 
 /** Rejects with the signal's reason only. */
 export async function askPublicSide(
   channel: StunChannel,
   { server, credentials, clock, random, waitMs }: AskOptions,
   signal: AbortSignal,
-): Promise<PublicSide> {
+): Promise<PublicSideAnswer> {
   const schedule = briskSchedule(waitMs);
   const outcome = await transact(channel, {}, { to: server, schedule, credentials, clock, random, signal });
   switch (outcome.kind) {

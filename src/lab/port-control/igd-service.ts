@@ -4,7 +4,7 @@ import { type ByteStream, type Env, ignoreNetError } from '../../net/env.ts';
 import { UPNP_ERRORS } from '../../portmap/refusal.ts';
 import { decodeCall, encodeFault, encodeResult, type SoapArguments } from '../../portmap/soap.ts';
 import { decodeSearch, encodeSsdpAnswer, SSDP_PORT } from '../../portmap/ssdp.ts';
-import type { Forward } from '../forwards.ts';
+import type { StaticForward } from '../forwards.ts';
 import type { PortControlManner } from '../nat-parts.ts';
 import { type Decision, decide, hasInternet, type PortControlled } from './ledger.ts';
 
@@ -119,7 +119,7 @@ class Actions {
     return this.#manner === 'naive' || (outside !== '' && hasInternet(outside)) ? outside : '';
   }
 
-  #at(values: ReadonlyMap<string, string>, from: Endpoint): Forward | undefined {
+  #at(values: ReadonlyMap<string, string>, from: Endpoint): StaticForward | undefined {
     const transport = values.get('NewProtocol') === 'TCP' ? 'tcp' : 'udp';
     const address = this.#router.outsideOf(from.address) ?? from.address;
     return this.#router.forwards.at(transport, { address, port: Number(values.get('NewExternalPort')) }, this.#now);
@@ -146,13 +146,13 @@ class Actions {
     return decision.kind === 'granted' ? { values: {} } : { error: ERRORS[decision.kind] };
   }
 
-  #remove(forward: Forward | undefined): Answer {
+  #remove(forward: StaticForward | undefined): Answer {
     if (!forward) return { error: [UPNP_ERRORS.NO_SUCH_ENTRY, 'NoSuchEntryInArray'] };
     this.#router.forwards.remove(forward);
     return { values: {} };
   }
 
-  #entry(forward: Forward | undefined, missing: number, whole: boolean): Answer {
+  #entry(forward: StaticForward | undefined, missing: number, whole: boolean): Answer {
     if (!forward) return { error: [missing, 'NoSuchEntryInArray'] };
     const { transport, private: inside, until, description } = forward;
     const left = until === Number.POSITIVE_INFINITY ? 0 : Math.ceil((until - this.#now) / 1000);

@@ -1,7 +1,7 @@
 /** What a router decides about those who want a port, whatever the protocol: the manners of `nat-parts.ts`. Pure. */
 import { type Endpoint, scopeOf } from '../../net/address.ts';
 import type { Transport } from '../../portmap/pcp.ts';
-import type { Forward, Forwards } from '../forwards.ts';
+import type { StaticForward, Forwards } from '../forwards.ts';
 import type { PortControlManner } from '../nat-parts.ts';
 
 /** What the ledger needs to know of its router. */
@@ -63,7 +63,7 @@ export function decide(
   }
   const lifetimeS =
     ask.lifetimeS === 0 ? 0 : Math.min(MOST_LIFETIME_S, Math.max(exact ? 1 : LEAST_LIFETIME_S, ask.lifetimeS));
-  const granted: Forward = {
+  const granted: StaticForward = {
     transport: ask.transport,
     public: { address, port },
     private: ask.from,

@@ -12,7 +12,7 @@ import { cross, type Crossed } from './crossing.ts';
 import type { Field } from './field.ts';
 import { fullGrid } from './grid.ts';
 import type { Hole } from './hole.ts';
-import { type Opened, openHoles } from './opening.ts';
+import { type OpenedHoles, openHoles } from './opening.ts';
 import type { Proven } from './proof.ts';
 import { refreshEveryMs, type Refreshed } from './refreshing.ts';
 import type { RelayEnv } from '../../turn/open.ts';
@@ -51,7 +51,7 @@ export interface LifetimeFacts {
   /** Servers that cannot be the outside. */
   unfit: Exclude<Crossed, Proven>[];
   proven: Proven | undefined;
-  opened: Opened | undefined;
+  opened: OpenedHoles | undefined;
   /** A socket that had never sent was reached: there is no filter and no NAT. */
   unfiltered: boolean;
   stopped: Stopped | undefined;

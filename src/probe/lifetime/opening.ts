@@ -15,7 +15,7 @@ const BLOCKS: Readonly<Record<After, number>> = { 'both-ways': 16, 'one-packet':
 /** A reserve is tried so often. */
 const LATE_TRIES = 3;
 
-export interface Opened {
+export interface OpenedHoles {
   readonly holes: Readonly<Record<After, Hole[]>>;
   readonly asked: number;
   readonly unanswered: number;
@@ -31,7 +31,7 @@ export async function openHoles(
   wanted: Readonly<Record<After, number>>,
   most: number,
   signal: AbortSignal,
-): Promise<Opened> {
+): Promise<OpenedHoles> {
   const holes: Record<After, Hole[]> = { 'both-ways': [], 'one-packet': [] };
   const kinds = Object.keys(holes) as After[];
   let [asked, unanswered, elsewhere, limited] = [0, 0, 0, false];

@@ -73,7 +73,7 @@ export async function testOpenness(env: OpennessEnv, options: OpennessOptions, s
       throw error;
     });
     if (!mapped) return held;
-    const trial = new Trial(options, mapped, await open(), await open(), bounds.signal);
+    const trial = new OpennessTrial(options, mapped, await open(), await open(), bounds.signal);
     let best: Openness = { open: 'unknown', why: 'no-server', by: undefined, seen: undefined };
     for (const server of options.servers.slice(0, MOST_SERVERS)) {
       const outcome = await trial.by(server);
@@ -140,7 +140,7 @@ class Ear {
   }
 }
 
-class Trial {
+class OpennessTrial {
   readonly #options: OpennessOptions;
   readonly #mapped: Ear;
   readonly #asker: Ear;

@@ -27,7 +27,7 @@ export interface Vantage {
   readonly local: Endpoint;
 }
 
-export interface WatchOptions {
+export interface PublicSideWatch {
   readonly everyMs: number;
   /** What is known to hold such a mapping, in place of that; asked once. */
   readonly usualMs?: ((mapped: Endpoint) => Promise<number | undefined>) | undefined;
@@ -54,7 +54,7 @@ type Look = { readonly vantage: Vantage; readonly mapped: Endpoint } | { readonl
 export async function watchPublicSide(
   env: Pick<Env, 'clock' | 'random'>,
   vantages: readonly Vantage[],
-  options: WatchOptions,
+  options: PublicSideWatch,
   signal: AbortSignal,
 ): Promise<void> {
   const { clock } = env;
@@ -83,7 +83,7 @@ export async function watchPublicSide(
 async function ask(
   { clock, random }: Pick<Env, 'clock' | 'random'>,
   vantage: Vantage,
-  { ground, credentials, failed }: WatchOptions,
+  { ground, credentials, failed }: PublicSideWatch,
   signal: AbortSignal,
 ): Promise<Look> {
   const { mux, remote } = vantage;

@@ -28,7 +28,7 @@ export interface KeepOptions {
   readonly onLost?: ((silenceMs: number) => void) | undefined;
 }
 
-export interface Kept {
+export interface KeptHole {
   readonly sent: number;
   readonly peer: PunchPeer | undefined;
 }
@@ -45,7 +45,7 @@ export async function keepOpen(
   to: Endpoint,
   options: KeepOptions,
   signal: AbortSignal,
-): Promise<Kept> {
+): Promise<KeptHole> {
   const { clock, random } = env;
   const { payload, ttl } = options;
   const remembrance = new Remembrance(options.everyMs, options.adapts ?? false);

@@ -7,7 +7,7 @@ import type { RelaySocket } from '../../turn/relay-socket.ts';
 import { converse, type End, endOf } from './conversation.ts';
 import type { DataResult } from './result.ts';
 import type { CheckEnv, TurnCheckOptions } from './options.ts';
-import { Answers } from './steps.ts';
+import { AllocationAnswers } from './steps.ts';
 
 export interface Between {
   readonly data: DataResult | null;
@@ -19,7 +19,7 @@ export interface Between {
 
 interface Held {
   readonly relay: RelaySocket;
-  readonly here: Answers;
+  readonly here: AllocationAnswers;
   readonly client: End;
   readonly graceMs: number;
   readonly proven: (at: number) => void;
@@ -33,11 +33,11 @@ export async function betweenRelays(
   { relay, here, client, graceMs, proven }: Held,
   signal: AbortSignal,
 ): Promise<Between> {
-  let answers: Answers | undefined;
+  let answers: AllocationAnswers | undefined;
   let other: RelaySocket;
   try {
-    const begun = (each: ConstructorParameters<typeof Answers>[1]): void => {
-      answers = new Answers(env.clock, each);
+    const begun = (each: ConstructorParameters<typeof AllocationAnswers>[1]): void => {
+      answers = new AllocationAnswers(env.clock, each);
     };
     other = await relayAt(
       env,
@@ -53,9 +53,9 @@ export async function betweenRelays(
     throw error;
   }
   try {
-    const there = answers as Answers;
+    const there = answers as AllocationAnswers;
     relay.relay.feed({ kind: 'bind', to: other.local });
-    const known = (said: Answers, address: string) =>
+    const known = (said: AllocationAnswers, address: string) =>
       said.until(() => said.permission(address) !== 'pending', options.timeoutMs, signal);
     await Promise.all([known(here, other.local.address), known(there, relay.local.address)]);
     const denied = [here.permission(other.local.address), there.permission(relay.local.address)].find(

@@ -6,7 +6,7 @@ import { NOT_TURN } from '../../turn/link.ts';
 import type { DataResult, TurnCause } from './result.ts';
 
 /** What is known when no relay came to be. */
-export interface Attempt {
+export interface NoRelay {
   readonly ending: AllocationEnd;
   /** It said something in answer to a request for a relay. */
   readonly heard: boolean;
@@ -21,7 +21,7 @@ export interface Attempt {
 }
 
 /** Why there is no relay. */
-export function causeOfFailure(attempt: Attempt): TurnCause {
+export function causeOfFailure(attempt: NoRelay): TurnCause {
   const { ending, hasLogin } = attempt;
   switch (ending.why) {
     case 'silent':
@@ -48,10 +48,10 @@ export function causeOfFailure(attempt: Attempt): TurnCause {
   }
 }
 
-const isExpired = ({ expiry, nowS }: Pick<Attempt, 'expiry' | 'nowS'>): boolean =>
+const isExpired = ({ expiry, nowS }: Pick<NoRelay, 'expiry' | 'nowS'>): boolean =>
   expiry !== undefined && expiry <= nowS;
 
-function causeOfError(error: NetError, { heard, answersTcp }: Pick<Attempt, 'heard' | 'answersTcp'>): TurnCause {
+function causeOfError(error: NetError, { heard, answersTcp }: Pick<NoRelay, 'heard' | 'answersTcp'>): TurnCause {
   switch (error.kind) {
     case 'refused':
       return answersTcp ? 'udp-blocked' : 'refused';

@@ -9,7 +9,7 @@ import { interleaved, staggered } from '../../net/stagger.ts';
 import { findTurnServer } from '../../turn/open.ts';
 import { restName } from '../../turn/rest-login.ts';
 import { formatTurnServer, type TurnServerName } from '../../turn/uri.ts';
-import { Candidate } from './candidate.ts';
+import { ServerAddress } from './server-address.ts';
 import { weightOf } from './cause.ts';
 import type { CheckEnv, TurnCheckOptions } from './options.ts';
 import { blankResult, errorIn, type TurnResult } from './result.ts';
@@ -39,22 +39,22 @@ export async function checkTurn(
     return { ...blank, cause: 'no-answer', error: errorIn(error), detail: errorWords(error) };
   }
   const candidates = interleaved(endpoints, ({ address }) => familyOf(address)).map(
-    (endpoint) => new Candidate(env, name, endpoint, options, { ...blank, address: formatEndpoint(endpoint) }),
+    (endpoint) => new ServerAddress(env, name, endpoint, options, { ...blank, address: formatEndpoint(endpoint) }),
   );
   try {
-    const good = ({ relay }: Candidate): boolean => relay !== undefined;
+    const good = ({ relay }: ServerAddress): boolean => relay !== undefined;
     // Together no longer than one alone: a name with six dead addresses is dead just so.
-    const allocate = (each: Candidate, within: AbortSignal): Promise<Candidate> =>
+    const allocate = (each: ServerAddress, within: AbortSignal): Promise<ServerAddress> =>
       each.allocate(Math.max(timeoutMs / 2, deadline - env.clock.now()), within);
     // One that was heard speaks for the name: it would ask for the same login elsewhere.
-    const enough = (outcome: PromiseSettledResult<Candidate>): boolean =>
+    const enough = (outcome: PromiseSettledResult<ServerAddress>): boolean =>
       outcome.status === 'fulfilled' && outcome.value.wasHeard;
     const best = await staggered(candidates, allocate, { clock: env.clock, signal, good, enough });
     if (!good(best)) return mostTelling(candidates.map((each) => each.result()));
     return await best.prove(signal);
   } catch (error) {
     if (!signal.aborted) throw error;
-    return (candidates.find(({ relay }) => relay) ?? (candidates[0] as Candidate)).result();
+    return (candidates.find(({ relay }) => relay) ?? (candidates[0] as ServerAddress)).result();
   } finally {
     await Promise.all(candidates.map((each) => each.end()));
   }

@@ -5,7 +5,7 @@ import type { StunTransport } from '../../stun/uri.ts';
 import type { RelaySocket } from '../../turn/relay-socket.ts';
 import type { End } from './conversation.ts';
 import type { TurnResult } from './result.ts';
-import type { Answers } from './steps.ts';
+import type { AllocationAnswers } from './steps.ts';
 
 export type CheckEnv = Pick<Env, 'clock' | 'random' | 'udp' | 'tcp' | 'resolver'>;
 
@@ -27,7 +27,7 @@ export interface TurnCheckOptions {
 /** A relay that stands, and the second socket of this host as its peer. */
 export interface HeldRelay {
   readonly relay: RelaySocket;
-  readonly answers: Answers;
+  readonly answers: AllocationAnswers;
   readonly client: End;
   readonly peer: End;
   readonly result: TurnResult;

@@ -10,7 +10,7 @@ import { StunMux } from '../../stun/mux.ts';
 import { StreamChannel } from '../../stun/stream-channel.ts';
 import type { End } from './conversation.ts';
 
-export interface Sighting {
+export interface SeenAs {
   readonly mapped: Endpoint;
   readonly rttMs: number;
 }
@@ -18,7 +18,7 @@ export interface Sighting {
 export interface SecondSocket {
   readonly end: End;
   /** How the server sees it, by a plain Binding request over UDP; undefined where nothing came. */
-  readonly seen: Promise<Sighting | undefined>;
+  readonly seen: Promise<SeenAs | undefined>;
   /** Further round trips, ms: the first one pays for look-ups and caches. Rejects with the signal's reason. */
   again(signal: AbortSignal): Promise<number[]>;
   close(): void;
@@ -43,7 +43,7 @@ export async function openSecondSocket(
   };
   // It outlives the search for the address that answers.
   const bounds = scope(clock, undefined);
-  const ask = async (ms: number): Promise<Sighting | undefined> => {
+  const ask = async (ms: number): Promise<SeenAs | undefined> => {
     try {
       const outcome = await transact(
         mux,

@@ -44,7 +44,7 @@ export class Steps {
 }
 
 /** What became of the requests of one allocation: 0 for success, undefined for silence. */
-export class Answers {
+export class AllocationAnswers {
   readonly #gate: Gate;
   readonly #permissions = new Map<string, number | undefined>();
   refresh: { readonly code: number | undefined } | undefined;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { askPublicSide, type PublicSide } from '../../../src/connect/signalling/public-side.ts';
+import { askPublicSide, type PublicSideAnswer } from '../../../src/connect/signalling/public-side.ts';
 import { LOGIN } from '../../../src/lab/faults/referrals.ts';
 import { createLab, DEFAULT_SERVER, type LabOptions } from '../../../src/lab/topology.ts';
 import type { Endpoint } from '../../../src/net/address.ts';
@@ -8,7 +8,7 @@ import { StunMux } from '../../../src/stun/mux.ts';
 
 const server: Endpoint = { address: '40.30.20.10', port: 3478 };
 
-const ask = (options: LabOptions, credentials?: Credentials, remote?: Endpoint): Promise<PublicSide> =>
+const ask = (options: LabOptions, credentials?: Credentials, remote?: Endpoint): Promise<PublicSideAnswer> =>
   createLab(options).run(async (env, signal) => {
     const socket = await env.udp.open({ family: 4, remote });
     try {

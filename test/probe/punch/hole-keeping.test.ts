@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createLab } from '../../../src/lab/topology.ts';
 import type { Endpoint } from '../../../src/net/address.ts';
 import { scope, TimeoutError } from '../../../src/net/wait.ts';
-import { punchFrom, type WatchOptions, watchPublicSide } from '../../../src/probe/punch/hole-keeping.ts';
+import { punchFrom, type PublicSideWatch, watchPublicSide } from '../../../src/probe/punch/hole-keeping.ts';
 import { punchAnswer, readPunch } from '../../../src/probe/punch/packet.ts';
 import { attribute } from '../../../src/stun/attributes.ts';
 import { encodeBinding } from '../../../src/stun/binding.ts';
@@ -18,7 +18,7 @@ async function watched(script: Script) {
     const socket = await env.udp.open({ family: 4 });
     const bounds = scope(env.clock, signal, 10_000);
     const vantage = { remote: SERVER, mux: new StunMux(socket), local: { ...socket.local, address: '192.168.1.3' } };
-    const options: WatchOptions = {
+    const options: PublicSideWatch = {
       everyMs: 1000,
       adapts: false,
       ground: {},

@@ -10,7 +10,7 @@ import { startPortControl } from './port-control/start.ts';
 import { Router, type RouterOptions } from './router.ts';
 import type { World } from './world.ts';
 
-export class Ground {
+export class Terrain {
   readonly network: Network;
   readonly internet: Segment;
   readonly zone: Zone;

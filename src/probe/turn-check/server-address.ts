@@ -11,12 +11,12 @@ import type { RelaySocket } from '../../turn/relay-socket.ts';
 import { restName } from '../../turn/rest-login.ts';
 import type { TurnServerName } from '../../turn/uri.ts';
 import { betweenRelays } from './between-relays.ts';
-import { type Attempt, causeOfFailure, causeOfTrouble } from './cause.ts';
+import { type NoRelay, causeOfFailure, causeOfTrouble } from './cause.ts';
 import { converse, type End, endOf } from './conversation.ts';
 import type { CheckEnv, TurnCheckOptions } from './options.ts';
 import { errorIn, type TurnResult } from './result.ts';
-import { answersOverStream, openSecondSocket, type SecondSocket, type Sighting } from './second-socket.ts';
-import { Answers, Steps } from './steps.ts';
+import { answersOverStream, openSecondSocket, type SecondSocket, type SeenAs } from './second-socket.ts';
+import { AllocationAnswers, Steps } from './steps.ts';
 
 /** After so much silence it is asked by another way too, to tell a dead server from a closed port. */
 const CONTROL_AFTER_MS = 500;
@@ -25,7 +25,7 @@ const CONTROL_MS = 1_000;
 /** What is on its way longer than this, or twice what the allocation took, is lost. */
 const GRACE_MS = 600;
 
-export class Candidate {
+export class ServerAddress {
   relay: RelaySocket | undefined;
   /** Something was said in answer to the request for a relay. */
   wasHeard = false;
@@ -35,9 +35,9 @@ export class Candidate {
   readonly #options: TurnCheckOptions;
   readonly #steps: Steps;
   #result: TurnResult;
-  #answers: Answers | undefined;
+  #answers: AllocationAnswers | undefined;
   #second: SecondSocket | undefined;
-  #sighting: Sighting | undefined;
+  #sighting: SeenAs | undefined;
   #other: RelaySocket | undefined;
 
   constructor(env: CheckEnv, name: TurnServerName, server: Endpoint, options: TurnCheckOptions, blank: TurnResult) {
@@ -157,7 +157,7 @@ export class Candidate {
   async #controls(
     { heard, ending, server }: TurnError,
     ask: () => Promise<boolean>,
-  ): Promise<Pick<Attempt, 'answersTcp' | 'answersBinding'>> {
+  ): Promise<Pick<NoRelay, 'answersTcp' | 'answersBinding'>> {
     // Nor do they say anything of another server, to which this one has sent us.
     if (heard || !sameEndpoint(server, this.#server)) return { answersTcp: false, answersBinding: false };
     // An error that came at once is not worth waiting for what cannot come.
@@ -168,7 +168,7 @@ export class Candidate {
   }
 
   #begun(relay: Relay): void {
-    this.#answers = new Answers(this.#env.clock, relay, this.#steps);
+    this.#answers = new AllocationAnswers(this.#env.clock, relay, this.#steps);
     void this.#second?.seen.then((sighting) => {
       this.#sighting = sighting;
       // Where the second socket's public side is known in time, its channel is bound in one flight with the login.
@@ -177,7 +177,7 @@ export class Candidate {
   }
 
   /** The code for this host's own addresses, as the server sees them from either socket: 0 where one is permitted. */
-  async #permission(relay: RelaySocket, answers: Answers, signal: AbortSignal): Promise<number | undefined> {
+  async #permission(relay: RelaySocket, answers: AllocationAnswers, signal: AbortSignal): Promise<number | undefined> {
     const mapped = relay.relay.allocated?.mapped;
     const seen = [this.#sighting?.mapped.address, mapped && plain(mapped).address];
     const ours = [...new Set(seen.filter((each) => each !== undefined))];
@@ -201,7 +201,7 @@ export class Candidate {
     };
   }
 
-  #failed({ ending, heard, server, software }: TurnError, more: Pick<Attempt, 'answersTcp' | 'answersBinding'>): void {
+  #failed({ ending, heard, server, software }: TurnError, more: Pick<NoRelay, 'answersTcp' | 'answersBinding'>): void {
     const { credentials } = this.#options;
     const code = ending.why === 'refused' ? ending.code : ending.why === 'mismatch' ? 437 : null;
     const cause = causeOfFailure({
