@@ -31,10 +31,13 @@ export interface MeetingPlace {
   readonly kept: KeptPlace;
 }
 
+/** Of `connect`, and of others that meet as it does. */
+type MeetingArgs = Pick<Args, 'server' | 'broker' | 'via' | 'stun' | 'cafile' | 'family' | 'source'>;
+
 type Place = Pick<Context, 'env' | 'environment' | 'signal' | 'readFile' | 'progress'>;
 
 /** Rejects with UsageError, NetError, or the signal's reason. */
-export async function meetingPlace(args: Args, context: Place): Promise<MeetingPlace> {
+export async function meetingPlace(args: MeetingArgs, context: Place): Promise<MeetingPlace> {
   const { environment } = context;
   const server = namedServer(args, context);
   const named =
@@ -91,7 +94,11 @@ export function keptMeetingPlace({ server, brokers }: KeptPlace, args: Args, con
   );
 }
 
-async function addressesOf(name: StunServerName, args: Args, { env, signal }: Place): Promise<Endpoint[]> {
+async function addressesOf(
+  name: StunServerName,
+  args: Pick<Args, 'family'>,
+  { env, signal }: Place,
+): Promise<Endpoint[]> {
   const { resolver, clock, random } = env;
   const found = inTurn(
     await discover(name, { transport: 'udp', family: args.family, resolver, clock, random, signal }),

@@ -1,5 +1,9 @@
 /** What is found out before anybody opens the page: STUN servers that answer, this host's NAT, whether the TURN server relays. */
 import { familyOf } from '../../net/address.ts';
+import { type Env, NetError } from '../../net/env.ts';
+import { TurnError } from '../../turn/failure.ts';
+import { openRelay } from '../../turn/open.ts';
+import type { WebrtcPeer } from '../../webrtc/peer.ts';
 import { Waits } from '../../net/wait.ts';
 import type { Profile } from '../../nat/profile.ts';
 import { measureBehaviour } from '../../probe/detect/behaviour.ts';
@@ -23,6 +27,7 @@ const BATCH = 4;
 const LOOKUP_MS = 3_000;
 const MEASURE_MS = 8_000;
 const TURN_MS = 2_500;
+const RELAY_MS = 1_500;
 /** How long a login that a browser is told is good, seconds. */
 const LOGIN_TTL_S = 3_600;
 
@@ -44,6 +49,7 @@ export interface Ground extends StunPlaces {
   readonly findings: readonly Finding[];
   /** Hears that something more is known. */
   changed: () => void;
+  readonly waits: Waits;
   close(): void;
 }
 
@@ -86,6 +92,7 @@ export async function prepare(
     profile: undefined,
     findings: args.stun.length > 0 ? found.findings : [],
     changed: () => {},
+    waits,
     close: () => waits.end(),
   };
   const [first] = found.endpoints;
@@ -143,3 +150,24 @@ export const turnUrls = ({ name, transports }: TurnGround): string[] =>
     (each) =>
       `${each === 'tls' ? 'turns' : 'turn'}:${formatHostPort(name)}?transport=${each === 'udp' ? 'udp' : 'tcp'}`,
   );
+
+/** A relay of our own for this peer, by the first transport that has it, beside all else. Ends with the ground. */
+export function relayFor(ground: Ground, args: Args, peer: WebrtcPeer, env: Env): void {
+  const { turn } = ground;
+  if (!turn) return;
+  const { credentials, name } = turn;
+  void ground.waits
+    .run(async (signal) => {
+      for (const transport of turn.transports) {
+        try {
+          const options = { credentials, transport, family: args.family, source: args.source, timeoutMs: RELAY_MS };
+          const relay = await openRelay(env, name, options, signal);
+          if (peer.state === 'ended') return relay.close();
+          return peer.addRelay(relay, relay.relay.allocated?.relayed ?? [relay.local]);
+        } catch (error) {
+          if (!(error instanceof TurnError || error instanceof NetError)) throw error;
+        }
+      }
+    })
+    .catch(unless(ground.waits));
+}

@@ -6,11 +6,9 @@ import { type Incoming, serveHttp } from '../../net/http/server.ts';
 import { Gate, Waits } from '../../net/wait.ts';
 import { Facts } from '../../probe/webrtc/facts.ts';
 import { formatCandidate } from '../../ice/sdp.ts';
-import { openRelay } from '../../turn/open.ts';
-import { TurnError } from '../../turn/failure.ts';
 import { NetError } from '../../net/env.ts';
 import { WebrtcPeer } from '../../webrtc/peer.ts';
-import { type Ground, turnUrls } from './ground.ts';
+import { type Ground, relayFor, turnUrls } from './ground.ts';
 import type { Args } from './options.ts';
 import html from './page/page.html';
 import script from './page/page.script';
@@ -167,7 +165,7 @@ export class Hall {
   }
 
   async #offer(sdp: string, from: Incoming): Promise<Visit> {
-    const { env, ground } = this.#options;
+    const { env, args, ground } = this.#options;
     const { peer, facts } = this.#ready ?? this.#newPeer();
     this.#ready = undefined;
     const visit = new Visit(randomId(env.random), env.clock, peer, facts);
@@ -192,7 +190,7 @@ export class Hall {
       if (!told.has(line)) visit.tell('candidate', { candidate: line });
       told.add(line);
     };
-    this.#relay(visit);
+    relayFor(ground, args, peer, env);
     const know = (): void => {
       facts.measured = ground.profile;
       const { turn } = ground;
@@ -217,34 +215,5 @@ export class Hall {
     this.#newest = visit;
     this.#gate.notify();
     return visit;
-  }
-
-  /** One of our own, by the first transport that has it. */
-  #relay({ peer }: Visit): void {
-    const { env, args, ground } = this.#options;
-    const { turn } = ground;
-    if (!turn) return;
-    const { credentials, name } = turn;
-    void this.#waits
-      .run(async (signal) => {
-        for (const transport of turn.transports) {
-          try {
-            const relay = await openRelay(
-              env,
-              name,
-              { credentials, transport, family: args.family, source: args.source, timeoutMs: 1_500 },
-              signal,
-            );
-            const relayed = relay.relay.allocated?.relayed ?? [relay.local];
-            if (peer.state === 'ended') return relay.close();
-            return peer.addRelay(relay, relayed);
-          } catch (error) {
-            if (!(error instanceof TurnError || error instanceof NetError)) throw error;
-          }
-        }
-      })
-      .catch((error: unknown) => {
-        if (!this.#waits.ended) this.#options.failed(error);
-      });
   }
 }

@@ -3,7 +3,13 @@ import { MOST_SIZE } from './frame.ts';
 import { FAMILY, parseAddress, parseLocalPort, parseStun, parseTurn, SOURCE, WAIT } from '../arguments.ts';
 import { type ArgsOf, UsageError } from '../command.ts';
 
-export const positionals = {} as const;
+export const positionals = {
+  code: {
+    describe:
+      'the other side is another terminal that runs this with the same code; nat-tool connect --generate prints one. A browser when left out',
+    valueName: 'CODE',
+  },
+} as const;
 
 /** `80x30`. */
 function parseSize(text: string, argument: string): { readonly width: number; readonly height: number } {
@@ -42,6 +48,13 @@ export const options = {
       'serve the page over https with this certificate (PEM): browsers elsewhere give the camera to nothing less',
   },
   key: { type: 'string', valueName: 'FILE', means: 'file', describe: 'the private key of the certificate (PEM)' },
+  server: {
+    type: 'string',
+    valueName: 'SERVER',
+    parse: parseStun,
+    describe:
+      'with CODE: where both hosts meet, a nat-tool serve; else NAT_TOOL_SERVER; without either public MQTT brokers carry what the two tell each other, sealed',
+  },
   stun: {
     type: 'string',
     array: true,

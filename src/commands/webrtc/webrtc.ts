@@ -1,16 +1,18 @@
 import { scope } from '../../net/wait.ts';
 import { checkPeer, type CheckResult } from '../../probe/webrtc/check.ts';
-import { Facts } from '../../probe/webrtc/facts.ts';
+import { Conversation } from '../../probe/webrtc/conversation.ts';
+import { measureChannel } from '../../probe/webrtc/measure.ts';
 import { type Finding, finding } from '../../report/finding.ts';
 import { type Report, startReport } from '../../report/report.ts';
 import { type Context, defineCommand, UsageError } from '../command.ts';
-import { findingsOf as turnFindings } from '../turn/findings.ts';
 import { showCamera } from './camera.ts';
 import { type Ground, prepare } from './ground.ts';
 import { Hall } from './hall.ts';
 import { type Args, options, positionals } from './options.ts';
 import { pageReport } from './page-report.ts';
-import { dataOf, findingsOf, type Told, type WebrtcData } from './report.ts';
+import type { WebrtcData } from './report.ts';
+import { type Concluded, conclude } from './conclude.ts';
+import { withTerminal } from './terminal.ts';
 import { CAUSE_WORDS, details, view } from './view.ts';
 import type { Visit } from './visit.ts';
 
@@ -21,6 +23,7 @@ const SHOW_MS = 2_000;
 
 async function run(args: Args, context: Context): Promise<Report<WebrtcData>> {
   const { env, signal } = context;
+  if (args.code !== undefined) return withTerminal(args, args.code, context);
   const close = startReport(env.clock, 'nat-tool/webrtc@1');
   if ((args.cert === undefined) !== (args.key === undefined)) throw new UsageError('--cert and --key go together');
   const identity =
@@ -29,8 +32,18 @@ async function run(args: Args, context: Context): Promise<Report<WebrtcData>> {
   let hall: Hall | undefined;
   const result: CheckResult = { cause: null, channel: null, whole: false };
   let visit: Visit | undefined;
-  const done = (): { readonly data: WebrtcData; readonly findings: Finding[] } =>
-    conclude(visit, result, hall, ground, args, env);
+  const done = (): Concluded =>
+    conclude({
+      peer: 'browser',
+      stack: visit?.peer,
+      facts: visit?.facts,
+      sameHost: visit?.sameHost,
+      hall,
+      result,
+      ground,
+      args,
+      env,
+    });
   try {
     ground = await prepare(args, context);
     hall = await Hall.open({ env, args, ground, identity, failed: bug, signal });
@@ -98,6 +111,10 @@ async function untilChecked(
     began((last = visit));
     Object.assign(result, { cause: null, channel: null, whole: false });
     const bounds = scope(clock, signal);
+    const onStep = (text: string): void => {
+      progress(text);
+      visit.tell('progress', { text });
+    };
     visit.onReplaced = () => bounds.abort(new DOMException('the page was opened anew', 'AbortError'));
     try {
       await checkPeer(
@@ -107,16 +124,18 @@ async function untilChecked(
         result,
         {
           clock,
-          throughput: !args.noThroughput,
-          onStep: (text) => {
-            progress(text);
-            visit.tell('progress', { text });
-          },
+          work: (channel, found, within) =>
+            measureChannel(
+              new Conversation(clock, channel, () => undefined),
+              found,
+              { clock, peer: visit.peer, throughput: !args.noThroughput, onStep },
+              within,
+            ),
+          onStep,
           onLikely: (cause) => {
             progress(`probably: ${cause}; still trying`);
             visit.tell('likely', { text: `Probably: ${CAUSE_WORDS[cause]}. Still trying.` });
           },
-          answer: () => undefined,
         },
         bounds.signal,
       );
@@ -134,47 +153,6 @@ async function untilChecked(
   }
 }
 
-function conclude(
-  visit: Visit | undefined,
-  result: CheckResult,
-  hall: Hall | undefined,
-  ground: Ground | undefined,
-  args: Args,
-  env: Context['env'],
-): { readonly data: WebrtcData; readonly findings: Finding[] } {
-  const facts =
-    visit?.facts ??
-    new Facts({
-      clock: env.clock,
-      relayOnly: args.relayOnly,
-      hasRelay: args.turn !== undefined,
-      servers: ground?.urls ?? [],
-    });
-  if (hall?.incapable !== undefined) facts.incapable = hall.incapable;
-  facts.measured = ground?.profile;
-  const bad = ground?.turn?.results.filter(({ relayed }) => relayed === null) ?? [];
-  const failed = ground?.turn !== undefined && bad.length > 0 && bad.length === ground.turn.results.length;
-  const told: Told = {
-    peer: 'browser',
-    url: hall?.url ?? '',
-    sameHost: visit?.sameHost ?? false,
-    turn: ground?.turn && {
-      server: ground.turn.results[0]?.server ?? ground.turn.name.host,
-      why: failed ? (bad.at(-1)?.cause ?? undefined) : undefined,
-    },
-  };
-  const data = dataOf(facts, visit?.peer, result, told);
-  const findings = findingsOf(facts, visit?.peer, data, told);
-  return {
-    data,
-    findings: [
-      ...(ground?.findings ?? []),
-      ...findings,
-      ...(failed ? turnFindings(bad.slice(-1), env, args.family) : []),
-    ],
-  };
-}
-
 async function show(visit: Visit, data: WebrtcData, findings: readonly Finding[], signal: AbortSignal): Promise<void> {
   visit.tell('report', pageReport(data, findings));
   await visit.shown(SHOW_MS, signal);
@@ -185,11 +163,15 @@ export default defineCommand({
   summary: 'tell whether WebRTC works with a browser, and why not',
   description: [
     'Serves a page for one browser, and connects to it by WebRTC: ICE, DTLS, SCTP, a data channel. Where that works it tells the path, the times, the round trips, what is lost each way and how much the channel carries. Where it does not it names the cause within seconds, and what helps, on the page too.',
-    'The page is served on 127.0.0.1, for a browser on this host; --listen serves it to the local network. Its link holds a secret: only whoever has it gets in. The page shows the same report.',
+    'The page is served on 127.0.0.1, for a browser on this host; --listen serves it to the local network. Its link holds a secret: only whoever has it gets in. The page shows the same report. With CODE the other side is another terminal, which runs the same line.',
   ],
   positionals,
   options,
   examples: [
+    {
+      command: 'nat-tool webrtc k7qf2-m9x4t-03bsd-v8hwd --server meet.example.net',
+      explain: 'terminal to terminal: the same line on both hosts',
+    },
     { command: 'nat-tool webrtc', explain: 'open the link that it prints in a browser on this host' },
     {
       command: 'nat-tool webrtc --listen 192.168.1.3 --stun stun.example.net',

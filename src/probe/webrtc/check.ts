@@ -4,18 +4,16 @@ import type { DataChannel } from '../../webrtc/channel.ts';
 import type { WebrtcPeer } from '../../webrtc/peer.ts';
 import type { PeerEnd } from '../../webrtc/peer-api.ts';
 import { causeOf, type WebrtcCause } from './cause.ts';
-import { type Answerer, Conversation } from './conversation.ts';
 import type { Facts } from './facts.ts';
-import { blankChannel, type ChannelResult, measureChannel } from './measure.ts';
+import { blankChannel, type ChannelResult } from './measure.ts';
 
 export interface CheckOptions {
   readonly clock: Clock;
-  readonly throughput: boolean;
   readonly onStep: (doing: string) => void;
   /** A cause is likely, but may yet prove wrong. */
   readonly onLikely: (cause: WebrtcCause) => void;
-  /** What the other side asks, or says by itself. */
-  readonly answer: Answerer;
+  /** On the channel, once it stands: fills what it is given. {@link measure} where the other side answers. */
+  readonly work: (channel: DataChannel, result: ChannelResult, signal: AbortSignal) => Promise<void>;
 }
 
 export interface CheckResult {
@@ -54,17 +52,11 @@ export async function checkPeer(
   facts.at.channel ??= clock.now();
   facts.at.verdict ??= facts.at.channel;
   result.channel = blankChannel();
-  const conversation = new Conversation(clock, opened() as DataChannel, options.answer);
-  const measuring = measureChannel(
-    conversation,
-    result.channel,
-    { clock, peer, throughput: options.throughput, onStep: options.onStep },
-    signal,
-  ).then(() => (result.whole = true));
+  const working = options.work(opened() as DataChannel, result.channel, signal).then(() => (result.whole = true));
   const over = facts.gate.wait(() => result.whole || isOver(facts), MOST_MS, signal);
-  await Promise.race([measuring, over]);
+  await Promise.race([working, over]);
   // What is still being asked has its own bound, and nobody waits for it.
-  measuring.catch(() => {});
+  working.catch(() => {});
   over.catch(() => {});
   facts.gate.notify();
   if (!result.whole) result.cause = causeOfEnd(facts);

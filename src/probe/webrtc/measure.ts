@@ -101,7 +101,7 @@ async function loadDown(clock: Clock, conversation: Conversation, signal: AbortS
 }
 
 /** As many bytes as the channel takes. */
-async function pour(clock: Clock, conversation: Conversation, ms: number, signal: AbortSignal): Promise<number> {
+export async function pour(clock: Clock, conversation: Conversation, ms: number, signal: AbortSignal): Promise<number> {
   const { channel } = conversation;
   const until = clock.now() + ms;
   let bytes = 0;
