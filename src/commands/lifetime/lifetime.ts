@@ -1,7 +1,7 @@
 import type { Family } from '../../net/address.ts';
 import { StoreError } from '../../net/env.ts';
 import { findPrefixes, WELL_KNOWN } from '../../net/nat64.ts';
-import { within } from '../../net/wait.ts';
+import { scope, within } from '../../net/wait.ts';
 import { concludeLifetime, type Lifetime } from '../../probe/lifetime/conclude.ts';
 import { remember } from '../../probe/lifetime/memory.ts';
 import { type LifetimeFacts, type LifetimeOptions, measureLifetime } from '../../probe/lifetime/measure.ts';
@@ -12,7 +12,7 @@ import { type Report, startReport } from '../../report/report.ts';
 import { StunUriError } from '../../stun/uri.ts';
 import type { StunServerName } from '../../stun/uri.ts';
 import { parseTurnServer, type TurnServerName } from '../../turn/uri.ts';
-import { checkFamily, demandedFamily, FAMILY, parseStun, SOURCE, SERVERS } from '../arguments.ts';
+import { checkFamily, demandedFamily, FAMILY, parseStun, SOURCE, SERVERS, TIMEOUT } from '../arguments.ts';
 import { type Context, defineCommand, type ExitStatus, UsageError } from '../command.ts';
 import { credentialsOf } from '../credentials.ts';
 import { boundsInWords, view, wholeSeconds } from './view.ts';
@@ -50,6 +50,7 @@ interface Args {
   readonly local: boolean;
   readonly family: Family | undefined;
   readonly source: string | undefined;
+  readonly timeout: number | undefined;
 }
 
 /** Whom to measure with; without servers, why there are none. */
@@ -100,11 +101,13 @@ function progressOf(facts: LifetimeFacts): string {
 }
 
 async function run(args: Args, context: Context): Promise<Report<Lifetime>> {
-  const { env, signal, progress, note } = context;
+  const { env, progress, note } = context;
   const close = startReport(env.clock, 'nat-tool/lifetime@1');
+  const bounds = scope(env.clock, context.signal, args.timeout);
+  const { signal } = bounds;
   progress('looking for a server that can send to holes of this host');
   try {
-    const { servers, relay, family, findings } = await outsideOf(args, context);
+    const { servers, relay, family, findings } = await outsideOf(args, { ...context, signal });
     if (servers.length === 0 && !relay) return close('failed', NOTHING, findings);
     const nat64 =
       family === 6 ? ((await within(env.clock, LOOKUP_MS, findPrefixes(env.resolver, signal), signal)) ?? []) : [];
@@ -131,7 +134,9 @@ async function run(args: Args, context: Context): Promise<Report<Lifetime>> {
     return close(outcome, data, [...findings, ...more]);
   } catch (error) {
     if (!signal.aborted) throw error;
-    return close('partial', NOTHING, [finding('interrupted')]);
+    return close('partial', NOTHING, [finding(context.signal.aborted ? 'interrupted' : 'out-of-time')]);
+  } finally {
+    bounds.end();
   }
 }
 
@@ -143,10 +148,10 @@ function exitStatus({ outcome, findings }: Report<Lifetime>): ExitStatus {
   return outcome === 'failed' && !findings.some(({ kind }) => ANSWERED.has(kind)) ? 1 : 3;
 }
 
-/** The keepalive that always does, in whole seconds. */
+/** The keepalive that always does, in whole seconds; where nothing is known, that. */
 const keepaliveOf = ({ keepaliveMs: { answered, unanswered } }: Lifetime): string => {
   const ms = unanswered ?? answered;
-  return ms === null ? '' : String(Math.max(1, wholeSeconds(ms)));
+  return ms === null ? 'unknown' : String(Math.max(1, wholeSeconds(ms)));
 };
 
 export default defineCommand({
@@ -180,6 +185,7 @@ export default defineCommand({
     },
     family: FAMILY,
     source: SOURCE,
+    timeout: { ...TIMEOUT, describe: 'end after this many seconds, with what is known by then' },
   },
   examples: [
     { command: 'nat-tool lifetime stun.example.net', explain: 'Measure with a nat-tool serve of your own' },

@@ -55,11 +55,17 @@ export async function hold(args: Args, port: number, context: Context<MapEvent>)
     removed: null,
   };
   context.progress('asking the router by PCP, NAT-PMP and UPnP');
-  const opened = await openMapping(env, options, signal).catch((error: unknown) => {
-    if (signal.aborted) return undefined;
-    throw error;
-  });
-  if (!opened) return { outcome: 'partial', data: { ...nothing, open: 'unknown' }, findings: [finding('interrupted')] };
+  const bounds = scope(env.clock, signal, args.timeout);
+  const opened = await openMapping(env, options, bounds.signal)
+    .catch((error: unknown) => {
+      if (bounds.signal.aborted) return undefined;
+      throw error;
+    })
+    .finally(bounds.end);
+  if (!opened) {
+    const why = finding(signal.aborted ? 'interrupted' : 'out-of-time');
+    return { outcome: 'partial', data: { ...nothing, open: 'unknown' }, findings: [why] };
+  }
   const odd = oddityFindings(opened.oddities);
   if (!opened.mapping) {
     const { router, refusals } = opened;

@@ -51,7 +51,8 @@ export default defineCommand({
     return finish<MapData>(outcome, data, findings);
   },
   view,
-  short: () => '',
+  short: ({ data }) =>
+    'mappings' in data ? String(data.mappings?.length ?? 'unknown') : 'port' in data ? data.removed : '',
   streams: ({ list, remove }) => !list && !remove,
   exitStatus: ({ data }) => {
     if ('mappings' in data) return data.mappings ? 0 : 1;

@@ -1,5 +1,5 @@
 /** The arguments of `map`. */
-import { checkFamily, LOCAL_END, parseSeconds, parseWhole, LOCAL_PORT, STUN } from '../arguments.ts';
+import { checkFamily, LOCAL_END, parseSeconds, parseWhole, LOCAL_PORT, STUN, TIMEOUT } from '../arguments.ts';
 import type { ArgsOf } from '../command.ts';
 import { UsageError } from '../usage-error.ts';
 
@@ -18,6 +18,11 @@ export const options = {
     describe: 'the port wished for on the outside; the same as inside when left out. The router may give another',
   },
   for: { type: 'string', valueName: 'SECONDS', parse: parseSeconds, describe: 'hold it for so long' },
+  timeout: {
+    ...TIMEOUT,
+    describe:
+      'wait at most this many seconds for the router; otherwise as long as routers need, 1.2 s where there is none',
+  },
   lease: {
     type: 'string',
     valueName: 'SECONDS',

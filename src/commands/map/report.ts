@@ -44,7 +44,9 @@ export interface MappingList {
     | readonly {
         readonly transport: 'udp' | 'tcp';
         readonly private: string;
-        readonly public: string;
+        /** Null where the router does not tell its address. */
+        readonly public: string | null;
+        readonly externalPort: number;
         readonly lifetimeS: number;
         readonly description: string;
       }[]
@@ -56,7 +58,8 @@ export interface Removal {
   readonly router: string | null;
   readonly port: number;
   readonly transport: 'udp' | 'tcp';
-  readonly removed: 'yes' | 'no';
+  /** `yes`: none is left; `none`: by the router's list there was none before, either; `no`: it was not removed. */
+  readonly removed: 'yes' | 'none' | 'no';
   readonly refusals: readonly RefusalData[];
 }
 
@@ -79,7 +82,8 @@ export const listData = (router: RouterAt, external: string | undefined, listed:
   mappings: listed.map(({ transport, externalPort, internal, description, lifetimeS }) => ({
     transport,
     private: formatEndpoint(internal),
-    public: formatEndpoint({ address: external ?? '0.0.0.0', port: externalPort }),
+    public: external === undefined ? null : formatEndpoint({ address: external, port: externalPort }),
+    externalPort,
     lifetimeS,
     description,
   })),

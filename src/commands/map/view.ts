@@ -44,7 +44,7 @@ function listView({ external, mappings }: MappingList): Block[] {
       ['Private side', 'Public side', 'Protocol', { title: 'Life', align: 'right' }, 'Description'],
       mappings.map((each) => [
         each.private,
-        each.public,
+        each.public ?? `port ${each.externalPort}`,
         each.transport.toUpperCase(),
         each.lifetimeS === 0 ? 'for good' : `${each.lifetimeS} s`,
         each.description,
@@ -56,5 +56,7 @@ function listView({ external, mappings }: MappingList): Block[] {
 const removalView = ({ removed, port, transport }: Removal): Block[] => [
   removed === 'yes'
     ? text(`No mapping of ${transport.toUpperCase()} port ${port} is left.`, 'good')
-    : text(`${transport.toUpperCase()} port ${port}: nothing was removed.`, 'bad'),
+    : removed === 'none'
+      ? text(`${transport.toUpperCase()} port ${port}: the router holds no mapping of it.`, 'warn')
+      : text(`${transport.toUpperCase()} port ${port}: nothing was removed.`, 'bad'),
 ];

@@ -59,9 +59,10 @@ export function conclude(facts: PathFacts): { readonly data: PathData; readonly 
   return { data, layers };
 }
 
-/** Servers answered, with what cannot be true, or from inside one's own network. */
-export const isDoubted = (found: readonly Finding[]): boolean =>
-  found.some(({ kind }) => kind === 'answer-doubted' || kind === 'server-inside');
+const USELESS: ReadonlySet<string> = new Set<Finding['kind']>(['answer-doubted', 'server-inside', 'server-error']);
+
+/** Servers answered, with what cannot be true, from inside one's own network, or with an error. */
+export const isDoubted = (found: readonly Finding[]): boolean => found.some(({ kind }) => USELESS.has(kind));
 
 /** What was asked in vain, and why something is not known. */
 export function findings(
@@ -73,11 +74,15 @@ export function findings(
   const { server, failure, tunnel, filter, gateway, offer, mapped, local } = facts;
   const found: Finding[] = [...testimonyFindings(facts)];
   if (!server) {
+    for (const { server: from, to, ...error } of facts.errors)
+      found.push(
+        finding('server-error', { server: formatEndpoint(from), ...error, ...(to && { to: formatEndpoint(to) }) }),
+      );
     if (isOffNetwork(env)) return [...found, finding('no-network')];
     const [first = ''] = asked;
     if (failure?.kind === 'unreachable') return [...found, unreachable(first, failure.code ?? '', env)];
     if (failure) return [...found, finding('cannot-send', { server: first, error: errorWords(failure) })];
-    return facts.doubted.length > 0 ? found : [...found, finding('no-answer', { servers: asked })];
+    return found.length > 0 ? found : [...found, finding('no-answer', { servers: asked })];
   }
   if (tunnel) found.push(finding('path-tunnel', { interface: facts.interface ?? '' }));
   if (gateway?.address === undefined && !tunnel) found.push(finding('path-no-gateway'));

@@ -58,9 +58,7 @@ const known = (word: string): Cell => (word === 'unknown' ? unknown : word);
 
 export function view({ data, findings }: Pick<Report<PathData>, 'data' | 'findings'>): Block[] {
   if (data.server === null)
-    return [
-      text(`The path is unknown: no ${isDoubted(findings) ? 'answer could be believed' : 'server answered'}.`, 'bad'),
-    ];
+    return [text(`The path is unknown: no ${isDoubted(findings) ? 'answer was of use' : 'server answered'}.`, 'bad')];
   const { nats, cgnat, doubleNat, families } = data;
   const count: Cell = nats === null ? unknown : { text: String(nats), tone: nats < 2 ? 'good' : 'warn' };
   return [

@@ -130,6 +130,6 @@ function findingsOf(facts: LifetimeFacts): Finding[] {
   }
   if (stopped === 'clocks-parted') findings.push(finding('clocks-parted'));
   if (stopped === 'moved') findings.push(finding('public-address-moved', { server }));
-  if (stopped === 'interrupted') findings.push(finding('interrupted'));
+  if (stopped === 'interrupted' || stopped === 'out-of-time') findings.push(finding(stopped));
   return findings;
 }

@@ -6,7 +6,7 @@ import { type Endpoint, sameEndpoint } from '../../net/address.ts';
 import { NetError } from '../../net/env.ts';
 import { routedEndpoint } from '../../net/route.ts';
 import { staggered } from '../../net/stagger.ts';
-import { scope, sleep } from '../../net/wait.ts';
+import { scope, sleep, TimeoutError } from '../../net/wait.ts';
 import type { Ground } from '../../nat/evidence.ts';
 import { cross, type Crossed } from './crossing.ts';
 import type { Field } from './field.ts';
@@ -40,7 +40,7 @@ export interface LifetimeOptions {
 }
 
 /** Why the measurement ended before its time. */
-export type Stopped = 'interrupted' | 'clocks-parted' | 'moved';
+export type Stopped = 'interrupted' | 'out-of-time' | 'clocks-parted' | 'moved';
 
 /** All that was sent and heard. */
 export interface LifetimeFacts {
@@ -105,7 +105,7 @@ export async function measureLifetime(
     if (facts.proven) await measure(facts, facts.proven, options, bounds);
   } catch (error) {
     if (!bounds.signal.aborted) throw error;
-    facts.stopped ??= 'interrupted';
+    facts.stopped ??= signal.reason instanceof TimeoutError ? 'out-of-time' : 'interrupted';
   } finally {
     bounds.abort();
     facts.proven?.field.closeAll();

@@ -2,6 +2,7 @@
 import type { Endpoint } from '../../net/address.ts';
 import type { Gateway, NetError } from '../../net/env.ts';
 import type { RouterOffer } from '../../portmap/offer.ts';
+import type { LoginFault } from '../../report/login.ts';
 import type { Testimony } from '../testimony.ts';
 
 export type Known = 'yes' | 'no' | 'unknown';
@@ -37,6 +38,17 @@ export interface PathFacts extends Testimony {
   readonly families: { readonly ipv4: Known; readonly ipv6: Known };
   /** Why nothing could be measured. */
   readonly failure: NetError | undefined;
+  /** Servers that answered with an error. */
+  readonly errors: readonly ErrorAnswer[];
+}
+
+export interface ErrorAnswer {
+  readonly server: Endpoint;
+  readonly code: number;
+  readonly reason: string;
+  readonly login: LoginFault | undefined;
+  /** Where it redirects to. */
+  readonly to: Endpoint | undefined;
 }
 
 /** Before anything was learnt. */
@@ -54,6 +66,7 @@ export const NOTHING: PathFacts = {
   offer: undefined,
   families: { ipv4: 'unknown', ipv6: 'unknown' },
   failure: undefined,
+  errors: [],
   believed: [],
   odd: [],
   disputed: false,

@@ -12,11 +12,12 @@ import { doubtOf, plain, type Sighting, weigh } from '../../nat/evidence.ts';
 import { askOffer, type RouterOffer } from '../../portmap/offer.ts';
 import { alternateAddress } from '../../stun/binding.ts';
 import { type Credentials, transact } from '../../stun/client.ts';
-import { mappedAddress } from '../../stun/message.ts';
+import { get, mappedAddress } from '../../stun/message.ts';
 import { StunMux } from '../../stun/mux.ts';
+import { loginOf } from '../../report/login.ts';
 import type { Doubted } from '../testimony.ts';
 import { speaks } from '../servers-lookup.ts';
-import type { FilterHop, Known, PathFacts } from './facts.ts';
+import type { ErrorAnswer, FilterHop, Known, PathFacts } from './facts.ts';
 import { type Climb, filterHop, hopsTo, ownerHop } from './climbs.ts';
 
 /** Of {@link surveyPath}. */
@@ -65,6 +66,7 @@ class Survey {
   readonly #sockets: UdpSocket[] = [];
   readonly #doubted: Doubted[] = [];
   readonly #answered: Answered[] = [];
+  readonly #errors: ErrorAnswer[] = [];
   #hops: number | undefined;
   #filter: FilterHop = { kind: 'unknown', why: 'not-tried' };
   #owner: number | undefined;
@@ -117,6 +119,7 @@ class Survey {
       offer: this.#offer,
       families: this.#families(chosen !== undefined),
       failure: this.#failure,
+      errors: this.#errors,
       believed,
       odd,
       disputed,
@@ -213,6 +216,11 @@ class Survey {
     const asked = { to: server, schedule, credentials, clock, random, signal, freshIds: true };
     const outcome = await transact(mux, {}, asked);
     if (outcome.kind === 'network-error') throw outcome.error;
+    if (outcome.kind === 'error-answer') {
+      const { code, reason, message } = outcome;
+      const to = code === 300 ? get(message, 'ALTERNATE-SERVER') : undefined;
+      return void this.#errors.push({ server, code, reason, login: loginOf(code, credentials), to });
+    }
     const told = outcome.kind === 'answered' ? mappedAddress(outcome.message) : undefined;
     if (!told || outcome.kind !== 'answered') return;
     const local = { address, port: mux.socket.local.port };

@@ -25,6 +25,13 @@ describe('the exit status of lifetime', () => {
     expect([outcome, kinds, status]).toEqual(['failed', expected, 1]);
   });
 
+  it('is 3 where -w ended it before they were: what was known by then', async () => {
+    const { outcome, data, kinds, status } = await lifetime(['--nat', 'linux'], '-w', '40');
+    expect([outcome, kinds, status]).toEqual(['partial', ['out-of-time'], 3]);
+    expect(data.holes[0]).toMatchObject({ after: 'one-packet', likelyMs: 30_000 });
+    expect(data.holes[1].deadMs).toBeNull();
+  });
+
   it.each([
     [['--fault', 'no-response-port'], [], ['nobody-outside']],
     [['--turn'], ['turn:stun.example.net'], ['nobody-outside']],

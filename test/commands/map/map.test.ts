@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { listData } from '../../../src/commands/map/report.ts';
 import { run } from '../../cli/harness.ts';
 
 /** A command line in the simulated network: its last line of JSON, the events before, and the status. */
@@ -126,13 +127,36 @@ describe('map', () => {
       'A$ nat-tool map -p 12001 -q &',
       'wait 5',
       'A$ nat-tool map --list --plain',
+      'A$ nat-tool map --list --short',
       'A$ nat-tool map -p 12001 --remove',
       'A$ nat-tool map --list',
+      'A$ nat-tool map -p 12001 --remove',
+      'A$ nat-tool map -p 12001 --remove --short',
     );
     expect(stdout).toContain('"mappings": []');
     expect(stdout).toMatch(/private.*192\.168\.1\.3:12001/);
     expect(stdout).toContain('No mapping of UDP port 12001 is left.');
     expect(stdout).toContain('The router holds no mapping.');
+    expect(stdout).toMatch(/^1$/m);
+    expect(stdout).toContain('UDP port 12001: the router holds no mapping of it.');
+    expect(stdout).toMatch(/^none$/m);
+  });
+
+  it('lists no address where the router tells none', () => {
+    const entry = {
+      transport: 'udp',
+      externalPort: 7,
+      internal: { address: '192.168.1.3', port: 8 },
+      description: '',
+      lifetimeS: 0,
+    } as const;
+    const data = listData({ address: '192.168.1.1', local: '192.168.1.3', interface: 'eth0' }, undefined, [entry]);
+    expect(data.mappings).toEqual([expect.objectContaining({ public: null, externalPort: 7 })]);
+  });
+
+  it.each([[['-p', '12001']], [['--list']], [['-p', '12001', '--remove']]])('-w bounds it: %j', async (words) => {
+    const { report } = await mapped('port-restricted-cone', '-w', '0.2', ...words);
+    expect([kinds(report), report.durationMs]).toEqual([['out-of-time'], 200]);
   });
 
   it.each([
