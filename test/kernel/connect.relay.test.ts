@@ -72,6 +72,45 @@ describeKernel('two hosts that need a relay', ['nat-tool', 'nft', 'turnserver'],
     for (const said of await talk(a.client, b.client, words, LOGIN)) expect(said).toContain('through a relay');
   });
 
+  it('a direct way that opens while the relay carries takes over: every byte, in order', async () => {
+    const cone: SiteOptions = { kind: 'port-restricted-cone' };
+    const [a, b] = [await site(cone), await site(cone)];
+    const other = b.router.address;
+    await a.router.must(['nft', '-f', '-'], {
+      stdin: `table ip apart { chain forward { type filter hook forward priority 10; ip saddr ${other} drop; ip daddr ${other} drop; }; }`,
+    });
+    const code = (await natTool(a.client, ['connect', '--generate'])).stdout.trim();
+    const sides = [a.client, b.client].map((host) =>
+      host.start(['node', bin, 'connect', '-v', '--server', SERVER], { env: { ...TRUST, NAT_TOOL_CODE: code } }),
+    ) as [Running, Running];
+    const sent = ['', ''];
+    /** Both say something new, and hear each other. */
+    const exchange = async (number: number): Promise<void> => {
+      const texts = ['a', 'b'].map((each) => `${number} ${each.repeat(2000)}\n`);
+      for (const [i, side] of sides.entries()) {
+        side.write(texts[i] as string);
+        sent[i] += texts[i];
+      }
+      await Promise.all(sides.map((side) => side.until(new RegExp(`^${number} [ab]{2000}\n`, 'm'))));
+    };
+    await Promise.all(sides.map((side) => side.until(/through a relay/)));
+    await exchange(0);
+    await a.router.must(['nft', 'delete', 'table', 'ip', 'apart']);
+    const direct = Promise.all(
+      sides.map((side) => side.until(/selected +local=(?!40\.30\.20\.)\S+ remote=(?!40\.30\.20\.)/)),
+    );
+    let over = false;
+    const taken = direct.finally(() => (over = true));
+    let number = 1;
+    while (!over) await exchange(number++);
+    await taken;
+    for (const last = number + 20; number < last; ) await exchange(number++);
+    for (const side of sides) side.end();
+    const ends = await Promise.all(sides.map(({ finished }) => finished));
+    expect(ends.map(({ code: status, stderr }) => (status === 0 ? '' : stderr))).toEqual(['', '']);
+    expect(ends.map(({ stdout }) => stdout)).toEqual([...sent].reverse());
+  });
+
   it('nothing but TLS passes on both sides: every byte', async () => {
     const [a, b] = [await site(blocked), await site(blocked)];
     for (const { client } of [a, b])
