@@ -89,7 +89,7 @@ describeKernel('two hosts that need a relay', ['nat-tool', 'nft', 'turnserver'],
       const texts = ['a', 'b'].map((each) => `${number} ${each.repeat(2000)}\n`);
       for (const [i, side] of sides.entries()) {
         side.write(texts[i] as string);
-        sent[i] += texts[i];
+        sent[i] = `${sent[i]}${texts[i]}`;
       }
       await Promise.all(sides.map((side) => side.until(new RegExp(`^${number} [ab]{2000}\n`, 'm'))));
     };

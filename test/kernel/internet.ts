@@ -9,6 +9,7 @@ import { must, run, type Running, type RunOptions, start } from './process.ts';
 
 /** The core's address on every link, and every host's next hop. */
 const NEXT_HOP = '169.254.0.1';
+const NEXT_HOP_6 = 'fe80::1';
 
 export class Host {
   readonly namespace: string;
@@ -92,6 +93,19 @@ export class Internet {
     const namespace = await this.#namespace(name);
     await this.#attach(namespace, 'eth0', addresses);
     return new Host(namespace, addresses);
+  }
+
+  /** Gives a public host IPv6 too: these addresses, and the core routes the prefix to it. */
+  async six(host: Host, prefix: string, addresses: readonly string[]): Promise<void> {
+    const link = this.#linkOf.get(host.namespace);
+    await must(this.#core, ['sh', '-c', 'echo 1 > /proc/sys/net/ipv6/conf/all/forwarding']);
+    await ip(this.#core, [`addr add ${NEXT_HOP_6}/64 dev ${link} nodad`]);
+    await ip(host.namespace, [
+      'addr add fe80::2/64 dev eth0 nodad',
+      ...addresses.map((address) => `addr add ${address}/128 dev eth0 nodad`),
+      `route add default via ${NEXT_HOP_6} dev eth0 src ${addresses[0]}`,
+    ]);
+    await ip(this.#core, [`route add ${prefix} via fe80::2 dev ${link}`]);
   }
 
   /** A host with private addresses behind a 1:1 NAT, as clouds have it. `addresses` of the host are the private ones; a public one for each, in order. */
