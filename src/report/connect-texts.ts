@@ -41,7 +41,7 @@ export const CONNECT_TEXTS = {
   'no-pairing': ({ name }: { name: string }) => `No pairing is kept as ${name}.`,
   'code-taken': () => 'Two other hosts are using this code. Make a fresh one.',
   'code-used': () =>
-    'This code has been used: it serves two hosts once, and the server remembers it for ten minutes. Make a fresh one.',
+    'This code has been used: it serves two hosts once, and the server remembers it for ten minutes. Make a fresh one, or keep a pairing: --keep NAME.',
   'rendezvous-busy': ({ server }: { server: string }) => `${server} takes no more meetings at the moment.`,
   'no-meeting-place': ({ why }: { why: string }) => `The place to meet at was not found: ${why.replace(/\.$/, '')}.`,
   'no-broker': ({ brokers }: { brokers: readonly string[] }) =>

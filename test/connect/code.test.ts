@@ -67,6 +67,9 @@ describe('a code', () => {
     ['', 'length'],
     ['k7qf2-m9x4t-03bsd-v8hwu', 'symbol'],
     ['ключ', 'symbol'],
+    ['00000-00000-00000-00000', 'weak'],
+    ['00000-00000-00000-00011', 'mistyped'],
+    ['12345-12345-12345-12345', 'weak'],
   ])('refuses %j', (text, kind) => {
     expect(() => parseCode(text)).toThrow(CodeError);
     expect(() => parseCode(text)).toThrow(expect.objectContaining({ kind }));

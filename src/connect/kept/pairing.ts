@@ -39,7 +39,7 @@ export function looksLikeCode(text: string): boolean {
     parseCode(text);
     return true;
   } catch (error) {
-    return error instanceof CodeError && error.kind === 'mistyped';
+    return error instanceof CodeError && (error.kind === 'mistyped' || error.kind === 'weak');
   }
 }
 
