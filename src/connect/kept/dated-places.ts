@@ -15,6 +15,9 @@ const DAY_MS = 86_400_000;
 const SKEW_MS = 600_000;
 /** Nobody has to move in the first place of a day. */
 const HOME_MS = 600_000;
+/** But where the clocks may not have the same day. */
+const NEAR_MS = 60_000;
+const LEAST_MS = 1_000;
 /** As long as it takes to come to the first place that is free. */
 const USED_MS = 15_000;
 /** Of those that are said to be used at one time; beyond it something lies. */
@@ -34,12 +37,15 @@ export class DatedPlaces implements MeetingPlaces {
   next(alone: number): Place {
     const wall = this.#clock.date().getTime();
     const today = Math.floor(wall / DAY_MS);
-    const beside = alone === 0 ? undefined : neighbour(wall - today * DAY_MS);
+    const sinceMidnight = wall - today * DAY_MS;
+    const near = neighbour(sinceMidnight);
+    const beside = alone === 0 ? undefined : near;
     if (beside !== undefined) return { generation: (today + beside) * PLACES_A_DAY, own: false };
     const first = today * PLACES_A_DAY;
     const generation = this.#free(first);
-    const settled = generation === first && neighbour(wall - today * DAY_MS) === undefined;
-    return { generation, own: true, ...(settled && { stayMs: HOME_MS }) };
+    if (generation !== first) return { generation, own: true };
+    const stayMs = Math.min(near === undefined ? HOME_MS : NEAR_MS, Math.max(DAY_MS - sinceMidnight, LEAST_MS));
+    return { generation, own: true, stayMs };
   }
 
   used(generation: number): void {

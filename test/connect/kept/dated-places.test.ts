@@ -39,14 +39,15 @@ describe('places that follow from the day', () => {
   });
 
   it.each([
-    [DAY_MS - 1_000, 1],
-    [DAY_MS - 599_000, 1],
-    [1_000, -1],
-    [599_000, -1],
-  ])('look in at the day beside it: %i ms after midnight', (ms, beside) => {
+    [DAY_MS - 100, 1, 1_000],
+    [DAY_MS - 2_000, 1, 2_000],
+    [DAY_MS - 599_000, 1, 60_000],
+    [1_000, -1, 60_000],
+    [599_000, -1, 60_000],
+  ])('look in at the day beside it, and go there at midnight: %i ms after it', (ms, beside, stay) => {
     const { places } = at(ms);
     const { generation, own, stayMs } = places.next(0);
-    expect([generation, own, stayMs]).toEqual([20_000 * PLACES_A_DAY, true, undefined]);
+    expect([generation, own, stayMs]).toEqual([20_000 * PLACES_A_DAY, true, stay]);
     expect(places.next(1)).toEqual({ generation: (20_000 + beside) * PLACES_A_DAY, own: false });
   });
 });
