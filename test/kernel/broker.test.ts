@@ -1,4 +1,7 @@
 /** Two hosts that own no server: they meet by a real broker (mosquitto), and coturn tells them their public sides. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Coturn, startCoturn } from './coturn.ts';
 import { type Host, Internet, type Site } from './internet.ts';
@@ -60,6 +63,25 @@ describeKernel('two hosts without a server of their own', ['nat-tool', 'nft', 'm
     const second = await natTool(b.client, [...words(code), '--check']);
     expect(second.code).toBe(0);
     expect((await first.finished).code).toBe(0);
+  });
+
+  it('keep their pairing, and meet by it again as often as they like, with nothing but its name', async () => {
+    const code = await freshCode();
+    const folder = mkdtempSync(join(tmpdir(), 'nat-tool-broker-'));
+    const check = (site: Site, ...line: string[]) =>
+      natTool(site.client, [...line, '--check', '--json'], {
+        env: { XDG_STATE_HOME: join(folder, site === a ? 'a' : 'b') },
+      });
+    const kept = await Promise.all([check(a, ...words(code), '--keep', 'b'), check(b, ...words(code), '--keep', 'a')]);
+    expect(kept.map((each) => each.code)).toEqual([0, 0]);
+    for (let i = 0; i < 3; i++) {
+      const both = await Promise.all([check(a, 'connect', 'b'), check(b, 'connect', 'a')]);
+      expect(
+        both.map((each) => each.code),
+        both[0]?.stderr,
+      ).toEqual([0, 0]);
+    }
+    rmSync(folder, { recursive: true });
   });
 
   it('tell a broker nothing: what it logs and carries holds neither code nor address', async () => {

@@ -8,7 +8,7 @@ import type { KeptPlace } from '../../connect/kept/pairing.ts';
 import { formatHostPort } from '../../net/host-port.ts';
 import { namesIn } from '../../probe/servers.ts';
 import { discover } from '../../stun/discovery.ts';
-import type { StunServerName } from '../../stun/uri.ts';
+import { formatStunServer, type StunServerName } from '../../stun/uri.ts';
 import { parseStun } from '../arguments.ts';
 import { readCertificates } from '../certificates.ts';
 import { type Context, UsageError } from '../command.ts';
@@ -62,6 +62,7 @@ export async function meetingPlace(args: MeetingArgs, context: Place): Promise<M
   const kept = {
     server: server && args.via !== 'mqtt' ? formatHostPort(server) : null,
     brokers: byBroker ? named.map(formatBroker) : [],
+    stun: (!stunOnly ? [] : server ? [server] : args.stun).map(formatStunServer),
   };
   const endpoints = stunOnly
     ? [await stunServer(args, context)]
@@ -81,7 +82,11 @@ export async function meetingPlace(args: MeetingArgs, context: Place): Promise<M
 }
 
 /** A kept one, where the options name no other; what the environment names is for those who have no pairing. */
-export function keptMeetingPlace({ server, brokers }: KeptPlace, args: Args, context: Place): Promise<MeetingPlace> {
+export function keptMeetingPlace(
+  { server, brokers, stun }: KeptPlace,
+  args: Args,
+  context: Place,
+): Promise<MeetingPlace> {
   if (args.server !== undefined || args.broker.length > 0) return meetingPlace(args, context);
   const environment = { ...context.environment, NAT_TOOL_SERVER: undefined, NAT_TOOL_BROKER: undefined };
   return meetingPlace(
@@ -89,6 +94,7 @@ export function keptMeetingPlace({ server, brokers }: KeptPlace, args: Args, con
       ...args,
       server: server === null ? undefined : parseStun(server, 'the pairing'),
       broker: brokers.map((each) => parseBrokerUrl(each, 'the pairing')),
+      stun: args.stun.length > 0 ? args.stun : stun.map((each) => parseStun(each, 'the pairing')),
     },
     { ...context, environment },
   );

@@ -8,6 +8,8 @@ import type { PairSide } from './party.ts';
 export interface KeptPlace {
   readonly server: string | null;
   readonly brokers: readonly string[];
+  /** Who tells the public side where there is no server; the built-in ones where there are none. */
+  readonly stun: readonly string[];
 }
 
 export interface Pairing extends KeptPlace {
@@ -24,7 +26,7 @@ export interface Pairing extends KeptPlace {
 const VERSION = 1;
 const KIND = 'pairs';
 const KEY_BYTES = 32;
-const MOST_BROKERS = 16;
+const MOST_NAMES = 16;
 const MOST_TEXT = 512;
 
 /** In lower case, for some systems tell no other one in names of files; undefined for what is none, or looks like a code. */
@@ -66,15 +68,18 @@ export async function writePairing(store: Store, { name, key, ...rest }: Pairing
 function decoded(name: string, data: Uint8Array): Pairing | undefined {
   try {
     const value = JSON.parse(new TextDecoder().decode(data)) as Record<string, unknown>;
-    const { v, key: text, side, since, met, server, brokers } = value;
+    const { v, key: text, side, since, met, server, brokers, stun } = value;
     const key = typeof text === 'string' ? new Uint8Array(Buffer.from(text, 'base64url')) : undefined;
     if (v !== VERSION || key?.length !== KEY_BYTES || (side !== 'a' && side !== 'b')) return undefined;
     if (!isText(since) || !isText(met) || !(server === null || isText(server))) return undefined;
-    if (!Array.isArray(brokers) || brokers.length > MOST_BROKERS || !brokers.every(isText)) return undefined;
-    return { name, key, side, since, met, server, brokers };
+    if (!areNames(brokers) || !areNames(stun)) return undefined;
+    return { name, key, side, since, met, server, brokers, stun };
   } catch {
     return undefined;
   }
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value.length <= MOST_TEXT;
+
+const areNames = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.length <= MOST_NAMES && value.every(isText);

@@ -21,6 +21,7 @@ const PAIRING: Pairing = {
   met: '2026-11-28T16:00:00.000Z',
   server: 'stun.example.net:3479',
   brokers: ['mqtts://broker.example.net'],
+  stun: ['stun.example.org'],
 };
 
 describe('a pairing', () => {
