@@ -99,10 +99,10 @@ function pooledVerdict(own: MappingVerdict, others: readonly MappingVerdict[]): 
     : own;
 }
 
-/** The public addresses that the server address which saw most of them saw; one alone, for servers may be wrong. */
+/** The public addresses that the endpoint which saw most of them saw; one alone, for servers may be wrong, and so may what listens on their next port. */
 function poolOf(sightings: readonly Sighting[]): ReadonlySet<string> {
   const seen = new Map<string, Set<string>>();
   for (const { remote, mapped } of sightings)
-    seen.set(remote.address, (seen.get(remote.address) ?? new Set<string>()).add(mapped.address));
+    seen.set(formatEndpoint(remote), (seen.get(formatEndpoint(remote)) ?? new Set<string>()).add(mapped.address));
   return [...seen.values()].sort((a, b) => b.size - a.size)[0] ?? new Set<string>();
 }

@@ -82,7 +82,7 @@ export async function hearBothSides(
   );
 }
 
-/** Where different public sides were seen, each server is asked once more about one flow, which no NAT maps anew while it is in use. */
+/** Where different public sides were seen, each server is asked once more about one flow at each of its ports, which no NAT maps anew while it is in use. */
 export async function askAgain(m: BehaviourFacts, x: ProbeSocket, signal: AbortSignal): Promise<void> {
   const { probes } = m;
   const { verdict, odd, disputed } = judge(m);
@@ -92,7 +92,8 @@ export async function askAgain(m: BehaviourFacts, x: ProbeSocket, signal: AbortS
       each.mux === x.mux &&
       probes.believes(each) &&
       probes.series.findIndex(
-        ({ mux, server, answer }) => mux === x.mux && answer && sameEndpoint(server, each.server),
+        ({ mux, server, to, answer }) =>
+          mux === x.mux && answer && sameEndpoint(server, each.server) && to.port === each.to.port,
       ) === i &&
       !probes.series.some(({ purpose, to }) => purpose.kind === 'again' && sameEndpoint(to, each.to)),
   );

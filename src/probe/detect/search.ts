@@ -16,8 +16,8 @@ import { tcpControl } from './tcp-control.ts';
 const SEARCH_GAPS: readonly number[] = [100, 100, 150, 150, 200, 200, 250, 250, 300, 300, 300, 300, 400, 400];
 /** Silence after which the same servers are asked over TCP, to tell a blocked network from a dead server. */
 const TCP_CONTROL_AFTER_MS = 450;
-/** Unanswered sends after which a server that answers over TCP is called blocked over UDP. */
-const SENDS_TO_CALL_IT_BLOCKED = 10;
+/** Unanswered sends after which a server that answers over TCP is called blocked over UDP: 3 s, for some are slow. */
+const SENDS_TO_CALL_IT_BLOCKED = 13;
 const MOST_TCP_CONTROLS = 5;
 /** How long a second server's answer is waited for when none can test filtering. */
 const SECOND_ADDRESS_GRACE_MS = 500;

@@ -79,7 +79,7 @@ async function connected(
     return await tcp.connect(to, options, bounds.signal);
   } catch (error) {
     if (error instanceof TimeoutError && !signal.aborted)
-      throw new NetError('other', `no connection within ${error.afterMs} ms`);
+      throw new NetError('other', `no connection within ${Math.round(error.afterMs)} ms`);
     throw error;
   } finally {
     bounds.end();

@@ -70,6 +70,13 @@ describe('a pool of public addresses', () => {
     expect(judge(story.facts).pool.size).toBe(1);
   });
 
+  it('is not what listens on the next port of a server says beside it', () => {
+    const story = new Story();
+    story.ask(MAPPING, A, [saw(PUBLIC)]);
+    story.ask(SECOND, { ...A, port: A.port + 1 }, [saw(at('66.77.88.99', 1))]);
+    expect(judge(story.facts).pool.size).toBe(1);
+  });
+
   it('is what the server that saw most of them saw', () => {
     const story = new Story();
     story.ask(MAPPING, A, [saw(PUBLIC)]);

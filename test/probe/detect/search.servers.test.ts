@@ -184,8 +184,9 @@ describe('the search for servers', () => {
     expect(tcp.map(({ outcome }) => outcome)).toEqual(['answered', 'answered']);
     for (const server of ['51.0.0.1', '51.0.0.2'])
       expect(heard.filter(({ to, change }) => to === server && !change).length).toBeGreaterThanOrEqual(9);
-    expect(tookMs).toBeGreaterThanOrEqual(1500);
-    expect(tookMs).toBeLessThan(2000);
+    // A server whose answers take 2 s is not one that is blocked.
+    expect(tookMs).toBeGreaterThanOrEqual(2200);
+    expect(tookMs).toBeLessThan(3000);
   });
 
   it('needs no control over TCP where anybody said anything', async () => {
