@@ -121,3 +121,13 @@ export type { Connection, ConnectionEnd, Path } from './connect/connection.ts';
 export type { ConnectFailure } from './connect/session-api.ts';
 export type { TimelineEvent } from './connect/timeline.ts';
 export type { PathKind } from './nat/path.ts';
+
+/* WebRTC: one side of a connection for data channels, with ICE, DTLS and SCTP of our own. */
+export { ChannelError, type ChannelOptions, DataChannel } from './webrtc/channel.ts';
+export { WebrtcPeer } from './webrtc/peer.ts';
+export type { GatherOptions, PeerCounters, PeerEnd, PeerOptions, PeerState } from './webrtc/peer-api.ts';
+export { PeerError } from './webrtc/peer-api.ts';
+export type { ProbeOptions, ProbeResult } from './webrtc/probe.ts';
+export { type Fingerprint, type Identity, newIdentity } from './dtls/certificate.ts';
+export { DtlsError, type DtlsErrorKind } from './dtls/error.ts';
+export { SdpError, type SdpErrorKind } from './ice/sdp.ts';

@@ -8,6 +8,7 @@ import { p256Scalar } from './p256.ts';
 /** The hash functions of a fingerprint that are taken (RFC 8122 §5, without those that are broken). */
 export const FINGERPRINT_HASHES = ['sha-256', 'sha-384', 'sha-512'] as const;
 
+/** Of a certificate (RFC 8122 §5). */
 export interface Fingerprint {
   readonly hash: (typeof FINGERPRINT_HASHES)[number];
   /** Upper case, with colons. */

@@ -1,5 +1,6 @@
 /** What ends a DTLS connection before its time. */
 
+/** Why a DTLS connection failed. */
 export type DtlsErrorKind =
   | 'fingerprint' //  the peer's certificate is not the one that it was announced with
   | 'certificate' //  no certificate, or one with another key than ECDSA P-256

@@ -3,6 +3,7 @@ import { canonicalAddress, type Endpoint } from '../net/address.ts';
 import type { Candidate, CandidateType } from './candidate.ts';
 import { isPwd, isUfrag } from './credentials.ts';
 
+/** Why a line or SDP cannot be used. */
 export type SdpErrorKind =
   | 'malformed' //      breaks the grammar
   | 'transport' //      not UDP

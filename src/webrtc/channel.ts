@@ -1,6 +1,7 @@
 /** One data channel (RFC 8831). */
 import { type Announcement, PPID, type Reliability, utf8 } from './dcep.ts';
 
+/** Of a channel that is opened. */
 export interface ChannelOptions extends Reliability {
   /** True when absent. */
   readonly ordered?: boolean | undefined;

@@ -16,6 +16,7 @@ export interface PeerTimeouts {
   readonly sctpMs: number;
 }
 
+/** Of a WebrtcPeer. */
 export interface PeerOptions {
   /** The offerer controls ICE and leaves the role in DTLS to the other side. */
   readonly role: 'offerer' | 'answerer';
@@ -37,6 +38,7 @@ export interface PeerOptions {
   readonly onCandidate?: ((candidate: Candidate) => void) | undefined;
 }
 
+/** How a peer finds out where it may be reached. */
 export interface GatherOptions {
   /** Servers to ask for the public side, all at once. */
   readonly stun: readonly Endpoint[];

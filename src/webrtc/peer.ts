@@ -1,7 +1,3 @@
-/**
- * One side of a WebRTC connection for data channels, all of it our own: ICE, DTLS, SCTP, over any Env. Whoever uses it
- * carries the two descriptions; everything else is told as it happens.
- */
 import { eventOf } from '../connect/ice-events.ts';
 import { Timeline } from '../connect/timeline.ts';
 import { Governor } from '../connect/traversal/governor.ts';
@@ -43,6 +39,10 @@ const MOST_REMOTE = 64;
 /** Datagrams a second, which nothing holds back: SCTP does. */
 const ANY_RATE = 1_000_000;
 
+/**
+ * One side of a WebRTC connection for data channels, all of it our own: ICE, DTLS, SCTP. Make one, `gather`, carry `description()` to the other side and `meet` its own; an answerer meets first. Ends by
+ * `close()`, by the peer, or by what {@link PeerEnd} names; everything is freed then.
+ */
 export class WebrtcPeer {
   /** Told of each channel that the peer opens. */
   onChannel: (channel: DataChannel) => void = () => {};

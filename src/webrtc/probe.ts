@@ -9,6 +9,7 @@ import { sleep } from '../net/wait.ts';
 import { shortTermKey } from '../stun/credentials.ts';
 import type { StunMux } from '../stun/mux.ts';
 
+/** How many requests are sent, and how fast. */
 export interface ProbeOptions {
   /** Requests, at most 10,000. */
   readonly count: number;
@@ -17,6 +18,7 @@ export interface ProbeOptions {
   readonly waitMs: number;
 }
 
+/** What the path let through. */
 export interface ProbeResult {
   readonly sent: number;
   readonly answered: number;
