@@ -1,6 +1,6 @@
 /** `connect()`: from a code and a server to a connection that carries data. */
 import { type Endpoint, familyOf, formatEndpoint } from '../net/address.ts';
-import type { Env } from '../net/env.ts';
+import type { Env, NetError } from '../net/env.ts';
 import { STAGGER_MS } from '../net/stagger.ts';
 import { scope, within } from '../net/wait.ts';
 import { type Asked, askedOf } from './server-addresses.ts';
@@ -190,7 +190,18 @@ type Introduction = Pick<
 
 /** The same with any signalling; it carries news once, so that nothing is repaired. */
 export async function connectBy(env: Env, options: Common & Introduction): Promise<ConnectResult> {
-  return resultOf(env, await attempt(env, options, options, timelineOf(env, options)));
+  const { server, otherwise = [], source, signal } = options;
+  const asked = await askedOf(env, [server, ...otherwise], source, signal);
+  return resultOf(env, await attempt(env, { ...options, ...asked }, options, timelineOf(env, options)));
+}
+
+/** That the public side is unknown is no news where that of the other family is known. */
+export function unlessBeside<T>(beside: Beside | undefined, tell: (trouble: T) => void): (trouble: T) => void {
+  let known = false;
+  void beside?.answers.then((answers) => (known = answers));
+  return (trouble) => {
+    if (!known) tell(trouble);
+  };
 }
 
 function introduction(
@@ -217,6 +228,8 @@ function introduction(
     credentials,
     makeSignalling: ({ main, member, observed, send, beside, relay, blocked, udpPasses }) => {
       const ways: Signalling[] = [];
+      const watch = (refused: (error: NetError) => void): (() => void) => watchRefusal(env, server, source, refused);
+      const untold = unlessBeside(beside, trouble);
       if (!stunOnly)
         ways.push(
           new RendezvousSignalling({
@@ -233,7 +246,7 @@ function introduction(
             blocked,
             udpPasses,
             relay: (offer) => relay(offeredRelay(env, offer, { domain: name, source, trusted })),
-            watchRefusal: (refused) => watchRefusal(env, server, source, refused),
+            watchRefusal: watch,
           }),
         );
       if (brokers)
@@ -246,7 +259,9 @@ function introduction(
             key: secret.meetingKey(generation),
             theirKey: secret.theirMeetingKey?.(generation),
             member,
-            stun: stunOnly ? { mux: main.mux, send, server, credentials, observed, trouble } : undefined,
+            stun: stunOnly
+              ? { mux: main.mux, send, server, credentials, observed, watchRefusal: watch, trouble: untold }
+              : undefined,
             note: (event, details) => timeline.add(event, details),
           }),
         );

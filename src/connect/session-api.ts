@@ -45,6 +45,8 @@ export type ConnectFailure =
 
 export interface SignallingParts {
   readonly main: Socket;
+  /** By which server its public side is learnt. */
+  readonly server: Endpoint;
   readonly member: Uint8Array;
   /** To be called with each answer that shows where the server sees the main socket. False where that cannot be true. */
   readonly observed: (seen: Observed) => boolean;

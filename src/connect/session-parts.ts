@@ -113,6 +113,7 @@ export function partsOf(
   });
   const signalling = options.makeSignalling({
     main,
+    server,
     member,
     observed: (seen) => own.observed(seen),
     send: (...datagram) => sockets.send(main.id, ...datagram),

@@ -1,4 +1,5 @@
 /** An MQTT broker of the simulated internet: topics without wildcards, QoS 0, nothing retained. With manners that real and hostile ones have. */
+import type { Endpoint } from '../net/address.ts';
 import { type ByteStream, type Env, ignoreNetError } from '../net/env.ts';
 import { encodePacket, type MqttPacket, MqttReader, type MqttVersion } from '../net/mqtt/codec.ts';
 
@@ -24,10 +25,10 @@ interface Guest {
   readonly topics: Map<string, { readonly noLocal: boolean }>;
 }
 
-/** Listens on this port until the world ends. */
+/** Listens there until the world ends; on several addresses it is one broker all the same. */
 export async function startBroker(
   env: Env,
-  { address, port }: { readonly address: string; readonly port: number },
+  at: Endpoint | readonly Endpoint[],
   manners: BrokerManners = {},
 ): Promise<void> {
   const guests = new Set<Guest>();
@@ -78,7 +79,8 @@ export async function startBroker(
       stream.close();
     }
   };
-  await env.tcp.listen({ address, port }, (stream) => {
-    serve(stream).catch(ignoreNetError);
-  });
+  for (const each of [at].flat() as readonly Endpoint[])
+    await env.tcp.listen(each, (stream) => {
+      serve(stream).catch(ignoreNetError);
+    });
 }

@@ -26,6 +26,8 @@ export interface FoundServers {
   readonly family: Family;
   /** One a server, of one family, in the order of the names. */
   readonly endpoints: readonly Endpoint[];
+  /** The same of the other family, where none was demanded. */
+  readonly others: readonly Endpoint[];
   /** Further addresses of the same family, by the server's endpoint as text. */
   readonly spares: ReadonlyMap<string, readonly Endpoint[]>;
   /** The host that was looked up, by endpoint as text. */
@@ -93,9 +95,11 @@ export async function findServers(
       if (!isAddress(host)) byEndpoint.set(formatEndpoint(endpoint), host);
     }
   }
+  const others = found.flatMap((list) => list.find(({ address }) => familyOf(address) !== chosen) ?? []);
   return {
     family: chosen,
     endpoints,
+    others,
     spares,
     names: byEndpoint,
     findings: anyWillDo && endpoints.length > 0 ? [] : lookupFindings(failures, env),

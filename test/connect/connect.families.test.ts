@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { deriveSecret } from '../../src/connect/channel/keys.ts';
 import { connect, type ConnectOptions, type ConnectResult } from '../../src/connect/connect.ts';
+import { parseBroker } from '../../src/connect/signalling/broker-name.ts';
 import type { TimelineEvent } from '../../src/connect/timeline.ts';
+import { startBroker } from '../../src/lab/broker.ts';
 import { createLab, type Lab, type LabOptions } from '../../src/lab/topology.ts';
 import type { Endpoint } from '../../src/net/address.ts';
 import { throughNat64, WELL_KNOWN } from '../../src/net/nat64.ts';
@@ -138,6 +140,48 @@ describe('hosts of both families, or one', () => {
       { address: '12.13.14.15:24604' },
     ]);
     expect(profileOf(a)).toMatchObject({ mapping: 'address-and-port-dependent', complete: true });
+  });
+});
+
+describe('hosts of both families, or one, by way of brokers and STUN servers', () => {
+  const there = ['80.70.60.50', '2001:db8:80::50'];
+  const brokers = { names: [parseBroker('mqtt://broker.example.net')] };
+  const withBroker = (lab: Lab): void => {
+    lab.addHost('M', there);
+    const at = there.map((address) => ({ address, port: 1883 }));
+    lab.serve('M', (env) => startBroker(env, at));
+  };
+  it.each<[string, LabOptions, string]>([
+    ['two of both', {}, 'direct'],
+    ['both and IPv4 alone', { second: { nat: NAT, ipv6: 'none' } }, 'direct'],
+    [
+      'both, with symmetric NATs, and IPv4 alone',
+      { nat: 'symmetric', second: { nat: NAT, ipv6: 'none' } },
+      'predicted',
+    ],
+    ['IPv6 that leads nowhere', { ipv6: 'black-hole', second: { nat: NAT, ipv6: 'firewall' } }, 'direct'],
+    ['IPv4 that leads nowhere', { ipv4: 'black-hole' }, 'direct'],
+    ['two of IPv6 alone, translated', { ipv6: 'nat66', ipv4: 'none', second: { nat: NAT, ipv4: 'none' } }, 'direct'],
+  ])('%s', async (_, options, path) => {
+    const troubles: string[] = [];
+    const by = { brokers, stunOnly: true, trouble: ({ kind }: { kind: string }) => void troubles.push(kind) };
+    const names = { 'broker.example.net': there };
+    const [plain] = await meet({ names }, by, by, withBroker);
+    const sides = await meet({ names, ...options }, by, by, withBroker);
+    expect(sides.map((side) => side.path)).toEqual([path, path]);
+    expect(troubles).toEqual([]);
+    if (path === 'direct') for (const { ms } of sides) expect(ms - plain.ms).toBeLessThanOrEqual(1_000);
+  });
+
+  it('IPv6 alone and IPv4 alone are told why not', async () => {
+    const by = { brokers, stunOnly: true };
+    const options: LabOptions = {
+      ipv4: 'none',
+      second: { nat: NAT, ipv6: 'none' },
+      names: { 'broker.example.net': there },
+    };
+    const [six] = await meet(options, by, by, withBroker);
+    expect(why(six)).toMatch(/IPv6 alone and the peer IPv4 alone/);
   });
 });
 

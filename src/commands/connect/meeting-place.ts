@@ -13,7 +13,7 @@ import { parseStun } from '../arguments.ts';
 import { readCertificates } from '../certificates.ts';
 import { type Context, UsageError } from '../command.ts';
 import { type Args, parseBrokerUrl } from './options.ts';
-import { namedServer, stunServer } from './stun-server.ts';
+import { namedServer, stunServers } from './stun-server.ts';
 
 export interface MeetingPlace {
   /** The addresses of the server, in the order in which they are tried. */
@@ -65,7 +65,7 @@ export async function meetingPlace(args: MeetingArgs, context: Place): Promise<M
     stun: (!stunOnly ? [] : server ? [server] : args.stun).map(formatStunServer),
   };
   const endpoints = stunOnly
-    ? [await stunServer(args, context)]
+    ? await stunServers(args, context)
     : await addressesOf(server as StunServerName, args, context);
   return {
     endpoints: endpoints as [Endpoint, ...Endpoint[]],

@@ -2,7 +2,7 @@
 import { CodeError, generateCode, parseCode } from '../../connect/code.ts';
 import { deriveSecret } from '../../connect/channel/keys.ts';
 import { derivePairing } from '../../connect/kept/secret.ts';
-import { type ConnectResult, connect, connectBy } from '../../connect/connect.ts';
+import { type ConnectResult, connect, connectBy, unlessBeside } from '../../connect/connect.ts';
 import { type KeptPlace, type Pairing, pairingName } from '../../connect/kept/pairing.ts';
 import { connectSdp } from '../../connect/sdp.ts';
 import { ManualSignalling, SharedSecret } from '../../connect/signalling/manual.ts';
@@ -11,6 +11,7 @@ import { namedRelay, type RelayPlace } from '../../connect/traversal/relay-place
 import type { TimelineEvent } from '../../connect/timeline.ts';
 import { familyOf, formatEndpoint } from '../../net/address.ts';
 import type { RouterPort } from '../../portmap/router-port.ts';
+import { watchRefusal } from '../../stun/refusal.ts';
 import { credentialsOf } from '../credentials.ts';
 import { type Context, UsageError } from '../command.ts';
 import type { Lines } from './lines.ts';
@@ -20,7 +21,7 @@ import { type Args, isCheck } from './options.ts';
 import type { ConnectEvent } from './events.ts';
 import { isChat, type Purpose } from './purpose.ts';
 import { readCertificates } from '../certificates.ts';
-import { stunServer } from './stun-server.ts';
+import { stunServers } from './stun-server.ts';
 import { troubleInWords } from './words.ts';
 
 /** People paste tokens one after the other. */
@@ -142,11 +143,12 @@ export async function openManually(
   if (args.sdp && args.relay.length > 0)
     throw new UsageError('--relay does not go with --sdp: the other agent may bring a relay of its own');
   const trusted = args.cafile === undefined ? undefined : await readCertificates(args.cafile, context);
-  const server = await stunServer(args, context);
+  const [server, ...otherwise] = await stunServers(args, context);
   const credentials = credentialsOf(context.environment);
   const relay = new RelayNews();
   const common = {
     server,
+    otherwise,
     port: args.port,
     source: args.source,
     alone: args.family !== undefined,
@@ -158,7 +160,8 @@ export async function openManually(
       onEvent(event);
     },
   };
-  const trouble = (of: Trouble): void => context.note(troubleInWords(of, formatEndpoint(server), credentials));
+  const trouble = (of: Trouble, asked = server): void =>
+    context.note(troubleInWords(of, formatEndpoint(asked), credentials));
   let given = args.code === '-' ? undefined : args.code;
   if (args.sdp) {
     const show = (text: string): void => {
@@ -190,13 +193,14 @@ export async function openManually(
     trusted: false,
     waitMs: args.timeout,
     plainMs: MANUAL_PLAIN_MS,
-    makeSignalling: ({ main, member, observed, send }) =>
+    makeSignalling: ({ main, server: asked, member, observed, send, beside }) =>
       new ManualSignalling({
         mux: main.mux,
         send,
-        trouble,
+        trouble: unlessBeside(beside, (of) => trouble(of, asked)),
         credentials,
-        server,
+        server: asked,
+        watchRefusal: (refused) => watchRefusal(env, asked, args.source, refused),
         member,
         secret,
         clock: env.clock,

@@ -10,7 +10,7 @@ import type { Credentials } from '../../stun/client.ts';
 import type { StunMux } from '../../stun/mux.ts';
 import { KeyExchange } from '../channel/key-exchange.ts';
 import { deriveSecret, type Secret } from '../channel/keys.ts';
-import { askPublicSide, keepMapping, type Trouble } from './public-side.ts';
+import { type AskOptions, askPublicSide, keepMapping, type Trouble } from './public-side.ts';
 import { Opener, Sealer } from '../channel/envelope.ts';
 import { type Description, decodeDescription, encodeDescription } from './description.ts';
 import { packDescription, unpackDescription } from './packed-description.ts';
@@ -65,6 +65,7 @@ export interface ManualSignallingOptions {
   /** Any STUN server, for the public side of the socket. */
   readonly server: Endpoint;
   readonly credentials?: Credentials | undefined;
+  readonly watchRefusal?: AskOptions['watchRefusal'];
   readonly member: Uint8Array;
   readonly secret: SharedSecret;
   readonly clock: Clock;

@@ -9,7 +9,7 @@ import type { StunMux } from '../../stun/mux.ts';
 import { BrokerLink } from './broker-link.ts';
 import { type BrokerName, formatBroker } from './broker-name.ts';
 import { Meeting, type MeetingAction, type MeetingEvent } from './meeting.ts';
-import { askPublicSide, keepMapping, type Trouble } from './public-side.ts';
+import { type AskOptions, askPublicSide, keepMapping, type Trouble } from './public-side.ts';
 import type { Observed, Signalling, SignallingListener } from './signalling.ts';
 
 export interface MqttSignallingOptions {
@@ -32,6 +32,7 @@ export interface StunSide {
   readonly send: Resender['send'];
   readonly server: Endpoint;
   readonly credentials?: Credentials | undefined;
+  readonly watchRefusal?: AskOptions['watchRefusal'];
   readonly observed: (seen: Observed) => boolean;
   /** Why the public side stays unknown. */
   readonly trouble: (trouble: Trouble) => void;

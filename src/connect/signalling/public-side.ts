@@ -7,6 +7,7 @@ import { alternatesOf, encodeBinding } from '../../stun/binding.ts';
 import type { StunChannel } from '../../stun/channel.ts';
 import { type Credentials, transact } from '../../stun/client.ts';
 import { mappedAddress } from '../../stun/message.ts';
+import { scope } from '../../net/wait.ts';
 import type { Observed } from './signalling.ts';
 
 /** Why a server did not tell. */
@@ -24,6 +25,8 @@ export interface AskOptions {
   readonly random: Random;
   /** For how long it is asked. */
   readonly waitMs: number;
+  /** As of a rendezvous. */
+  readonly watchRefusal?: ((refused: (error: NetError) => void) => () => void) | undefined;
 }
 
 export type PublicSideAnswer = { readonly kind: 'observed'; readonly observed: Observed } | Trouble;
@@ -31,11 +34,26 @@ export type PublicSideAnswer = { readonly kind: 'observed'; readonly observed: O
 /** Rejects with the signal's reason only. */
 export async function askPublicSide(
   channel: StunChannel,
-  { server, credentials, clock, random, waitMs }: AskOptions,
+  { server, credentials, clock, random, waitMs, watchRefusal }: AskOptions,
   signal: AbortSignal,
 ): Promise<PublicSideAnswer> {
   const schedule = briskSchedule(waitMs);
-  const outcome = await transact(channel, {}, { to: server, schedule, credentials, clock, random, signal });
+  const bounds = scope(clock, signal);
+  let refusal: NetError | undefined;
+  const asking = transact(channel, {}, { to: server, schedule, credentials, clock, random, signal: bounds.signal });
+  const endWatch = watchRefusal?.((error) => {
+    refusal = error;
+    bounds.abort();
+  });
+  const outcome = await asking
+    .catch((error: unknown) => {
+      if (refusal && !signal.aborted) return { kind: 'network-error', error: refusal } as const;
+      throw error;
+    })
+    .finally(() => {
+      endWatch?.();
+      bounds.end();
+    });
   switch (outcome.kind) {
     case 'answered': {
       const mapped = mappedAddress(outcome.message);
