@@ -2,6 +2,7 @@
  * A small internet of network namespaces. One namespace, `core`, routes between public hosts and the outsides of sites; a site is a
  * router `n` with interfaces `wan` and `lan` and one client `c` behind it. Nothing here reaches the machine's own network.
  */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { type Flow, parseConntrack, type Row, translations } from './conntrack.ts';
 import { hold, release, sweepStale, uniquePrefix } from './names.ts';
 import { type NatOptions, oneToOne, ruleset } from './nat.ts';
@@ -71,12 +72,15 @@ export interface SiteOptions extends Omit<NatOptions, 'wan' | 'client'> {
 }
 
 export class Internet {
+  readonly #directories = new Set<string>();
   readonly #prefix = uniquePrefix();
   readonly #names: string[] = [];
   #core = '';
   #links = 0;
   #sites = 0;
   readonly #lines = new Map<string, number>();
+  /** The core's end of the link to a namespace. */
+  readonly #ends = new Map<string, string>();
   /** The core's end of the line of each namespace. */
   readonly #linkOf = new Map<string, string>();
 
@@ -176,9 +180,63 @@ export class Internet {
     await router.flush();
   }
 
+  /** IPv6 too, for a public host. */
+  async ipv6(host: Host, addresses: readonly string[]): Promise<void> {
+    const link = await this.#speak6(host.namespace);
+    await ip6(host.namespace, [
+      ...addresses.map((address) => `addr add ${address}/128 dev eth0 nodad`),
+      'route add default via fe80::1 dev eth0',
+    ]);
+    await ip6(
+      this.#core,
+      addresses.map((address) => `route add ${address}/128 dev ${link}`),
+    );
+  }
+
+  /** IPv6 too, for a site: the client is `prefix`::3 behind a firewall, or behind one that lets nothing pass. `alone`: it loses its IPv4. */
+  async ipv6Site(
+    { router, client }: Site,
+    prefix: string,
+    { hole = false, alone = false }: { readonly hole?: boolean; readonly alone?: boolean } = {},
+  ): Promise<void> {
+    const link = await this.#speak6(router.namespace);
+    await must(router.namespace, ['sh', '-c', 'echo 1 > /proc/sys/net/ipv6/conf/all/forwarding']);
+    await ip6(router.namespace, [
+      'addr add fe80::2/64 dev wan nodad',
+      'route add default via fe80::1 dev wan',
+      `addr add ${prefix}::1/64 dev lan nodad`,
+    ]);
+    await ip6(this.#core, [`route add ${prefix}::/64 via fe80::2 dev ${link}`]);
+    await ip6(client.namespace, [
+      `addr add ${prefix}::3/64 dev eth0 nodad`,
+      `route add default via ${prefix}::1 dev eth0`,
+    ]);
+    const rules = hole ? 'drop' : 'ct state established,related accept\n iifname "lan" accept\n drop';
+    await must(router.namespace, ['nft', '-f', '-'], {
+      stdin: `table ip6 filter {\n chain forward {\n type filter hook forward priority filter; policy accept;\n ${rules}\n }\n}\n`,
+    });
+    if (alone) await must(undefined, ['ip', '-n', client.namespace, '-4', 'addr', 'flush', 'dev', 'eth0']);
+  }
+
+  /** What names mean in that namespace, as in hosts(5). */
+  names(host: Host, lines: readonly string[]): void {
+    const directory = `/etc/netns/${host.namespace}`;
+    mkdirSync(directory, { recursive: true });
+    writeFileSync(`${directory}/hosts`, ['127.0.0.1 localhost', '::1 localhost', ...lines, ''].join('\n'));
+    this.#directories.add(directory);
+  }
+
+  async #speak6(namespace: string): Promise<string> {
+    const link = this.#ends.get(namespace) ?? '';
+    await must(this.#core, ['sh', '-c', 'echo 1 > /proc/sys/net/ipv6/conf/all/forwarding']);
+    await ip6(this.#core, [`addr add fe80::1/64 dev ${link} nodad`]);
+    return link;
+  }
+
   /** Ends all processes inside and removes every namespace. */
   close(): void {
     for (const name of this.#names.splice(0)) release(name);
+    for (const directory of this.#directories) rmSync(directory, { recursive: true, force: true });
   }
 
   async #namespace(role: string): Promise<string> {
@@ -193,6 +251,7 @@ export class Internet {
   /** A point-to-point link to the core, which routes the addresses, and what lies behind them, here. */
   async #attach(namespace: string, device: string, addresses: readonly string[], behind?: string): Promise<void> {
     const link = `p${this.#links++}`;
+    this.#ends.set(namespace, link);
     this.#linkOf.set(namespace, link);
     const [first = ''] = addresses;
     await ip(this.#core, [
@@ -231,6 +290,9 @@ export class Internet {
     ]);
   }
 }
+
+const ip6 = (namespace: string, commands: string[]): Promise<string> =>
+  must(undefined, ['ip', '-6', '-n', namespace, '-batch', '-'], { stdin: `${commands.join('\n')}\n` });
 
 const ip = (namespace: string, commands: string[]): Promise<string> =>
   must(undefined, ['ip', '-n', namespace, '-batch', '-'], { stdin: `${commands.join('\n')}\n` });

@@ -38,17 +38,18 @@ export async function startServe(host: Host): Promise<Running> {
 }
 
 /** `connect --check` on two hosts with one fresh code, meeting at this server. */
-/** `words`: for the first of the two. */
+/** `words`: for the first of the two; `others`: for the second. */
 export async function connectBoth(
   a: Host,
   b: Host,
   server: string,
   words: readonly string[] = [],
+  others: readonly string[] = [],
 ): Promise<(Json & { code: number | null })[]> {
   const code = (await natTool(a, ['connect', '--generate'])).stdout.trim();
   const side = (host: Host, more: readonly string[] = []): Promise<Finished> =>
     natTool(host, ['connect', '--check', '--json', '--server', server, ...more], { env: { NAT_TOOL_CODE: code } });
-  const both = await Promise.all([side(a, words), side(b)]);
+  const both = await Promise.all([side(a, words), side(b, others)]);
   return both.map((each) => {
     if (!each.stdout.startsWith('{')) throw new Error(`exit ${each.code}: ${each.stderr}`);
     return { ...(JSON.parse(each.stdout) as Json), code: each.code };
