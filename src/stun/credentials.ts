@@ -89,14 +89,6 @@ const FEATURES_LENGTH = 4;
 const PASSWORD_ALGORITHMS_BIT = 1 << 0;
 const USERNAME_ANONYMITY_BIT = 1 << 1;
 
-/** A nonce that begins with the cookie and the 24 feature bits in base64. `rest` is the server's own part. */
-export function encodeNonce(features: SecurityFeatures, rest: string): string {
-  const bits =
-    (features.passwordAlgorithms ? PASSWORD_ALGORITHMS_BIT : 0) |
-    (features.usernameAnonymity ? USERNAME_ANONYMITY_BIT : 0);
-  return COOKIE + Buffer.of(bits >>> 16, bits >>> 8, bits).toString('base64') + rest;
-}
-
 /** The features that a nonce announces; undefined where it carries no cookie, as those of RFC 5389 servers do not. */
 export function nonceFeatures(nonce: string): SecurityFeatures | undefined {
   const encoded = nonce.slice(COOKIE.length, COOKIE.length + FEATURES_LENGTH);

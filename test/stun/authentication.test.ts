@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { type Attribute, attribute } from '../../src/stun/attributes.ts';
 import { challengedSealing, type Credentials, firstSealing, type Sealing } from '../../src/stun/authentication.ts';
 import { encodeBinding } from '../../src/stun/binding.ts';
-import { encodeNonce, longTermKey, shortTermKey } from '../../src/stun/credentials.ts';
+import { longTermKey, shortTermKey } from '../../src/stun/credentials.ts';
+import { encodeNonce } from './nonce.ts';
 import { type Decoded, decode, type MessageClass, type Seal } from '../../src/stun/message.ts';
 
 const USER: Credentials = { kind: 'long-term', username: 'user', password: 'secret' };

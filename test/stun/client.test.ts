@@ -8,7 +8,8 @@ import {
   type TransactOptions,
   type TransactOutcome,
 } from '../../src/stun/client.ts';
-import { CredentialError, encodeNonce, longTermKey, shortTermKey, userHash } from '../../src/stun/credentials.ts';
+import { CredentialError, longTermKey, shortTermKey, userHash } from '../../src/stun/credentials.ts';
+import { encodeNonce } from './nonce.ts';
 import { checkFingerprint, checkIntegrity } from '../../src/stun/integrity.ts';
 import { type Decoded, encode, get, METHOD, type Seal } from '../../src/stun/message.ts';
 import { briskSchedule, standardSchedule } from '../../src/net/schedule.ts';

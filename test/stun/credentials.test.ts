@@ -5,7 +5,6 @@ import type { CredentialErrorKind } from '../../src/stun/credentials.ts';
 import {
   choosePasswordAlgorithm,
   CredentialError,
-  encodeNonce,
   isOpaqueString,
   longTermKey,
   nonceFeatures,
@@ -13,6 +12,7 @@ import {
   shortTermKey,
   userHash,
 } from '../../src/stun/credentials.ts';
+import { encodeNonce } from './nonce.ts';
 import { toHex } from '../vectors/hex.ts';
 
 const kindOf = (text: string): CredentialErrorKind | 'nothing' => {

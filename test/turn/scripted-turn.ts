@@ -3,7 +3,8 @@ import { type Endpoint, familyOf, formatEndpoint } from '../../src/net/address.t
 import type { ByteStream, Env, UdpSocket } from '../../src/net/env.ts';
 import { NetError } from '../../src/net/env.ts';
 import { type Attribute, attribute } from '../../src/stun/attributes.ts';
-import { encodeNonce, longTermKey, userHash } from '../../src/stun/credentials.ts';
+import { longTermKey, userHash } from '../../src/stun/credentials.ts';
+import { encodeNonce } from '../stun/nonce.ts';
 import { Deframer } from '../../src/stun/framing.ts';
 import { checkIntegrity } from '../../src/stun/integrity.ts';
 import { type Decoded, encode, get, getAll, METHOD, type MessageClass, tryDecode } from '../../src/stun/message.ts';
