@@ -16,8 +16,10 @@ import { findRouter, type RouterAt, type WhichRouter } from './router.ts';
 const USUAL_LIFETIME_S = 7_200;
 /** How often the router is asked whether it still holds the port: one datagram to it and back. */
 const WATCH_MS = 10_000;
-/** No renewal sooner, whatever life was granted. */
-const LEAST_RENEWAL_MS = 1_000;
+/** No renewal sooner: half of the shortest life that can be granted. */
+const LEAST_RENEWAL_MS = 500;
+/** Silent so often in a row, the router may be another one by now. */
+const SILENT_LOOKS = 2;
 
 /** Of {@link openMapping}. */
 export interface MappingOptions extends WhichRouter {
@@ -167,14 +169,16 @@ export class HeldMapping {
   /** Keeps it until the signal aborts; rejects with its reason. */
   async hold(tell: (event: MappingEvent) => void, signal: AbortSignal): Promise<never> {
     const { clock } = this.#env;
-    for (;;) {
+    for (let silent = 0; ; ) {
       await sleep(clock, Math.max(0, Math.min(WATCH_MS, this.#renewAt - clock.now())), signal);
       if (clock.now() >= this.#renewAt) {
         await this.#renew('renewed', tell, signal);
         continue;
       }
       const sign = await this.#control.check(this.#wish, signal);
+      silent = sign === 'silent' ? silent + 1 : 0;
       if (sign === 'restarted') await this.#renew('restored', tell, signal);
+      else if (silent >= SILENT_LOOKS) await this.#renew('renewed', tell, signal);
       else if (sign === 'alive' && !this.#confirmed) await this.#confirm(tell, signal);
     }
   }

@@ -197,4 +197,45 @@ describe('a port that is held', () => {
     });
     expect(events).toEqual(['lost silent', 'restored', 'renewed', 'renewed']);
   });
+
+  it.each(['pcp', 'nat-pmp'] as const)(
+    'by %s moves to the router that there is now, within half a minute',
+    async (via) => {
+      const lab = createLab({ nat: `linux,${via}` });
+      const [before, now] = ['192.168.1.254', '192.168.1.1'];
+      await lab.run(async (env, signal) => {
+        let at = before;
+        // The router that goes stands for the same box, until it is gone.
+        const moving: Env = {
+          ...env,
+          gateways: async () => [{ family: 4, address: at, interface: 'eth0' }],
+          udp: {
+            open: async (options, within) => {
+              const { remote } = options;
+              if (remote?.address !== before) return env.udp.open(options, within);
+              const socket = await env.udp.open({ ...options, remote: { ...remote, address: now } }, within);
+              return {
+                local: socket.local,
+                send: async (...datagram) => (at === before ? socket.send(...datagram) : undefined),
+                listen: (listener) => socket.listen(listener),
+                close: () => socket.close(),
+              };
+            },
+          },
+        };
+        const opened = await openMapping(moving, { ...PORT, via }, signal);
+        expect(opened.mapping?.router.address).toBe(before);
+        const holding = heldFor(opened, env, 60_000);
+        await sleep(env.clock, 15_000);
+        at = now;
+        lab.nat().restart();
+        await sleep(env.clock, 35_000);
+        expect(lab.nat().forwards.all(lab.world.now)).toHaveLength(1);
+        expect(opened.mapping?.router.address).toBe(now);
+        expect((await holding)[0]).toBe('renewed');
+        expect(await opened.mapping?.remove()).toBeUndefined();
+        expect(lab.nat().forwards.all(lab.world.now)).toHaveLength(0);
+      });
+    },
+  );
 });
