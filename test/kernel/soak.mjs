@@ -5,7 +5,8 @@
  *     SOAK_SECONDS=60 SOAK_RATE=50 npm run soak
  *
  * A pair of loopback addresses serves RFC 5780. Per second SOAK_RATE requests come over UDP (plain, changed, with RESPONSE-PORT, spoilt, from many
- * sources), some connections over TCP, registers of rooms that come and go, scrapes of the metrics, and now and then two hosts that connect.
+ * sources), some connections over TCP, registers of rooms that come and go, scrapes of the metrics, now and then two hosts that connect, and relays over UDP and TCP that carry data:
+ * some are released, some left behind by a client that is killed.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -18,6 +19,7 @@ import { fileURLToPath } from 'node:url';
 const SECONDS = Math.min(3600, Number(process.env['SOAK_SECONDS'] ?? 600));
 const RATE = Math.min(2000, Number(process.env['SOAK_RATE'] ?? 200));
 const BIN = fileURLToPath(new URL('../../bin/nat-tool.js', import.meta.url));
+const LOGIN = { NAT_TOOL_USERNAME: 'soak', NAT_TOOL_PASSWORD: 'soak' };
 const [FIRST, SECOND, PORT, METRICS] = ['127.0.0.2', '127.0.0.3', 3478, 9100];
 /** Between two looks, s. What is warm after a quarter of the run is the measure; growth of this share, and so many bytes, is a leak. */
 const LOOK_S = 10;
@@ -36,15 +38,18 @@ if (process.argv[2] !== 'inside') {
 execFileSync('ip', ['link', 'set', 'lo', 'up']);
 const server = spawn(
   process.execPath,
-  [BIN, 'serve', '-s', FIRST, '-s', SECOND, '--rate', '0', '--metrics', String(METRICS), '--json'],
-  { stdio: ['ignore', 'pipe', 'inherit'] },
+  [
+    ...[BIN, 'serve', '-s', FIRST, '-s', SECOND, '--rate', '0', '--metrics', String(METRICS), '--json'],
+    ...['--relay', '--turn', '--allow-peer', '127.0.0.0/8', '--user-quota', '1000'],
+  ],
+  { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...LOGIN } },
 );
 await new Promise((resolve, reject) => {
   server.stdout.on('data', (data) => String(data).includes('"metrics"') && resolve(undefined));
   server.once('exit', () => reject(new Error('serve ended')));
 });
 
-const counts = { sent: 0, answered: 0, tcp: 0, meetings: 0, failedMeetings: 0 };
+const counts = { sent: 0, answered: 0, tcp: 0, meetings: 0, failedMeetings: 0, relays: 0, failedRelays: 0 };
 const request = (...attributes) => {
   const body = Buffer.concat(attributes);
   const head = Buffer.alloc(20);
@@ -115,6 +120,19 @@ async function meetings() {
   }
 }
 
+async function relays() {
+  for (let i = 0; !over; i++) {
+    const words = ['turn', '--count', '200', ...(i % 2 === 0 ? [] : ['--tcp']), FIRST];
+    const tool = spawn(process.execPath, [BIN, ...words], { stdio: 'ignore', env: { ...process.env, ...LOGIN } });
+    const killed = i % 4 === 3;
+    if (killed) setTimeout(() => tool.kill('SIGKILL'), 600).unref();
+    const [status] = await once(tool, 'exit');
+    if (status === 0) counts.relays++;
+    else if (!killed) counts.failedRelays++;
+    await sleep(2_000);
+  }
+}
+
 async function scrape() {
   const text = await (await fetch(`http://127.0.0.1:${METRICS}/metrics`)).text();
   const value = (name) =>
@@ -131,18 +149,19 @@ async function scrape() {
     cpu: value('process_cpu_seconds_total'),
     late: value('nat_tool_event_loop_delay_seconds_sum') / value('nat_tool_event_loop_delay_seconds_count'),
     rooms: value('nat_tool_rooms'),
+    allocations: value('nat_tool_allocations'),
   };
 }
 
 const idle = await scrape();
 const looks = [];
-const work = [datagrams(), streams(), meetings()];
+const work = [datagrams(), streams(), meetings(), relays()];
 for (let at = 0; at < SECONDS; at += LOOK_S) {
   await sleep(LOOK_S * 1000);
   const look = await scrape();
   looks.push(look);
   console.log(
-    `${String(at + LOOK_S).padStart(5)} s  rss ${(look.rss / 1e6).toFixed(1)} MB  heap ${(look.heap / 1e6).toFixed(1)} MB  handles ${look.handles}  cpu ${look.cpu.toFixed(1)} s  late ${(look.late * 1000).toFixed(1)} ms  rooms ${look.rooms}  ${JSON.stringify(counts)}`,
+    `${String(at + LOOK_S).padStart(5)} s  rss ${(look.rss / 1e6).toFixed(1)} MB  heap ${(look.heap / 1e6).toFixed(1)} MB  handles ${look.handles}  cpu ${look.cpu.toFixed(1)} s  late ${(look.late * 1000).toFixed(1)} ms  rooms ${look.rooms}  relays ${look.allocations}  ${JSON.stringify(counts)}`,
   );
 }
 over = true;
@@ -159,9 +178,10 @@ const most = Math.max(...warm.map(({ rss }) => rss));
 const last = Math.min(...looks.slice(-3).map(({ rss }) => rss));
 const faults = [
   last > most * GROWTH && last - most > GRAIN ? `memory grew from ${most} to ${last}` : '',
-  // The connection of the scrape itself comes and goes.
-  rest.handles > idle.handles + 2 ? `${idle.handles} handles before, ${rest.handles} at rest` : '',
+  // The connection of the scrape itself comes and goes; what killed clients left behind lives for ten minutes, a socket each.
+  rest.handles > idle.handles + 2 + rest.allocations ? `${idle.handles} handles before, ${rest.handles} at rest` : '',
   counts.answered === 0 || counts.meetings === 0 ? 'nothing was answered, or nobody met' : '',
+  counts.relays === 0 || counts.failedRelays > 0 ? `${counts.relays} relays, ${counts.failedRelays} failed` : '',
   counts.failedMeetings > 0 ? `${counts.failedMeetings} pairs did not meet` : '',
   status === 0 ? '' : `serve ended with ${status}`,
 ].filter((fault) => fault !== '');

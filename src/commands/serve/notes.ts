@@ -50,7 +50,7 @@ export const NOTES: NonNullable<Command['notes']> = [
     title: 'Limits',
     paragraphs: [
       'A source is an IPv4 address or an IPv6 /64. RESPONSE-PORT, which sends an answer to another port of the source, has a narrower limit of its own and is refused below port 1024. SOFTWARE is sent over UDP only where the request was at least as long as the answer.',
-      'TCP: 16 connections of one source at a time, 128 of one IPv4 /24 or IPv6 /48, and 1000 in all; where these are taken, the one that has been idle longest, of whoever holds most, makes room for the next. One that brings no whole message for 30 s is closed. TLS: 10 handshakes a second of one source, 100 at once.',
+      'TCP: 16 connections of one source at a time, 128 of one IPv4 /24 or IPv6 /48, and 1000 in all; where these are taken, the one that has been idle longest, of whoever holds most, makes room for the next. One that brings no whole message for 30 s is closed. What a client does not read is dropped beyond 1 MiB; beyond 64 MiB for all together, whoever has most is cut off. TLS: 10 handshakes a second of one source, 100 at once.',
     ],
   },
 ];
