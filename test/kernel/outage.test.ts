@@ -1,7 +1,7 @@
 /** Sessions over outages of the kernel's networks: a pipe, and forwarded TCP and UDP, in which something is always under way. */
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { Internet, type Site } from './internet.ts';
+import { type Host, Internet, type Site } from './internet.ts';
 import type { Running } from './process.ts';
 import { describeKernel } from './suite.ts';
 import { bin, natTool, startServe } from './tool.ts';
@@ -22,6 +22,8 @@ interface World {
   readonly b: Site;
   /** Processes of `connect` on the host of `b`. */
   readonly there: readonly number[];
+  /** Where both meet. */
+  readonly server: { stop(): Promise<unknown>; start(): Promise<unknown> };
 }
 type Which = 'a' | 'b';
 
@@ -82,6 +84,22 @@ const OUTAGES: readonly (readonly [name: string, seconds: number, outage: Outage
     }),
   ],
   [
+    'packets are dropped, and the server begins anew meanwhile',
+    5,
+    both(drop('b', everything), {
+      begin: ({ server }) => server.stop(),
+      end: ({ server }) => server.start(),
+    }),
+  ],
+  [
+    'a third of all packets is lost one way from now on, and the router forgets',
+    5,
+    {
+      begin: drop('a', 'iifname "wan" meta l4proto udp numgen random mod 100 < 30 drop').begin,
+      end: ({ a }) => a.router.flush(),
+    },
+  ],
+  [
     'one side sleeps',
     SLOW ? 40 : 15,
     {
@@ -99,12 +117,14 @@ const OUTAGES: readonly (readonly [name: string, seconds: number, outage: Outage
 
 describeKernel('outages', ['nat-tool', 'nft', 'conntrack'], () => {
   let internet: Internet;
+  let serving: Host;
   let server: Running;
   let sites = 0;
 
   beforeAll(async () => {
     internet = await Internet.create();
-    server = await startServe(await internet.host('s', [SERVER, '40.30.20.11']));
+    serving = await internet.host('s', [SERVER, '40.30.20.11']);
+    server = await startServe(serving);
   });
   afterAll(async () => {
     await server?.stop();
@@ -147,7 +167,8 @@ describeKernel('outages', ['nat-tool', 'nft', 'conntrack'], () => {
     const all = Object.entries(streams);
     await Promise.all(all.map(([, each]) => each.until(/back 2\d /)));
     const [, inner] = (await far[0]?.until(/child (\d+)/)) ?? [];
-    const world: World = { internet, a, b, there: [Number(inner), far[1]?.pid ?? 0] };
+    const anew = { stop: () => server.stop(), start: async () => (server = await startServe(serving)) };
+    const world: World = { internet, a, b, there: [Number(inner), far[1]?.pid ?? 0], server: anew };
     await outage.begin(world);
     await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
     await outage.end(world);

@@ -93,15 +93,33 @@ describeKernel('the pipe', ['nat-tool', 'nft', 'tc'], () => {
     whole(await pipe(a, b, [total, total / 3]));
   });
 
-  it('where the path is gone for three seconds', async () => {
+  const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+  it('where the path is gone for three seconds, twice', async () => {
     const [a, b] = [await site(), await site()];
     await narrow(a.router);
     const gone = async (): Promise<void> => {
-      await lose(a.router, 'meta l4proto udp drop');
-      await new Promise((resolve) => setTimeout(resolve, 3000));
-      await a.router.must(['nft', 'delete', 'table', 'ip', 'loss']);
+      for (const calm of [0, 500]) {
+        await pause(calm);
+        await lose(a.router, 'meta l4proto udp drop');
+        await pause(3000);
+        await a.router.must(['nft', 'delete', 'table', 'ip', 'loss']);
+      }
     };
     whole(await pipe(a, b, [total, 100_000], gone));
+  });
+
+  it('where the host gets another address in the middle', async () => {
+    const [a, b] = [await site(), await site()];
+    await narrow(a.router);
+    const moved = async (): Promise<void> => {
+      await pause(1000);
+      const to = 'ip addr flush dev eth0; ip addr add 192.168.1.9/24 dev eth0; ip route add default via 192.168.1.1';
+      await a.client.must(['sh', '-c', to]);
+    };
+    const [one, other] = await pipe(a, b, [total, 100_000], moved);
+    whole([one, other]);
+    expect(one.finished.stderr).toContain('Connected again');
   });
 
   it('says what is missing where the other side is killed', async () => {
