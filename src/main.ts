@@ -14,7 +14,7 @@ declare const NAT_TOOL_VERSION: string;
 
 const argv = process.argv.slice(2);
 const { isatty } = process.getBuiltinModule('node:tty');
-const { writeSync } = process.getBuiltinModule('node:fs');
+const { closeSync, openSync, writeSync } = process.getBuiltinModule('node:fs');
 
 await main();
 
@@ -53,7 +53,10 @@ async function main(): Promise<void> {
     pipeBroken = true;
     if (!interrupt.signal.aborted) interrupt.abort(new DOMException('nobody reads the output', 'AbortError'));
   };
-  const stdout = writer(process.stdout, broken);
+  const stdout: Writer = {
+    ...writer(process.stdout, broken),
+    ...(process.platform !== 'win32' && { end: endStandardOutput }),
+  };
   const status = await execute(argv, {
     commands,
     version: NAT_TOOL_VERSION,
@@ -126,6 +129,12 @@ function onSignal(signal: 'SIGUSR2' | 'SIGHUP'): (handler: () => void) => () => 
     process.on(signal, handler);
     return () => process.off(signal, handler);
   };
+}
+
+/** Node never closes it, and what it opens next would get its number: nothing takes its place. */
+function endStandardOutput(): void {
+  closeSync(1);
+  openSync('/dev/null', 'w');
 }
 
 /** Writes no more after the first failure, which `failed` hears of. */

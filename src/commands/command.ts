@@ -109,6 +109,8 @@ export type ExitStatus = 0 | 1 | 2 | 3 | 70 | 130;
 export interface Writer {
   /** Resolves when the bytes have left; text is written as UTF-8. */
   write(data: Uint8Array | string): Promise<void>;
+  /** Nothing more is written: who reads it comes to its end, though the process goes on. Present where that can be done. */
+  end?(): void;
 }
 
 export interface Io {

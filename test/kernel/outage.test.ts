@@ -182,6 +182,9 @@ describeKernel('outages', ['nat-tool', 'nft', 'conntrack'], () => {
       await each.until(/whole|not in order/);
       expect(each.stdout(), kind).toMatch(/whole \d+/);
     }
+    // The other side's input ends when its output does: each direction came to its end for itself.
+    expect((await (streams['pipe'] as Running).finished).code).toBe(0);
+    expect((await (far[0] as Running).finished).code).toBe(0);
     await Promise.all([...far, near, program, ...Object.values(streams)].map((each) => each.stop()));
   });
 });

@@ -38,6 +38,8 @@ export async function pipe(
   const receive = async (): Promise<void> => {
     await show(stream, connection, context);
     arrived = true;
+    // The report has nothing more for it.
+    if (context.form === 'text' && !io.stdoutIsTTY) io.stdout.end?.();
     // Who has nobody to talk to has nothing to type.
     if (!chat || !connection.peerTypes || stream.ending) return;
     context.note('The other host has ended the chat.');
