@@ -7,7 +7,7 @@ import { play, run, tell, type Told } from '../worlds.ts';
 const CODE = 'k7qf2-m9x4t-03bsd-v8hwd';
 const WORDS = ['connect', CODE, '--server', 'stun.example.net'];
 
-const lab = (): Lab => createLab({ second: { nat: 'port-restricted-cone' }, patienceMs: 5_000 });
+const lab = (): Lab => createLab({ second: { nat: 'port-restricted-cone' }, patienceMs: 60_000 });
 const cut = (on: Lab, loss: boolean): void => {
   on.internet.particular = loss
     ? ({ src, dst }) => ([src.address, dst.address].includes('12.13.14.15') ? { loss: 1 } : undefined)

@@ -26,7 +26,7 @@ async function both(a: Side, b: Side, options: LabOptions = {}): Promise<[RunRes
   const lab = new Lab({
     nat: 'port-restricted-cone',
     second: { nat: 'port-restricted-cone' },
-    patienceMs: 5000,
+    patienceMs: 60_000,
     ...options,
   });
   const one = async (env: Env, { words, afterMs = 0, beside, ...rest }: Side): Promise<RunResult> => {
@@ -46,7 +46,7 @@ const json = ({ stdout }: RunResult) =>
   };
 
 const aFreshCode = async (): Promise<string> => {
-  const lab = new Lab({ patienceMs: 5000 });
+  const lab = new Lab({ patienceMs: 60_000 });
   return lab.run(async (env) => (await run(['connect', '--generate'], { env })).stdout.trim());
 };
 
@@ -77,7 +77,7 @@ describe('nat-tool connect', () => {
   });
 
   it('prints a code that the other side takes, and talks when there is nothing to do but report', async () => {
-    const lab = new Lab({ nat: 'full-cone', second: { nat: 'symmetric' }, patienceMs: 5000 });
+    const lab = new Lab({ nat: 'full-cone', second: { nat: 'symmetric' }, patienceMs: 60_000 });
     const [a, b] = await lab.run(async (env) => {
       let first: Promise<RunResult> | undefined;
       const code = await new Promise<string>((resolve) => {
@@ -151,7 +151,7 @@ describe('nat-tool connect', () => {
       });
       return socket;
     };
-    const lab = new Lab({ nat: 'port-restricted-cone', second: { nat: 'full-cone' }, patienceMs: 5000 });
+    const lab = new Lab({ nat: 'port-restricted-cone', second: { nat: 'full-cone' }, patienceMs: 60_000 });
     const results = await lab.run(async (env) => {
       const other = lab.host('C2');
       // A server on C2 that echoes, a client on A.
@@ -178,7 +178,7 @@ describe('nat-tool connect', () => {
   it('hands the open port to a command, and says how that ended', async () => {
     const code = await aFreshCode();
     const heard: string[] = [];
-    const lab = new Lab({ nat: 'port-restricted-cone', second: { nat: 'port-restricted-cone' }, patienceMs: 5000 });
+    const lab = new Lab({ nat: 'port-restricted-cone', second: { nat: 'port-restricted-cone' }, patienceMs: 60_000 });
     /** A command that takes the port over, greets the other one and hears it. */
     const program =
       (env: Env, ends: number | null): NonNullable<RunOptions['shell']> =>
@@ -239,7 +239,7 @@ describe('nat-tool connect', () => {
     ['an interrupt', (): RunOptions => ({ signal: AbortSignal.abort(new DOMException('stop', 'AbortError')) })],
     ['nobody', (): RunOptions => ({})],
   ])('tells its times to the microsecond: %s', async (_, options) => {
-    const lab = new Lab({ patienceMs: 5000, rttMs: 1 / 3 });
+    const lab = new Lab({ patienceMs: 60_000, rttMs: 1 / 3 });
     const result = await lab.run((env) =>
       run(['connect', '--check', '--json', '-w', '1.23456789', ...SERVER], { env, ...options() }),
     );
@@ -274,7 +274,7 @@ describe('nat-tool connect', () => {
     environment: Readonly<Record<string, string>> = {},
     slowMs = 0,
   ): Promise<RunResult[]> {
-    const lab = new Lab({ patienceMs: 5000, ...options });
+    const lab = new Lab({ patienceMs: 60_000, ...options });
     return lab.run(async (env) => {
       const [a, b] = [typed(), typed()];
       const side = (
@@ -467,7 +467,7 @@ describe('nat-tool connect', () => {
       [['--sdp'], /a=ice-ufrag[\s\S]*end-of-candidates/],
     ] as const) {
       const lab = new Lab({
-        patienceMs: 5000,
+        patienceMs: 60_000,
         servers: [{ name: 'stun.example.net', addresses: ['40.30.20.10'], ...spec }],
       });
       const { stderr, status, stdout } = await lab.run((env) =>
@@ -487,7 +487,7 @@ describe('nat-tool connect', () => {
     ['nothing', ['--sdp'], '', 'a=candidate'],
     ['garbage', ['--sdp'], 'hello there\n\n', 'a=candidate'],
   ])('says what is needed where %s is pasted (%j)', async (_, words, stdin, needed) => {
-    const lab = new Lab({ patienceMs: 5000 });
+    const lab = new Lab({ patienceMs: 60_000 });
     const result = await lab.run((env) => run(['connect', '--manual', '--check', ...words, ...SERVER], { env, stdin }));
     expect(result.status).toBe(1);
     expect(result.stderr).toContain('Nothing usable was pasted from the other host.');
@@ -497,7 +497,7 @@ describe('nat-tool connect', () => {
   });
 
   it('says what .local names are worth', async () => {
-    const lab = new Lab({ patienceMs: 5000, limitMs: 1_000_000 });
+    const lab = new Lab({ patienceMs: 60_000, limitMs: 1_000_000 });
     const pasted = [
       'a=ice-ufrag:abcd',
       'a=ice-pwd:abcdefghijklmnopqrstuv',
@@ -533,7 +533,7 @@ describe('nat-tool connect', () => {
         [0, 'direct'],
         [0, 'direct'],
       ]);
-      const lab = new Lab({ patienceMs: 5000, ...options });
+      const lab = new Lab({ patienceMs: 60_000, ...options });
       for (const [own, said] of [
         [{}, 'it wants a user name and password (NAT_TOOL_USERNAME and NAT_TOOL_PASSWORD)'],
         [
@@ -569,7 +569,7 @@ describe('nat-tool connect', () => {
   });
 
   it('tells of a place that is not there, as a report too', async () => {
-    const lab = new Lab({ patienceMs: 5000 });
+    const lab = new Lab({ patienceMs: 60_000 });
     const words = ['connect', '--check', '--json', '--server', 'nowhere.invalid'];
     const result = await lab.run(async (env) => run(words, { env }));
     expect(result.status).toBe(1);
@@ -609,7 +609,7 @@ describe('nat-tool connect', () => {
 
   it('says so when nobody comes, when the server is none, and when it is dead', async () => {
     const code = await aFreshCode();
-    const lab = new Lab({ patienceMs: 5000 });
+    const lab = new Lab({ patienceMs: 60_000 });
     const nobody = await lab.run((env) => run(['connect', code, '--check', '--json', '-w', '20', ...SERVER], { env }));
     expect([nobody.status, json(nobody).findings[0]?.kind, json(nobody).data['elapsedMs']]).toEqual([
       1,
@@ -617,17 +617,17 @@ describe('nat-tool connect', () => {
       20_000,
     ]);
     const faulty = await new Lab({
-      patienceMs: 5000,
+      patienceMs: 60_000,
       servers: [{ name: 'stun.example.net', addresses: ['40.30.20.10'], faults: ['no-other-address'] }],
     }).run((env) => run(['connect', code, '--check', '--json', ...SERVER], { env }));
     expect([faulty.status, json(faulty).findings[0]?.kind]).toEqual([1, 'no-rendezvous']);
     const dead = await new Lab({
-      patienceMs: 5000,
+      patienceMs: 60_000,
       servers: [{ name: 'stun.example.net', addresses: ['40.30.20.10'], state: 'dead' }],
     }).run((env) => run(['connect', code, '--check', '--json', ...SERVER], { env }));
     expect([dead.status, json(dead).findings[0]?.kind]).toEqual([1, 'no-answer']);
     const closed = await new Lab({
-      patienceMs: 5000,
+      patienceMs: 60_000,
       servers: [{ name: 'stun.example.net', addresses: ['40.30.20.10'], state: 'closed' }],
     }).run((env) => run(['connect', code, '--check', '--json', ...SERVER], { env }));
     expect([closed.status, json(closed).findings[0]?.kind]).toEqual([1, 'server-refused']);
