@@ -104,8 +104,9 @@ export function ourLine(argv: readonly string[], commands: readonly string[]): s
   const words = named || name === 'punch' ? argv.slice(first + 1) : argv;
   for (const manner of manners) {
     const given = read(words, manner);
-    // Of hping3's options, -s is the port; for nc, and for us, it is an address.
-    if (!given || (!named && manner === HPING && !isPort(given.values.get('s')))) continue;
+    // hping3 alone knows -2, for UDP, and takes a port after -s; for nc, and for us, that is an address.
+    const isHping = given && (given.flags.has('2') || isPort(given.values.get('s')));
+    if (!given || (!named && manner === HPING && !isHping)) continue;
     if (!named && given.rest.some((word) => commands.includes(word))) continue;
     const line = manner.ours(given);
     if (line) return ['nat-tool', ...line].join(' ');

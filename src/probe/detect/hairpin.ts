@@ -66,10 +66,10 @@ export async function hairpinTest(
     };
   }
   const over = () => heardAt !== undefined || (refused && refusalSettles());
-  const sends = Math.min(MOST_SENDS, sendsForSilence(probes.tally()));
   let sent = 0;
   let finished = false;
-  while (!finished && sent < sends) {
+  // The loss is known better from round to round, as what the controls sent comes due.
+  while (!finished && sent < Math.min(MOST_SENDS, sendsForSilence(probes.tally()))) {
     sent++;
     void Promise.allSettled([
       // First, for routers limit how many refusals they send.
