@@ -1,5 +1,5 @@
 /** `webrtc` and a real browser, each where browsers stand: on this host, behind NATs, where UDP does not pass. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -37,6 +37,30 @@ interface Checked {
 /** What ends a page's work. */
 const FINISHED = "!document.getElementById('result').hidden";
 const TEXT = 'document.body.innerText';
+
+/** Whether a process has these bytes anywhere in memory that it can write. */
+function memoryHas(pid: number, text: string): boolean {
+  const wanted = Buffer.from(text);
+  const memory = openSync(`/proc/${pid}/mem`, 'r');
+  try {
+    for (const line of readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n')) {
+      const [, from = '0', to = '0'] = /^([0-9a-f]+)-([0-9a-f]+) rw/.exec(line) ?? [];
+      const [start, end] = [Number.parseInt(from, 16), Number.parseInt(to, 16)];
+      for (let at = start; at < end; at += 1 << 24) {
+        const piece = Buffer.alloc(Math.min(end - at, (1 << 24) + wanted.length));
+        try {
+          readSync(memory, piece, 0, piece.length, at);
+        } catch {
+          continue; // not there
+        }
+        if (piece.includes(wanted)) return true;
+      }
+    }
+    return false;
+  } finally {
+    closeSync(memory);
+  }
+}
 
 describeKernel('webrtc and a browser', ['nat-tool', 'chromium', 'turnserver'], () => {
   let internet: Internet;
@@ -206,6 +230,115 @@ describeKernel('webrtc and a browser', ['nat-tool', 'chromium', 'turnserver'], (
       expect(await rebound.evaluate("Boolean(document.getElementById('setup'))")).toBe(false);
       const right = await (browsers[0] as Chromium).open(url);
       expect((await outcome(tool, right)).data.cause).toBeNull();
+    });
+  });
+
+  describe('at a server, for a browser anywhere', () => {
+    const WEB = '40.30.20.30';
+    const directory = mkdtempSync(join(tmpdir(), 'nat-tool-web-'));
+    const [cert, key] = [join(directory, 'crt'), join(directory, 'key')];
+    let server: Host;
+    let web: Running;
+    let here: Site;
+    let there: Site;
+
+    beforeAll(async () => {
+      server = await internet.host('w', [WEB]);
+      [here, there] = await Promise.all([
+        internet.site('wa', { kind: 'port-restricted-cone', client: '192.168.1.3', wan: '12.13.16.1' }),
+        internet.site('wb', { kind: 'port-restricted-cone', client: '192.168.2.3', wan: '12.13.16.2' }),
+      ]);
+      await server.must([
+        ...[
+          'openssl',
+          'req',
+          '-x509',
+          '-newkey',
+          'ec',
+          '-pkeyopt',
+          'ec_paramgen_curve:prime256v1',
+          '-nodes',
+          '-days',
+          '2',
+        ],
+        ...['-subj', '/CN=web', '-addext', `subjectAltName=IP:${WEB}`, '-keyout', key, '-out', cert],
+      ]);
+      web = server.start([
+        'node',
+        bin,
+        'serve',
+        '--json',
+        '-v',
+        '-s',
+        WEB,
+        '--web',
+        `${WEB}:443`,
+        '--cert',
+        cert,
+        '--key',
+        key,
+      ]);
+      await web.until(/"web"/);
+    });
+    afterAll(async () => {
+      await web?.stop();
+      rmSync(directory, { recursive: true, force: true });
+    });
+
+    async function begin(): Promise<{ tool: Running; url: string }> {
+      const words = ['--json', '--stun', STUN, '--server', `https://${WEB}`, '--cafile', cert, '--no-throughput'];
+      const tool = here.client.start(['node', bin, 'webrtc', ...words]);
+      tools.push(tool);
+      const [, url = ''] = await tool.until(/(https:\/\/\S+#\S+)\s/);
+      return { tool, url };
+    }
+    const trusting = ['--ignore-certificate-errors'];
+    const said = (tab: Tab): Promise<string> => tab.evaluate("document.getElementById('status').textContent");
+
+    it('connects by a link whose code the server never sees, and which is good for one', async () => {
+      const { tool, url } = await begin();
+      const tab = await browse(there.client, url, trusting);
+      const { code, data, page } = await outcome(tool, tab);
+      expect([code, data.cause, data.selected?.relayed]).toEqual([0, null, false]);
+      expect(data.selected?.remote).toMatch(/^12\.13\.16\.2:/);
+      expect(page).toMatch(/WebRTC works: directly/);
+      const [, secret = ''] = url.split('#');
+      expect(web.stdout() + web.stderr()).not.toContain(secret.slice(0, 5));
+      expect(web.stdout() + web.stderr()).not.toMatch(/candidate:|ice-ufrag|fingerprint/);
+      // The same link again.
+      const late = await (browsers[0] as Chromium).open(`about:blank`);
+      await late.evaluate(`location.href = ${JSON.stringify(url)}`).catch(() => {});
+      await late.until("/good for nothing any more/.test(document.getElementById('status')?.textContent)");
+    });
+
+    it('keeps what is said from the server: nothing of it is in its memory', async () => {
+      const { tool, url } = await begin();
+      const tab = await browse(there.client, url, trusting);
+      await tab.until("document.querySelectorAll('[data-state=done]').length > 1");
+      const [child] = readFileSync(`/proc/${web.pid}/task/${web.pid}/children`, 'utf8').trim().split(' ');
+      const pid = Number(child || web.pid);
+      const [room] = await tab.evaluate<string[]>("Object.keys(sessionStorage).map((each) => each.split(' ')[1])");
+      // What the server does hold is found by the same search.
+      expect(memoryHas(pid, room ?? '?')).toBe(true);
+      expect(memoryHas(pid, 'a=ice-pwd:')).toBe(false);
+      expect(memoryHas(pid, url.split('#')[1] ?? '?')).toBe(false);
+      expect((await outcome(tool, tab)).data.cause).toBeNull();
+    });
+
+    it('turns away a third visitor, a wrong code and a broken one, and says so', async () => {
+      const { tool, url } = await begin();
+      const tab = await browse(there.client, url, trusting);
+      await tab.until("document.querySelectorAll('[data-state=done]').length > 0");
+      // Another tab is another visitor: what a tab keeps is its own.
+      const visit = async (link: string): Promise<string> => {
+        const third = await (browsers[0] as Chromium).open(link);
+        await third.until("document.getElementById('status')?.classList.contains('bad')");
+        return said(third);
+      };
+      expect(await visit(url)).toMatch(/opened this link already|good for nothing/);
+      expect(await visit(url.replace(/#.*/, '#00000-00000-00000-00000'))).toMatch(/good for nothing/);
+      expect(await visit(url.replace(/#.*/, '#nonsense'))).toMatch(/not whole/);
+      expect((await outcome(tool, tab)).data.cause).toBeNull();
     });
   });
 

@@ -40,7 +40,7 @@ export type ServeEvent =
   | ({ readonly event: 'released'; readonly packets: number; readonly bytes: number } & Relaying)
   | ({ readonly event: 'permitted'; readonly peers: readonly string[] } & Relaying)
   /** Where those who watch may look. */
-  | { readonly event: 'metrics'; readonly address: string }
+  | { readonly event: 'metrics' | 'web'; readonly address: string }
   /** It was told to end: these meetings, and these relays where it relays, may, for so long. */
   | {
       readonly event: 'draining';
@@ -137,6 +137,8 @@ export function line(event: ServeEvent): string | undefined {
       return `${event.transport} ${event.client} lets in ${event.peers.join(', ')}`;
     case 'metrics':
       return `metrics on http://${event.address}/metrics`;
+    case 'web':
+      return `page for nat-tool webrtc --server on ${event.address}`;
     case 'draining':
       return `ending: ${drainingInWords(event)}`;
     case 'workers':

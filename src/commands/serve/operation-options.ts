@@ -34,6 +34,13 @@ export const OPERATION_OPTIONS = {
     parse: parseMetrics,
     describe: 'serve /metrics for Prometheus and /healthz by HTTP on this port of this host, or of that address',
   },
+  web: {
+    type: 'string',
+    valueName: '[ADDRESS:]PORT',
+    parse: parseMetrics,
+    describe:
+      'give nat-tool webrtc --server a page for browsers elsewhere, by https with --cert and --key, and without them on this host alone; all that passes is sealed',
+  },
   drain: {
     type: 'string',
     valueName: 'SECONDS',

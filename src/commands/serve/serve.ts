@@ -1,4 +1,4 @@
-import { type Endpoint, formatEndpoint } from '../../net/address.ts';
+import { type Endpoint, formatEndpoint, scopeOf } from '../../net/address.ts';
 import { NetError } from '../../net/env.ts';
 import { errorWords, faultInFull } from '../../net/error-words.ts';
 import { type Block, fields } from '../../render/block.ts';
@@ -88,6 +88,7 @@ async function run(args: Args, context: Context<ServeEvent>) {
     failed,
   });
   let watch: Monitor | undefined;
+  let web: Awaited<ReturnType<typeof import('./web.ts')['startWeb']>> | undefined;
   let draining = false;
   try {
     for (const server of serving.running) await tell('listening', server);
@@ -100,11 +101,21 @@ async function run(args: Args, context: Context<ServeEvent>) {
       watch = await startMonitor(env, { at: args.metrics, serving, workers, draining: () => draining, vitals, failed });
       await context.emit({ event: 'metrics', address: formatEndpoint(watch.local) });
     }
+    if (args.web) {
+      const { identity } = logins;
+      if (!identity && scopeOf(args.web.address) !== 'loopback')
+        throw new UsageError(
+          '--web on an address that others reach needs --cert and --key: without TLS the page could be changed on its way',
+        );
+      const { startWeb } = await import('./web.ts');
+      web = await startWeb(env, args.web, identity, failed);
+      await context.emit({ event: 'web', address: formatEndpoint(web.local) });
+    }
     const reload = async (): Promise<void> => {
       try {
         const fresh = await readLogins(args, context);
         const { identity } = fresh;
-        if (identity) for (const server of serving.running) server.renew(identity);
+        if (identity) for (const server of [...serving.running, ...(web ? [web] : [])]) server.renew(identity);
         logins = fresh;
         await context.emit({ event: 'reloaded' });
       } catch (error) {
@@ -139,6 +150,7 @@ async function run(args: Args, context: Context<ServeEvent>) {
     };
     return close('complete', data);
   } finally {
+    web?.close();
     watch?.close();
     await workers?.close();
     serving.close();

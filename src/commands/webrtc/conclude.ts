@@ -20,8 +20,10 @@ export interface Attempt {
   readonly stack: WebrtcPeer | undefined;
   readonly facts: Facts | undefined;
   readonly sameHost?: boolean | undefined;
-  /** The page's server. */
-  readonly hall?: { readonly url: string; readonly incapable: string | undefined } | undefined;
+  /** The link to the page. */
+  readonly url?: string | undefined;
+  /** Why the browser cannot. */
+  readonly incapable?: string | undefined;
   readonly result: CheckResult;
   readonly ground: Ground | undefined;
   readonly args: Args;
@@ -33,7 +35,8 @@ export function conclude({
   stack,
   facts: given,
   sameHost = false,
-  hall,
+  url = '',
+  incapable,
   result,
   ground,
   args,
@@ -47,14 +50,14 @@ export function conclude({
       hasRelay: args.turn !== undefined,
       servers: ground?.urls ?? [],
     });
-  if (hall?.incapable !== undefined) facts.incapable = hall.incapable;
+  if (incapable !== undefined) facts.incapable = incapable;
   facts.measured = ground?.profile;
   const turn = ground?.turn;
   const bad = turn?.results.filter(({ relayed }) => relayed === null) ?? [];
   const failed = turn !== undefined && bad.length > 0 && bad.length === turn.results.length;
   const told: Told = {
     peer,
-    url: hall?.url ?? '',
+    url,
     sameHost,
     turn: turn && {
       server: turn.results[0]?.server ?? turn.name.host,

@@ -15,7 +15,7 @@ export interface Door {
  * Whether a browser that asks for this host (`host[:port]`) cannot have been led here by a stranger's name: an address leads nowhere else, whatever
  * router forwards the port, and over TLS the certificate vouches for the name.
  */
-function isOurs(scheme: Door['scheme'], host: string): boolean {
+export function isOurs(scheme: Door['scheme'], host: string): boolean {
   const [, name = ''] = /^(\[[^\]]*\]|[^:]*)(?::\d{1,5})?$/.exec(host) ?? [];
   return name === 'localhost' || isAddress(name.replace(/^\[|\]$/g, '')) || (scheme === 'https' && name !== '');
 }
@@ -55,3 +55,17 @@ export const GUARDS: Readonly<Record<string, string>> = {
   'Cross-Origin-Resource-Policy': 'same-origin',
   'Permissions-Policy': 'camera=(self), microphone=(), geolocation=()',
 };
+
+/** The object in a request's body; undefined where there is none. */
+export function jsonIn({ headers, body }: Incoming): Readonly<Record<string, unknown>> | undefined {
+  // Another type would do without a question to the server first (CORS), from any page.
+  if (!/^application\/json\b/i.test(headers.get('content-type') ?? '')) return undefined;
+  try {
+    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}

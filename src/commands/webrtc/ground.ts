@@ -3,6 +3,7 @@ import { familyOf } from '../../net/address.ts';
 import { type Env, NetError } from '../../net/env.ts';
 import { TurnError } from '../../turn/failure.ts';
 import { openRelay } from '../../turn/open.ts';
+import type { Facts } from '../../probe/webrtc/facts.ts';
 import type { WebrtcPeer } from '../../webrtc/peer.ts';
 import { Waits } from '../../net/wait.ts';
 import type { Profile } from '../../nat/profile.ts';
@@ -170,4 +171,18 @@ export function relayFor(ground: Ground, args: Args, peer: WebrtcPeer, env: Env)
       }
     })
     .catch(unless(ground.waits));
+}
+
+/** Tells an attempt what the ground knows, now and whenever that is more. */
+export function inform(facts: Facts, ground: Ground): void {
+  const know = (): void => {
+    facts.measured = ground.profile;
+    const { turn } = ground;
+    const good = turn?.results.some(({ relayed }) => relayed !== null);
+    if (turn && (good || turn.results.length === turn.transports.length))
+      facts.relay = good ? 'works' : (turn.results.at(-1)?.cause ?? 'no-answer');
+    facts.gate.notify();
+  };
+  ground.changed = know;
+  know();
 }

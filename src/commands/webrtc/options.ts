@@ -1,6 +1,9 @@
 /** The arguments of `webrtc`. */
 import { MOST_SIZE } from './frame.ts';
 import { FAMILY, parseAddress, parseLocalPort, parseStun, parseTurn, SOURCE, WAIT } from '../arguments.ts';
+import { isAddress, scopeOf } from '../../net/address.ts';
+import { formatHostPort } from '../../net/host-port.ts';
+import type { StunServerName } from '../../stun/uri.ts';
 import { type ArgsOf, UsageError } from '../command.ts';
 
 export const positionals = {
@@ -23,6 +26,25 @@ function parseSize(text: string, argument: string): { readonly width: number; re
     );
   return size;
 }
+
+/** A STUN server where two terminals meet, or the address of a page. */
+function parseMeeting(text: string, argument: string): StunServerName | URL {
+  if (!/^https?:/i.test(text)) return parseStun(text, argument);
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (!url?.hostname || url.username !== '' || url.search !== '' || url.hash !== '')
+    throw UsageError.expected(argument, 'https://HOST[:PORT], or HOST[:PORT]', text);
+  const name = url.hostname.replace(/^\[|\]$/g, '');
+  if (url.protocol === 'http:' && name !== 'localhost' && !(isAddress(name) && scopeOf(name) === 'loopback'))
+    throw new UsageError(
+      `${argument}: without TLS the page can be changed on its way`,
+      'Write https://; serve --web has it with --cert and --key.',
+    );
+  return url;
+}
+
+/** Where the page stands. */
+export const urlOf = (server: StunServerName | URL): URL =>
+  server instanceof URL ? server : new URL(`https://${formatHostPort(server)}/`);
 
 export const options = {
   listen: {
@@ -51,9 +73,15 @@ export const options = {
   server: {
     type: 'string',
     valueName: 'SERVER',
-    parse: parseStun,
+    parse: parseMeeting,
     describe:
-      'with CODE: where both hosts meet, a nat-tool serve; else NAT_TOOL_SERVER; without either public MQTT brokers carry what the two tell each other, sealed',
+      'without CODE: the page stands at this nat-tool serve --web, https://HOST[:PORT], for a browser anywhere. With CODE: where both hosts meet, a nat-tool serve; else NAT_TOOL_SERVER; without either public MQTT brokers carry what the two tell each other, sealed',
+  },
+  cafile: {
+    type: 'string',
+    valueName: 'FILE',
+    means: 'file',
+    describe: 'trust the certificates in this PEM file too, for https://',
   },
   stun: {
     type: 'string',

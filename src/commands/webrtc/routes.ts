@@ -1,7 +1,7 @@
 /** What the page's server answers: the page with its style and script, and what the page sends. */
 import { SdpError } from '../../ice/sdp.ts';
 import type { Incoming, Outgoing } from '../../net/http/server.ts';
-import { type Door, GUARDS, refusal } from './doorkeeper.ts';
+import { type Door, GUARDS, jsonIn, refusal } from './doorkeeper.ts';
 import type { Visit } from './visit.ts';
 
 /** An offer with its candidates is a few kilobytes. */
@@ -16,13 +16,11 @@ export interface Page {
 
 export interface Desk {
   readonly page: Page;
-  /** A new opening of the page. Rejects with SdpError. */
-  readonly offer: (sdp: string, from: Incoming) => Promise<Visit>;
+  /** A new opening of the page. Throws SdpError. */
+  readonly offer: (sdp: string, from: Incoming) => Visit;
   readonly visit: (id: string) => Visit | undefined;
   /** The browser has no WebRTC, and why. */
-  readonly incapable: (why: string, from: Incoming) => void;
-  /** The page was asked for. */
-  readonly asked: () => void;
+  readonly incapable: (why: string) => void;
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -54,7 +52,6 @@ function got(what: string, id: string, request: Incoming, desk: Desk): Outgoing 
   });
   switch (what) {
     case '':
-      desk.asked();
       return text('text/html', page.html());
     case 'page.css':
       return text('text/css', page.style);
@@ -80,7 +77,7 @@ async function posted(what: string, id: string, message: Json, request: Incoming
     const { sdp } = message;
     if (typeof sdp !== 'string') return { status: 400 };
     try {
-      const visit = await desk.offer(sdp, request);
+      const visit = desk.offer(sdp, request);
       return json({ id: visit.id, sdp: visit.peer.description() });
     } catch (error) {
       if (error instanceof SdpError) return { ...json({ error: error.message }), status: 400 };
@@ -89,7 +86,7 @@ async function posted(what: string, id: string, message: Json, request: Incoming
   }
   if (what === 'incapable') {
     const { why } = message;
-    desk.incapable(typeof why === 'string' ? why.slice(0, 200) : 'it does not say why', request);
+    desk.incapable(typeof why === 'string' ? why.slice(0, 200) : 'it does not say why');
     return { status: 204 };
   }
   if (what !== 'tell') return { status: 404 };
@@ -100,16 +97,5 @@ async function posted(what: string, id: string, message: Json, request: Incoming
   } catch (error) {
     if (error instanceof SdpError) return { status: 400 };
     throw error;
-  }
-}
-
-function jsonIn({ headers, body }: Incoming): Json | undefined {
-  // Another type would do without a question to the server first (CORS), from any page.
-  if (!/^application\/json\b/i.test(headers.get('content-type') ?? '')) return undefined;
-  try {
-    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : undefined;
-  } catch {
-    return undefined;
   }
 }

@@ -15,7 +15,7 @@ import { WebrtcPeer } from '../../webrtc/peer.ts';
 import { meetingPlace } from '../connect/meeting-place.ts';
 import { type Context, UsageError } from '../command.ts';
 import { type Concluded, conclude } from './conclude.ts';
-import { type Ground, prepare, relayFor } from './ground.ts';
+import { type Ground, inform, prepare, relayFor } from './ground.ts';
 import type { Args } from './options.ts';
 import type { WebrtcData } from './report.ts';
 
@@ -38,8 +38,11 @@ export async function withTerminal(args: Args, text: string, context: Context): 
   const done = (): Concluded => conclude({ peer: 'terminal', stack: peer, facts, result, ground, args, env });
   try {
     progress('looking for the place to meet');
-    const place = await meetingPlace({ ...args, broker: [], via: undefined, cafile: undefined }, context);
-    const stun = args.stun.length > 0 || place.stunOnly || !args.server ? args.stun : [args.server];
+    const { server } = args;
+    if (server instanceof URL)
+      throw new UsageError('--server: with CODE the two meet at a host, not at a page', 'Write HOST[:PORT].');
+    const place = await meetingPlace({ ...args, server, broker: [], via: undefined, cafile: undefined }, context);
+    const stun = args.stun.length > 0 || place.stunOnly || !server ? args.stun : [server];
     ground = await prepare({ ...args, stun }, context);
     introduction = await Introduction.begin(
       env,
@@ -87,7 +90,7 @@ export async function withTerminal(args: Args, text: string, context: Context): 
     relayFor(ground, args, stack, env);
     progress('gathering candidates');
     await stack.gather({ stun: ground.places, waitMs: GATHER_MS }, signal);
-    heard.measured = ground.profile;
+    inform(heard, ground);
     const tell = introduction.tell.bind(introduction);
     if (role === 'offerer') tell(stack.description());
     const sdp = await introduction.described(DESCRIBE_MS, signal);

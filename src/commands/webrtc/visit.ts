@@ -58,19 +58,25 @@ export class Visit {
     this.#gate.notify();
   }
 
-  /** What the page is told, as server-sent events, until it is gone or {@link end}. */
+  /** {@link news} as server-sent events. */
   async *events(signal: AbortSignal): AsyncGenerator<string> {
+    for await (const next of this.news(signal))
+      yield next ? `event: ${next.event}\ndata: ${JSON.stringify(next.data)}\n\n` : ':\n\n';
+  }
+
+  /** What the page is told, until it is gone or {@link end}; undefined now and then, where there is nothing. */
+  async *news(signal: AbortSignal): AsyncGenerator<{ readonly event: string; readonly data: unknown } | undefined> {
     this.#listeners++;
     try {
       while (!signal.aborted) {
         const next = this.#waiting.shift();
-        if (next) yield `event: ${next.event}\ndata: ${JSON.stringify(next.data)}\n\n`;
+        if (next) yield next;
         else if (this.#over) return;
         else {
           const news = await this.#gate
             .wait(() => this.#waiting.length > 0 || this.#over, BREATH_MS, signal)
             .catch(() => false);
-          if (!news && !signal.aborted) yield ':\n\n';
+          if (!news && !signal.aborted) yield undefined;
         }
       }
     } finally {

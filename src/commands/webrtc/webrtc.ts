@@ -8,7 +8,10 @@ import { type Context, defineCommand, UsageError } from '../command.ts';
 import { showCamera } from './camera.ts';
 import { type Ground, prepare } from './ground.ts';
 import { Hall } from './hall.ts';
-import { type Args, options, positionals } from './options.ts';
+import { Reception } from './reception.ts';
+import { WebDoor } from './web-door.ts';
+import { readCertificates } from '../certificates.ts';
+import { type Args, options, positionals, urlOf } from './options.ts';
 import { pageReport } from './page-report.ts';
 import type { WebrtcData } from './report.ts';
 import { type Concluded, conclude } from './conclude.ts';
@@ -25,11 +28,9 @@ async function run(args: Args, context: Context): Promise<Report<WebrtcData>> {
   const { env, signal } = context;
   if (args.code !== undefined) return withTerminal(args, args.code, context);
   const close = startReport(env.clock, 'nat-tool/webrtc@1');
-  if ((args.cert === undefined) !== (args.key === undefined)) throw new UsageError('--cert and --key go together');
-  const identity =
-    args.cert === undefined || args.key === undefined ? undefined : await identityOf(args.cert, args.key, context);
   let ground: Ground | undefined;
-  let hall: Hall | undefined;
+  let reception: Reception | undefined;
+  let door: Door | undefined;
   const result: CheckResult = { cause: null, channel: null, whole: false };
   let visit: Visit | undefined;
   const done = (): Concluded =>
@@ -38,7 +39,8 @@ async function run(args: Args, context: Context): Promise<Report<WebrtcData>> {
       stack: visit?.peer,
       facts: visit?.facts,
       sameHost: visit?.sameHost,
-      hall,
+      url: door?.url,
+      incapable: reception?.incapable,
       result,
       ground,
       args,
@@ -46,12 +48,13 @@ async function run(args: Args, context: Context): Promise<Report<WebrtcData>> {
     });
   try {
     ground = await prepare(args, context);
-    hall = await Hall.open({ env, args, ground, identity, failed: bug, signal });
-    tellLink(hall.url, args, context);
-    if (args.open && !(await context.browse(hall.url)))
+    reception = new Reception({ env, args, ground, signal });
+    door = await openDoor(args, reception, context);
+    tellLink(door.url, args, context);
+    if (args.open && !(await context.browse(door.url)))
       context.note('No browser could be started: open the link by hand.');
-    visit = await untilChecked(hall, args, result, context, (each) => (visit = each));
-    if (!visit) result.cause = hall.incapable === undefined ? 'no-browser' : 'no-webrtc';
+    visit = await untilChecked(reception, args, result, context, (each) => (visit = each));
+    if (!visit) result.cause = reception.incapable === undefined ? 'no-browser' : 'no-webrtc';
     const { data, findings } = done();
     if (visit) await show(visit, data, findings, signal);
     if (visit && args.camera !== undefined && data.cause === null) {
@@ -62,7 +65,7 @@ async function run(args: Args, context: Context): Promise<Report<WebrtcData>> {
       // Whoever watches ends it: that is no interruption.
       return close('complete', { ...data, camera }, [...findings, ...dark]);
     }
-    return close(visit || hall.incapable !== undefined ? 'complete' : 'failed', data, findings);
+    return close(visit || reception.incapable !== undefined ? 'complete' : 'failed', data, findings);
   } catch (error) {
     if (!signal.aborted) throw error;
     const { data, findings } = done();
@@ -71,7 +74,8 @@ async function run(args: Args, context: Context): Promise<Report<WebrtcData>> {
     context.progress('');
     visit?.tell('end', {});
     visit?.end();
-    hall?.close();
+    await door?.close();
+    reception?.close();
     ground?.close();
   }
 }
@@ -80,6 +84,29 @@ const bug = (error: unknown): never => {
   throw error;
 };
 
+/** What stands between the terminal and the page. */
+interface Door {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** Here, or at a server that has a face for browsers. */
+async function openDoor(args: Args, reception: Reception, context: Context): Promise<Door> {
+  const { env, signal } = context;
+  if ((args.cert === undefined) !== (args.key === undefined)) throw new UsageError('--cert and --key go together');
+  if (args.server === undefined) {
+    const identity =
+      args.cert === undefined || args.key === undefined ? undefined : await identityOf(args.cert, args.key, context);
+    return Hall.open({ env, args, reception, identity, failed: bug });
+  }
+  if (args.listen !== undefined || args.cert !== undefined)
+    throw new UsageError('--server and --listen or --cert exclude each other: the page stands at the server or here');
+  const url = urlOf(args.server);
+  const trusted = args.cafile === undefined ? undefined : await readCertificates(args.cafile, context);
+  context.progress(`asking ${url.host} for a page`);
+  return WebDoor.open({ env, url, reception, family: args.family, source: args.source, trusted, failed: bug }, signal);
+}
+
 async function identityOf(cert: string, key: string, { readFile }: Pick<Context, 'readFile'>) {
   const text = async (path: string): Promise<string> => new TextDecoder().decode(await readFile(path, 1 << 20));
   return { cert: await text(cert), key: await text(key) };
@@ -87,14 +114,19 @@ async function identityOf(cert: string, key: string, { readFile }: Pick<Context,
 
 /** Without it nothing happens, so `--quiet` does not keep it back. */
 function tellLink(url: string, args: Args, context: Context): void {
-  const where = args.listen === undefined ? 'in a browser on this host' : 'in the browser';
+  const where =
+    args.server !== undefined
+      ? 'in the other browser, or send it to its user'
+      : args.listen === undefined
+        ? 'in a browser on this host'
+        : 'in the browser';
   if (context.verbosity < 0) void context.io.stderr.write(`${url}\n`);
   else context.note(`Open this link ${where}; it is good for this run alone: `, url);
 }
 
 /** The last opening of the page; undefined where there was none. */
 async function untilChecked(
-  hall: Hall,
+  reception: Reception,
   args: Args,
   result: CheckResult,
   context: Context,
@@ -106,7 +138,7 @@ async function untilChecked(
   let patience = args.timeout;
   for (;;) {
     if (!last) progress('waiting for the page to be opened');
-    const visit = await hall.next(patience, signal, last);
+    const visit = await reception.next(patience, signal, last);
     if (!visit) return last;
     began((last = visit));
     Object.assign(result, { cause: null, channel: null, whole: false });
@@ -163,7 +195,7 @@ export default defineCommand({
   summary: 'tell whether WebRTC works with a browser, and why not',
   description: [
     'Serves a page for one browser, and connects to it by WebRTC: ICE, DTLS, SCTP, a data channel. Where that works it tells the path, the times, the round trips, what is lost each way and how much the channel carries. Where it does not it names the cause within seconds, and what helps, on the page too.',
-    'The page is served on 127.0.0.1, for a browser on this host; --listen serves it to the local network. Its link holds a secret: only whoever has it gets in. The page shows the same report. With CODE the other side is another terminal, which runs the same line.',
+    'The page is served on 127.0.0.1, for a browser on this host; --listen serves it to the local network, and --server has it at a nat-tool serve --web, for a browser anywhere. Its link holds a secret: only whoever has it gets in. The page shows the same report. With CODE the other side is another terminal, which runs the same line.',
   ],
   positionals,
   options,

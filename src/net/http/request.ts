@@ -21,6 +21,8 @@ export interface HttpRequest {
 export interface ExchangeOptions {
   /** Local address. */
   readonly source?: string | undefined;
+  /** Certificates that are trusted beside the system's, PEM. */
+  readonly trusted?: string | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -35,9 +37,9 @@ export async function httpExchange(
   env: Pick<Env, 'tcp' | 'clock'>,
   request: HttpRequest,
   remote: Endpoint,
-  { source, signal }: ExchangeOptions,
+  { source, trusted, signal }: ExchangeOptions,
 ): Promise<HttpAnswer> {
-  const tls = request.url.protocol === 'https:' ? { serverName: hostOf(request.url) } : undefined;
+  const tls = request.url.protocol === 'https:' ? { serverName: hostOf(request.url), trusted } : undefined;
   const stream = await env.tcp.connect(remote, { address: source, tls }, signal);
   const stop = (): void => stream.close();
   signal.addEventListener('abort', stop, { once: true });

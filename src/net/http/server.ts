@@ -62,7 +62,7 @@ export async function serveHttp(
   env: Pick<Env, 'tcp' | 'clock'>,
   local: Endpoint,
   options: HttpServerOptions,
-): Promise<Pick<TcpListener, 'local' | 'close'>> {
+): Promise<TcpListener> {
   const most = options.mostConnections ?? MOST_CONNECTIONS;
   const connections = new Connections<Conversation>({ total: most, ofSource: most, ofNetwork: most });
   const open = new Set<Conversation>();
@@ -87,6 +87,7 @@ export async function serveHttp(
   );
   return {
     local: listener.local,
+    renew: (identity) => listener.renew(identity),
     close: () => {
       listener.close();
       for (const each of open) each.close();

@@ -20,8 +20,6 @@ const MOST_ERRORS = 16;
 
 /** When what came to stand, on the clock's scale. */
 export interface Milestones {
-  /** The page was asked for. */
-  page?: number;
   offer?: number;
   answer?: number;
   valid?: number;

@@ -4,9 +4,10 @@ import { blockElement } from './blocks.js';
 import { startCamera, whyNoCamera } from './camera.js';
 import { byId, element } from './element.js';
 import { pictureOf } from './picture.js';
-import { Line, post } from './signalling.js';
+import { Refused, SealedLine } from './sealed-line.js';
+import { Line } from './signalling.js';
 
-const setup = JSON.parse(byId('setup').textContent);
+const given = JSON.parse(byId('setup').textContent);
 const STEPS = [
   ['offer', 'Signalling'],
   ['ice', 'Path'],
@@ -80,8 +81,12 @@ function whyNoWebrtc() {
 }
 
 async function main() {
+  if (given.web) status('Looking for the terminal …', 'busy');
+  // A page that stands elsewhere learns from the terminal what it needs; its code is behind #, and goes to nobody.
+  const line = given.web ? await SealedLine.open(location.hash.slice(1)) : new Line();
+  const setup = given.web ? await line.setup() : given;
   const why = whyNoWebrtc();
-  if (why) return incapable(why);
+  if (why) return incapable(why, line);
   let connection;
   try {
     connection = new RTCPeerConnection({
@@ -89,9 +94,8 @@ async function main() {
       iceTransportPolicy: setup.relayOnly ? 'relay' : 'all',
     });
   } catch (error) {
-    return incapable(String(error.message));
+    return incapable(String(error.message), line);
   }
-  const line = new Line();
   let finished = false;
   const channel = connection.createDataChannel('nat-tool');
   channel.onopen = () => reached('measured');
@@ -114,8 +118,7 @@ async function main() {
   status('Telling the terminal how this browser can be reached …', 'busy');
   reached('offer');
   await connection.setLocalDescription();
-  const answer = await post('offer', { sdp: connection.localDescription.sdp });
-  line.open(answer.id);
+  const answer = await line.offer(connection.localDescription.sdp);
   line.events(
     {
       candidate: ({ candidate }) => connection.addIceCandidate({ candidate, sdpMid: '0' }).catch(() => {}),
@@ -143,8 +146,14 @@ async function main() {
         status('The check goes on in another window, where this page was opened again.', 'warn');
       },
     },
-    () => {
-      if (!finished) status('The terminal is gone: nat-tool was stopped, or cannot be reached any more.', 'bad');
+    (error) => {
+      if (!finished)
+        status(
+          error instanceof Refused
+            ? error.message
+            : 'The terminal is gone: nat-tool was stopped, or cannot be reached any more.',
+          'bad',
+        );
       finished = true;
     },
   );
@@ -156,15 +165,16 @@ async function main() {
   }
 }
 
-async function incapable(why) {
+async function incapable(why, line) {
   status(
     `This browser cannot do WebRTC here: ${why}. An extension, a setting or a policy may have switched it off.`,
     'bad',
   );
   reached('offer', 'failed');
-  await post('incapable', { why });
+  await line.incapable(why);
 }
 
 main().catch((error) => {
-  status(`The check could not begin: ${error.message}. Is nat-tool still running?`, 'bad');
+  if (error instanceof Refused) status(error.message, 'bad');
+  else status(`The check could not begin: ${error.message}. Is nat-tool still running?`, 'bad');
 });

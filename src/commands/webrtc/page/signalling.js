@@ -2,7 +2,7 @@
 const json = { 'Content-Type': 'application/json' };
 
 /** Rejects where the terminal does not answer, or does not take it. */
-export async function post(path, message) {
+async function post(path, message) {
   const response = await fetch(path, { method: 'POST', headers: json, body: JSON.stringify(message) });
   if (!response.ok) throw new Error(`the terminal answers ${response.status}`);
   return response.status === 204 ? undefined : response.json();
@@ -14,7 +14,18 @@ export class Line {
   #waiting = [];
   #last = Promise.resolve();
 
-  open(id) {
+  /** Our description; resolves to the terminal's. */
+  async offer(sdp) {
+    const answer = await post('offer', { sdp });
+    this.#open(answer.id);
+    return answer;
+  }
+
+  incapable(why) {
+    return post('incapable', { why });
+  }
+
+  #open(id) {
     this.#id = id;
     for (const message of this.#waiting.splice(0)) this.tell(message);
   }
