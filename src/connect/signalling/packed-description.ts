@@ -112,10 +112,10 @@ function endpoints(reader: Reader): Endpoint[] {
   const mask = count > 0 ? reader.u8() : 0;
   const found: Endpoint[] = [];
   for (let i = 0; i < count && !reader.failed; i++) {
-    const address = formatAddress(reader.bytes(mask & (1 << i) ? 16 : 4));
+    const address = reader.bytes(mask & (1 << i) ? 16 : 4);
     const port = reader.u16();
     if (port === 0) reader.failed = true;
-    found.push({ address, port });
+    if (!reader.failed) found.push({ address: formatAddress(address), port });
   }
   return found;
 }

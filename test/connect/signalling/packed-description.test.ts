@@ -57,4 +57,10 @@ describe('a packed description', () => {
   ])('is none: %s', (hex) => {
     expect(unpackDescription(new Uint8Array(Buffer.from(hex, 'hex')))).toBeUndefined();
   });
+
+  it('is none where it was cut off, wherever that is', () => {
+    const whole = packDescription({ ...USUAL, relayed: [at('40.30.20.10')] }, 900);
+    for (let length = 0; length < whole.length; length++)
+      expect(unpackDescription(whole.subarray(0, length))).toBeUndefined();
+  });
 });
