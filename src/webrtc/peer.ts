@@ -5,8 +5,8 @@ import { Sockets } from '../connect/traversal/sockets.ts';
 import { type Fingerprint, type Identity, newIdentity } from '../dtls/certificate.ts';
 import { BRISK_PACING, type IceAction, IceAgent, type IceEvent, type PairView } from '../ice/agent.ts';
 import { type Candidate, peerReflexivePriority } from '../ice/candidate.ts';
-import { type IceCredentials, newCredentials } from '../ice/credentials.ts';
-import { parseCandidate, SdpError } from '../ice/sdp.ts';
+import type { IceCredentials } from '../ice/credentials.ts';
+import type { SdpError } from '../ice/sdp.ts';
 import { type Endpoint, formatEndpoint } from '../net/address.ts';
 import type { Datagram, Env, UdpSocket } from '../net/env.ts';
 import { type Driver, drive } from '../net/machine.ts';
@@ -16,6 +16,7 @@ import type { ChannelOptions, DataChannel } from './channel.ts';
 import { Channels } from './channels.ts';
 import { Gathering } from './gathering.ts';
 import { Inbox } from './inbox.ts';
+import { Negotiation } from './negotiation.ts';
 import { samePath, wordsOf } from './path.ts';
 import {
   type GatherOptions,
@@ -27,15 +28,10 @@ import {
   type PeerTimeouts,
 } from './peer-api.ts';
 import { type ProbeOptions, type ProbeResult, probePath } from './probe.ts';
-import { formatDescription, type ParsedDescription, parseDescription, type Setup } from './sdp.ts';
+import type { ParsedDescription } from './sdp.ts';
 import { Transport } from './transport.ts';
 
 const USUAL: PeerTimeouts = { pairMs: 15_000, dtlsMs: 10_000, sctpMs: 10_000 };
-const SCTP_PORT = 5000;
-/** Bytes of a message that we take: half of what waits for want of others. */
-const MOST_MESSAGE = 1 << 18;
-/** Candidates of the peer that are taken, and reasons that are kept for those that are not. */
-const MOST_REMOTE = 64;
 /** Datagrams a second, which nothing holds back: SCTP does. */
 const ANY_RATE = 1_000_000;
 
@@ -46,10 +42,6 @@ const ANY_RATE = 1_000_000;
 export class WebrtcPeer {
   /** Told of each channel that the peer opens. */
   onChannel: (channel: DataChannel) => void = () => {};
-  readonly ignored: SdpError[] = [];
-  readonly local: Candidate[] = [];
-  readonly remote: Candidate[] = [];
-  readonly credentials: IceCredentials;
   readonly timeline: Timeline;
   readonly #env: Env;
   readonly #options: PeerOptions;
@@ -64,11 +56,10 @@ export class WebrtcPeer {
   readonly #channels: Channels;
   readonly #ended = deferred<PeerEnd>();
   readonly #connected = deferred<void>();
-  readonly #session: number;
+  readonly #negotiation: Negotiation;
   readonly #inbox = new Inbox();
   readonly #sent = { packets: 0, bytes: 0 };
   #state: PeerState = 'new';
-  #peer: ParsedDescription | undefined;
   #transport: Transport | undefined;
   #pair: PairView | undefined;
   #cancelDeadline = (): void => {};
@@ -80,9 +71,16 @@ export class WebrtcPeer {
     this.#options = options;
     this.#timeouts = { ...USUAL, ...options.timeouts };
     this.#identity = options.identity ?? newIdentity(random, clock.date());
-    this.credentials = newCredentials(random);
     this.timeline = new Timeline(clock, options.onEvent);
-    this.#session = random.below(2 ** 31);
+    const note = (event: string, details?: Readonly<Record<string, unknown>>): void =>
+      this.timeline.add(event, details);
+    this.#negotiation = new Negotiation({
+      ...options,
+      random,
+      fingerprint: this.fingerprint,
+      feed: (event) => this.#agent.feed(event),
+      note,
+    });
     const bytes = random.bytes(8);
     this.#tieBreaker = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0);
     this.#ice = new IceAgent({
@@ -101,15 +99,13 @@ export class WebrtcPeer {
       governor: new Governor(clock, ANY_RATE),
       heard: (socket, datagram, message) => this.#heard(socket, datagram, message),
     });
-    const note = (event: string, details?: Readonly<Record<string, unknown>>): void =>
-      this.timeline.add(event, details);
     this.#gathering = new Gathering({
       env,
       waits: this.#waits,
       sockets: this.#sockets,
       family: options.family,
       source: options.source,
-      found: (socket, candidate) => this.#found(socket, candidate),
+      found: (socket, candidate) => this.#negotiation.found(socket, candidate),
       note,
     });
     this.#channels = new Channels({
@@ -119,6 +115,23 @@ export class WebrtcPeer {
       noted: (what, { label, id }) => note(`channel-${what}`, { label, id: id ?? null }),
     });
     this.#connected.promise.catch(() => {});
+  }
+
+  get credentials(): IceCredentials {
+    return this.#negotiation.credentials;
+  }
+
+  get local(): readonly Candidate[] {
+    return this.#negotiation.local;
+  }
+
+  get remote(): readonly Candidate[] {
+    return this.#negotiation.remote;
+  }
+
+  /** Candidates of the peer that were not taken, and why. */
+  get ignored(): readonly SdpError[] {
+    return this.#negotiation.ignored;
   }
 
   get state(): PeerState {
@@ -189,54 +202,27 @@ export class WebrtcPeer {
 
   /** Ours, with all candidates so far: an offer, or the answer once the offer was met. */
   description(): string {
-    const { ufrag, pwd } = this.credentials;
-    const description = {
-      ice: { ufrag, pwd, candidates: this.local, end: false },
-      fingerprints: [this.fingerprint],
-      setup: this.#setup,
-      mid: this.#peer?.mid ?? '0',
-      port: SCTP_PORT,
-      maxMessage: MOST_MESSAGE,
-    };
-    return formatDescription(description, this.#session);
+    return this.#negotiation.description();
   }
 
   /** The peer's description: checks start. Once. Throws {@link SdpError}, IceInputError. */
   meet(sdp: string): void {
-    if (this.#peer || this.#state === 'ended') return;
-    const peer = parseDescription(sdp);
-    const isOffer = peer.setup === 'actpass';
-    if (isOffer === (this.#options.role === 'offerer'))
-      throw new SdpError(
-        'setup',
-        isOffer ? 'an offer, where the answer was expected' : 'an answer, where the offer was expected',
-      );
-    const { ufrag, pwd, candidates, end, ignored } = peer.ice;
-    if (ufrag === this.credentials.ufrag) throw new SdpError('own', 'this is our own description');
-    this.#agent.feed({ kind: 'remote-credentials', ufrag, pwd });
-    this.#peer = peer;
+    if (this.#negotiation.peer || this.#state === 'ended') return;
+    const peer = this.#negotiation.meet(sdp);
+    const { candidates, ignored } = peer.ice;
     this.#channels.maxMessage = peer.maxMessage;
     this.#state = 'checking';
     this.#gathering.stop();
-    for (const each of ignored) this.#ignore(each);
     this.timeline.add('met', { candidates: candidates.length, ignored: ignored.length });
     this.#cancelDeadline = this.#env.clock.after(this.#timeouts.pairMs, () =>
       this.#end({ kind: 'no-pair', reason: this.#ice.reason }),
     );
-    for (const candidate of candidates) this.#met(candidate);
-    if (end) this.#agent.feed({ kind: 'remote-end' });
+    this.#negotiation.check(peer);
   }
 
   /** A candidate of the peer's that came later: its line, or an empty one where no more will come. Throws {@link SdpError} for what breaks the format. */
   addCandidate(line: string): void {
-    if (this.#state === 'ended') return;
-    if (line.trim() === '') return this.#agent.feed({ kind: 'remote-end' });
-    try {
-      this.#met(parseCandidate(line));
-    } catch (error) {
-      if (!(error instanceof SdpError) || error.kind === 'malformed') throw error;
-      this.#ignore(error);
-    }
+    if (this.#state !== 'ended') this.#negotiation.addCandidate(line);
   }
 
   /** Opens a channel, as soon as that can be. Throws ChannelError. */
@@ -248,13 +234,13 @@ export class WebrtcPeer {
   async probe(options: ProbeOptions, signal: AbortSignal): Promise<ProbeResult> {
     const pair = this.selected;
     const socket = pair && this.#sockets.get(pair.socket);
-    if (!pair || !socket || !this.#peer) return { sent: 0, answered: 0, rttMs: [], requests: 0 };
+    if (!pair || !socket || !this.#negotiation.peer) return { sent: 0, answered: 0, rttMs: [], requests: 0 };
     const before = this.#ice.counters.requests;
     const path = {
       mux: socket.mux,
       to: pair.remote.endpoint,
       ours: this.credentials,
-      theirs: this.#peer.ice,
+      theirs: this.#negotiation.peer.ice,
       role: this.#ice.role,
       tieBreaker: this.#tieBreaker,
       priority: peerReflexivePriority(pair.local.priority),
@@ -267,37 +253,6 @@ export class WebrtcPeer {
   /** Says goodbye and frees everything. */
   close(): void {
     this.#end({ kind: 'closed' });
-  }
-
-  get #setup(): Setup {
-    if (this.#options.role === 'offerer') return 'actpass';
-    return this.#options.setup ?? 'active';
-  }
-
-  /** RFC 8842 §5: the client is whoever is active. */
-  #isClient(peer: ParsedDescription): boolean {
-    return this.#options.role === 'offerer' ? peer.setup === 'passive' : this.#setup === 'active';
-  }
-
-  #found(socket: number, candidate: Candidate): void {
-    if (this.#options.relayOnly && candidate.type !== 'relay') return;
-    this.local.push(candidate);
-    const { type, endpoint } = candidate;
-    this.timeline.add('candidate', { side: 'local', type, address: formatEndpoint(endpoint) });
-    this.#agent.feed({ kind: 'local-candidate', socket, candidate });
-    this.#options.onCandidate?.(candidate);
-  }
-
-  #met(candidate: Candidate): void {
-    if (this.remote.length >= MOST_REMOTE) return;
-    this.remote.push(candidate);
-    const { type, endpoint } = candidate;
-    this.timeline.add('candidate', { side: 'remote', type, address: formatEndpoint(endpoint) });
-    this.#agent.feed({ kind: 'remote-candidate', candidate });
-  }
-
-  #ignore(error: SdpError): void {
-    if (this.ignored.length < MOST_REMOTE) this.ignored.push(error);
   }
 
   /* ---- what comes in ---- */
@@ -344,7 +299,7 @@ export class WebrtcPeer {
   /** The first pair works: DTLS need not wait for the choice. */
   #begin(pair: PairView): void {
     const { clock, random } = this.#env;
-    const peer = this.#peer as ParsedDescription;
+    const peer = this.#negotiation.peer as ParsedDescription;
     const { dtlsMs, sctpMs } = this.#timeouts;
     this.#cancelDeadline();
     this.#pair = pair;
@@ -352,7 +307,7 @@ export class WebrtcPeer {
     this.#transport = new Transport({
       clock,
       random,
-      role: this.#isClient(peer) ? 'client' : 'server',
+      role: this.#negotiation.isClient ? 'client' : 'server',
       identity: this.#identity,
       expected: peer.fingerprints,
       port: peer.port,
