@@ -35,6 +35,8 @@ const MOST_PENDING = 2048;
 const GREETINGS = new Gcra(50, 40);
 /** Greetings whose answers are still waited for. */
 const MOST_NONCES = 16;
+/** Greetings that are known for answered: an hour's. Sent again by somebody else, they take nothing from the partner's own. */
+const MOST_ANSWERED = 4096;
 
 export interface LinkOptions {
   readonly key: Uint8Array;
@@ -97,6 +99,7 @@ export class PartnerLink implements Machine<LinkEvent, LinkAction> {
   #tickAt: number | undefined;
   // As the one who sends them on.
   #challengeKey: Uint8Array;
+  readonly #answered = new Set<Id>();
   readonly #greetingsDue = { partner: Number.NEGATIVE_INFINITY, others: Number.NEGATIVE_INFINITY };
   #sender: { readonly id: Id; readonly challenge: Id; readonly window: ReplayWindow } | undefined;
 
@@ -144,10 +147,7 @@ export class PartnerLink implements Machine<LinkEvent, LinkAction> {
     this.#greetAt = now + (silence >= LONG_AWAY_MS ? GREET_ABSENT_MS : GREET_AGAIN_MS);
     const nonce = this.#draw();
     this.#nonces.set(nonce, now);
-    for (const [oldest] of this.#nonces) {
-      if (this.#nonces.size <= MOST_NONCES) break;
-      this.#nonces.delete(oldest);
-    }
+    forgetOldest(this.#nonces, MOST_NONCES);
     return [...left, ...this.#say({ type: 'hello', sender: this.#id, nonce })];
   }
 
@@ -162,9 +162,12 @@ export class PartnerLink implements Machine<LinkEvent, LinkAction> {
   #heard(message: PartnerMessage, from: Endpoint, now: number): LinkAction[] {
     switch (message.type) {
       case 'hello': {
+        if (this.#answered.has(message.nonce)) return [];
         const who = from.address === this.#to?.address ? 'partner' : 'others';
         if (GREETINGS.readyAt(this.#greetingsDue[who]) > now) return [];
         this.#greetingsDue[who] = GREETINGS.spend(this.#greetingsDue[who], now);
+        this.#answered.add(message.nonce);
+        forgetOldest(this.#answered, MOST_ANSWERED);
         return [
           this.#message(from, {
             type: 'welcome',
@@ -287,6 +290,13 @@ export class PartnerLink implements Machine<LinkEvent, LinkAction> {
 
   #message(to: Endpoint, message: PartnerMessage): LinkAction {
     return { kind: 'send', to, data: encodePartner(message, this.#options.key) };
+  }
+}
+
+function forgetOldest(of: Map<Id, unknown> | Set<Id>, most: number): void {
+  for (const oldest of of.keys()) {
+    if (of.size <= most) break;
+    of.delete(oldest);
   }
 }
 

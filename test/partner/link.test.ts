@@ -180,10 +180,12 @@ describe('the link between partners', () => {
   it('answers recorded greetings with no more than came, and not without end', () => {
     const pair = new Pair();
     pair.until(100);
-    const [hello] = pair.recorded('hello', 'X');
-    if (!hello) throw new Error('no greeting');
+    const [known] = pair.recorded('hello', 'X');
+    for (let i = 0; i < 100; i++) expect(pair.hear('Y', known as Uint8Array)).toEqual([]);
     let answers = 0;
     for (let i = 0; i < 1000; i++) {
+      const nonce = i.toString(16).padStart(16, '0');
+      const hello = encodePartner({ type: 'hello', sender: 'f'.repeat(16), nonce }, key);
       for (const action of pair.hear('Y', hello)) {
         answers++;
         expect(action.kind === 'send' && action.data.length).toBe(hello.length);
@@ -193,6 +195,18 @@ describe('the link between partners', () => {
     // Those of the partner go on.
     pair.until(10_000);
     expect(pair.links.X.state).toBe('up');
+  });
+
+  it('stays up while somebody floods it with what the partner once said, from its address', () => {
+    const pair = new Pair();
+    pair.until(30_000);
+    const old = pair.recorded('hello', 'X');
+    expect(old.length).toBeGreaterThan(20);
+    for (let i = 0; i < 30_000; i++) {
+      pair.hear('Y', old[i % old.length] as Uint8Array, AT.X);
+      pair.until(pair.now + 1);
+    }
+    expect(pair.states.sort()).toEqual(['X up', 'Y up']);
   });
 
   it('sends on Binding answers alone, to each client at a limited rate', () => {
