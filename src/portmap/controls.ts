@@ -23,7 +23,7 @@ export class Controls {
   readonly #clock: PortmapEnv['clock'];
 
   constructor(env: PortmapEnv, router: RouterAt, nonces: PcpNonces, channel: ControlChannel | undefined) {
-    const v4 = !router.address.includes(':');
+    const v4 = !router.address.includes(':') && !router.anycast;
     this.nonces = nonces;
     this.#clock = env.clock;
     this.#channel = channel;

@@ -90,7 +90,9 @@ export async function openMapping(
     const { chosen, refusals, oddities } = await choose(env, controls, wish, options.via, bounds.signal);
     if (!chosen) {
       controls.close();
-      return { mapping: undefined, router, refusals, oddities };
+      // Nobody answered to an address that may belong to nobody.
+      const isNobody = router.anycast && refusals.length === 0;
+      return { mapping: undefined, router: isNobody ? undefined : router, refusals, oddities };
     }
     return { mapping: new HeldMapping(env, options, router, controls, wish, chosen), oddities };
   } catch (error) {

@@ -10,7 +10,12 @@ export interface RouterAt {
   /** This host's own address on the way there. */
   readonly local: string;
   readonly interface: string;
+  /** Nobody knows the router's own address: whoever answers to the address for PCP servers on the way is asked, by PCP alone (RFC 7723). */
+  readonly anycast?: true | undefined;
 }
+
+/** RFC 7723 §2. */
+const ANYCAST: Readonly<Record<Family, string>> = { 4: '192.0.0.9', 6: '2001:1::1' };
 
 export interface WhichRouter {
   /** IPv4 when absent: there, addresses are translated. */
@@ -19,7 +24,7 @@ export interface WhichRouter {
   readonly source?: string | undefined;
 }
 
-/** Undefined where none is known: no default route, or one into a tunnel that has no router. Rejects with the signal's reason alone. */
+/** Where an interface leads out by itself, the PCP server that is on the way. Undefined where none is known: no default route. Rejects with the signal's reason alone. */
 export async function findRouter(
   env: Pick<Env, 'gateways' | 'interfaces' | 'udp'>,
   { family = 4, source }: WhichRouter,
@@ -27,13 +32,14 @@ export async function findRouter(
 ): Promise<RouterAt | undefined> {
   const gateways = (await env.gateways(signal)).filter((each) => each.family === family);
   const gateway = source === undefined ? gateways[0] : gateways.find((each) => leadsFrom(env, each, source));
-  if (gateway?.address === undefined) return undefined;
-  const { address, interface: name } = gateway;
+  if (!gateway) return undefined;
+  const { address = ANYCAST[family], interface: name } = gateway;
   try {
     return {
       address,
       local: await routedAddress(env.udp, { address, port: PORT_CONTROL_PORT }, source, signal),
       interface: name,
+      ...(gateway.address === undefined && { anycast: true }),
     };
   } catch (error) {
     if (error instanceof NetError) return undefined;

@@ -113,6 +113,8 @@ const TEXTS = {
     `${count} hole${count === 1 ? '' : 's'} had another public address, which the server cannot be asked to send to: the NAT has several.`,
   'entries-differ': ({ after }: { after: 'one-packet' | 'both-ways' }) =>
     `Of the holes after ${AFTER[after]} some were gone when others of the same age were open: this NAT's entries differ. The lower bound is that of those that went first.`,
+  'holes-short-lived': ({ after }: { after: 'one-packet' | 'both-ways' }) =>
+    `Holes after ${AFTER[after]} were gone within about three seconds: a life too short to be measured, or a router that restarted just then.`,
   'nat-forgot-all': ({ after }: { after: 'one-packet' | 'both-ways' }) =>
     `A hole that was in use a moment before was gone too: the NAT lost what it knew, as a router that restarts. How long holes live after ${AFTER[after]} is known only as far as they were seen open.`,
   'holes-vanish': ({ after, server }: { after: 'one-packet' | 'both-ways'; server: string }) =>

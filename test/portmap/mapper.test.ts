@@ -239,3 +239,40 @@ describe('a port that is held', () => {
     },
   );
 });
+
+describe('where an interface leads out by itself', () => {
+  /** To whom the world is a tunnel, and 192.0.0.9 is the router, if it is anybody. */
+  const tunnelled = (env: Env, sent: string[], isThere: boolean): Env => ({
+    ...env,
+    gateways: async () => [{ family: 4, interface: 'eth0' }],
+    udp: {
+      open: (options, signal) => {
+        const { remote } = options;
+        sent.push(remote?.address ?? 'anywhere');
+        const there = isThere ? '192.168.1.1' : '203.0.113.1';
+        return env.udp.open(
+          remote?.address === '192.0.0.9' ? { ...options, remote: { ...remote, address: there } } : options,
+          signal,
+        );
+      },
+    },
+  });
+
+  it('the PCP server on the way is asked (RFC 7723), by PCP alone', async () => {
+    const lab = createLab({ nat: 'linux,pcp,nat-pmp,upnp' });
+    await lab.run(async (env, signal) => {
+      const sent: string[] = [];
+      const opened = await openMapping(tunnelled(env, sent, true), PORT, signal);
+      expect(opened.mapping).toMatchObject({ protocol: 'pcp', router: { address: '192.0.0.9', anycast: true } });
+      expect(new Set(sent)).toEqual(new Set(['192.0.0.9']));
+      await opened.mapping?.remove();
+      expect(lab.nat().forwards.all(lab.world.now)).toHaveLength(0);
+    });
+  });
+
+  it('and where there is none, no router is known', async () => {
+    const lab = createLab({ nat: 'linux,pcp' });
+    const opened = await lab.run((env, signal) => openMapping(tunnelled(env, [], false), PORT, signal));
+    expect(opened).toMatchObject({ mapping: undefined, router: undefined, refusals: [] });
+  });
+});

@@ -10,7 +10,7 @@ export default defineCommand({
   name: 'map',
   summary: 'open a port in the router: PCP, NAT-PMP or UPnP',
   description: [
-    'Asks the router by PCP (RFC 6887), NAT-PMP (RFC 6886) and UPnP at once to let everybody in at a port, tries from outside whether it does, and holds it open until interrupted: renewed at half its life, asked for again when the router has restarted, removed at the end. That there is no such router is known within 1.2 s.',
+    'Asks the router by PCP (RFC 6887), NAT-PMP (RFC 6886) and UPnP at once to let everybody in at a port, tries from outside whether it does, and holds it open until interrupted: renewed at half its life, asked for again when the router has restarted, removed at the end. That there is no such router is known within 1.2 s. Where an interface leads out by itself, the PCP server on the way is asked (192.0.0.9, RFC 7723).',
     'The router may give another port than the one asked for: what it gives is shown. Whether it is true is tried: a STUN server with two addresses, or with RESPONSE-PORT (nat-tool serve has it), sends to the public side while the port itself has sent to nobody. Only what comes in proves it open.',
     'A mapping that belongs to another host or program is never overwritten. Where the router is itself behind another NAT (CGNAT) the port cannot be reached from the internet, and that is said.',
   ],

@@ -93,6 +93,12 @@ function keepalive(holes: readonly HoleLifetime[], outbound: Answer): Lifetime['
   };
 }
 
+/** Shorter lives than that are not told from a NAT that has lost all that it knew. */
+const SHORT_MS = 3_500;
+
+const isTooShort = ({ end, aliveMs, deadMs }: AgeSeries): boolean =>
+  deadMs === undefined && aliveMs > 0 && aliveMs < SHORT_MS && (end === 'state-lost' || end === 'exhausted');
+
 const isUnheard = ({ kind }: Unfit): boolean => kind === 'no-answer' || kind === 'refused';
 
 function findingsOf(facts: LifetimeFacts): Finding[] {
@@ -122,6 +128,10 @@ function findingsOf(facts: LifetimeFacts): Finding[] {
   for (const each of series) {
     const { after } = each;
     if (each.differs) findings.push(finding('entries-differ', { after }));
+    if (isTooShort(each)) {
+      findings.push(finding('holes-short-lived', { after }));
+      continue;
+    }
     if (each.end === 'state-lost') findings.push(finding('nat-forgot-all', { after }));
     if (each.end === 'vanished') findings.push(finding('holes-vanish', { after, server }));
     if (each.end === 'exhausted') findings.push(finding('holes-exhausted', { after, holes: each.holes }));

@@ -134,6 +134,18 @@ describe('nobody outside, or nobody to be believed', () => {
   });
 });
 
+describe('lives too short to be measured', () => {
+  it.each(['1', '2', '3', '1/30', '3/60'])('%s s: said to be that, and no restart', async (timeout) => {
+    for (const ports of ['sequential', 'preserving']) {
+      const result = await measure({ nat: `port-restricted-cone,ports=${ports},timeout=${timeout}` });
+      expect(result.outcome).toBe('partial');
+      expect(kinds(result)).toContain('holes-short-lived');
+      expect(kinds(result)).not.toContain('nat-forgot-all');
+      for (const { deadMs } of result.data.holes) expect(deadMs).toBeNull();
+    }
+  });
+});
+
 describe('a long way', () => {
   it.each([150, 300, 700, 900])('of %i ms round trip', async (rttMs) => {
     const result = await measure({ nat: 'linux', rttMs }, { maxMs: 150_000 });
