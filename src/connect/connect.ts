@@ -228,7 +228,8 @@ function introduction(
     credentials,
     makeSignalling: ({ main, member, observed, send, beside, relay, blocked, udpPasses }) => {
       const ways: Signalling[] = [];
-      const watch = (refused: (error: NetError) => void): (() => void) => watchRefusal(env, server, source, refused);
+      const watch = (refused: (error: NetError) => void, asked?: () => void): (() => void) =>
+        watchRefusal(env, server, source, refused, asked);
       const untold = unlessBeside(beside, trouble);
       if (!stunOnly)
         ways.push(

@@ -109,6 +109,9 @@ export class OwnSide {
   /** Tells the peer what there is, and measures the rest. Rejects only with what should not have happened. */
   async begin(signalling: Signalling): Promise<void> {
     this.description.begin(signalling);
+    // The rest would use up what a system tells of a closed port (Linux: six packets, then one a second).
+    await signalling.begun;
+    if (this.#options.waits.ended) return;
     try {
       this.#measured(await this.profiler.measure());
     } catch (error) {

@@ -9,6 +9,7 @@ export function watchRefusal(
   server: Endpoint,
   source: string | undefined,
   refused: (error: NetError) => void,
+  asked: () => void = () => {},
 ): () => void {
   const stop = new AbortController();
   let socket: UdpSocket | undefined;
@@ -30,6 +31,6 @@ export function watchRefusal(
     opened.listen({ datagram: () => {}, error: fail });
     await opened.send(encodeBinding('request', random.bytes(12)));
   };
-  ask().catch(fail);
+  ask().catch(fail).finally(asked);
   return end;
 }

@@ -66,12 +66,12 @@ async function connectOnce(
   if (args.keep !== undefined) await refuseKnownName(args.keep, context);
   const lines = new Lines(context.io.stdin);
   const events: TimelineEvent[] = [];
+  const manual = args.manual || args.via === 'manual';
   const onEvent = (event: TimelineEvent): void => {
     if (events.length < MOST_EVENTS) events.push(event);
-    tell(event, context);
+    tell(event, context, manual);
   };
   const start = env.clock.now();
-  const manual = args.manual || args.via === 'manual';
   if (args.sdp && !manual) throw new UsageError('--sdp goes with --manual');
   if (manual && args.keep !== undefined)
     throw new UsageError('--keep does not go with --manual: what is pasted by hand finds nobody again');

@@ -98,7 +98,9 @@ export async function openByCode(
     const { code } = found;
     if (context.form === 'json' && !isCheck(args)) await context.emit({ event: 'code', code });
     const keep = args.keep === undefined ? '' : ' --keep NAME';
-    context.note('On the other host: ', `nat-tool connect ${code}${words}${keep}`);
+    const command = `nat-tool connect ${code}${words}${keep}`;
+    context.note('On the other host: ', command);
+    if (args.qr) await showQr(command, context);
   }
   const repair = !args.noRepair && purpose !== 'exec' && purpose !== 'check';
   const credentials = credentialsOf(context.environment);
@@ -140,6 +142,7 @@ export async function openManually(
   routerPort?: RouterPort,
 ): Promise<Opened> {
   const { env, signal, io } = context;
+  if (args.sdp && args.qr) throw new UsageError('--qr does not go with --sdp: its lines are too long for that');
   if (args.sdp && args.relay.length > 0)
     throw new UsageError('--relay does not go with --sdp: the other agent may bring a relay of its own');
   const trusted = args.cafile === undefined ? undefined : await readCertificates(args.cafile, context);
@@ -211,6 +214,7 @@ export async function openManually(
           if (hasRelay && relay.trouble !== undefined) context.note(`No relay is in the token: ${relay.trouble}.`);
           context.note('Give this token to the other host, and paste its token here:');
           void io.stderr.write(`${token}\n`);
+          if (args.qr) void showQr(token, context);
         },
         read: async () => {
           const text = given ?? (await lines.next());
@@ -221,6 +225,12 @@ export async function openManually(
           context.note(`${error.message[0]?.toUpperCase()}${error.message.slice(1)}. Paste the other host's token:`),
       }),
   });
+}
+
+/** On standard error, where nobody takes it for data. */
+async function showQr(text: string, { io }: Pick<Context, 'io'>): Promise<void> {
+  const { qrLines } = await import('../../render/qr.ts');
+  await io.stderr.write(`${(await qrLines(text)).join('\n')}\n`);
 }
 
 /** What has become of the relay that shall be in a token. */

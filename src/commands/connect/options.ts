@@ -84,6 +84,10 @@ export const options = {
     describe:
       "without a server of one's own: each host prints a token, to be pasted on the other one; --server is then any STUN server, with NAT_TOOL_USERNAME and NAT_TOOL_PASSWORD where it wants them",
   },
+  qr: {
+    type: 'boolean',
+    describe: 'show what the other host is given, the command or the token, as a QR code on standard error too',
+  },
   sdp: {
     type: 'boolean',
     describe:

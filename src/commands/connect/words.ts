@@ -11,10 +11,17 @@ import type { Args } from './options.ts';
 import { bytesInWords } from '../datagrams/payload.ts';
 import type { ConnectEvent } from './events.ts';
 
-export function tell({ event, ...details }: TimelineEvent, context: Context<ConnectEvent>): void {
+/** `manual`: people carry the news, and the other host has ours only when somebody has pasted it there. */
+export function tell({ event, ...details }: TimelineEvent, context: Context<ConnectEvent>, manual: boolean): void {
   if (event === 'peer' && details['public'] === 0) context.note(withoutPublicSide(details));
-  if (event === 'signal' && details['status'] === 'waiting') context.progress('waiting for the other host');
-  else if (event === 'peer') context.progress('the other host is there: opening the hole');
+  if (event === 'signal' && details['status'] === 'waiting')
+    context.progress(manual ? 'waiting for what the other host shows' : 'waiting for the other host');
+  else if (event === 'peer')
+    context.progress(
+      manual
+        ? 'opening the hole; the other host needs what was shown here'
+        : 'the other host is there: opening the hole',
+    );
   else if (event === 'attempt' && details['strategy'] !== 'plain' && details['strategy'] !== 'low-ttl')
     context.progress(String(details['reason']));
   else if (event === 'server')

@@ -8,6 +8,7 @@ import type { LinkListener } from '../../turn/link.ts';
 import type { RelayOffer } from '../../rendezvous/relay.ts';
 import type { Resender } from '../../net/resend.ts';
 import { STAGGER_MS } from '../../net/stagger.ts';
+import { deferred } from '../../net/wait.ts';
 import type { StreamWay } from './stream-way.ts';
 import type { Observed, Signalling, SignallingListener } from './signalling.ts';
 
@@ -26,7 +27,7 @@ export interface RendezvousSignallingOptions {
   /** The server relays for this room. */
   readonly relay: (offer: RelayOffer) => void;
   /** Begins to look out for a closed port on the server's side; the returned function ends that. */
-  readonly watchRefusal: (refused: (error: NetError) => void) => () => void;
+  readonly watchRefusal: (refused: (error: NetError) => void, asked: () => void) => () => void;
   /** Makes the way that is taken where UDP stays silent; none when absent. */
   readonly makeStreamWay?: ((listener: LinkListener) => StreamWay) | undefined;
   /** UDP does not come through, and what is said from now on goes by that way. */
@@ -62,9 +63,11 @@ export class RendezvousSignalling implements Signalling {
   /** By which way words go: the main socket, that of the other family, or a connection. */
   #by: 'main' | 'beside' | 'stream' = 'main';
   #closed = false;
+  readonly #begun = deferred<void>();
 
   constructor(options: RendezvousSignallingOptions) {
     this.#options = options;
+    if (options.proven) this.#begun.resolve();
     this.#client = new RendezvousClient(options);
     this.#driver = drive(this.#client, options.clock, (action) => this.#perform(action));
     this.#way = options.makeStreamWay?.({ message: (data, at) => this.#received(data, at), failed: () => {} });
@@ -90,8 +93,13 @@ export class RendezvousSignalling implements Signalling {
     return true;
   }
 
+  get begun(): Promise<void> {
+    return this.#begun.promise;
+  }
+
   close(): void {
     this.#closed = true;
+    this.#begun.resolve();
     this.#cancel?.();
     this.#driver.feed({ kind: 'close' });
     this.#driver.stop();
@@ -114,7 +122,7 @@ export class RendezvousSignalling implements Signalling {
     };
     const cancels = [
       // A server that has answered before may be starting again.
-      ...(proven ? [] : [watchRefusal(() => this.#turn('refused'))]),
+      ...(proven ? [] : [watchRefusal(() => this.#turn('refused'), this.#begun.resolve)]),
       ...(beside ? [clock.after(STAGGER_MS, () => void this.#crossOver())] : []),
       ...(this.#way
         ? [

@@ -43,6 +43,8 @@ export interface Signalling {
   publish(payload: Uint8Array, settled: boolean): void;
   /** Once, before the first publish. */
   subscribe(listener: SignallingListener): void;
+  /** When what it has to send before all others has left; at once when absent. */
+  readonly begun?: Promise<void>;
   /** Says goodbye and frees everything. Idempotent. */
   close(): void;
   /** Where it shares the main socket with its server: is shown each STUN message there; true where that was its own. */

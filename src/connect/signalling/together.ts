@@ -31,6 +31,10 @@ export class Together implements Signalling {
     for (const way of this.#ways) way.publish(payload, settled);
   }
 
+  get begun(): Promise<void> {
+    return Promise.all(this.#ways.map(({ begun }) => begun)).then(() => {});
+  }
+
   refresh(): void {
     for (const way of this.#ways) way.refresh?.();
   }

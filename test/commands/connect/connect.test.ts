@@ -6,6 +6,7 @@ import { Lab, LAB_LOGIN, type LabOptions } from '../../../src/lab/topology.ts';
 import { formatEndpoint, sameEndpoint } from '../../../src/net/address.ts';
 import { parseEndpoint } from '../../../src/net/host-port.ts';
 import type { Env } from '../../../src/net/env.ts';
+import { qrLines } from '../../../src/render/qr.ts';
 import { run, type RunOptions, type RunResult } from '../../cli/harness.ts';
 
 const SERVER = ['--server', 'stun.example.net'];
@@ -440,6 +441,16 @@ describe('nat-tool connect', () => {
     // Where the name leads to a dead address first, that is said.
     const names = found.map(({ stderr }) => stderr.includes(`${dead} is silent; ${there} answers in its place.`));
     expect(names).toEqual(fault === 'dead-ipv6' ? [false, false] : [true, true]);
+  });
+
+  it('shows what the other host needs as a QR code too, on standard error', async () => {
+    const lab = new Lab({ patienceMs: 5000 });
+    const { stderr, stdout } = await lab.run((env) =>
+      run(['connect', '--server', '40.30.20.10', '--qr', '-w', '1'], { env }),
+    );
+    const [, command = ''] = /On the other host: (.+)\n/.exec(stderr) ?? [];
+    expect(stderr).toContain((await qrLines(command)).join('\n'));
+    expect(stdout).not.toContain('█');
   });
 
   it('takes IPv4 where the name leads to a dead IPv6 address first', async () => {
