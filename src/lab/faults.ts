@@ -88,6 +88,10 @@ const NETWORK_FAULTS = {
     about: 'A has both families, and C2 IPv4 alone',
     in: (options) => ({ ...options, ipv6: options.ipv6 || true, ...second(options, { ipv6: 'none' }) }),
   },
+  'no-dtls': {
+    about: 'a firewall on the internet lets STUN pass, and no DTLS',
+    in: (options) => ({ ...options, noDtls: true }),
+  },
   nat64: {
     about: 'A has IPv6 alone; N is its NAT64 at 64:ff9b::/96, and its name server a DNS64',
     in: (options) => ({ ...options, nat64: true }),

@@ -1,4 +1,5 @@
 /** The simulated networks that come ready made. By default it is the tutorial's example: A behind N, a STUN server S, and B on the outside. */
+import { namesOf } from '../dtls/names.ts';
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../net/address.ts';
 import type { Env } from '../net/env.ts';
 import { IPV4_ONLY, WELL_KNOWN } from '../net/nat64.ts';
@@ -9,6 +10,7 @@ import type { NatSpec } from './nat-spec.ts';
 import { parseNat } from './nat-text.ts';
 import { type Truth, truthOf } from './nat-truth.ts';
 import type { Network, Segment } from './network.ts';
+import type { Packet } from './packet.ts';
 import type { Router } from './router.ts';
 import {
   addAddressServices,
@@ -77,6 +79,8 @@ export interface LabOptions {
    * `ipv4only.arpa` (RFC 7050). Its NAT between the families is the one of `nat`.
    */
   readonly nat64?: boolean | undefined;
+  /** A firewall on the internet lets no DTLS pass; STUN does. */
+  readonly noDtls?: boolean | undefined;
   /** Further names. */
   readonly names?: Readonly<Record<string, readonly string[]>> | undefined;
   /** A host T on the internet that tells who asks, by DNS and by HTTP: the services that public-ip asks first. */
@@ -101,6 +105,9 @@ export interface Row {
 }
 
 const INTERNET_HOPS = 8;
+
+const isDtls = (payload: Packet['payload']): boolean =>
+  payload.protocol === 'udp' && namesOf(payload.data) !== undefined;
 
 /** A simulated network, made by {@link createLab}. */
 export class Lab {
@@ -135,6 +142,7 @@ export class Lab {
     };
     const terrain = new Terrain(this.world, crossing, zone, options.trace ?? false);
     this.#terrain = terrain;
+    if (options.noDtls) this.internet.particular = ({ payload }) => (isDtls(payload) ? { loss: 1 } : undefined);
     const { refusedSends, splitRoute } = options;
     const interfaces = splitRoute && [
       addTunnel(terrain, splitRoute.to, specOf(splitRoute.nat ?? 'port-restricted-cone')),

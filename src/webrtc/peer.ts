@@ -112,7 +112,7 @@ export class WebrtcPeer {
       feed: (event) => this.#transport?.feed(event),
       buffered: () => this.#transport?.buffered ?? { bytes: 0, wanted: 0 },
       accept: (channel) => this.onChannel(channel),
-      noted: (what, { label, id }) => note(`channel-${what}`, { label, id: id ?? null }),
+      noted: (what, { label, id }) => note(`channel-${what}`, { label: label.slice(0, 100), id: id ?? null }),
     });
     this.#connected.promise.catch(() => {});
   }
