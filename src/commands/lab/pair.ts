@@ -6,7 +6,7 @@ import { createLab, DEFAULT_SERVER, type Lab, type LabOptions } from '../../lab/
 import type { Env } from '../../net/env.ts';
 import { least } from '../../net/extremes.ts';
 import { toMicroseconds } from '../../net/round.ts';
-import { sleep } from '../../net/wait.ts';
+import { within } from '../../net/wait.ts';
 import { type Block, fields, forwardingGrid, text } from '../../render/block.ts';
 import type { Context, Invocation } from '../command.ts';
 import type { ConnectReport } from '../connect/report.ts';
@@ -54,7 +54,7 @@ export async function connectBoth(
         });
       const first = one('A', env);
       // The first one may end before: then there is no use in waiting.
-      await Promise.race([sleep(env.clock, LATER_MS, signal).catch(() => {}), first]);
+      await within(env.clock, LATER_MS, first, signal).catch(() => {});
       return Promise.all([first, one('C2', lab.host('C2'))]);
     },
     { signal: context.signal },
@@ -76,9 +76,12 @@ export function pairRunOf(nat: string, nat2: string, { c2 }: BothRuns): PairRun 
 /** Asked for in their own form, the two speak for themselves. */
 const ownForm = ({ command }: Args): boolean => command.some((word) => ['--json', '--plain', '--short'].includes(word));
 
-/** Whether the words are a talk between two hosts; a fresh code, or help, needs one. */
+/** For these `connect` needs no other host. */
+const ALONE = /^--(?:generate|help|kept|forget(?:=.*)?)$/;
+
+/** Whether the words are a talk between two hosts. */
 export const isPair = ({ command, all }: Pick<Args, 'command' | 'all'>): boolean =>
-  command[0] === 'connect' && !all && !command.includes('--generate') && !command.includes('--help');
+  command[0] === 'connect' && !all && !command.some((word) => ALONE.test(word));
 
 export async function playPair(args: Args, context: Context): Promise<Pair> {
   const nat2 = args.nat2 ?? 'port-restricted-cone';

@@ -55,6 +55,14 @@ describe('nat-tool lab connect', () => {
     expect(json(stdout).data.pairs[0]?.elapsedMs).toBeLessThan(5000);
   });
 
+  it('ends where the first host ends at once, and asks one alone where there is nobody to meet', async () => {
+    const wrong = await run(['lab', 'connect', 'nonsense'], { env });
+    expect([wrong.status, wrong.stderr.match(/20 letters and digits/g)?.length]).toEqual([2, 2]);
+    const kept = await run(['lab', 'connect', '--kept'], { env });
+    expect([kept.status, kept.stdout]).toEqual([0, 'No pairing is kept.\n']);
+    expect((await run(['lab', 'connect', '--forget', 'ab'], { env })).status).toBe(1);
+  });
+
   it('draws the matrix', async () => {
     const { status, stdout } = await run(['lab', '--json', 'matrix'], { env });
     expect(status).toBe(0);
