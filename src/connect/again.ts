@@ -1,7 +1,8 @@
 /** Attempt after attempt: until the other host of a pairing that lasts is there, or until there is a path again. */
 import type { Env } from '../net/env.ts';
 import { deriveSecret } from './channel/keys.ts';
-import type { Bearer, Repair } from './connection.ts';
+import type { Bearer } from './bearer.ts';
+import type { Repair } from './connection.ts';
 import { isTaken, type MeetingPlaces, Places, Search, type SearchOptions, type Try } from './search.ts';
 import type { ConnectFailure } from './session-api.ts';
 import type { Timeline } from './timeline.ts';

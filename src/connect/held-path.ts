@@ -2,7 +2,7 @@
 import { formatEndpoint } from '../net/address.ts';
 import { deferred } from '../net/wait.ts';
 import type { PairView } from '../ice/agent.ts';
-import type { Bearer, ConnectionEnd, Path } from './connection.ts';
+import type { Bearer, ConnectionEnd, Path } from './bearer.ts';
 import type { Deadline, Deadlines } from './deadlines.ts';
 import type { Peer } from './peer.ts';
 import type { HardWays } from './traversal/hard-ways.ts';

@@ -11,7 +11,8 @@ import { formatIceAttributes, parseIceAttributes, SdpError } from '../ice/sdp.ts
 import type { Credentials } from '../stun/client.ts';
 import { PlainChannel } from './channel/plain.ts';
 import type { ConnectResult } from './connect.ts';
-import { type Bearer, Connection, type ConnectionEnd, type Path } from './connection.ts';
+import type { Bearer, ConnectionEnd, Path } from './bearer.ts';
+import { Connection } from './connection.ts';
 import type { ConnectFailure } from './session-api.ts';
 import { askPublicSide, type Trouble } from './signalling/public-side.ts';
 import { Timeline, type TimelineEvent } from './timeline.ts';

@@ -8,7 +8,8 @@
 import { formatEndpoint, type Endpoint } from '../net/address.ts';
 import type { Clock, Random } from '../net/env.ts';
 import { deferred, scope, type Scope, sleep } from '../net/wait.ts';
-import type { Bearer, Searching } from './connection.ts';
+import type { Bearer } from './bearer.ts';
+import type { Searching } from './connection.ts';
 import type { ConnectFailure, Established } from './session-api.ts';
 import type { TimelineEvent } from './timeline.ts';
 

@@ -5,7 +5,7 @@ import type { Resender } from '../net/resend.ts';
 import type { Credentials } from '../stun/client.ts';
 import type { PairView } from '../ice/agent.ts';
 import type { RouterPort } from '../portmap/router-port.ts';
-import type { Bearer } from './connection.ts';
+import type { Bearer } from './bearer.ts';
 import type { Mismeeting, Party } from './kept/party.ts';
 import type { Use } from './lanes.ts';
 import type { Secret } from './channel/keys.ts';

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { deriveSecret } from '../../src/connect/channel/keys.ts';
 import { connect, type ConnectOptions } from '../../src/connect/connect.ts';
-import type { Connection, ConnectionEnd } from '../../src/connect/connection.ts';
+import type { ConnectionEnd } from '../../src/connect/bearer.ts';
+import type { Connection } from '../../src/connect/connection.ts';
 import { createLab, type Lab } from '../../src/lab/topology.ts';
 import type { Env } from '../../src/net/env.ts';
 import { sleep } from '../../src/net/wait.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type Bearer, Connection, type ConnectionEnd, type Path, type Repair } from '../../src/connect/connection.ts';
+import type { Bearer, ConnectionEnd, Path } from '../../src/connect/bearer.ts';
+import { Connection, type Repair } from '../../src/connect/connection.ts';
 import type { DataListener, EndListener } from '../../src/connect/lanes.ts';
 import { createLab } from '../../src/lab/topology.ts';
 import type { Env } from '../../src/net/env.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Bearer } from '../../src/connect/connection.ts';
+import type { Bearer } from '../../src/connect/bearer.ts';
 import { Places, Search, type SearchOptions, serversFrom, type Try } from '../../src/connect/search.ts';
 import { createLab } from '../../src/lab/topology.ts';
 import type { Env } from '../../src/net/env.ts';

@@ -1,5 +1,5 @@
 import { generateCode } from '../../connect/code.ts';
-import type { ConnectionEnd } from '../../connect/connection.ts';
+import type { ConnectionEnd } from '../../connect/bearer.ts';
 import { goTogether } from '../../connect/lanes.ts';
 import type { TimelineEvent } from '../../connect/timeline.ts';
 import { formatEndpoint } from '../../net/address.ts';

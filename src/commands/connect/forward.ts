@@ -1,5 +1,6 @@
 /** `--forward`: ports of other programs, carried through the connection until it ends. */
-import type { Connection, ConnectionEnd } from '../../connect/connection.ts';
+import type { ConnectionEnd } from '../../connect/bearer.ts';
+import type { Connection } from '../../connect/connection.ts';
 import { forwardTcp, type TcpForwarding } from '../../connect/forward/tcp.ts';
 import { Flows, type Forwarding, forwardUdp } from '../../connect/forward/udp.ts';
 import { Transport } from '../../connect/streams/transport.ts';

@@ -1,5 +1,5 @@
 /** The kinds of path, in words. */
-import type { Path } from '../../connect/connection.ts';
+import type { Path } from '../../connect/bearer.ts';
 import type { PathKind } from '../../nat/path.ts';
 import { familyOf, formatEndpoint, inNetwork } from '../../net/address.ts';
 import { WELL_KNOWN } from '../../net/nat64.ts';

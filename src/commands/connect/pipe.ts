@@ -1,5 +1,6 @@
 /** Standard input to the other host, its data to standard output: every byte, in order, as fast as path and reader take them. */
-import type { Connection, ConnectionEnd } from '../../connect/connection.ts';
+import type { ConnectionEnd } from '../../connect/bearer.ts';
+import type { Connection } from '../../connect/connection.ts';
 import type { Stream } from '../../connect/streams/stream.ts';
 import { Transport } from '../../connect/streams/transport.ts';
 import { NetError } from '../../net/env.ts';

@@ -2,7 +2,8 @@
 import { formatEndpoint } from '../../net/address.ts';
 import { deferred, sleep, untilAborted, within } from '../../net/wait.ts';
 import { ENVELOPE_OVERHEAD } from '../../connect/channel/envelope.ts';
-import type { Connection, ConnectionEnd } from '../../connect/connection.ts';
+import type { ConnectionEnd } from '../../connect/bearer.ts';
+import type { Connection } from '../../connect/connection.ts';
 import type { Context } from '../command.ts';
 import { datagramsOf } from '../datagrams/input.ts';
 import { DatagramOutput, mannerOf } from '../datagrams/output.ts';

@@ -1,6 +1,6 @@
 /** Datagrams as they are, to an agent of others: nothing was agreed that could seal them, or tell their end. */
 import type { Clock } from '../../net/env.ts';
-import type { DataChannel } from '../connection.ts';
+import type { DataChannel } from '../bearer.ts';
 import { type DataListener, type EndListener, type Lane, Lanes } from '../lanes.ts';
 
 /** After our data is at its end the peer, which knows of no end, may send for so long. */

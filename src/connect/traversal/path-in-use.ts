@@ -3,7 +3,7 @@ import { type Endpoint, sameEndpoint } from '../../net/address.ts';
 import type { PairView } from '../../ice/agent.ts';
 import { PATH_KINDS, type PathKind } from '../../nat/path.ts';
 import { pairKey } from '../../ice/pair.ts';
-import type { Path } from '../connection.ts';
+import type { Path } from '../bearer.ts';
 import type { Socket } from './sockets.ts';
 
 /** As one byte; 0 is none. */
