@@ -12,6 +12,7 @@ import * as texts from './text.ts';
 import * as turn from './turn.ts';
 import * as turnClient from './turn-client.ts';
 import * as webrtc from './webrtc.ts';
+import * as webrtcPages from './webrtc-page.ts';
 
 export const TARGETS: readonly Target[] = [
   brokers,
@@ -27,4 +28,5 @@ export const TARGETS: readonly Target[] = [
   turn,
   turnClient,
   webrtc,
+  webrtcPages,
 ].flatMap((each) => Object.values(each));
