@@ -1,7 +1,8 @@
 /** What a check of WebRTC has to say, one or two plain sentences for each cause, with what helps. They stand in the terminal and on the page. */
 const names = (servers: readonly string[]): string => servers.slice(0, 4).join(', ');
 
-const percent = (odds: number): string => (odds < 0.01 ? 'under 1 %' : `${Math.round(odds * 100)} %`);
+const percent = (odds: number): string =>
+  odds < 0.01 ? 'under 1 %' : odds > 0.99 ? 'over 99 %' : `${Math.round(odds * 100)} %`;
 
 export const WEBRTC_TEXTS = {
   'webrtc-no-browser': ({ url }: { url: string }) =>

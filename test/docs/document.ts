@@ -16,6 +16,7 @@ export const DOCUMENTS: ReadonlyMap<string, string> = new Map(
     'README.md',
     'CONTRIBUTING.md',
     ...readdirSync(`${ROOT}docs`)
+      .filter((file) => file.endsWith('.md'))
       .sort()
       .map((file) => `docs/${file}`),
   ].map((path) => [path, readFileSync(ROOT + path, 'utf8')]),
