@@ -9,13 +9,11 @@ import { showCamera } from './camera.ts';
 import { type Ground, prepare } from './ground.ts';
 import { Hall } from './hall.ts';
 import { Reception } from './reception.ts';
-import { WebDoor } from './web-door.ts';
 import { readCertificates } from '../certificates.ts';
 import { type Args, options, positionals, urlOf } from './options.ts';
 import { pageReport } from './page-report.ts';
 import type { WebrtcData } from './report.ts';
 import { type Concluded, conclude } from './conclude.ts';
-import { withTerminal } from './terminal.ts';
 import { CAUSE_WORDS, details, view } from './view.ts';
 import type { Visit } from './visit.ts';
 
@@ -26,7 +24,7 @@ const SHOW_MS = 2_000;
 
 async function run(args: Args, context: Context): Promise<Report<WebrtcData>> {
   const { env, signal } = context;
-  if (args.code !== undefined) return withTerminal(args, args.code, context);
+  if (args.code !== undefined) return (await import('./terminal.ts')).withTerminal(args, args.code, context);
   const close = startReport(env.clock, 'nat-tool/webrtc@1');
   let ground: Ground | undefined;
   let reception: Reception | undefined;
@@ -104,6 +102,7 @@ async function openDoor(args: Args, reception: Reception, context: Context): Pro
   const url = urlOf(args.server);
   const trusted = args.cafile === undefined ? undefined : await readCertificates(args.cafile, context);
   context.progress(`asking ${url.host} for a page`);
+  const { WebDoor } = await import('./web-door.ts');
   return WebDoor.open({ env, url, reception, family: args.family, source: args.source, trusted, failed: bug }, signal);
 }
 
