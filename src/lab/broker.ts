@@ -13,6 +13,10 @@ export interface BrokerManners {
   readonly old?: boolean | undefined;
   /** Whatever was said is said again, so many times, the latest first. */
   readonly replays?: number | undefined;
+  /** Each message comes after the one that was said next. */
+  readonly reorders?: boolean | undefined;
+  /** Before each message so many that nobody said: noise, and sealed words that were changed on the way. */
+  readonly floods?: number | undefined;
   /** It lets nobody in, with this reason. */
   readonly refuses?: number | undefined;
   /** It ends every connection after so many messages. */
@@ -37,13 +41,26 @@ export async function startBroker(
   const write = ({ stream, version }: Guest, packet: MqttPacket): void => {
     stream.write(encodePacket(packet, version)).catch(ignoreNetError);
   };
+  let held: Parameters<typeof publish> | undefined;
+  const take = (...said: Parameters<typeof publish>): void => {
+    if (!manners.reorders) return publish(...said);
+    const before = held;
+    held = said;
+    if (before) publish(...before);
+  };
+  const forged = ({ payload, ...packet }: Extract<MqttPacket, { cmd: 'publish' }>): MqttPacket[] =>
+    Array.from({ length: manners.floods ?? 0 }, (_, i) => {
+      const bytes = Buffer.from(payload);
+      bytes.writeUInt8((bytes.readUInt8(i % bytes.length) + 1) & 255, i % bytes.length);
+      return { ...packet, payload: i % 2 === 0 ? bytes : Buffer.from(env.random.bytes(1 + env.random.below(500))) };
+    });
   const publish = (from: Guest, packet: Extract<MqttPacket, { cmd: 'publish' }>): void => {
     if (manners.drops !== undefined && ++count % manners.drops === 0) return;
     const again = manners.replays ? [...said].reverse().slice(0, manners.replays) : [];
     for (const guest of guests) {
       const subscription = guest.topics.get(packet.topic);
       if (subscription && !(subscription.noLocal && guest === from))
-        for (const each of [packet, ...again]) write(guest, { ...each } as MqttPacket);
+        for (const each of [...forged(packet), packet, ...again]) write(guest, { ...each } as MqttPacket);
     }
     said.push({ ...packet, qos: 0, retain: false });
   };
@@ -69,7 +86,7 @@ export async function startBroker(
             for (const { topic, nl = false } of packet.subscriptions) guest.topics.set(topic, { noLocal: nl });
             write(guest, { cmd: 'suback', messageId: packet.messageId ?? 1, granted: [0] });
           } else if (packet.cmd === 'publish') {
-            publish(guest, packet);
+            take(guest, packet);
             if (manners.hangsUpAfter !== undefined && ++heard >= manners.hangsUpAfter) return;
           } else if (packet.cmd === 'pingreq') write(guest, { cmd: 'pingresp' });
         }

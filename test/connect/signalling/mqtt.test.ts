@@ -72,6 +72,9 @@ describe('signalling over brokers', () => {
     ['drops every tenth message', [{ drops: 10 }]],
     ['drops every other message', [{ drops: 2 }]],
     ['says everything again', [{ replays: 5 }]],
+    ['reorders', [{ reorders: true }]],
+    ['floods the topic with noise and with what it has changed', [{ floods: 200 }]],
+    ['replays, floods and drops', [{ replays: 20, floods: 50, drops: 10 }]],
     ['hangs up after three messages', [{ hangsUpAfter: 3 }]],
     ['is one of two, and the other is dead', [undefined, {}]],
     ['is one of two, and the other is deaf', [{ deaf: true }, {}]],
@@ -95,6 +98,18 @@ describe('signalling over brokers', () => {
       },
     });
     expect(said).toBe('through the hole');
+  });
+
+  it('goes on by the other one of two where a broker vanishes in the middle of the meeting', async () => {
+    // One round trip after the second host has begun.
+    for (const afterMs of [20, 60, 100, 140]) {
+      const { said } = await meet({
+        brokers: [{}, {}],
+        secondAfterMs: 5_000,
+        meanwhile: (lab) => lab.world.schedule(5_000 + afterMs, () => (lab.system('M0').host.down = true)),
+      });
+      expect(said).toBe('through the hole');
+    }
   });
 
   it('says so where no broker lets it in, and ends', async () => {
