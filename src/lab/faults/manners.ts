@@ -1,5 +1,7 @@
 /** Servers that answer from elsewhere, too often, too late, or not at all. */
-import { type Endpoint, sameEndpoint } from '../../net/address.ts';
+import { type Endpoint, familyOf, sameEndpoint } from '../../net/address.ts';
+import { attribute } from '../../stun/attributes.ts';
+import { encodeBinding } from '../../stun/binding.ts';
 import { changedRole } from '../../stun/server.ts';
 import { type AnswerFault, type FaultKind, onChange } from './answer.ts';
 
@@ -29,6 +31,24 @@ export const MANNER_FAULTS = {
     about: 'every answer comes 700 ms late',
     make: () => (answers) => answers.map((each) => ({ ...each, delayMs: 700 })),
   },
+  'very-slow': {
+    about: 'every answer comes 1.9 s late',
+    make: () => (answers) => answers.map((each) => ({ ...each, delayMs: 1900 })),
+  },
+  'one-in-three': {
+    about: 'answers every third request only',
+    make: () => {
+      let count = 0;
+      return (answers) => (count++ % 3 === 2 ? answers : []);
+    },
+  },
+  'others-answers': {
+    about: "an answer to another's request, with another public side, goes before each",
+    make:
+      () =>
+      (answers, { from }) =>
+        answers.flatMap((each) => [{ ...each, data: toAnother(from) }, each]),
+  },
   'rate-limited': {
     about: 'two answers a second to each source',
     make: () => rateLimited(),
@@ -46,6 +66,12 @@ export const MANNER_FAULTS = {
     make: () => () => [],
   },
 } as const satisfies Readonly<Record<string, FaultKind>>;
+
+/** A success answer with a transaction ID that nobody here has. */
+const toAnother = ({ address }: Endpoint): Uint8Array =>
+  encodeBinding('success', new Uint8Array(12).fill(0x5a), [
+    attribute('XOR-MAPPED-ADDRESS', { address: familyOf(address) === 4 ? '66.77.88.99' : '2001:db8:66::99', port: 1 }),
+  ]);
 
 /** Two answers at once to a source, then two a second. */
 function rateLimited(): AnswerFault {

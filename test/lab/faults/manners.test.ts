@@ -28,6 +28,19 @@ describe('the manners of a server', () => {
     expect((await ask({ delays: [{ ms: 300, asked: 'A2P1' }] })).answers[0]?.at).toBe(40);
   });
 
+  it('very slow, or rarely at all', async () => {
+    expect((await ask(faulty('very-slow'))).answers[0]?.at).toBe(1940);
+    expect((await ask(faulty('one-in-three'), [], P, 7)).answers).toHaveLength(2);
+  });
+
+  it("others-answers: another's goes before ours", async () => {
+    const { answers, id } = await ask(faulty('others-answers'));
+    expect(answers.map(({ message }) => message && Buffer.from(message.transactionId).equals(id))).toEqual([
+      false,
+      true,
+    ]);
+  });
+
   it('rate-limited', async () => expect((await ask(faulty('rate-limited'), [], P, 10)).answers).toHaveLength(2));
 
   it('wrong-address', async () =>

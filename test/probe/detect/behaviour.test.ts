@@ -235,6 +235,28 @@ describe('time', () => {
   });
 });
 
+describe('a server of bad manners', () => {
+  it('that is nearly 2 s slow is not taken for one without UDP', async () => {
+    for (const nat of ['none', 'full-cone', 'symmetric']) {
+      const result = await measure({ nat, servers: [server(['very-slow'])] });
+      expect(result.data.public, nat).not.toBeNull();
+      expect(kinds(result.findings), nat).not.toContain('server-tcp-only');
+      expect(contradictions(result.truth, result), nat).toEqual([]);
+    }
+  });
+
+  it("that sends others' answers too is believed in what is ours", async () => {
+    const { data, findings } = await measure({ nat: 'full-cone', servers: [server(['others-answers'])] });
+    expect(data).toMatchObject({ type: 'full-cone', public: '12.13.14.15:24604' });
+    expect([...new Set(kinds(findings))]).toEqual(['stray-datagrams']);
+  });
+
+  it('that answers every third request only still shows the mapping', async () => {
+    const { data } = await measure({ nat: 'full-cone', servers: [server(['one-in-three'])] });
+    expect(data).toMatchObject({ mapping: 'endpoint-independent', public: '12.13.14.15:24604' });
+  });
+});
+
 describe('a slow path', () => {
   // What is still on its way is not lost: satellites and mobile networks have round trips that outlast all the sends.
   it.each([200, 400, 600, 900])('of %i ms is measured to the end and not called lossy', async (rttMs) => {
