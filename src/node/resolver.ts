@@ -116,8 +116,7 @@ async function byDns(
 ): Promise<string[]> {
   return query(options, signal, async (resolver) => {
     const ask = { 4: () => resolver.resolve4(host), 6: () => resolver.resolve6(host) };
-    if (family !== undefined) return (await ask[family]()).map(nodeAddress);
-    const order: Family[] = reachesIpv6() ? [6, 4] : [4, 6];
+    const order: Family[] = family !== undefined ? [family] : reachesIpv6() ? [6, 4] : [4, 6];
     let hurry: NodeJS.Timeout | undefined;
     const answers = await Promise.allSettled(
       order.map(async (each) => {
@@ -131,7 +130,9 @@ async function byDns(
     if (found.length > 0) return found;
     const reasons = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason as unknown] : []));
     // A name server that failed weighs more than one that knows of no such record.
-    throw reasons.find((reason) => kindOf(codeOf(reason)) !== 'not-found') ?? reasons[0];
+    const failed = reasons.find((reason) => kindOf(codeOf(reason)) !== 'not-found') ?? reasons[0];
+    // An answer without an address, such as an alias of itself.
+    throw failed ?? new NetError('resolver', `the name server names no address of ${host}`);
   });
 }
 

@@ -53,6 +53,17 @@ describe('names', () => {
     expect(await nodeResolver.addresses('localhost', 4)).toEqual(['127.0.0.1']);
   });
 
+  it('an alias of itself is no address, and said so', async () => {
+    const loop = (query: Buffer) => answer(query, 5, Buffer.from([0xc0, 0x0c]));
+    await withServer(loop, async (resolver) => {
+      for (const family of [undefined, 4, 6] as const)
+        await expect(resolver.addresses('round.example', family)).rejects.toMatchObject({
+          kind: 'resolver',
+          message: 'the name server names no address of round.example',
+        });
+    });
+  });
+
   it('an aborted signal ends the wait with its own reason', async () => {
     const reason = new Error('enough');
     await expect(nodeResolver.addresses('localhost', 4, AbortSignal.abort(reason))).rejects.toBe(reason);

@@ -193,7 +193,7 @@ function ending(
         return wrong('wrong-source', `the answer came from ${formatEndpoint(outcome.wrongSources[0])}`);
       if (strays.wrongId > 0) return wrong('wrong-id', 'what came answers no request of ours (wrong transaction ID)');
       if (strays.garbage > 0) return wrong('garbage', 'what came is not STUN');
-      return wrong('timeout', `no answer within ${Math.round(outcome.afterMs / 10) / 100} s`);
+      return wrong('timeout', `no answer within ${inSeconds(outcome.afterMs)} s`);
   }
 }
 
@@ -229,3 +229,6 @@ export const blank = (name: StunServerName, transport: StunTransport, endpoint: 
   errorReason: null,
   login: null,
 });
+
+/** To the tenth; shorter times to the hundredth. */
+const inSeconds = (ms: number): number => (ms < 500 ? Math.round(ms / 10) / 100 : Math.round(ms / 100) / 10);
