@@ -1,4 +1,5 @@
 /** From the code, or the pasted tokens, to a connection. */
+import { showQr } from '../show-qr.ts';
 import { CodeError, generateCode, parseCode } from '../../connect/code.ts';
 import { deriveSecret } from '../../connect/channel/keys.ts';
 import { derivePairing } from '../../connect/kept/secret.ts';
@@ -225,12 +226,6 @@ export async function openManually(
           context.note(`${error.message[0]?.toUpperCase()}${error.message.slice(1)}. Paste the other host's token:`),
       }),
   });
-}
-
-/** On standard error, where nobody takes it for data. */
-async function showQr(text: string, { io }: Pick<Context, 'io'>): Promise<void> {
-  const { qrLines } = await import('../../render/qr.ts');
-  await io.stderr.write(`${(await qrLines(text)).join('\n')}\n`);
 }
 
 /** What has become of the relay that shall be in a token. */

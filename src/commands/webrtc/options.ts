@@ -101,6 +101,7 @@ export const options = {
   relayOnly: { type: 'boolean', describe: 'only by relays: shows whether the TURN server would do for everybody' },
   noThroughput: { type: 'boolean', describe: 'do not measure how much the channel carries' },
   open: { type: 'boolean', describe: "open the page in this host's browser" },
+  qr: { type: 'boolean', describe: 'show the link as a QR code on standard error too, for a telephone' },
   camera: {
     type: 'string',
     valueName: 'SIZE',

@@ -5,6 +5,7 @@ import { measureChannel } from '../../probe/webrtc/measure.ts';
 import { type Finding, finding } from '../../report/finding.ts';
 import { type Report, startReport } from '../../report/report.ts';
 import { type Context, defineCommand, UsageError } from '../command.ts';
+import { showQr } from '../show-qr.ts';
 import { showCamera } from './camera.ts';
 import { type Ground, prepare } from './ground.ts';
 import { Hall } from './hall.ts';
@@ -49,6 +50,7 @@ async function run(args: Args, context: Context): Promise<Report<WebrtcData>> {
     reception = new Reception({ env, args, ground, signal });
     door = await openDoor(args, reception, context);
     tellLink(door.url, args, context);
+    if (args.qr) await showQr(door.url, context);
     if (args.open && !(await context.browse(door.url)))
       context.note('No browser could be started: open the link by hand.');
     visit = await untilChecked(reception, args, result, context, (each) => (visit = each));
