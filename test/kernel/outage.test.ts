@@ -6,7 +6,6 @@ import type { Running } from './process.ts';
 import { describeKernel } from './suite.ts';
 import { bin, natTool, startServe } from './tool.ts';
 
-const SERVER = '40.30.20.10';
 const ticker = fileURLToPath(new URL('ticker.mjs', import.meta.url));
 const SLOW = process.env['NAT_TOOL_SLOW'] === '1';
 
@@ -117,24 +116,18 @@ const OUTAGES: readonly (readonly [name: string, seconds: number, outage: Outage
 
 describeKernel('outages', ['nat-tool', 'nft', 'conntrack'], () => {
   let internet: Internet;
-  let serving: Host;
-  let server: Running;
   let sites = 0;
+  let hosts = 0;
 
   beforeAll(async () => {
     internet = await Internet.create();
-    serving = await internet.host('s', [SERVER, '40.30.20.11']);
-    server = await startServe(serving);
   });
-  afterAll(async () => {
-    await server?.stop();
-    internet?.close();
-  });
+  afterAll(() => internet?.close());
 
   const site = (): Promise<Site> => internet.site(`o${sites++}`, { kind: 'port-restricted-cone' });
-  const connect = async (on: Site): Promise<string[]> => {
+  const connect = async (on: Site, server: string): Promise<string[]> => {
     const code = (await natTool(on.client, ['connect', '--generate'])).stdout.trim();
-    return ['node', bin, 'connect', code, '--server', SERVER];
+    return ['node', bin, 'connect', code, '--server', server];
   };
 
   /** The last line that came back: when it was sent, and when it was back. */
@@ -150,9 +143,13 @@ describeKernel('outages', ['nat-tool', 'nft', 'conntrack'], () => {
     return latest(running).at;
   }
 
-  it.each(OUTAGES)('%s (%i s)', async (name, seconds, outage) => {
+  // Each with hosts of its own: they mostly wait, so they wait side by side.
+  it.concurrent.each(OUTAGES)('%s (%i s)', async (name, seconds, outage) => {
     const [a, b] = [await site(), await site()];
-    const [pipe, forward] = [await connect(a), await connect(a)];
+    const [address, second] = [`40.30.${++hosts}.10`, `40.30.${hosts}.11`];
+    const serving: Host = await internet.host(`s${hosts}`, [address, second]);
+    let server = await startServe(serving);
+    const [pipe, forward] = [await connect(a, address), await connect(a, address)];
     const ports = ['9090/tcp', '7777/udp'].flatMap((port) => ['--forward', port]);
     const echo = `require('node:net').createServer((s) => s.on('error', () => {}).pipe(s)).listen(9090, '127.0.0.1', () => console.log('ready'));
       const u = require('node:dgram').createSocket('udp4').on('message', (m, f) => u.send(m, f.port, f.address)).bind(7777, '127.0.0.1');`;
@@ -185,6 +182,6 @@ describeKernel('outages', ['nat-tool', 'nft', 'conntrack'], () => {
     // The other side's input ends when its output does: each direction came to its end for itself.
     expect((await (streams['pipe'] as Running).finished).code).toBe(0);
     expect((await (far[0] as Running).finished).code).toBe(0);
-    await Promise.all([...far, near, program, ...Object.values(streams)].map((each) => each.stop()));
+    await Promise.all([...far, near, program, ...Object.values(streams), server].map((each) => each.stop()));
   });
 });
