@@ -9,7 +9,7 @@ const LOGIN = { NAT_TOOL_USERNAME: 'alice', NAT_TOOL_PASSWORD: 'secret' };
 const WORDS = /NAT_TOOL_USERNAME and\s+NAT_TOOL_PASSWORD/;
 
 const asked = (words: readonly string[], environment: Record<string, string>) => {
-  const lab = createLab(withFaults({ patienceMs: 1000 }, ['wants-login']));
+  const lab = createLab(withFaults({ patienceMs: 60_000 }, ['wants-login']));
   return play(lab, (on) => run(words, { env: on('A'), environment }));
 };
 

@@ -4,7 +4,7 @@ import { run } from '../cli/harness.ts';
 
 async function detect(nat: string): Promise<string> {
   const second = { name: 'stun2.example.net', addresses: ['60.50.40.30'] };
-  const lab = new Lab({ nat, patienceMs: 5000, servers: [DEFAULT_SERVER, second] });
+  const lab = new Lab({ nat, patienceMs: 60_000, servers: [DEFAULT_SERVER, second] });
   return lab.run(async (env) => (await run(['detect', DEFAULT_SERVER.name, second.name, '--json'], { env })).stdout);
 }
 
@@ -33,7 +33,7 @@ describe('nat-tool pair', () => {
     ['symmetric,ports=random,pcp=refuse', false],
     ['cgnat,mapping=apd,ports=random,upnp=naive', false],
   ])('advises a port in the router of %s only where it was seen to open one', async (nat, opens) => {
-    const path = await new Lab({ nat, patienceMs: 5000 }).run(
+    const path = await new Lab({ nat, patienceMs: 60_000 }).run(
       async (env) => (await run(['path', DEFAULT_SERVER.name, '--json'], { env })).stdout,
     );
     const [detected, other] = [await detect(nat), await detect('symmetric,ports=random')];

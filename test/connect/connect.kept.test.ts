@@ -63,7 +63,7 @@ function inWorld<T>(
     nat: 'port-restricted-cone',
     second: { nat: 'port-restricted-cone' },
     names: { 'broker.example.net': ['80.70.60.50'] },
-    patienceMs: 5_000,
+    patienceMs: 60_000,
   });
   lab.addHost('M', ['80.70.60.50']);
   lab.system('M').tcp.certificates.add('broker.example.net');

@@ -23,7 +23,7 @@ describe.each([listen, publicIp, punch, send])('$name', (command) => {
     const names = Object.fromEntries(
       ['stun1.example.net', 'stun2.example.net', 'stun.cloudflare.com'].map((name) => [name, ['40.30.20.10']]),
     );
-    const lab = createLab({ patienceMs: 1000, names: { ...names, 'ip.example.net': ['42.0.0.1'] } });
+    const lab = createLab({ patienceMs: 60_000, names: { ...names, 'ip.example.net': ['42.0.0.1'] } });
     lab.addHost('R', ['40.30.20.99']);
     lab.addHost('W', ['42.0.0.1']);
     lab.serve('W', (env) => webServer(env, '42.0.0.1', 443, 'HTTP/1.1 200 OK\r\n\r\n$IP\n'));

@@ -77,13 +77,13 @@ export const SETUPS: Readonly<Record<string, () => Setup | Promise<Setup>>> = {
   /** On A in the simulated network; the user presses Ctrl-C after 300 ms. */
   interrupted: () => ({
     env: stillEnv,
-    stage: (go) => createLab({ patienceMs: 5000 }).run((env, signal) => go({ env, signal }), { abortAtMs: 300 }),
+    stage: (go) => createLab({ patienceMs: 60_000 }).run((env, signal) => go({ env, signal }), { abortAtMs: 300 }),
   }),
   /** On V, a host with the addresses 40.30.20.20 and 40.30.20.21, for two seconds; A asks it for its public side meanwhile. */
   serving: () => ({
     env: stillEnv,
     stage: async (go) => {
-      const lab = createLab({ patienceMs: 5000 });
+      const lab = createLab({ patienceMs: 60_000 });
       const env = lab.addHost('V', ['40.30.20.20', '40.30.20.21']);
       return lab.run(
         async (asker, signal) => {
@@ -100,7 +100,7 @@ export const SETUPS: Readonly<Record<string, () => Setup | Promise<Setup>>> = {
   talking: () => ({
     env: stillEnv,
     stage: (go) => {
-      const lab = createLab({ nat: 'none', patienceMs: 5000 });
+      const lab = createLab({ nat: 'none', patienceMs: 60_000 });
       lab.serve('A', (env) => env.udp.open({ family: 4, port: 12009 }));
       lab.serve('B', async (env) => {
         void run(['listen', '--echo', '-q', '7'], { env });
@@ -120,7 +120,7 @@ export const SETUPS: Readonly<Record<string, () => Setup | Promise<Setup>>> = {
   methods: () => ({
     env: stillEnv,
     stage: (go) => {
-      const lab = createLab({ patienceMs: 5000 });
+      const lab = createLab({ patienceMs: 60_000 });
       lab.addHost('D', ['41.0.0.1', '41.0.0.2']);
       lab.serve('D', (env) => whoAmI(env, '41.0.0.1'));
       lab.serve('D', (env) => whoAmI(env, '41.0.0.2', '66.66.66.66'));

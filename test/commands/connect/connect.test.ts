@@ -444,7 +444,7 @@ describe('nat-tool connect', () => {
   });
 
   it('shows what the other host needs as a QR code too, on standard error', async () => {
-    const lab = new Lab({ patienceMs: 5000 });
+    const lab = new Lab({ patienceMs: 60_000 });
     const { stderr, stdout } = await lab.run((env) =>
       run(['connect', '--server', '40.30.20.10', '--qr', '-w', '1'], { env }),
     );

@@ -8,7 +8,7 @@ const SERVER = 'stun.example.net';
 
 describe('what lifetime found', () => {
   it('is where detect says it, and what --keepalive auto of punch and listen begins with', async () => {
-    const lab = createLab({ nat: 'port-restricted-cone,timeout=60', patienceMs: 1000, trace: true });
+    const lab = createLab({ nat: 'port-restricted-cone,timeout=60', patienceMs: 60_000, trace: true });
     await play(lab, async (on, later) => {
       const before = await tell(on('A'), ['detect', SERVER]);
       expect(before.report.findings.map(({ kind }) => kind)).not.toContain('lifetime-known');
@@ -48,7 +48,7 @@ describe('what lifetime found', () => {
   });
 
   it('of another network is of no use', async () => {
-    const lab = createLab({ nat: 'port-restricted-cone,timeout=60', patienceMs: 1000 });
+    const lab = createLab({ nat: 'port-restricted-cone,timeout=60', patienceMs: 60_000 });
     await play(lab, async (on) => {
       await tell(on('A'), ['lifetime', SERVER]);
       const [name] = await on('A').store.list('lifetimes');

@@ -5,7 +5,7 @@ import { createLab, type LabOptions } from '../../../src/lab/topology.ts';
 import { play, run, tell } from '../worlds.ts';
 
 async function listened(options: LabOptions, words: readonly string[], forMs = 60_000) {
-  const lab = createLab({ rttMs: 40, patienceMs: 1000, nat: 'port-restricted-cone', ...options });
+  const lab = createLab({ rttMs: 40, patienceMs: 60_000, nat: 'port-restricted-cone', ...options });
   return play(lab, async (on, later) => {
     const stop = new AbortController();
     const listening = tell(on('A'), ['listen', '-p', '12001', ...words], { signal: stop.signal });
@@ -51,7 +51,7 @@ describe('a NAT that forgets within 2 s', () => {
   });
 
   it('people read why', async () => {
-    const lab = createLab({ ...world, rttMs: 40, patienceMs: 1000 });
+    const lab = createLab({ ...world, rttMs: 40, patienceMs: 60_000 });
     const stderr = await play(lab, async (on, later) => {
       const stop = new AbortController();
       const listening = run(['listen', '-p', '12001', ...STUN], { env: on('A'), signal: stop.signal });
@@ -66,7 +66,7 @@ describe('a NAT that forgets within 2 s', () => {
 
 describe('a router that restarts', () => {
   it('is not called forgetful', async () => {
-    const lab = createLab({ rttMs: 40, patienceMs: 1000, nat: 'port-restricted-cone' });
+    const lab = createLab({ rttMs: 40, patienceMs: 60_000, nat: 'port-restricted-cone' });
     const { events, report } = await play(lab, async (on, later) => {
       const stop = new AbortController();
       const listening = tell(on('A'), ['listen', '-p', '12001', ...STUN], { signal: stop.signal });
@@ -117,7 +117,7 @@ describe('the server', () => {
   it('that falls silent is given up for another of its addresses', async () => {
     const lab = createLab({
       rttMs: 40,
-      patienceMs: 1000,
+      patienceMs: 60_000,
       nat: 'port-restricted-cone',
       servers: [
         { name: 'one.example.net', addresses: ['40.30.21.10'] },
@@ -149,7 +149,7 @@ describe('the server', () => {
 
 describe('what is typed into listen', () => {
   it('goes out though the system refuses every other datagram', async () => {
-    const lab = createLab({ nat: 'none', refusedSends: { every: 2 }, patienceMs: 1000 });
+    const lab = createLab({ nat: 'none', refusedSends: { every: 2 }, patienceMs: 60_000 });
     await play(lab, async (on, later) => {
       const stop = new AbortController();
       const typed = (async function* () {

@@ -11,7 +11,7 @@ const [N, N2, B] = ['12.13.14.15', '22.23.24.25', '50.60.70.80'];
 /** NATs that keep the local port, so that it need not be told. */
 const KEEPING = 'port-restricted-cone,ports=preserving';
 
-const world = (options: LabOptions = {}): Lab => createLab({ rttMs: 40, patienceMs: 1000, nat: KEEPING, ...options });
+const world = (options: LabOptions = {}): Lab => createLab({ rttMs: 40, patienceMs: 60_000, nat: KEEPING, ...options });
 
 /** Everything that is written to standard output, as it comes. */
 function listener(env: Env, argv: readonly string[], signal?: AbortSignal, stdin?: string) {

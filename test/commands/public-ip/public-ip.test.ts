@@ -8,7 +8,7 @@ const DNS = ['--dns', 'myip.example.net@41.0.0.1'];
 const WEB = ['--url', 'http://42.0.0.1/'];
 
 function world(options: LabOptions = {}): Lab {
-  const lab = createLab({ rttMs: 40, patienceMs: 1000, ...options });
+  const lab = createLab({ rttMs: 40, patienceMs: 60_000, ...options });
   lab.addHost('D', ['41.0.0.1', '41.0.0.2']);
   lab.serve('D', (env) => whoAmI(env, '41.0.0.1'));
   lab.serve('D', (env) => whoAmI(env, '41.0.0.2', '66.66.66.66'));
@@ -303,7 +303,7 @@ describe('answers that are no public address', () => {
   });
 
   it('a server that leads to another page of its own is no portal', async () => {
-    const lab = createLab({ rttMs: 40, patienceMs: 1000 });
+    const lab = createLab({ rttMs: 40, patienceMs: 60_000 });
     lab.addHost('L', ['42.0.0.9']);
     lab.serve('L', (env) =>
       webServer(

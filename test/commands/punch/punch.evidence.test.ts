@@ -20,7 +20,7 @@ interface Punch {
 }
 
 async function punched(options: LabOptions, servers: readonly string[], words: readonly string[] = ['-c', '1']) {
-  const lab = createLab({ nat: CONE, rttMs: 40, patienceMs: 1000, ...options });
+  const lab = createLab({ nat: CONE, rttMs: 40, patienceMs: 60_000, ...options });
   const stun = servers.flatMap((server) => ['--stun', server]);
   return play(lab, async (on) => {
     const { status, report, stderr } = await tell(on('A'), ['punch', '-p', '12001', ...stun, ...words, B, '12003']);
@@ -149,7 +149,7 @@ describe('the row towards the peer', () => {
   });
 
   it('is seen where the remote end tells it, and what it tells beats what was assumed', async () => {
-    const lab = createLab({ ...ONE, nat: 'symmetric', rttMs: 40, patienceMs: 1000 });
+    const lab = createLab({ ...ONE, nat: 'symmetric', rttMs: 40, patienceMs: 60_000 });
     await play(lab, async (on, later) => {
       const stop = new AbortController();
       const listening = tell(on('B'), ['listen', '-p', '12003'], { signal: stop.signal });
@@ -167,7 +167,7 @@ describe('the row towards the peer', () => {
   });
 
   it('is seen where the server is the remote end itself', async () => {
-    const lab = createLab({ nat: 'symmetric', rttMs: 40, patienceMs: 1000 });
+    const lab = createLab({ nat: 'symmetric', rttMs: 40, patienceMs: 60_000 });
     await play(lab, async (on) => {
       const [server] = DEFAULT_SERVER.addresses;
       const { report } = await tell(on('A'), ['punch', '-c', '1', '--stun', 'stun.example.net', `${server}:3478`]);

@@ -9,7 +9,7 @@ const KEEPING = 'port-restricted-cone,ports=preserving';
 
 describe('two Linux routers that answer what comes in early', () => {
   const punchedAt = async (rttMs: number, apartMs: number, seed: number, words: readonly string[] = []) => {
-    const lab = createLab({ rttMs, seed, nat: 'linux', second: { nat: 'linux' }, patienceMs: 1000 });
+    const lab = createLab({ rttMs, seed, nat: 'linux', second: { nat: 'linux' }, patienceMs: 60_000 });
     return play(lab, async (on, later) => {
       const one = tell(on('A'), ['punch', '-p', '12001', ...STUN, ...words, N2, '12003']);
       await later(apartMs);
@@ -31,7 +31,7 @@ describe('two Linux routers that answer what comes in early', () => {
   );
 
   it('listen --punch does as punch does', async () => {
-    const lab = createLab({ rttMs: 2, nat: 'linux', second: { nat: 'linux' }, patienceMs: 1000 });
+    const lab = createLab({ rttMs: 2, nat: 'linux', second: { nat: 'linux' }, patienceMs: 60_000 });
     await play(lab, async (on, later) => {
       const stop = new AbortController();
       const listening = tell(on('A'), ['listen', '-p', '12001', '--punch', `${N2}:12003`], { signal: stop.signal });
@@ -48,7 +48,7 @@ describe('two Linux routers that answer what comes in early', () => {
   });
 
   it('a side that comes much later finds the flow taken, and the note says what helps; it does', async () => {
-    const lab = createLab({ rttMs: 2, nat: 'linux', second: { nat: 'linux' }, patienceMs: 1000 });
+    const lab = createLab({ rttMs: 2, nat: 'linux', second: { nat: 'linux' }, patienceMs: 60_000 });
     await play(lab, async (on, later) => {
       const one = tell(on('A'), ['punch', '-p', '12001', ...STUN, N2, '12003']);
       await later(3_000);
@@ -69,7 +69,7 @@ describe('two Linux routers that answer what comes in early', () => {
 
 describe('sends that the system refuses', () => {
   const sent = async (refusedSends: LabOptions['refusedSends'], words: readonly string[]) => {
-    const lab = createLab({ nat: KEEPING, refusedSends, patienceMs: 1000 });
+    const lab = createLab({ nat: KEEPING, refusedSends, patienceMs: 60_000 });
     return play(lab, async (on, later) => {
       let arrived = 0;
       const remote = await on('B').udp.open({ family: 4, address: B, port: 12003 });
@@ -88,7 +88,7 @@ describe('sends that the system refuses', () => {
   });
 
   it('always: that is the answer, and not that nobody is there', async () => {
-    const lab = createLab({ nat: KEEPING, refusedSends: { every: 1 }, patienceMs: 1000 });
+    const lab = createLab({ nat: KEEPING, refusedSends: { every: 1 }, patienceMs: 60_000 });
     const { status, stderr } = await play(lab, (on) =>
       run(['punch', '--no-stun', '-c', '2', B, '12003'], { env: on('A') }),
     );
@@ -97,7 +97,7 @@ describe('sends that the system refuses', () => {
   });
 
   it('when the network goes amid a train: partial, with a note', async () => {
-    const lab = createLab({ nat: KEEPING, patienceMs: 1000 });
+    const lab = createLab({ nat: KEEPING, patienceMs: 60_000 });
     const { report, status } = await play(lab, async (on, later) => {
       const punching = tell(on('A'), ['punch', '--no-stun', '-c', '20', '-w', '30', B, '12003']);
       await later(2_200);
@@ -110,7 +110,7 @@ describe('sends that the system refuses', () => {
   });
 
   it('for a moment, while the network changes, are made good', async () => {
-    const lab = createLab({ nat: KEEPING, patienceMs: 1000 });
+    const lab = createLab({ nat: KEEPING, patienceMs: 60_000 });
     const { report } = await play(lab, async (on, later) => {
       const punching = tell(on('A'), ['punch', '--no-stun', '-c', '10', B, '12003']);
       await later(900);
@@ -125,7 +125,7 @@ describe('sends that the system refuses', () => {
 
 describe('a UDP echo server', () => {
   it('is named as one: a probe, and a payload', async () => {
-    const lab = createLab({ nat: KEEPING, patienceMs: 1000 });
+    const lab = createLab({ nat: KEEPING, patienceMs: 60_000 });
     await play(lab, async (on, later) => {
       const echo = await on('B').udp.open({ family: 4, address: B, port: 7 });
       echo.listen({ datagram: ({ data, from }) => void echo.send(data, from) });
@@ -149,7 +149,7 @@ describe('a UDP echo server', () => {
 
 describe('--keepalive', () => {
   const kept = async (nat: string, words: readonly string[], forMs = 60_000) => {
-    const lab = createLab({ nat, patienceMs: 1000 });
+    const lab = createLab({ nat, patienceMs: 60_000 });
     return play(lab, async (on, later) => {
       const [here, there] = [new AbortController(), new AbortController()];
       const listening = tell(on('B'), ['listen', '-k', '12003'], { signal: there.signal });
@@ -191,7 +191,7 @@ describe('--keepalive', () => {
   });
 
   it('says when nobody answers any more', async () => {
-    const lab = createLab({ nat: KEEPING, patienceMs: 1000 });
+    const lab = createLab({ nat: KEEPING, patienceMs: 60_000 });
     const stderr = await play(lab, async (on, later) => {
       const [here, there] = [new AbortController(), new AbortController()];
       const listening = tell(on('B'), ['listen', '-k', '12003'], { signal: there.signal });

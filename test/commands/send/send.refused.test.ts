@@ -12,7 +12,7 @@ async function sent(
   stdin: string,
   meanwhile?: { offAt: number; onAt?: number },
 ) {
-  const lab = createLab({ nat: 'none', rttMs: 40, patienceMs: 1000, ...options });
+  const lab = createLab({ nat: 'none', rttMs: 40, patienceMs: 60_000, ...options });
   return play(lab, async (on, later) => {
     const heard: string[] = [];
     const remote = await on('B').udp.open({ family: 4, address: B, port: 7 });
@@ -62,14 +62,14 @@ describe('send', () => {
   });
 
   it('where nothing can be sent at all, that is the error', async () => {
-    const lab = createLab({ nat: 'none', refusedSends: { every: 1 }, patienceMs: 1000 });
+    const lab = createLab({ nat: 'none', refusedSends: { every: 1 }, patienceMs: 60_000 });
     const { status, stderr } = await play(lab, (on) => run(['send', '--data', 'x', B, '7'], { env: on('A') }));
     expect(status).toBe(1);
     expect(stderr).toContain('refused to send');
   });
 
   it('Ctrl-C ends the trying too', async () => {
-    const lab = createLab({ nat: 'none', refusedSends: { every: 1 }, patienceMs: 1000 });
+    const lab = createLab({ nat: 'none', refusedSends: { every: 1 }, patienceMs: 60_000 });
     await play(lab, async (on, later) => {
       const stop = new AbortController();
       const sending = tell(on('A'), ['send', '--data', 'x', B, '7'], { signal: stop.signal });

@@ -25,7 +25,7 @@ async function serving(
   script: (stage: Stage) => Promise<void>,
   change: (host: Env) => Partial<Env> = () => ({}),
 ) {
-  const lab = new Lab({ nat: 'full-cone', ipv6: true, patienceMs: 5000 });
+  const lab = new Lab({ nat: 'full-cone', ipv6: true, patienceMs: 60_000 });
   const real = lab.addHost('T', [FIRST, SECOND, '2001:db8:40::60']);
   const stop = new AbortController();
   return lab.run(async (env, signal) => {

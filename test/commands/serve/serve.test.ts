@@ -4,7 +4,7 @@ import { run } from '../worlds.ts';
 
 /** Runs `serve` on a host of the lab for half a virtual second while `client` runs on A. */
 async function serve(words: readonly string[], addresses: readonly string[], client: readonly string[] = []) {
-  const lab = new Lab({ nat: 'full-cone', patienceMs: 5000 });
+  const lab = new Lab({ nat: 'full-cone', patienceMs: 60_000 });
   const host = lab.addHost('T', addresses);
   const stop = new AbortController();
   return lab.run(async (env) => {
@@ -74,7 +74,7 @@ describe('nat-tool serve', () => {
 
   it('counts the hosts that meet at it', async () => {
     const code = 'k7qf2-m9x4t-03bsd-v8hwd';
-    const lab = new Lab({ nat: 'full-cone', second: { nat: 'full-cone' }, patienceMs: 5000 });
+    const lab = new Lab({ nat: 'full-cone', second: { nat: 'full-cone' }, patienceMs: 60_000 });
     const host = lab.addHost('T', ['40.30.20.60']);
     const stop = new AbortController();
     const { stdout } = await lab.run(async (env) => {

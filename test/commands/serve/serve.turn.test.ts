@@ -31,7 +31,7 @@ async function serving(
   main: (stage: Stage) => Promise<void>,
   options: Partial<RunOptions> = {},
 ): Promise<{ status: number; events: Record<string, unknown>[]; stderr: string }> {
-  const lab = new Lab({ nat: 'symmetric', patienceMs: 5000 });
+  const lab = new Lab({ nat: 'symmetric', patienceMs: 60_000 });
   const host = lab.addHost('T', [AT]);
   lab.system('T').tcp.certificates.add(AT);
   const stop = new AbortController();

@@ -5,7 +5,7 @@ import { Lab, type LabOptions } from '../../../src/lab/topology.ts';
 import { run, type RunOptions } from '../../cli/harness.ts';
 
 async function stun(words: readonly string[], lab: LabOptions = {}, options: RunOptions = {}, abortAtMs?: number) {
-  return new Lab({ ...lab, patienceMs: 5000 }).run(
+  return new Lab({ ...lab, patienceMs: 60_000 }).run(
     (env, signal) => run(['stun', ...words], { ...options, env, signal }),
     abortAtMs === undefined ? {} : { abortAtMs },
   );

@@ -32,7 +32,7 @@ const told = ({ stdout, stderr }: RunResult): Told => {
 
 /** On A and on C2, with one code. */
 async function both(options: LabOptions, words: readonly string[] = [], alone = false): Promise<RunResult[]> {
-  const lab = new Lab({ patienceMs: 10_000, ...options });
+  const lab = new Lab({ patienceMs: 60_000, ...options });
   return lab.run(async (env: Env) => {
     const code = (await run(['connect', '--generate'], { env })).stdout.trim();
     const one = (each: Env): Promise<RunResult> =>

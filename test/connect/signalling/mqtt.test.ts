@@ -21,7 +21,7 @@ async function meet({ lab: more = {}, brokers = [{}], options = {}, secondAfterM
     second: { nat: 'port-restricted-cone' },
     servers: [{ name: 'stun.example.net', addresses: ['40.30.20.10', '40.30.20.11'] }],
     names: Object.fromEntries(brokers.map((_, i) => [`broker${i}.example.net`, [`80.70.60.${50 + i}`]])),
-    patienceMs: 5_000,
+    patienceMs: 60_000,
     ...more,
   });
   const names = brokers.map((manners, i) => {
