@@ -1,5 +1,6 @@
 /** A description of ours in a few hundred bytes, for meeting places that pass on no more: what both sides know anyway is left out. Pure. */
 import type { Candidate, CandidateType } from '../../ice/candidate.ts';
+import { isPwd, isUfrag } from '../../ice/credentials.ts';
 import { canonicalAddress } from '../../net/address.ts';
 import { formatDescription, parseDescription, type Setup } from '../../webrtc/sdp.ts';
 
@@ -31,8 +32,7 @@ export function sdpOf(brief: Uint8Array): string | undefined {
   const [setupText = '', ufrag = '', pwd = '', hash = '', ...lines] = new TextDecoder().decode(brief).split('\n');
   const setup = SETUPS[Number(setupText)];
   const digest = Buffer.from(hash, 'base64');
-  if (setup === undefined || digest.length !== 32 || !/^[\w+/]{4,256}$/.test(ufrag) || !/^[\w+/]{22,256}$/.test(pwd))
-    return undefined;
+  if (setup === undefined || digest.length !== 32 || !isUfrag(ufrag) || !isPwd(pwd)) return undefined;
   const value = (digest.toString('hex').toUpperCase().match(/../g) ?? []).join(':');
   const ice = { ufrag, pwd, candidates: lines.slice(0, MOST_CANDIDATES).flatMap(candidateIn), end: false };
   const description = {

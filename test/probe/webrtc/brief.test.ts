@@ -50,6 +50,7 @@ describe('a brief description', () => {
     for (const [at, wrong] of [
       [0, '3'],
       [1, 'a b'],
+      [1, 'a_bc'],
       [2, 'short'],
       [3, 'AAAA'],
     ] as const)
