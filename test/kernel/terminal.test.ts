@@ -65,4 +65,26 @@ describeKernel('on a terminal', ['nat-tool', 'script'], () => {
     }
     await server.stop();
   });
+
+  it('two that paste tokens: what is pasted stands alone on its line, and Ctrl-D on one ends both', async () => {
+    const server = start(undefined, ['node', bin, 'serve', '--json', '-s', '127.0.0.1', '-p', String(port + 1)]);
+    await server.until(/"listening"/);
+    const words = ['connect', '--manual', '--stun', `127.0.0.1:${port + 1}`];
+    const env = { TERM: 'xterm', CI: undefined };
+    const [one, other] = [1, 2].map(() => start(undefined, on(200, ...words), { env }));
+    if (!one || !other) throw new Error('not started');
+    const token = /nt3\.[\w-]+(?=\r?\n)/;
+    const [ours, theirs] = [await one.until(token), await other.until(token)].map((found) => found[0]);
+    one.write(`${theirs}\n`);
+    other.write(`${ours}\n`);
+    await Promise.all([one.until(/Ctrl-D ends it/), other.until(/Ctrl-D ends it/)]);
+    one.write('from one\n');
+    await other.until(/bytes.*from one/);
+    one.write('\u0004');
+    const [left, right] = await Promise.all([one.finished, other.finished]);
+    expect([left.code, right.code]).toEqual([0, 0]);
+    expect(right.stdout).toContain('has ended the chat');
+    expect(left.stdout).not.toMatch(/[^\r\n]+waiting[^\r\n]*nt3\./);
+    await server.stop();
+  });
 });

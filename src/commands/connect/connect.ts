@@ -103,7 +103,13 @@ async function connectOnce(
     };
     return finish(linked.failure.kind === 'network' ? 'failed' : 'complete', data, [
       ...doubts(events),
-      failureFinding(linked.failure, formatEndpoint(linked.server), { manual, sdp: args.sdp }, brokersOf(events)),
+      failureFinding(
+        linked.failure,
+        formatEndpoint(linked.server),
+        { manual, sdp: args.sdp },
+        brokersOf(events),
+        linked.place,
+      ),
       ...noRelay(linked.failure),
     ]);
   }
@@ -196,7 +202,7 @@ export default defineCommand({
     "Run it on two hosts. The first prints a code; the second is given it. They tell each other their addresses, sealed, and open a path between them through both NATs. They meet by public MQTT brokers, with nothing but the code, or at a nat-tool serve of one's own (--server). No data goes through brokers, and through a server only where it relays; neither can read what the two tell each other.",
     'Plain hole punching starts at once. Beside it both sides measure their NATs; where a port has to be guessed, it is predicted or found by many probes. Where no direct path is to be had, a relay carries the data, if there is one: that of the serve where both meet (serve --relay), or any TURN server (--relay). Where there is none, it says why and ends.',
     'Then standard input goes to the other host and its data to standard output: encrypted, every byte, in order, as fast as the path and the reader take them. It ends when both inputs have ended and the other host has confirmed everything. A path that dies is replaced, and nothing of the data is lost.',
-    "With nothing to pipe, or --check, the path is proven and reported. --datagrams keeps datagrams, --forward carries other programs' UDP and TCP, --exec hands over the open port.",
+    "On a terminal, what is typed goes over line by line; Ctrl-D ends it. --check proves the path, reports it and ends. --datagrams keeps datagrams, --forward carries other programs' UDP and TCP, --exec hands over the open port.",
   ],
   positionals,
   options,

@@ -80,6 +80,14 @@ export type Opened = ConnectResult & {
   readonly place?: KeptPlace | undefined;
 };
 
+/** Options without which the other host's command does not go together with this one. */
+const wordsFor = ({ forward, datagrams, keep }: Args): string =>
+  [
+    ...forward.map(({ port, protocol }) => ` --forward ${port}${protocol === 'tcp' ? '/tcp' : ''}`),
+    ...(datagrams ? [' --datagrams'] : []),
+    ...(keep === undefined ? [] : [' --keep NAME']),
+  ].join('');
+
 export async function openByCode(
   args: Args,
   purpose: Purpose,
@@ -98,8 +106,7 @@ export async function openByCode(
   if (!found.pairing && found.fresh) {
     const { code } = found;
     if (context.form === 'json' && !isCheck(args)) await context.emit({ event: 'code', code });
-    const keep = args.keep === undefined ? '' : ' --keep NAME';
-    const command = `nat-tool connect ${code}${words}${keep}`;
+    const command = `nat-tool connect ${code}${words}${wordsFor(args)}`;
     context.note('On the other host: ', command);
     if (args.qr) await showQr(command, context);
   }
@@ -189,6 +196,7 @@ export async function openManually(
   const hasRelay = relays !== 'refused' && relays.length > 0;
   return connectBy(env, {
     ...common,
+    typed: isChat(purpose, io),
     relays,
     toldOnce: true,
     credentials,

@@ -69,7 +69,7 @@ export const options = {
   generate: { type: 'boolean', describe: 'print a fresh code and end' },
   check: {
     type: 'boolean',
-    describe: 'prove the path, report it and end; on a terminal, the default where there is nothing to pipe',
+    describe: 'prove the path, report it and end',
   },
   forward: {
     type: 'string',

@@ -2,17 +2,14 @@
 import { type Block, fields, forwardingGrid, grid, heading, raw, text } from '../../render/block.ts';
 import type { Report } from '../../report/report.ts';
 import type { Look } from '../command.ts';
-import type { Args } from './options.ts';
+import { type Args, purposeOf } from './options.ts';
 import type { ConnectReport, KeptPairing } from './report.ts';
 import { parseEndpoint } from '../../net/host-port.ts';
 import { pathInWords } from './path-words.ts';
 import { amount } from './words.ts';
 
-export function view(
-  { data, durationMs }: Report<ConnectReport>,
-  { generate, kept, forget, exec }: Args,
-  { verbosity, terminal }: Look,
-): Block[] {
+export function view({ data, durationMs }: Report<ConnectReport>, args: Args, { verbosity, terminal }: Look): Block[] {
+  const { generate, kept, forget, exec } = args;
   if (data.code !== null) return [raw(`${data.code}\n`)];
   if (data.pairings) return pairings(data.pairings);
   // A fresh code was all that was wanted, or standard output has had its data, or that of a command.
@@ -22,8 +19,8 @@ export function view(
     forget !== undefined ||
     (exec !== undefined && data.path !== null) ||
     (data.path === null && data.timeline.length === 0) ||
-    // Of a stream standard output is the data alone, even where that is none; on a terminal people see how it went.
-    (!terminal && (data.bytes !== null || data.sent + data.received > 0))
+    // Of a pipe standard output is the data alone, even where that is none, or no path; on a terminal people see how it went.
+    (!terminal && isPipe(args))
   )
     return [];
   if (data.path === null) {
@@ -43,6 +40,8 @@ export function view(
     ...(verbosity > 0 ? details(data) : []),
   ];
 }
+
+const isPipe = (args: Args): boolean => ['stream', 'datagrams'].includes(purposeOf(args));
 
 /** Of a session that carried something. */
 function traffic({ bytes, sent, received, lost, repairs }: ConnectReport, durationMs: number): [string, string][] {

@@ -1,6 +1,7 @@
 /** What becomes of a connection, in words. */
 import type { ConnectFailure } from '../../connect/session-api.ts';
 import type { TimelineEvent } from '../../connect/timeline.ts';
+import type { KeptPlace } from '../../connect/kept/pairing.ts';
 import type { Trouble } from '../../connect/signalling/public-side.ts';
 import { errorWords } from '../../net/error-words.ts';
 import { type Finding, finding } from '../../report/finding.ts';
@@ -15,7 +16,8 @@ import type { ConnectEvent } from './events.ts';
 export function tell({ event, ...details }: TimelineEvent, context: Context<ConnectEvent>, manual: boolean): void {
   if (event === 'peer' && details['public'] === 0) context.note(withoutPublicSide(details));
   if (event === 'signal' && details['status'] === 'waiting')
-    context.progress(manual ? 'waiting for what the other host shows' : 'waiting for the other host');
+    // Where something is pasted, nothing else may be drawn.
+    context.progress(manual ? '' : 'waiting for the other host');
   else if (event === 'peer')
     context.progress(
       manual
@@ -73,7 +75,7 @@ export function troubleInWords(trouble: Trouble, server: string, credentials: Cr
         return `${server} answered with ${errorAnswerWords(trouble, credentials)}`;
     }
   })();
-  return `The public side is unknown: ${why}. What follows holds addresses of this network only, and serves a host on the same network; for any other one, name a STUN server that answers with --server.`;
+  return `The public side is unknown: ${why}. What follows holds addresses of this network only, and serves a host on the same network; for any other one, name a STUN server that answers with --stun.`;
 }
 
 /** How people bring the news of the other host. */
@@ -93,12 +95,13 @@ export function brokersOf(timeline: readonly TimelineEvent[]): ReadonlyMap<strin
   return found;
 }
 
-/** `brokers`: see {@link brokersOf}; empty where none was used. */
+/** `brokers`: see {@link brokersOf}; empty where none was used. `place`: where both meet, absent where signals go by hand. */
 export function failureFinding(
   failure: ConnectFailure,
   server: string,
   { manual, sdp }: ByHand,
   brokers: ReadonlyMap<string, string | null> = new Map(),
+  place?: Pick<KeptPlace, 'server' | 'brokers'>,
 ): Finding {
   const open = [...brokers].filter(([, why]) => why === null).map(([broker]) => broker);
   const pasted = manual ? PASTED[sdp ? 'lines' : 'token'] : undefined;
@@ -108,6 +111,8 @@ export function failureFinding(
     case 'absent':
     case 'nobody-came':
       if (pasted) return finding('not-pasted', { needed: pasted });
+      // The server only told the public side: nobody can come where no broker let us in.
+      if (place?.server === null && open.length === 0) return noBroker(brokers, place.brokers);
       return finding('nobody-came', { server: open.length > 0 ? open.join(', ') : server });
     case 'versions-differ':
     case 'peer-left':
@@ -135,11 +140,16 @@ export function failureFinding(
         case 'refused':
           return finding('server-refused', { server });
         default:
-          return brokers.size > 0
-            ? finding('no-broker', { brokers: [...brokers].map(([broker, why]) => `${broker} (${why ?? 'silent'})`) })
-            : finding('no-answer', { servers: [server] });
+          return brokers.size > 0 ? noBroker(brokers) : finding('no-answer', { servers: [server] });
       }
   }
+}
+
+/** `named`: those that were to be tried, where nothing is known of any yet. */
+function noBroker(brokers: ReadonlyMap<string, string | null>, named: readonly string[] = []): Finding {
+  const tried = [...brokers].map(([broker, why]) => `${broker} (${why ?? 'silent'})`);
+  const silent = (named.length > 0 ? named : ['the public ones']).map((each) => `${each} (silent)`);
+  return finding('no-broker', { brokers: tried.length > 0 ? tried : silent });
 }
 
 /** Bytes for people: three digits and a decimal unit. */

@@ -127,6 +127,44 @@ describe('nat-tool connect', () => {
     }
   });
 
+  it.each([
+    ['streams', [], ['--forward', '8000/tcp']],
+    ['datagrams', ['--datagrams'], []],
+  ])('writes nothing but data where %s are piped and there is no session', async (_, ours, theirs) => {
+    const code = await aFreshCode();
+    const [a] = await both({ words: [code, ...SERVER, ...ours] }, { words: [code, ...SERVER, ...theirs] });
+    expect([a.status, a.stdout]).toEqual([1, '']);
+    expect(a.stderr).toContain('want different things');
+    const lab = new Lab({ patienceMs: 60_000 });
+    const alone = await lab.run((env) => run(['connect', ...SERVER, ...ours, '-w', '1'], { env }));
+    expect([alone.status, alone.stdout]).toEqual([1, '']);
+    expect(alone.stderr).toContain('did not come');
+  });
+
+  it.each([
+    [['--forward', '2222:22/tcp', '--forward', '51820'], ' --forward 22/tcp --forward 51820'],
+    [['--datagrams'], ' --datagrams'],
+    [['--keep', 'office'], ' --keep NAME'],
+    [[], ''],
+  ])('names what the other host needs beside the code: %j', async (words, needed) => {
+    const lab = new Lab({ patienceMs: 60_000 });
+    const { stderr } = await lab.run((env) => run(['connect', ...SERVER, ...words, '-w', '1'], { env }));
+    const [, command = ''] = /On the other host: nat-tool connect \S+ --server \S+?((?: .+)?)\n/.exec(stderr) ?? [];
+    expect([stderr.includes('On the other host'), command]).toEqual([true, needed]);
+  });
+
+  it.each([
+    [[], ''],
+    [['--broker', 'mqtt://50.60.70.80:1884'], 'mqtt://50.60.70.80:1884'],
+  ])('blames the brokers, not the STUN server, where none let it in (%j)', async (words, named) => {
+    const lab = new Lab({ patienceMs: 60_000 });
+    const { stderr, status } = await lab.run((env) =>
+      run(['connect', '--check', '--stun', '40.30.20.10', ...words, '-w', '1'], { env }),
+    );
+    expect([status, stderr.includes('did not come')]).toEqual([1, false]);
+    expect(stderr.replaceAll(/\s+/g, ' ')).toContain(`No broker let this host in: ${named}`);
+  });
+
   it('reads the code from standard input', async () => {
     const code = await aFreshCode();
     const [a] = await both(
