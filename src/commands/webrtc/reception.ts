@@ -36,6 +36,8 @@ export class Reception {
   #newest: Visit | undefined;
   /** Why the browser cannot. */
   incapable: string | undefined;
+  /** Why nobody can come any more. */
+  closed: NetError | undefined;
 
   constructor(options: ReceptionOptions) {
     this.#options = options;
@@ -51,6 +53,12 @@ export class Reception {
   /** The browser has no WebRTC to use. */
   cannot(why: string): void {
     this.incapable = why;
+    this.#gate.notify();
+  }
+
+  /** Nobody can come any more; who is here stays. */
+  shut(why: NetError): void {
+    this.closed = why;
     this.#gate.notify();
   }
 
@@ -76,9 +84,10 @@ export class Reception {
     };
   }
 
-  /** The next opening of the page that offers something; undefined after `ms`, or where the browser cannot. Rejects with the signal's reason. */
+  /** The next opening of the page that offers something; undefined after `ms`, or where the browser cannot, or nobody can come. Rejects with the signal's reason. */
   async next(ms: number, signal: AbortSignal, after?: Visit): Promise<Visit | undefined> {
-    await this.#gate.wait(() => this.#newest !== after || this.incapable !== undefined, ms, signal);
+    const over = (): boolean => this.incapable !== undefined || this.closed !== undefined;
+    await this.#gate.wait(() => this.#newest !== after || over(), ms, signal);
     return this.#newest === after ? undefined : this.#newest;
   }
 
@@ -108,7 +117,8 @@ export class Reception {
     void this.#waits
       .run((signal) => peer.gather({ stun: ground.places, waitMs: GATHER_MS }, signal))
       .catch((error: unknown) => {
-        if (!(error instanceof NetError) && !this.#waits.ended) throw error;
+        // A page that went while this gathered ends it.
+        if (!(error instanceof NetError || this.#waits.ended || peer.state === 'ended')) throw error;
       });
     return { peer, facts };
   }

@@ -1,7 +1,6 @@
 /** `webrtc CODE`: the other side is another terminal. The same stack on both, so that the browser is out of the question. */
 import { CodeError, parseCode } from '../../connect/code.ts';
 import { within } from '../../net/wait.ts';
-import { NetError } from '../../net/env.ts';
 import { checkPeer, type CheckResult } from '../../probe/webrtc/check.ts';
 import { Conversation } from '../../probe/webrtc/conversation.ts';
 import { Facts } from '../../probe/webrtc/facts.ts';
@@ -16,6 +15,7 @@ import { meetingPlace } from '../connect/meeting-place.ts';
 import { type Context, UsageError } from '../command.ts';
 import { type Concluded, conclude } from './conclude.ts';
 import { type Ground, inform, prepare, relayFor } from './ground.ts';
+import { isOfPlace, nowhere } from './nowhere.ts';
 import type { Args } from './options.ts';
 import type { WebrtcData } from './report.ts';
 
@@ -30,6 +30,8 @@ export async function withTerminal(args: Args, text: string, context: Context): 
   const close = startReport(clock, 'nat-tool/webrtc@1');
   const code = codeOf(text);
   if (args.camera !== undefined) throw new UsageError('--camera is for browsers: a terminal has none');
+  const ofPage = (['listen', 'cert', 'key', 'qr', 'open'] as const).find((name) => args[name]);
+  if (ofPage) throw new UsageError(`--${ofPage} is for the page, and with CODE there is none`);
   const result: CheckResult = { cause: null, channel: null, whole: false };
   let ground: Ground | undefined;
   let introduction: Introduction | undefined;
@@ -61,8 +63,7 @@ export async function withTerminal(args: Args, text: string, context: Context): 
       result.cause = 'no-browser';
       const { data, findings } = done();
       const { trouble } = introduction;
-      const why = trouble instanceof NetError ? trouble.message : trouble;
-      return close('failed', data, [...findings, ...(why === undefined ? [] : [finding('no-meeting-place', { why })])]);
+      return close('failed', data, [...findings, ...(trouble === undefined ? [] : [nowhere(trouble, env)])]);
     }
     const heard = (facts = new Facts({
       clock,
@@ -132,6 +133,10 @@ export async function withTerminal(args: Args, text: string, context: Context): 
     const { data, findings } = done();
     return close('complete', data, findings);
   } catch (error) {
+    if (!signal.aborted && !introduction && isOfPlace(error)) {
+      result.cause = 'no-browser';
+      return close('failed', done().data, [nowhere(error, env)]);
+    }
     if (!signal.aborted) throw error;
     const { data, findings } = done();
     return close('partial', data, [...findings, finding('interrupted')]);

@@ -1,16 +1,21 @@
 /** The report of `webrtc` for people, in the terminal and on the page. */
 import { type Block, type Cell, fields, forwardingGrid, grid, heading } from '../../render/block.ts';
-import type { Side, WebrtcData } from './report.ts';
+import type { Selected, Side, WebrtcData } from './report.ts';
 
 const ms = (value: number): string => `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
 
 const THEM = { browser: 'browser', terminal: 'other host' } as const;
 
+/** A channel stood. Neither this nor a cause is in what was interrupted. */
+export const isWorking = (data: WebrtcData): data is WebrtcData & { readonly selected: Selected } =>
+  data.cause === null && data.channel !== null && data.selected !== null;
+
 /** One line that says it all. */
-export function headline({ cause, selected, channel, peer }: WebrtcData): string {
-  if (cause === null && channel && selected)
-    return `WebRTC works: ${selected.relayed ? 'by a relay' : 'directly'}, between the terminal and the ${THEM[peer]}`;
-  return `WebRTC does not work: ${cause === null ? 'unknown' : CAUSE_WORDS[cause]}`;
+export function headline(data: WebrtcData): string {
+  const { cause, peer } = data;
+  if (isWorking(data))
+    return `WebRTC works: ${data.selected.relayed ? 'by a relay' : 'directly'}, between the terminal and the ${THEM[peer]}`;
+  return cause === null ? 'not known: it ended too early' : `WebRTC does not work: ${CAUSE_WORDS[cause]}`;
 }
 
 /** Each in a few words. */
@@ -44,7 +49,9 @@ const NATS: Readonly<Record<NonNullable<Side['nat']>, string>> = {
 
 export function view(data: WebrtcData): Block[] {
   const { selected, timing, channel, local, remote, peer, table } = data;
-  const rows: [string, Cell][] = [['Verdict', { text: headline(data), tone: data.cause === null ? 'good' : 'bad' }]];
+  const text = headline(data);
+  const verdict: Cell = isWorking(data) ? { text, tone: 'good' } : data.cause === null ? text : { text, tone: 'bad' };
+  const rows: [string, Cell][] = [['Verdict', verdict]];
   if (selected) rows.push(['Path', `${selected.local} - ${selected.remote}${selected.relayed ? ', relayed' : ''}`]);
   rows.push(['NAT of the terminal', local.nat === null ? 'unknown' : NATS[local.nat]]);
   rows.push([`NAT of the ${THEM[peer]}`, remote.nat === null ? 'unknown' : NATS[remote.nat]]);

@@ -62,7 +62,9 @@ export class WebDoor {
     signal.addEventListener('abort', () => door.#stop.abort(signal.reason), { once: true });
     await door.#post({ event: 'setup', data: options.reception.setup() });
     void door.#listen().catch((error: unknown) => {
-      if (!door.#stop.signal.aborted) options.failed(error);
+      if (door.#stop.signal.aborted) return;
+      if (isOfNetwork(error)) options.reception.shut(asNetError(error));
+      else options.failed(error);
     });
     return door;
   }
@@ -180,3 +182,7 @@ export class WebDoor {
 
 const isOfNetwork = (error: unknown): boolean =>
   error instanceof NetError || error instanceof HttpFormatError || error instanceof SyntaxError;
+
+/** What is no HTTP or no JSON comes from another server. */
+const asNetError = (error: unknown): NetError =>
+  error instanceof NetError ? error : new NetError('closed', 'what answers there is no nat-tool serve --web');

@@ -1,3 +1,4 @@
+import { NetError } from '../../net/env.ts';
 import { scope } from '../../net/wait.ts';
 import { checkPeer, type CheckResult } from '../../probe/webrtc/check.ts';
 import { Conversation } from '../../probe/webrtc/conversation.ts';
@@ -11,11 +12,12 @@ import { type Ground, prepare } from './ground.ts';
 import { Hall } from './hall.ts';
 import { Reception } from './reception.ts';
 import { readCertificates } from '../certificates.ts';
+import { isOfPlace, nowhere } from './nowhere.ts';
 import { type Args, options, positionals, urlOf } from './options.ts';
 import { pageReport } from './page-report.ts';
 import type { WebrtcData } from './report.ts';
 import { type Concluded, conclude } from './conclude.ts';
-import { CAUSE_WORDS, details, view } from './view.ts';
+import { CAUSE_WORDS, details, isWorking, view } from './view.ts';
 import type { Visit } from './visit.ts';
 
 /** A page that is loaded anew comes back so soon. */
@@ -48,14 +50,18 @@ async function run(args: Args, context: Context): Promise<Report<WebrtcData>> {
   try {
     ground = await prepare(args, context);
     reception = new Reception({ env, args, ground, signal });
-    door = await openDoor(args, reception, context);
-    tellLink(door.url, args, context);
-    if (args.qr) await showQr(door.url, context);
-    if (args.open && !(await context.browse(door.url)))
-      context.note('No browser could be started: open the link by hand.');
+    try {
+      door = await openDoor(args, reception, context);
+    } catch (error) {
+      if (args.server === undefined || signal.aborted || !isOfPlace(error)) throw error;
+      reception.shut(error);
+    }
+    if (door) await invite(door.url, args, context);
     visit = await untilChecked(reception, args, result, context, (each) => (visit = each));
     if (!visit) result.cause = reception.incapable === undefined ? 'no-browser' : 'no-webrtc';
     const { data, findings } = done();
+    if (!visit && reception.incapable === undefined && reception.closed)
+      return close('failed', data, [nowhere(reception.closed, env)]);
     if (visit) await show(visit, data, findings, signal);
     if (visit && args.camera !== undefined && data.cause === null) {
       context.progress('');
@@ -97,7 +103,12 @@ async function openDoor(args: Args, reception: Reception, context: Context): Pro
   if (args.server === undefined) {
     const identity =
       args.cert === undefined || args.key === undefined ? undefined : await identityOf(args.cert, args.key, context);
-    return Hall.open({ env, args, reception, identity, failed: bug });
+    try {
+      return await Hall.open({ env, args, reception, identity, failed: bug });
+    } catch (error) {
+      if (!(error instanceof NetError && error.kind === 'tls')) throw error;
+      throw new UsageError(`--cert, --key: ${error.message}`, 'PEM is expected: -----BEGIN CERTIFICATE-----.');
+    }
   }
   if (args.listen !== undefined || args.cert !== undefined)
     throw new UsageError('--server and --listen or --cert exclude each other: the page stands at the server or here');
@@ -111,6 +122,12 @@ async function openDoor(args: Args, reception: Reception, context: Context): Pro
 async function identityOf(cert: string, key: string, { readFile }: Pick<Context, 'readFile'>) {
   const text = async (path: string): Promise<string> => new TextDecoder().decode(await readFile(path, 1 << 20));
   return { cert: await text(cert), key: await text(key) };
+}
+
+async function invite(url: string, args: Args, context: Context): Promise<void> {
+  tellLink(url, args, context);
+  if (args.qr) await showQr(url, context);
+  if (args.open && !(await context.browse(url))) context.note('No browser could be started: open the link by hand.');
 }
 
 /** Without it nothing happens, so `--quiet` does not keep it back. */
@@ -223,7 +240,7 @@ export default defineCommand({
   },
   run,
   view: ({ data }, _, { verbosity }) => [...view(data), ...(verbosity > 0 ? details(data) : [])],
-  short: ({ data }) => data.cause ?? (data.selected?.relayed ? 'relay' : 'direct'),
+  short: ({ data }) => data.cause ?? (isWorking(data) ? (data.selected.relayed ? 'relay' : 'direct') : 'unknown'),
   exitStatus: ({ data: { cause } }) =>
     cause === null ? 0 : cause === 'no-browser' || cause === 'browser-left' ? 3 : 1,
 });

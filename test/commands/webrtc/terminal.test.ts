@@ -99,4 +99,11 @@ describe('webrtc between two terminals', () => {
     expect(status).toBe(2);
     expect(stderr).toMatch(/CODE: the code is mistyped[\s\S]*--generate/);
   });
+
+  it('reports that there is no network', async () => {
+    const result = await run(['webrtc', 'k7qf2-m9x4t-03bsd-v8hwd', '--server', 'stun.example.net', '--json']);
+    expect(result.status).toBe(3);
+    expect(told(result)).toMatchObject({ outcome: 'failed', data: { cause: 'no-browser', peer: 'terminal' } });
+    expect(told(result).findings.map(({ kind }) => kind)).toEqual(['no-network']);
+  });
 });
