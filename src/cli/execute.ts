@@ -158,8 +158,14 @@ async function runCommand(command: Command, args: AnyArgs, globals: Globals, hos
     progress: (text) => progress.show(visible(inLocale(text))),
     note: (text, toCopy = '') => {
       if (quiet) return;
-      const lines = wrap(visible(inLocale(text)), io.stderrColumns() ?? Number.POSITIVE_INFINITY).join('\n');
-      void progress.aside(() => io.stderr.write(`${lines}${visible(inLocale(toCopy))}\n`));
+      const columns = io.stderrColumns() ?? Number.POSITIVE_INFINITY;
+      const lines = wrap(visible(inLocale(text)), columns);
+      const copied = visible(inLocale(toCopy));
+      // The terminal would break it within a word; alone it may fit, and is whole where only a line can be marked.
+      const alone = copied !== '' && (lines.at(-1) ?? '').length + copied.length > columns;
+      void progress.aside(() =>
+        io.stderr.write(`${alone ? lines.join('\n').trimEnd() : lines.join('\n')}${alone ? '\n' : ''}${copied}\n`),
+      );
     },
     emit: (event) => {
       const line = form === 'json' ? renderJsonLine(event) : lineOf(command, event, args, look);
