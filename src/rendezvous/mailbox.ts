@@ -11,6 +11,8 @@ export type BoxRefusal =
   | 'full';
 
 const MOST_BOXES = 1_000;
+/** Of one source. */
+const MOST_OF_SOURCE = 64;
 /** What is said on the way to a connection is a few kilobytes. */
 const MOST_MESSAGES = 256;
 const MOST_BYTES = 131_072;
@@ -26,6 +28,8 @@ interface Half {
 }
 
 interface Box {
+  /** Whose terminal made it. */
+  readonly source: string | undefined;
   readonly terminal: Half;
   readonly browser: Half;
   touchedAt: number;
@@ -41,9 +45,12 @@ export class Mailboxes {
     return this.#boxes.size;
   }
 
-  /** Only a terminal makes a box; a further one makes the oldest give way. */
-  put(name: string, side: BoxSide, member: string, data: string, now: number): BoxRefusal | undefined {
-    const box = this.#touch(name, side, member, now);
+  /**
+   * Only a terminal makes a box. One too many makes another give way that nobody has touched for longest: of its own source where that has its
+   * share, else of the source that has most. Without `source`, as behind a proxy, there are no shares.
+   */
+  put(name: string, side: BoxSide, member: string, data: string, now: number, source?: string): BoxRefusal | undefined {
+    const box = this.#touch(name, side, member, now, source);
     if (typeof box === 'string') return box;
     const own = box[side];
     if (own.messages.length >= MOST_MESSAGES || own.bytes + data.length > MOST_BYTES) return 'full';
@@ -53,8 +60,15 @@ export class Mailboxes {
   }
 
   /** What the other side has said, from its message number `after` on; no more than two of the longest at once. */
-  read(name: string, side: BoxSide, member: string, after: number, now: number): readonly string[] | BoxRefusal {
-    const box = this.#touch(name, side, member, now);
+  read(
+    name: string,
+    side: BoxSide,
+    member: string,
+    after: number,
+    now: number,
+    source?: string,
+  ): readonly string[] | BoxRefusal {
+    const box = this.#touch(name, side, member, now, source);
     if (typeof box === 'string') return box;
     const found: string[] = [];
     let bytes = 0;
@@ -70,7 +84,16 @@ export class Mailboxes {
     if (this.#boxes.get(name)?.terminal.member === member) this.#boxes.delete(name);
   }
 
-  #touch(name: string, side: BoxSide, member: string, now: number): Box | BoxRefusal {
+  #makeRoom(source: string | undefined): void {
+    const counts = new Map<string | undefined, number>();
+    for (const each of this.#boxes.values()) counts.set(each.source, (counts.get(each.source) ?? 0) + 1);
+    const isShared = source !== undefined && (counts.get(source) ?? 0) >= MOST_OF_SOURCE;
+    if (!isShared && this.#boxes.size < MOST_BOXES) return;
+    const heaviest = isShared ? source : [...counts].reduce((most, each) => (each[1] > most[1] ? each : most))[0];
+    for (const [old, each] of this.#boxes) if (each.source === heaviest) return void this.#boxes.delete(old);
+  }
+
+  #touch(name: string, side: BoxSide, member: string, now: number, source?: string): Box | BoxRefusal {
     for (const [old, { touchedAt }] of this.#boxes) {
       if (now - touchedAt < LIFETIME_MS) break;
       this.#boxes.delete(old);
@@ -78,9 +101,8 @@ export class Mailboxes {
     let box = this.#boxes.get(name);
     if (!box) {
       if (side !== 'terminal') return 'gone';
-      const [oldest] = this.#boxes.keys();
-      if (this.#boxes.size >= MOST_BOXES && oldest !== undefined) this.#boxes.delete(oldest);
-      box = { terminal: half(), browser: half(), touchedAt: now };
+      this.#makeRoom(source);
+      box = { source, terminal: half(), browser: half(), touchedAt: now };
     }
     const own = box[side];
     if (own.member !== undefined && own.member !== member) return 'taken';

@@ -57,4 +57,14 @@ describe('a box', () => {
     expect(boxes.read('r', 'browser', B, 0, 2)).toBe('gone');
     expect(boxes.read('r4999', 'browser', B, 0, 2)).toEqual(['x']);
   });
+
+  it('is not driven out by a source that makes many', () => {
+    const boxes = new Mailboxes();
+    boxes.put('mine', 'terminal', T, 'setup', 0, 'me');
+    for (let i = 0; i < 2_000; i++) boxes.put(`flood-${i}`, 'terminal', X, 'x', 1, 'flooder');
+    expect(boxes.size).toBe(65);
+    for (let i = 0; i < 2_000; i++) boxes.put(`spread-${i}`, 'terminal', X, 'x', 2, `source-${i % 40}`);
+    expect(boxes.size).toBe(1_000);
+    expect(boxes.read('mine', 'browser', B, 0, 3)).toEqual(['setup']);
+  });
 });

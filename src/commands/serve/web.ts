@@ -1,7 +1,8 @@
 /** `serve --web`: the page of `webrtc` for browsers elsewhere, and the boxes in which its users leave sealed messages for each other. */
-import type { Endpoint } from '../../net/address.ts';
+import { type Endpoint, scopeOf } from '../../net/address.ts';
 import type { Env, TcpListener, TlsIdentity } from '../../net/env.ts';
 import { type Incoming, type Outgoing, serveHttp } from '../../net/http/server.ts';
+import { sourceName } from '../../net/rate-limit.ts';
 import { Gate } from '../../net/wait.ts';
 import { type BoxRefusal, type BoxSide, Mailboxes, MOST_MESSAGE } from '../../rendezvous/mailbox.ts';
 import { GUARDS, isOurs, jsonIn } from '../webrtc/doorkeeper.ts';
@@ -64,9 +65,13 @@ function answerTo(request: Incoming, scheme: 'http' | 'https', boxes: Boxes): Ou
   if (name === undefined) return { status: 404 };
   const side = sideText as BoxSide;
   if (method === 'GET' && after !== undefined && member !== undefined)
-    return boxes.read(name, side, member, Number(after), request.signal);
-  return method === 'POST' && after === undefined ? boxes.put(name, side, jsonIn(request)) : { status: 405 };
+    return boxes.read(name, side, member, Number(after), request);
+  return method === 'POST' && after === undefined ? boxes.put(name, side, jsonIn(request), request) : { status: 405 };
 }
+
+/** Whoever makes boxes; undefined for a proxy on this host, which speaks for many. */
+const sourceOf = ({ remote }: Incoming): string | undefined =>
+  scopeOf(remote.address) === 'loopback' ? undefined : sourceName(remote.address);
 
 class Boxes {
   readonly #boxes = new Mailboxes();
@@ -78,7 +83,7 @@ class Boxes {
     this.#gate = new Gate(env.clock);
   }
 
-  put(name: string, side: BoxSide, message: Readonly<Record<string, unknown>> | undefined): Outgoing {
+  put(name: string, side: BoxSide, message: Readonly<Record<string, unknown>> | undefined, from: Incoming): Outgoing {
     const { member, data, close } = message ?? {};
     if (typeof member !== 'string' || !/^[\w-]{22}$/.test(member)) return { status: 400 };
     if (close === true && side === 'terminal') {
@@ -87,14 +92,15 @@ class Boxes {
       return { status: 204 };
     }
     if (typeof data !== 'string' || data.length > MOST_MESSAGE || !/^[\w-]+$/.test(data)) return { status: 400 };
-    const refused = this.#boxes.put(name, side, member, data, this.#env.clock.now());
+    const refused = this.#boxes.put(name, side, member, data, this.#env.clock.now(), sourceOf(from));
     this.#gate.notify();
     return { status: refused === undefined ? 204 : STATUS[refused] };
   }
 
   /** At once where there is something, else as soon as there is; an empty list after a while. */
-  read(name: string, side: BoxSide, member: string, after: number, signal: AbortSignal): Outgoing {
-    const look = () => this.#boxes.read(name, side, member, after, this.#env.clock.now());
+  read(name: string, side: BoxSide, member: string, after: number, from: Incoming): Outgoing {
+    const { signal } = from;
+    const look = () => this.#boxes.read(name, side, member, after, this.#env.clock.now(), sourceOf(from));
     const first = look();
     if (typeof first === 'string') return { status: STATUS[first] };
     const gate = this.#gate;
