@@ -46,6 +46,7 @@ export const WEBRTC_TEXTS = {
   'webrtc-consent-lost': () =>
     'The path worked and then died: the other side has not answered for 30 s (RFC 7675). A NAT forgot the mapping, a network went away, or the computer slept.',
   'webrtc-browser-left': () => 'The page was closed or loaded anew before the check was over.',
+  'webrtc-peer-left': () => 'The other host left before the check was over.',
 
   'webrtc-no-camera': ({ why }: { why: string }) => `There is no camera. The browser says: ${why}`,
   'webrtc-other-way-out': ({ browser, terminal }: { browser: string; terminal: string }) =>

@@ -173,8 +173,9 @@ function ofCause(
     case 'fingerprint-wrong':
     case 'sctp-stalled':
     case 'consent-lost':
-    case 'browser-left':
       return [finding(`webrtc-${cause}`)];
+    case 'browser-left':
+      return told.peer === 'terminal' ? [finding('webrtc-peer-left')] : [finding(`webrtc-${cause}`)];
     case 'relay-failed':
       return [
         finding('webrtc-relay-failed', {

@@ -15,7 +15,9 @@ export function headline(data: WebrtcData): string {
   const { cause, peer } = data;
   if (isWorking(data))
     return `WebRTC works: ${data.selected.relayed ? 'by a relay' : 'directly'}, between the terminal and the ${THEM[peer]}`;
-  return cause === null ? 'not known: it ended too early' : `WebRTC does not work: ${CAUSE_WORDS[cause]}`;
+  if (cause === null) return 'not known: it ended too early';
+  const words = peer === 'terminal' && cause === 'browser-left' ? 'the other host left' : CAUSE_WORDS[cause];
+  return `WebRTC does not work: ${words.replace('the browser', `the ${THEM[peer]}`)}`;
 }
 
 /** Each in a few words. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Lab, type LabOptions } from '../../../src/lab/topology.ts';
 import type { Env } from '../../../src/net/env.ts';
+import { sleep } from '../../../src/net/wait.ts';
 import { run, type RunResult } from '../../cli/harness.ts';
 
 const PORT_RESTRICTED: LabOptions = { nat: 'port-restricted-cone', second: { nat: 'port-restricted-cone' } };
@@ -105,5 +106,22 @@ describe('webrtc between two terminals', () => {
     expect(result.status).toBe(3);
     expect(told(result)).toMatchObject({ outcome: 'failed', data: { cause: 'no-browser', peer: 'terminal' } });
     expect(told(result).findings.map(({ kind }) => kind)).toEqual(['no-network']);
+  });
+
+  it('speaks of a host, not of a page, where the other one leaves, and of a code that has been used', async () => {
+    const lab = new Lab({ patienceMs: 60_000, ...PORT_RESTRICTED });
+    const stop = new AbortController();
+    const [stayed, left, late] = await lab.run(async (env: Env) => {
+      const code = (await run(['connect', '--generate'], { env })).stdout.trim();
+      const words = ['webrtc', code, '--server', 'stun.example.net', '-w', '20'];
+      const leaves = { env: lab.host('C2'), signal: stop.signal };
+      void sleep(env.clock, 1_500).then(() => stop.abort());
+      const two = await Promise.all([run(words, { env }), run(words, leaves)]);
+      return [...two, await run([...words, '--json'], { env })];
+    });
+    expect(left?.status).toBe(130);
+    expect(stayed).toMatchObject({ status: 3, stdout: expect.stringContaining('the other host left') });
+    expect(`${stayed?.stdout}${stayed?.stderr}`).not.toMatch(/page|browser/);
+    expect(told(late as RunResult).findings.map(({ kind }) => kind)).toContain('code-used');
   });
 });
