@@ -439,6 +439,8 @@ describeKernel('webrtc and a browser', ['nat-tool', 'chromium', 'turnserver'], (
         '--turn',
         '--users',
         join(directory, 'users'),
+        '--drain',
+        '0',
       ]);
       await running.until(/"listening".*"tcp"/);
       return running;
