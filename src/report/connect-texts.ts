@@ -11,10 +11,12 @@ const USES: Readonly<Record<string, string>> = {
 };
 
 export const CONNECT_TEXTS = {
-  'nobody-came': ({ server }: { server: string }) =>
-    `The other host did not come. Was it given the same code, and does it meet at ${server} too?`,
+  'nobody-came': ({ server, pairing }: { server: string; pairing?: string | undefined }) =>
+    pairing === undefined
+      ? `The other host did not come. Was it given the same code, and does it meet at ${server} too?`
+      : `The other host did not come. Does nat-tool connect run there, with its own name for the pairing that is ${pairing} here, and does it meet at ${server} too?`,
   'not-pasted': ({ needed }: { needed: string }) =>
-    `Nothing usable was pasted from the other host. Run the same command there, and paste here ${needed}.`,
+    `Nothing usable was pasted from the other host. Run the same command there, and paste here ${needed.replace(/\.$/, '')}.`,
   'peer-left': () => 'The other host left before there was a path.',
   'versions-differ': () =>
     'The other host runs a nat-tool of another version, whose connections are made otherwise. Both need the same.',

@@ -108,7 +108,7 @@ async function connectOnce(
         formatEndpoint(linked.server),
         { manual, sdp: args.sdp },
         brokersOf(events),
-        linked.place,
+        linked,
       ),
       ...noRelay(linked.failure),
     ]);

@@ -1,7 +1,7 @@
 /** What becomes of a connection, in words. */
 import type { ConnectFailure } from '../../connect/session-api.ts';
 import type { TimelineEvent } from '../../connect/timeline.ts';
-import type { KeptPlace } from '../../connect/kept/pairing.ts';
+import type { KeptPlace, Pairing } from '../../connect/kept/pairing.ts';
 import type { Trouble } from '../../connect/signalling/public-side.ts';
 import { errorWords } from '../../net/error-words.ts';
 import { type Finding, finding } from '../../report/finding.ts';
@@ -95,13 +95,16 @@ export function brokersOf(timeline: readonly TimelineEvent[]): ReadonlyMap<strin
   return found;
 }
 
-/** `brokers`: see {@link brokersOf}; empty where none was used. `place`: where both meet, absent where signals go by hand. */
+/** `brokers`: see {@link brokersOf}; empty where none was used. `place`: where both meet, absent where signals go by hand; `pairing`: by which. */
 export function failureFinding(
   failure: ConnectFailure,
   server: string,
   { manual, sdp }: ByHand,
   brokers: ReadonlyMap<string, string | null> = new Map(),
-  place?: Pick<KeptPlace, 'server' | 'brokers'>,
+  {
+    place,
+    pairing,
+  }: { readonly place?: KeptPlace | undefined; readonly pairing?: Pick<Pairing, 'name'> | undefined } = {},
 ): Finding {
   const open = [...brokers].filter(([, why]) => why === null).map(([broker]) => broker);
   const pasted = manual ? PASTED[sdp ? 'lines' : 'token'] : undefined;
@@ -113,7 +116,7 @@ export function failureFinding(
       if (pasted) return finding('not-pasted', { needed: pasted });
       // The server only told the public side: nobody can come where no broker let us in.
       if (place?.server === null && open.length === 0) return noBroker(brokers, place.brokers);
-      return finding('nobody-came', { server: open.length > 0 ? open.join(', ') : server });
+      return finding('nobody-came', { server: open.length > 0 ? open.join(', ') : server, pairing: pairing?.name });
     case 'versions-differ':
     case 'peer-left':
       return finding(failure.kind);

@@ -51,6 +51,9 @@ describe('connect --keep', () => {
         expect([one.status, other.status]).toEqual([0, 0]);
         expect(data(one)).toMatchObject({ path: 'direct', kept: 'office' });
       }
+      const alone = await run(['connect', 'office', '--check', '-w', '1'], { env: a });
+      expect([alone.status, alone.stderr.includes('same code')]).toEqual([1, false]);
+      expect(alone.stderr).toContain('the pairing that is office here');
       const [said, heard] = await both(['office'], ['laptop'], { stdin: 'hello\n' });
       expect([said.stdout, heard.stdout]).toEqual(['hello\n', 'hello\n']);
       const listed = await run(['connect', '--kept', '--json'], { env: a });

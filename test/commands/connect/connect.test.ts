@@ -541,6 +541,7 @@ describe('nat-tool connect', () => {
     expect(result.status).toBe(1);
     expect(result.stderr).toContain('Nothing usable was pasted from the other host.');
     expect(result.stderr).toContain(needed);
+    expect(result.stderr).not.toContain('..');
     expect(result.stderr).not.toContain('same code');
     if (stdin !== '') expect(result.stderr).toMatch(words.length > 0 ? /cannot be used/ : /A token begins with nt3\./);
   });
