@@ -33,7 +33,7 @@ describe.each([...DOCUMENTS])('%s', (path, markdown) => {
 
 describe('the README', () => {
   it('can be read at one sitting', () => {
-    expect(README.trimEnd().split('\n').length).toBeLessThanOrEqual(360);
+    expect(README.trimEnd().split('\n').length).toBeLessThanOrEqual(300);
   });
 
   it.each(commands.map(({ name }) => name))('has a section about %s, and a line in the overview', (name) => {
