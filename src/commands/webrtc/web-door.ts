@@ -108,7 +108,7 @@ export class WebDoor {
     for (let failures = 0; !signal.aborted; ) {
       try {
         const { status, body } = await this.#exchange('GET', `/${this.#heard}/${this.#member}`, undefined, signal);
-        const { messages } = (status === 200 ? JSON.parse(body) : {}) as { messages?: unknown };
+        const messages = ((status === 200 ? JSON.parse(body) : null) as { messages?: unknown } | null)?.messages;
         if (!Array.isArray(messages)) throw new NetError('closed', 'the server has forgotten the meeting');
         failures = 0;
         for (const message of messages) {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { startWeb } from '../../../src/commands/serve/web.ts';
 import { Lab } from '../../../src/lab/topology.ts';
 import { httpExchange } from '../../../src/net/http/request.ts';
+import { serveHttp } from '../../../src/net/http/server.ts';
 import { sleep } from '../../../src/net/wait.ts';
 import { run } from '../../cli/harness.ts';
 
@@ -83,6 +84,29 @@ describe('webrtc', () => {
         findings: [{ kind: 'no-meeting-place' }],
       });
     }
+  });
+
+  it.each(['null', '[]', '"x"', '{"messages":5}', '<html>'])('gives up a server that says %s', async (body) => {
+    const lab = new Lab({ nat: 'port-restricted-cone', patienceMs: 600_000 });
+    const at = { address: '127.0.0.1', port: 8080 };
+    const { status, stdout } = await lab.run(async (env) => {
+      const listener = await serveHttp(env, at, {
+        answer: ({ method }) => (method === 'POST' ? { status: 204 } : { status: 200, body }),
+        failed: (error) => {
+          throw error;
+        },
+        mostBody: 65_536,
+      });
+      try {
+        return await run(['webrtc', '--server', 'http://127.0.0.1:8080', '--stun', 'stun.example.net', '--json'], {
+          env,
+        });
+      } finally {
+        listener.close();
+      }
+    });
+    expect(status).toBe(3);
+    expect(JSON.parse(stdout)).toMatchObject({ findings: [{ kind: 'no-meeting-place' }] });
   });
 
   it('calls nothing direct that was interrupted before anybody came', async () => {
