@@ -10,6 +10,9 @@ const MOST_WINDOW = 1 << 24;
 /** Bytes that wait here before a writer has to wait. */
 const ENOUGH = 1 << 17;
 
+/** A line of a talk, a key pressed: that so few bytes were taken is said as soon as nothing more waits to be read, as none may come for long. */
+const A_LITTLE = 1024;
+
 /** How a stream reaches the other side. */
 export interface StreamHost {
   send(ppid: number, data: Uint8Array): void;
@@ -42,6 +45,8 @@ export class Stream implements AsyncIterable<Uint8Array> {
   #unreadBytes = 0;
   #received = 0;
   #consumed = 0;
+  /** Of what was consumed, what the other side was told. */
+  #told = 0;
   #window = INITIAL_WINDOW;
   #granted = INITIAL_WINDOW;
   #peerEnded = false;
@@ -106,6 +111,7 @@ export class Stream implements AsyncIterable<Uint8Array> {
       }
       if (this.#failure) throw this.#failure;
       if (this.#peerEnded) break;
+      if (this.#consumed > this.#told && this.#consumed - this.#told <= A_LITTLE) this.#sayTaken();
       this.#news ??= deferred();
       await this.#news.promise;
     }
@@ -201,6 +207,11 @@ export class Stream implements AsyncIterable<Uint8Array> {
     // Who has read everything waits for us, not we for it.
     if (this.#unreadBytes === 0) this.#window = Math.min(this.#window * 2, MOST_WINDOW);
     this.#granted = this.#consumed + this.#window;
+    this.#sayTaken();
+  }
+
+  #sayTaken(): void {
+    this.#told = this.#consumed;
     this.#host.send(FRAME.credit, creditFrame({ consumed: this.#consumed, limit: this.#granted }));
   }
 

@@ -83,6 +83,38 @@ describe('the stream that both have', () => {
     });
   });
 
+  it.each([
+    [3, 3],
+    [1024, 1024],
+    [1025, 0],
+  ])('of %d bytes that were read, with nothing after them, the writer knows of %d at once', async (bytes, known) => {
+    await withTwo(async ({ env, a, b }) => {
+      const reading = all(b.main());
+      await a.main().write(pattern(0, bytes));
+      await sleep(env.clock, 500);
+      expect(a.main().stats).toMatchObject({ written: bytes, taken: known });
+      a.main().end();
+      expect(await reading).toHaveLength(bytes);
+      expect(await a.main().confirmed).toBe(true);
+      expect(a.main().stats.taken).toBe(bytes);
+    });
+  });
+
+  it('nothing of what waits to be read is called taken', async () => {
+    await withTwo(async ({ env, a, b }) => {
+      const reader = b.main()[Symbol.asyncIterator]();
+      await a.main().write(pattern(0, 10));
+      await reader.next();
+      await sleep(env.clock, 500);
+      expect(a.main().stats.taken).toBe(0);
+      const more = reader.next();
+      await sleep(env.clock, 500);
+      expect(a.main().stats.taken).toBe(10);
+      a.main().end();
+      expect((await more).done).toBe(true);
+    });
+  });
+
   it('waits for a reader that does not read, and says so to the writer', async () => {
     await withTwo(async ({ env, a, b }) => {
       const [writer, reader] = [a.main(), b.main()];
