@@ -105,7 +105,10 @@ export class WebDoor {
 
   async #listen(): Promise<void> {
     const { signal } = this.#stop;
+    const { clock } = this.#options.env;
     for (let failures = 0; !signal.aborted; ) {
+      const askedAt = clock.now();
+      let news = false;
       try {
         const { status, body } = await this.#exchange('GET', `/${this.#heard}/${this.#member}`, undefined, signal);
         const messages = ((status === 200 ? JSON.parse(body) : null) as { messages?: unknown } | null)?.messages;
@@ -116,11 +119,14 @@ export class WebDoor {
           const words =
             typeof message === 'string' ? openWords(this.#keys.browser, this.#keys.room, message) : undefined;
           if (words) this.#hear(words);
+          news ||= words !== undefined;
         }
+        // It answers when there is something: a server that has nothing at once, or only what nobody sealed, is not asked without a pause.
+        if (!news && clock.now() - askedAt < AGAIN_MS) await sleep(clock, AGAIN_MS, signal);
       } catch (error) {
         if (signal.aborted) return;
         if (!isOfNetwork(error) || ++failures >= MOST_FAILURES) throw error;
-        await sleep(this.#options.env.clock, AGAIN_MS, signal);
+        await sleep(clock, AGAIN_MS, signal);
       }
     }
   }

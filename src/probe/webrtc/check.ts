@@ -52,13 +52,18 @@ export async function checkPeer(
   facts.at.channel ??= clock.now();
   facts.at.verdict ??= facts.at.channel;
   result.channel = blankChannel();
-  const working = options.work(opened() as DataChannel, result.channel, signal).then(() => (result.whole = true));
-  const over = facts.gate.wait(() => result.whole || isOver(facts), MOST_MS, signal);
-  await Promise.race([working, over]);
-  // What is still being asked has its own bound, and nobody waits for it.
-  working.catch(() => {});
-  over.catch(() => {});
-  facts.gate.notify();
+  const ending = new AbortController();
+  const all = AbortSignal.any([signal, ending.signal]);
+  const working = options.work(opened() as DataChannel, result.channel, all).then(() => (result.whole = true));
+  const over = facts.gate.wait(() => result.whole || isOver(facts), MOST_MS, all);
+  try {
+    await Promise.race([working, over]);
+  } finally {
+    // What is still being asked or sent is of no use to anybody.
+    ending.abort();
+    working.catch(() => {});
+    over.catch(() => {});
+  }
   if (!result.whole) result.cause = causeOfEnd(facts);
 }
 

@@ -124,4 +124,19 @@ describe('webrtc between two terminals', () => {
     expect(`${stayed?.stdout}${stayed?.stderr}`).not.toMatch(/page|browser/);
     expect(told(late as RunResult).findings.map(({ kind }) => kind)).toContain('code-used');
   });
+
+  it.each([400, 700, 1000, 1300, 1600, 1900, 2200, 2500, 2800])(
+    'leaves nothing behind where the other host leaves after %d ms',
+    async (ms) => {
+      const lab = new Lab({ patienceMs: 60_000, ...PORT_RESTRICTED });
+      const stop = new AbortController();
+      const [stayed, left] = await lab.run(async (env: Env) => {
+        const words = ['webrtc', 'k7qf2-m9x4t-03bsd-v8hwd', '--server', 'stun.example.net', '-w', '20'];
+        const cancel = env.clock.after(ms, () => stop.abort());
+        const both = [run(words, { env }), run(words, { env: lab.host('C2'), signal: stop.signal })];
+        return Promise.all(both).finally(cancel);
+      });
+      expect([stayed?.status, left?.status]).toEqual([3, 130]);
+    },
+  );
 });

@@ -8,7 +8,7 @@ import { run } from '../../cli/harness.ts';
 
 describe('webrtc', () => {
   it('tells the link, as a QR code too, and that nobody came', async () => {
-    const lab = new Lab({ nat: 'port-restricted-cone', patienceMs: 5_000 });
+    const lab = new Lab({ nat: 'port-restricted-cone', patienceMs: 60_000 });
     const words = ['webrtc', '--listen', '192.168.1.3', '--stun', 'stun.example.net', '--qr', '-w', '2', '--json'];
     const { status, stdout, stderr } = await lab.run((env) => run(words, { env }));
     expect(status).toBe(3);
@@ -30,7 +30,7 @@ describe('webrtc', () => {
     [['k7qf2-m9x4t-03bsd-v8hwd', '--qr'], /--qr is for the page/],
     [['k7qf2-m9x4t-03bsd-v8hwd', '--listen', '192.168.1.3'], /--listen is for the page/],
   ])('refuses %j', async (words, message) => {
-    const lab = new Lab({ patienceMs: 5_000 });
+    const lab = new Lab({ patienceMs: 60_000 });
     const { status, stderr } = await lab.run((env) => run(['webrtc', '--stun', 'stun.example.net', ...words], { env }));
     expect([status, stderr]).toEqual([2, expect.stringMatching(message)]);
   });
@@ -108,6 +108,37 @@ describe('webrtc', () => {
     expect(status).toBe(3);
     expect(JSON.parse(stdout)).toMatchObject({ findings: [{ kind: 'no-meeting-place' }] });
   });
+
+  it.each(['{"messages":[]}', '{"messages":["that nobody sealed"]}'])(
+    'asks a server that says %s without waiting no more than once a second',
+    async (body) => {
+      const lab = new Lab({ nat: 'port-restricted-cone', patienceMs: 600_000 });
+      let asked = 0;
+      const { status } = await lab.run(async (env) => {
+        const at = { address: '127.0.0.1', port: 8080 };
+        const listener = await serveHttp(env, at, {
+          answer: ({ method }) => {
+            if (method === 'POST') return { status: 204 };
+            asked++;
+            return { status: 200, body };
+          },
+          failed: (error) => {
+            throw error;
+          },
+          mostBody: 65_536,
+        });
+        try {
+          const words = ['webrtc', '--server', 'http://127.0.0.1:8080', '--stun', 'stun.example.net', '-w', '20'];
+          return await run(words, { env });
+        } finally {
+          listener.close();
+        }
+      });
+      expect(status).toBe(3);
+      expect(asked).toBeGreaterThan(10);
+      expect(asked).toBeLessThanOrEqual(21);
+    },
+  );
 
   it('calls nothing direct that was interrupted before anybody came', async () => {
     const lab = new Lab({ nat: 'port-restricted-cone', patienceMs: 60_000 });
