@@ -51,7 +51,8 @@ function between(from: number, to: number): Point[] {
   const ratio = widestAfter(from);
   const steps = Math.ceil(Math.log(to / from) / Math.log(ratio) - 0.1);
   return Array.from({ length: Math.max(0, steps - 1) }, (_, i) => ({
-    ageMs: from * (to / from) ** ((i + 1) / steps),
+    // To a tenth: engines differ in the last digits of a power, and nothing may hang on those.
+    ageMs: Math.round(10 * from * (to / from) ** ((i + 1) / steps)) / 10,
     weight: 1,
   }));
 }

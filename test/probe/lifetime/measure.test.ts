@@ -98,15 +98,22 @@ describe('what there is to know', () => {
 
 describe('with few holes', () => {
   it.each(['full-cone,pool=4:arbitrary,timeout=100', 'linux,limit=16', 'symmetric,limit=20,timeout=60'])(
-    '%s: wide bounds, and right ones',
+    '%s: wide bounds, and right ones, or it is said that they are not known',
     async (nat) => {
-      for (const seed of [1, 2, 3]) {
+      const truth = nat.startsWith('linux') ? 120_000 : nat.startsWith('full') ? 100_000 : 60_000;
+      let known = 0;
+      for (let seed = 1; seed <= 12; seed++) {
         const result = await measure({ nat, seed, loss: 0.05 }, { maxMs: 1_800_000 });
-        const truth = nat.startsWith('linux') ? 120_000 : nat.startsWith('full') ? 100_000 : 60_000;
         const both = hole(result, 'both-ways');
-        expect(both?.aliveMs).toBeLessThanOrEqual(truth);
-        expect(both?.deadMs).toBeGreaterThanOrEqual(truth);
+        expect(both?.aliveMs ?? 0).toBeLessThanOrEqual(truth);
+        if (typeof both?.deadMs !== 'number') {
+          expect(kinds(result)).not.toEqual([]);
+          continue;
+        }
+        known++;
+        expect(both.deadMs).toBeGreaterThanOrEqual(truth);
       }
+      expect(known).toBeGreaterThanOrEqual(8);
     },
   );
 });
