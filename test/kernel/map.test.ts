@@ -65,10 +65,11 @@ describeKernel('map', ['nat-tool', 'miniupnpd', 'nc'], () => {
     await running.until(/"event":"tried"/);
     // Another program takes the port now, and somebody sends who was never sent to.
     const listening = site.client.start(['nc', '-u', '-l', '-p', PORT]);
+    // One that is refused, before the other listens, is not the last.
     const sending = stranger.start([
       'sh',
       '-c',
-      `while :; do echo knock; sleep 0.05; done | nc -u 12.13.14.15 ${PORT}`,
+      `while :; do echo knock | nc -u -q 0 12.13.14.15 ${PORT}; sleep 0.05; done`,
     ]);
     await listening.until(/knock/);
     await Promise.all([listening.stop(), sending.stop()]);
